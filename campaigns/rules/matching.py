@@ -1,0 +1,69 @@
+"""Which answered row belongs to which message.
+
+Answers carry no localid and may come reordered, short or doubled, so rows are matched by number (which stands once
+in a batch) and held against sender and text. Source: the sample of sms/sendarray, whose rows come reversed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+_SENDER: Final = re.compile(r"^(?:\+|00)?98(?=\d)|^0+")
+_SPACES: Final = re.compile(r"\s+")
+_FOOTER: Final = re.compile(r" ?(?:لغو\s?:?\s?\d{1,3}|\d{1,3}\s?[=:]\s?لغو)?")  # what operators add to advertising
+
+
+class Answered(Protocol):
+    """A row of an answer."""
+
+    @property
+    def receptor(self) -> str: ...
+    @property
+    def sender(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=Answered)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched(Generic[Row]):
+    """`rows` by our number; `strangers` are rows that are not ours: another number, sender or text."""
+
+    rows: Mapping[str, Row]
+    strangers: int
+
+
+def match(texts: Mapping[str, str], sender: str, answered: Iterable[tuple[str, Row]]) -> Matched[Row]:
+    """Match `(number, row)` pairs against `texts` by number. A number that is answered twice counts once."""
+    rows: dict[str, Row] = {}
+    strangers = 0
+    for number, row in answered:
+        text = texts.get(number)
+        if text is None or not same_sender(sender, row.sender) or not same_text(text, row.message):
+            strangers += 1
+        else:
+            rows.setdefault(number, row)
+    return Matched(rows, strangers)
+
+
+def same_sender(ours: str, theirs: str) -> bool:
+    """Whether two spellings name one line; an answer without a sender says nothing against it."""
+    return not theirs or _SENDER.sub("", ours) == _SENDER.sub("", theirs)
+
+
+def same_text(ours: str, theirs: str) -> bool:
+    """Whether an echoed text is ours: white space may have been folded, and a footer added for advertising lines."""
+    if ours == theirs:
+        return True
+    sent, echoed = _folded(ours), _folded(theirs)
+    return echoed.startswith(sent) and _FOOTER.fullmatch(echoed, len(sent)) is not None
+
+
+def _folded(text: str) -> str:
+    return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()

@@ -1,0 +1,118 @@
+"""Mobile numbers and sender lines: every spelling in, one spelling out.
+
+Source: kavenegar-rest, "the format of input data": a receptor is 09121234567, 00989121234567, +989121234567 or
+9121234567; a sender is +9810004346, 009810004346 or 10004346.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from campaigns.errors import BadInput
+
+LONGEST_SPELLING: Final = 64
+"""Characters. What is longer is not a number in any spelling, and is not looked at further."""
+
+_MOBILE: Final = re.compile(r"(?:(?:\+|00)?980?|0)?(9[0-9]{9})")  # +98 (0) 912 … is written by many
+
+_ASCII_DIGITS: Final = {
+    zero + digit: str(digit)
+    for zero in (0x0660, 0x06F0)  # Arabic-Indic, Persian
+    for digit in range(10)
+}
+_INVISIBLE: Final = dict.fromkeys(
+    [
+        *map(ord, " \t\r\n\u00a0\u00ad\u061c\u180e\u202f\u2060\u3000\ufeff"),
+        *range(0x2000, 0x2010),  # spaces of all widths, zero-width characters, LRM and RLM
+        *range(0x202A, 0x202F),  # bidi embeddings and overrides
+        *range(0x2066, 0x206A),  # bidi isolates
+    ]
+)
+_CLEAN: Final = {**_ASCII_DIGITS, **_INVISIBLE, 0xFF0B: "+"}
+_SEPARATORS: Final = dict.fromkeys(map(ord, "-./()\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u0640"))
+
+_NUMBER_CELL: Final = re.compile(r"([0-9]+)\.0+")  # 9121234567.0
+_DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]{1,2}")
+_SCIENTIFIC: Final = re.compile(r"([0-9])\.([0-9]+)[eE]\+?([0-9]{1,2})")  # 9.121234567E9
+
+_RIGHT: Final = "a mobile number is 09 and nine more digits, with +98, 0098 or nothing in place of the first 0"
+
+# What people write in place of a mobile number, most telling first.
+_MISTAKES: Final = (
+    (re.compile(r"[0-9]\.[0-9]+[eE]\+?[0-9]+"), "a spreadsheet shortened it: format the column as text, save again"),
+    (re.compile(r"(?:(?:\+|00)98|0)[1-8][0-9]{9}"), "it is a landline"),
+    (re.compile(r"(?:\+|00)(?!98)[0-9]{6,}"), "it is not an Iranian number"),
+    (re.compile(r"[+0-9]{18,}"), "there seem to be several numbers: one a row"),
+    (re.compile(r"[+0-9]{1,10}|(?:(?:\+|00)?98|0)9[0-9]{0,8}"), "it has too few digits"),
+    (re.compile(r"[+0-9]{11,}"), "it has too many digits, or begins wrong"),
+    (re.compile(r"[+0-9]*[^\W\d_].*", re.DOTALL), "there are letters in it"),
+)
+
+_LINE: Final = re.compile(r"[0-9]{3,20}")
+
+
+def normalise(value: str) -> str:
+    """A mobile number in any of its spellings, as "09121234567".
+
+    Persian and Arabic digits, spaces, separators and invisible marks do not matter; a number that a spreadsheet
+    turned into 9121234567.0 or 9.121234567E9 is understood where no digit was lost.
+
+    Raises: BadInput, with the value masked.
+    """
+    match = _MOBILE.fullmatch(value) or _MOBILE.fullmatch(_tidy(value))
+    if match is None:
+        raise BadInput(_objection(value))
+    return "0" + match[1]
+
+
+def is_mobile(value: str) -> bool:
+    """Whether `value` is a mobile number in some spelling."""
+    return _MOBILE.fullmatch(value) is not None or _MOBILE.fullmatch(_tidy(value)) is not None
+
+
+def normalise_line(value: str) -> str:
+    """A sender line in any of its spellings, as bare digits: "10004346".
+
+    Raises: BadInput.
+    """
+    digits = _tidy(value)
+    for country in ("+98", "0098"):
+        digits = digits.removeprefix(country)
+    if not _LINE.fullmatch(digits):
+        raise BadInput(f'the sender "{mask(value)}" is no line of yours: a line is digits alone, such as 10004346')
+    return digits
+
+
+def mask(number: str) -> str:
+    """`0912***4567`: enough to find it again, too little to call it. What is no number is covered likewise."""
+    visible = "".join(filter(str.isprintable, number[:LONGEST_SPELLING]))
+    if len(visible) < 6:
+        return visible
+    shown = 4 if len(visible) >= 11 else 2
+    return f"{visible[:shown]}***{visible[-shown:]}"
+
+
+def _tidy(value: str) -> str:
+    """ASCII digits without separators and marks; what may have lost a digit keeps its dot, so that it fits nothing."""
+    if len(value) > LONGEST_SPELLING:
+        return ""
+    text = value.translate(_CLEAN).strip("='\"")  # ="0912…" and '0912… keep spreadsheets from touching a number
+    if whole := _NUMBER_CELL.fullmatch(text):
+        return whole[1]
+    if powers := _SCIENTIFIC.fullmatch(text):
+        first, rest, exponent = powers.groups()
+        return first + rest if len(rest) == int(exponent) else text
+    return text if _DECIMAL.fullmatch(text) else text.translate(_SEPARATORS)
+
+
+def _objection(value: str) -> str:
+    if not value.strip():
+        return f"the number is empty: {_RIGHT}"
+    if len(value) > LONGEST_SPELLING:
+        return f"{len(value)} characters stand where the number should be: {_RIGHT}"
+    tidy = _tidy(value)
+    for mistake, words in _MISTAKES:
+        if mistake.fullmatch(tidy):
+            return f'"{mask(value)}" is no mobile number, {words}: {_RIGHT}'
+    return f'"{mask(value)}" is no mobile number: {_RIGHT}'
