@@ -1,0 +1,174 @@
+"""Campaigns: reading them, and moving them from state to state under the table of moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Row, select, text
+
+from campaigns.errors import IllegalMove, NotFound
+from campaigns.rules.states import CAMPAIGN_MOVES, CampaignState, MessageState
+from campaigns.store.records import Campaign, Progress
+from campaigns.store.tables import campaigns
+
+_COLUMNS: Final = [campaigns.c[name] for name in Campaign.__slots__]
+
+
+def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
+    values["state"] = CampaignState(values["state"])
+    return Campaign(**values)
+
+
+def read(connection: Connection, campaign_id: int) -> Campaign:
+    """The campaign. Raises NotFound."""
+    row = connection.execute(select(*_COLUMNS).where(campaigns.c.id == campaign_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no campaign {campaign_id}: `campaigns list` shows those there are")
+    return _campaign(row)
+
+
+def read_locked(connection: Connection, campaign_id: int) -> Campaign:
+    """The campaign, which nobody else moves until this transaction ends. Raises NotFound."""
+    _locked(connection, campaign_id)
+    return read(connection, campaign_id)
+
+
+def newest(connection: Connection, *, limit: int = 20) -> list[Campaign]:
+    """The newest campaigns first."""
+    rows = connection.execute(select(*_COLUMNS).order_by(campaigns.c.id.desc()).limit(limit))
+    return [_campaign(row) for row in rows]
+
+
+def move(
+    connection: Connection,
+    campaign_id: int,
+    target: CampaignState,
+    *,
+    now: datetime,
+    hold_code: int | None = None,
+    hold_reason: str | None = None,
+) -> bool:
+    """Move a campaign to `target`; False when it stood there already.
+
+    Raises: NotFound; IllegalMove, naming the state it stands in and where it can go from there.
+    """
+    current = _locked(connection, campaign_id)
+    if current is target:
+        return False
+    if target not in CAMPAIGN_MOVES[current]:
+        ways = ", ".join(sorted(CAMPAIGN_MOVES[current])) or "nowhere: that state is final"
+        raise IllegalMove(f"campaign {campaign_id} is {current} and cannot become {target}; it can become {ways}")
+    connection.execute(
+        text("""
+            UPDATE sms.campaigns
+               SET state = :target, hold_code = :code, hold_reason = :reason,
+                   started_at = CASE WHEN :target = 'running' THEN coalesce(started_at, :now) ELSE started_at END
+             WHERE id = :id
+        """),
+        {"id": campaign_id, "target": target, "code": hold_code, "reason": hold_reason, "now": now},
+    )
+    return True
+
+
+def _locked(connection: Connection, campaign_id: int) -> CampaignState:
+    state = connection.execute(
+        text("SELECT state FROM sms.campaigns WHERE id = :id FOR UPDATE"), {"id": campaign_id}
+    ).scalar_one_or_none()
+    if state is None:
+        raise NotFound(f"there is no campaign {campaign_id}: `campaigns list` shows those there are")
+    return CampaignState(state)
+
+
+def schedule(connection: Connection, campaign_id: int, *, start_at: datetime | None, at_gateway: bool) -> None:
+    """Set the time at which a campaign is to begin, and who keeps it until then."""
+    connection.execute(
+        text("UPDATE sms.campaigns SET start_at = :start_at, at_gateway = :at_gateway WHERE id = :id"),
+        {"id": campaign_id, "start_at": start_at, "at_gateway": at_gateway},
+    )
+
+
+# A refusal pauses a running campaign; whoever comes second finds it paused.
+_HOLD: Final = text("""
+    UPDATE sms.campaigns SET state = 'paused', hold_code = :code, hold_reason = :reason
+     WHERE id = :id AND state = 'running'
+""")
+
+
+def hold(connection: Connection, campaign_id: int, *, code: int | None, reason: str) -> bool:
+    """Pause a running campaign for a person to mend; False when it no longer ran."""
+    done = connection.execute(_HOLD, {"id": campaign_id, "code": code, "reason": reason})
+    return bool(done.rowcount)
+
+
+def reopen(connection: Connection, campaign_id: int) -> None:
+    """A finished campaign runs again: a person sends what was uncertain."""
+    connection.execute(
+        text("UPDATE sms.campaigns SET state = 'running', finished_at = NULL WHERE id = :id AND state = 'finished'"),
+        {"id": campaign_id},
+    )
+
+
+# Who on our suppression list is among the recipients? They are out before anything is cut.
+_SUPPRESS: Final = text("""
+    UPDATE sms.messages AS message SET state = 'suppressed', settled_at = :now
+      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span, sms.suppressions AS suppressed
+     WHERE campaign.id = :id AND message.id >= lower(span) AND message.id < upper(span)
+       AND message.state = 'pending' AND message.number = suppressed.number
+""")
+
+
+def suppress(connection: Connection, campaign_id: int, *, now: datetime) -> int:
+    """How many recipients of a campaign are on the suppression list and will get nothing."""
+    if not connection.execute(text("SELECT EXISTS (SELECT FROM sms.suppressions)")).scalar_one():
+        return 0
+    return connection.execute(_SUPPRESS, {"id": campaign_id, "now": now}).rowcount
+
+
+_SUMS: Final = ", ".join(f"coalesce(sum({state}), 0) AS {state}" for state in MessageState)
+
+# How far is a campaign?
+_PROGRESS: Final = text(f"""
+    SELECT {_SUMS}, count(*) AS batches, count(*) FILTER (WHERE state = 'unknown') AS unknown_batches,
+           min(due_at) FILTER (WHERE state = 'ready') AS next_due_at, min(poll_at) AS next_poll_at
+      FROM sms.batches WHERE campaign_id = :id AND state <> 'split'
+""")
+
+
+def progress(connection: Connection, campaign_id: int) -> Progress:
+    """A campaign and how many of its messages stand where; summed over its batches, not over its messages."""
+    campaign = read(connection, campaign_id)
+    row = connection.execute(_PROGRESS, {"id": campaign_id}).mappings().one()
+    counts = {state: int(row[state]) for state in MessageState}
+    if not row["batches"]:
+        counts[MessageState.PENDING] = campaign.messages
+    return Progress(
+        campaign=campaign,
+        counts=counts,
+        batches=row["batches"],
+        unknown_batches=row["unknown_batches"],
+        next_due_at=row["next_due_at"],
+        next_poll_at=row["next_poll_at"],
+    )
+
+
+def rejects(connection: Connection, campaign_id: int, *, limit: int) -> Sequence[tuple[int, str, str, str]]:
+    """The first rows that could not be used: (row, kind, value, reason)."""
+    rows = connection.execute(
+        text("""
+            SELECT row_no, kind, value, reason FROM sms.rejects WHERE campaign_id = :id ORDER BY row_no LIMIT :limit
+        """),
+        {"id": campaign_id, "limit": limit},
+    )
+    return [(row.row_no, row.kind, row.value, row.reason) for row in rows]
+
+
+def rejects_by_kind(connection: Connection, campaign_id: int) -> dict[str, int]:
+    """How many rows could not be used, by kind."""
+    rows = connection.execute(
+        text("SELECT kind, count(*) AS rows FROM sms.rejects WHERE campaign_id = :id GROUP BY kind"),
+        {"id": campaign_id},
+    )
+    return {row.kind: row.rows for row in rows}

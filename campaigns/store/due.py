@@ -1,0 +1,220 @@
+"""What is due: the questions of the one-second tick. None of them reads more rows than it rings for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, TextClause, text
+
+from campaigns.store import messages
+
+# Does another dispatcher tick at this moment? Then this one has nothing to do.
+_ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")
+
+
+def alone(connection: Connection) -> bool:
+    """True for one dispatcher at a time, until its commit."""
+    return bool(connection.execute(_ALONE).scalar_one())
+
+
+# Whose lease ran out? The request may have left: nobody knows.
+_LAPSE: Final = text("""
+    WITH lapsed AS (
+        SELECT id FROM sms.batches WHERE state = 'claimed' AND due_at <= :now ORDER BY due_at LIMIT 500
+           FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms.batches AS batch SET state = 'unknown', due_at = :ask_at, lease_owner = NULL, trouble = 'lease lapsed'
+      FROM lapsed WHERE batch.id = lapsed.id
+ RETURNING batch.id
+""")
+
+
+def lapse(connection: Connection, *, now: datetime, settle: timedelta = timedelta(0)) -> list[int]:
+    """Batches whose worker died or hung are now unknown, and asked about once the gateway has had time to `settle`."""
+    return [row.id for row in connection.execute(_LAPSE, {"now": now, "ask_at": now + settle})]
+
+
+# How many rings for batches in this state are still on their way to a worker?
+_ON_THEIR_WAY: Final = text("""
+    SELECT count(*) FROM sms.batches
+     WHERE state IN ('ready', 'unknown') AND rung_at > :since AND state = :state
+""")
+
+# Which batches are to leave next? One of each running campaign in turn, oldest due first.
+_READY: Final = text("""
+    WITH next AS (
+        SELECT turn.id
+          FROM sms.campaigns AS campaign
+         CROSS JOIN LATERAL (
+               SELECT id, row_number() OVER (ORDER BY due_at, id) AS place
+                 FROM (SELECT id, due_at FROM sms.batches
+                        WHERE campaign_id = campaign.id AND state = 'ready' AND due_at <= :now
+                          AND (rung_at IS NULL OR rung_at <= :since)
+                     ORDER BY due_at, id LIMIT :most) AS waiting) AS turn
+         WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
+           AND NOT EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL)
+      ORDER BY turn.place, campaign.id
+         LIMIT :most
+    ), free AS (
+        SELECT id FROM sms.batches WHERE id IN (SELECT id FROM next) FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms.batches AS batch SET rung_at = :now FROM free WHERE batch.id = free.id
+ RETURNING batch.id
+""")
+
+
+def ring_ready(connection: Connection, *, now: datetime, since: datetime, room: int) -> list[int]:
+    """Batches to ring for, so that at most `room` rings are on their way; rings from before `since` are lost ones."""
+    return _ring(connection, _READY, "ready", now=now, since=since, room=room)
+
+
+# Which unknown batches may be asked about now?
+_UNKNOWN: Final = text("""
+    WITH next AS (
+        SELECT id FROM sms.batches
+         WHERE state = 'unknown' AND due_at <= :now AND (rung_at IS NULL OR rung_at <= :since)
+      ORDER BY due_at LIMIT :most
+           FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms.batches AS batch SET rung_at = :now FROM next WHERE batch.id = next.id
+ RETURNING batch.id
+""")
+
+
+def ring_unknown(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
+    """Unknown batches to ask about, so that at most `most` rings for them are on their way."""
+    return _ring(connection, _UNKNOWN, "unknown", now=now, since=since, room=most)
+
+
+def _ring(
+    connection: Connection, next_: TextClause, state: str, *, now: datetime, since: datetime, room: int
+) -> list[int]:
+    on_their_way = connection.execute(_ON_THEIR_WAY, {"since": since, "state": state}).scalar_one()
+    if on_their_way >= room:
+        return []
+    return [row.id for row in connection.execute(next_, {"now": now, "since": since, "most": room - on_their_way})]
+
+
+# How many messages are due to be asked about, as far as it matters?
+_POLLS: Final = text("""
+    SELECT coalesce(sum(accepted), 0) FROM
+           (SELECT accepted FROM sms.batches
+             WHERE poll_at <= :now AND closes_at > :now ORDER BY poll_at LIMIT :most) AS due
+""")
+
+
+def due_polls(connection: Connection, *, now: datetime, most_batches: int) -> int:
+    """Messages due for a poll in the first `most_batches` batches."""
+    return int(connection.execute(_POLLS, {"now": now, "most": most_batches}).scalar_one())
+
+
+# Which scheduled campaigns begin?
+_BEGIN: Final = text("""
+    UPDATE sms.campaigns SET state = 'running', started_at = coalesce(started_at, :now)
+     WHERE id IN (SELECT id FROM sms.campaigns
+                   WHERE finished_at IS NULL AND state = 'scheduled' AND start_at <= :now FOR UPDATE SKIP LOCKED)
+ RETURNING id
+""")
+
+
+def begin_scheduled(connection: Connection, *, now: datetime) -> list[int]:
+    """Campaigns whose time has come run now."""
+    return [row.id for row in connection.execute(_BEGIN, {"now": now})]
+
+
+# Which batches of cancelled campaigns would still leave? A few at a time, so that no commit is long.
+_WITHDRAWN: Final = text("""
+    SELECT batch.id, batch.first_id, batch.last_id
+      FROM sms.campaigns AS campaign
+      JOIN sms.batches AS batch ON batch.campaign_id = campaign.id AND batch.state = 'ready'
+     WHERE campaign.finished_at IS NULL AND campaign.state = 'cancelled'
+     LIMIT :most FOR UPDATE OF batch SKIP LOCKED
+""")
+
+
+def withdraw(connection: Connection, *, now: datetime, most: int = 50) -> int:
+    """Cancel what a cancelled campaign has not sent; how many batches, at most `most`."""
+    rows = connection.execute(_WITHDRAWN, {"most": most}).all()
+    if not rows:
+        return 0
+    connection.execute(
+        text("""
+            UPDATE sms.messages AS message SET state = 'cancelled', settled_at = :now
+              FROM unnest(CAST(:first_ids AS bigint[]), CAST(:last_ids AS bigint[])) AS batch (first_id, last_id)
+             CROSS JOIN LATERAL (SELECT id FROM sms.messages
+                                  WHERE id BETWEEN batch.first_id AND batch.last_id AND state = 'pending') AS unsent
+             WHERE message.id = unsent.id
+        """),
+        {"first_ids": [row.first_id for row in rows], "last_ids": [row.last_id for row in rows], "now": now},
+    )
+    messages.recount(connection, [row.id for row in rows], now=now)
+    return len(rows)
+
+
+# Which batches of cancelled campaigns does the gateway still hold for a later date?
+_SCHEDULED: Final = text("""
+    WITH next AS (
+        SELECT batch.id
+          FROM sms.campaigns AS campaign
+          JOIN sms.batches AS batch ON batch.campaign_id = campaign.id AND batch.state = 'accepted'
+         WHERE campaign.finished_at IS NULL AND campaign.state = 'cancelled'
+           AND campaign.at_gateway AND campaign.start_at > :now
+           AND (batch.rung_at IS NULL OR batch.rung_at <= :since)
+         LIMIT :most
+           FOR UPDATE OF batch SKIP LOCKED
+    )
+    UPDATE sms.batches AS batch SET rung_at = :now FROM next WHERE batch.id = next.id
+ RETURNING batch.id
+""")
+
+
+def ring_scheduled(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
+    """Batches that are to be withdrawn from the gateway before their date."""
+    return [row.id for row in connection.execute(_SCHEDULED, {"now": now, "since": since, "most": most})]
+
+
+# Which campaigns have nothing open any more?
+_FINISH: Final = text("""
+    UPDATE sms.campaigns AS campaign
+       SET state = CASE WHEN state = 'cancelled' THEN 'cancelled' ELSE 'finished' END,
+           finished_at = :now, hold_code = NULL,
+           hold_reason = CASE WHEN state = 'cancelled' THEN hold_reason END
+     WHERE id IN (SELECT id FROM sms.campaigns
+                   WHERE finished_at IS NULL AND state IN ('running', 'paused', 'cancelled') FOR UPDATE SKIP LOCKED)
+       AND NOT EXISTS (SELECT FROM sms.batches AS batch
+                        WHERE batch.campaign_id = campaign.id
+                          AND batch.state IN ('ready', 'claimed', 'unknown', 'accepted'))
+ RETURNING id
+""")
+
+
+def finish(connection: Connection, *, now: datetime) -> list[int]:
+    """Campaigns in which every message has its verdict."""
+    return [row.id for row in connection.execute(_FINISH, {"now": now})]
+
+
+def ticked(connection: Connection, *, now: datetime) -> None:
+    """Leave a sign that the dispatcher lives; `campaigns doctor` looks for it."""
+    connection.execute(text("UPDATE sms.installation SET ticked_at = :now"), {"now": now})
+
+
+# Has work for these queues been due since before this moment, although the dispatcher rings? A tick that stays away is
+# work that `maint` neglects.
+_NEGLECTED: Final = text("""
+    SELECT CASE WHEN installation.ticked_at <= :before THEN 'maint' = ANY (CAST(:queues AS text[]))
+                ELSE ('send' = ANY (CAST(:queues AS text[])) AND installation.hold_code IS NULL
+                      AND EXISTS (SELECT FROM sms.campaigns AS campaign
+                                    JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
+                                   WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
+                                     AND batch.state = 'ready' AND batch.due_at <= :before))
+                  OR ('poll' = ANY (CAST(:queues AS text[]))
+                      AND EXISTS (SELECT FROM sms.batches WHERE poll_at <= :before)) END AS neglected
+      FROM sms.installation AS installation
+""")
+
+
+def neglected(connection: Connection, queues: Collection[str], *, before: datetime) -> bool:
+    """Whether somebody who consumes `queues` should have had something to do since `before`."""
+    return bool(connection.execute(_NEGLECTED, {"queues": sorted(queues), "before": before}).scalar_one())

@@ -1,0 +1,132 @@
+"""What is true of this installation as a whole: its epoch, the account's hold, its credit, the last tick."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.rules.splitting import EPOCHS
+from campaigns.store.records import Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The one row of `sms.installation`."""
+
+    epoch: int
+    hold: Hold | None
+    credit_rial: int | None
+    credit_seen_at: datetime | None
+    ticked_at: datetime | None
+
+
+def establish(connection: Connection) -> None:
+    """Give a new database its epoch, at random: two databases on one account meet once in a million."""
+    connection.execute(
+        text("INSERT INTO sms.installation (id, epoch) VALUES (1, :epoch) ON CONFLICT (id) DO NOTHING"),
+        {"epoch": 1 + secrets.randbelow(EPOCHS - 1)},
+    )
+
+
+# How does the installation stand?
+_READ: Final = text("""
+    SELECT epoch, hold_code, hold_reason, held_since, probe_at, let_go_credit_rial,
+           credit_rial, credit_seen_at, ticked_at
+      FROM sms.installation
+""")
+
+
+def read(connection: Connection) -> Installation:
+    """The installation as its row stands."""
+    row = connection.execute(_READ).one()
+    hold = (
+        None
+        if row.hold_code is None
+        else Hold(row.hold_code, row.hold_reason, row.held_since, row.probe_at, row.let_go_credit_rial)
+    )
+    return Installation(row.epoch, hold, row.credit_rial, row.credit_seen_at, row.ticked_at)
+
+
+def hold(connection: Connection, *, code: int, reason: str, probe_at: datetime, now: datetime) -> bool:
+    """Stop all sending for the account; False when it was on hold already.
+
+    What was accepted since the account was last let go proves that its credit was enough then.
+    """
+    held = connection.execute(
+        text("""
+            UPDATE sms.installation
+               SET hold_code = :code, hold_reason = :reason, held_since = :now, probe_at = :probe_at,
+                   let_go_credit_rial = CASE
+                       WHEN let_go_at > (SELECT max(accepted_at) FROM sms.batches) THEN let_go_credit_rial
+                       WHEN NOT EXISTS (SELECT FROM sms.batches WHERE accepted_at IS NOT NULL) THEN let_go_credit_rial
+                       END
+             WHERE hold_code IS NULL
+        """),
+        {"code": code, "reason": reason, "now": now, "probe_at": probe_at},
+    )
+    return bool(held.rowcount)
+
+
+def let_go(connection: Connection, *, credit_rial: int, now: datetime) -> bool:
+    """The account may send again, with this credit; False when it was not on hold."""
+    done = connection.execute(
+        text("""
+            UPDATE sms.installation
+               SET hold_code = NULL, hold_reason = NULL, held_since = NULL, probe_at = NULL,
+                   let_go_credit_rial = :credit, let_go_at = :now
+             WHERE hold_code IS NOT NULL
+        """),
+        {"credit": credit_rial, "now": now},
+    )
+    return bool(done.rowcount)
+
+
+def note_credit(connection: Connection, *, credit_rial: int, now: datetime) -> None:
+    """Remember the account's credit as last seen."""
+    connection.execute(
+        text("UPDATE sms.installation SET credit_rial = :credit, credit_seen_at = :now"),
+        {"credit": credit_rial, "now": now},
+    )
+
+
+# What will the next batch of each running campaign cost, at the price of what was accepted last?
+_NEXT_COST: Final = text("""
+    WITH last AS (
+        SELECT first_id, last_id FROM sms.batches WHERE accepted_at IS NOT NULL ORDER BY id DESC LIMIT 1
+    ), price AS (
+        SELECT max(ceil(message.cost_rial::numeric / message.parts)) AS rial
+          FROM last JOIN sms.messages AS message ON message.id BETWEEN last.first_id AND last.last_id
+         WHERE message.cost_rial > 0
+    ), next AS (
+        SELECT waiting.first_id, waiting.last_id
+          FROM sms.campaigns AS campaign
+         CROSS JOIN LATERAL (SELECT first_id, last_id FROM sms.batches
+                              WHERE campaign_id = campaign.id AND state = 'ready'
+                           ORDER BY due_at, id LIMIT 1) AS waiting
+         WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
+    )
+    SELECT CAST((SELECT rial FROM price) * sum(message.parts) AS bigint) AS rial
+      FROM next JOIN sms.messages AS message
+        ON message.id BETWEEN next.first_id AND next.last_id AND message.state = 'pending'
+""")
+
+
+def next_cost(connection: Connection) -> int | None:
+    """Rial that the next batches will cost; None while no price is known or nothing waits."""
+    found: int | None = connection.execute(_NEXT_COST).scalar_one()
+    return found
+
+
+# Is it time to look whether the account may send again? Then put the next look off at once, so that one looks.
+_PROBE: Final = text("""
+    UPDATE sms.installation SET probe_at = :next WHERE hold_code IS NOT NULL AND probe_at <= :now RETURNING 1
+""")
+
+
+def claim_probe(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
+    """Whether the caller is the one to look."""
+    return connection.execute(_PROBE, {"now": now, "next": next_at}).one_or_none() is not None

@@ -1,0 +1,197 @@
+"""Which verdicts are due, and when each batch is asked about again.
+
+Due times live on the batch, never on the message. A poll takes whole batches until it has 500 messages; the batch
+that does not fit is asked about as far as it goes and stays due from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, text
+
+from campaigns.rules.splitting import POLL
+from campaigns.store import messages
+from campaigns.store.records import Asked, Fact
+
+# Is anything due? (Asked before a slot of the pace is spent.)
+_DUE: Final = text("SELECT EXISTS (SELECT FROM sms.batches WHERE poll_at <= :now AND closes_at > :now)")
+
+# Pollers choose one after the other: each then finds 500 messages of its own, where all at once would choose the same.
+_TURN: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.polls'))")
+
+# Which batches hold the first 500 messages that are due? They are ours until the lease ends; then they are due again.
+_CLAIM: Final = text("""
+    WITH due AS (
+        SELECT id, poll_at, sum(accepted) OVER (ORDER BY poll_at, id ROWS UNBOUNDED PRECEDING) - accepted AS before
+          FROM (SELECT id, poll_at, accepted FROM sms.batches
+                 WHERE poll_at <= :now AND closes_at > :now ORDER BY poll_at, id LIMIT :most) AS first
+    ), chosen AS (
+        SELECT batch.id, due.poll_at FROM sms.batches AS batch JOIN due ON due.id = batch.id
+         WHERE due.before < :most AND batch.poll_at <= :now
+           FOR UPDATE OF batch SKIP LOCKED
+    )
+    UPDATE sms.batches AS batch SET poll_at = :lease_ends FROM chosen WHERE batch.id = chosen.id
+ RETURNING batch.id, chosen.poll_at
+""")
+
+# Which messages of these batches has the gateway not settled yet, in the order in which they are due?
+_OPEN: Final = text("""
+    SELECT batch.id AS batch_id, batch.poll_no, batch.accepted_at, batch.closes_at, message.id, message.gateway_id
+      FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS claimed (id, place)
+      JOIN sms.batches AS batch ON batch.id = claimed.id
+      JOIN sms.messages AS message
+        ON message.id BETWEEN coalesce(batch.poll_from, batch.first_id) AND batch.last_id
+       AND message.state = 'accepted'
+  ORDER BY claimed.place, message.id
+     LIMIT :most + 1
+""")
+
+
+def due(connection: Connection, *, now: datetime) -> bool:
+    """Whether any batch is due to be asked about."""
+    return bool(connection.execute(_DUE, {"now": now}).scalar_one())
+
+
+def claim(connection: Connection, *, now: datetime, lease: timedelta) -> list[Asked]:
+    """The next 500 messages to ask about, by batch; empty when nothing is due any more."""
+    connection.execute(_TURN)
+    taken = connection.execute(_CLAIM, {"now": now, "most": POLL, "lease_ends": now + lease}).all()
+    ids = [row.id for row in sorted(taken, key=lambda row: (row.poll_at, row.id))]
+    if not ids:
+        return []
+    rows = connection.execute(_OPEN, {"ids": ids, "most": POLL}).all()
+    asked = [_asked(batch_id, list(group)) for batch_id, group in groupby(rows[:POLL], key=lambda row: row.batch_id)]
+    beyond = rows[POLL] if len(rows) > POLL else None
+    if beyond is not None and asked and asked[-1].batch_id == beyond.batch_id:
+        last = asked[-1]
+        asked[-1] = Asked(
+            last.batch_id, last.poll_no, last.accepted_at, last.closes_at, last.message_ids, resume_at=beyond.id
+        )
+    _give_back(connection, set(ids) - {batch.batch_id for batch in asked}, now=now)
+    return asked
+
+
+def _asked(batch_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Asked:
+    first = rows[0]
+    return Asked(
+        batch_id=batch_id,
+        poll_no=first.poll_no,
+        accepted_at=first.accepted_at,
+        closes_at=first.closes_at,
+        message_ids={row.gateway_id: row.id for row in rows},
+        resume_at=None,
+    )
+
+
+def _give_back(connection: Connection, batch_ids: set[int], *, now: datetime) -> None:
+    """Batches that were taken but found no room stay due; a round whose rest has settled meanwhile starts over."""
+    if batch_ids:
+        connection.execute(
+            text("""
+                UPDATE sms.batches SET poll_at = :now, poll_from = NULL
+                 WHERE id = ANY (CAST(:ids AS bigint[])) AND poll_at IS NOT NULL
+            """),
+            {"ids": sorted(batch_ids), "now": now},
+        )
+
+
+# When is each of these batches asked about next? Only for whoever asked last.
+_RESCHEDULE: Final = text("""
+    UPDATE sms.batches AS batch
+       SET poll_at = least(next.poll_at, batch.closes_at), poll_from = next.poll_from,
+           poll_no = batch.poll_no + CASE WHEN next.poll_from IS NULL THEN 1 ELSE 0 END
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:poll_nos AS smallint[]), CAST(:poll_ats AS timestamptz[]),
+                  CAST(:poll_froms AS bigint[])) AS next (id, poll_no, poll_at, poll_from)
+     WHERE batch.id = next.id AND batch.poll_no = next.poll_no AND batch.poll_at IS NOT NULL
+""")
+
+
+def settle(
+    connection: Connection,
+    asked: Sequence[Asked],
+    facts: Sequence[Fact],
+    *,
+    next_polls: Sequence[datetime],
+    call_id: UUID,
+    now: datetime,
+) -> int:
+    """Write down what a poll answered and when to ask again, one time for each of `asked`; how many messages moved."""
+    ids = [batch.batch_id for batch in asked]
+    live = messages.lock(connection, ids)
+    moved = messages.merge(connection, facts, now=now)
+    connection.execute(
+        _RESCHEDULE,
+        {
+            "ids": ids,
+            "poll_nos": [batch.poll_no for batch in asked],
+            "poll_ats": list(next_polls),
+            "poll_froms": [batch.resume_at for batch in asked],
+        },
+    )
+    messages.recount(connection, live, now=now)
+    _record(connection, asked, call_id=call_id, now=now)
+    return moved
+
+
+def _record(connection: Connection, asked: Sequence[Asked], *, call_id: UUID, now: datetime) -> None:
+    connection.execute(
+        text("""
+            INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
+            SELECT id, :call_id, 'poll', 'answered', attempt, asked, :now
+              FROM unnest(CAST(:ids AS bigint[]), CAST(:nos AS integer[]), CAST(:asked AS smallint[]))
+                   AS answered (id, attempt, asked)
+        """),
+        {
+            "ids": [batch.batch_id for batch in asked],
+            "nos": [batch.poll_no for batch in asked],
+            "asked": [len(batch.message_ids) for batch in asked],
+            "call_id": call_id,
+            "now": now,
+        },
+    )
+
+
+def put_off(connection: Connection, asked: Sequence[Asked], *, until: datetime) -> None:
+    """Nothing was learned: the same messages are due again at `until`."""
+    connection.execute(
+        text("""
+            UPDATE sms.batches AS batch SET poll_at = least(CAST(:until AS timestamptz), batch.closes_at)
+              FROM unnest(CAST(:ids AS bigint[]), CAST(:nos AS smallint[])) AS asked (id, poll_no)
+             WHERE batch.id = asked.id AND batch.poll_no = asked.poll_no AND batch.poll_at IS NOT NULL
+        """),
+        {
+            "ids": [batch.batch_id for batch in asked],
+            "nos": [batch.poll_no for batch in asked],
+            "until": until,
+        },
+    )
+
+
+# Whose window has closed? Their messages without a verdict expire, keeping the last status that was known.
+_CLOSING: Final = text("""
+    SELECT id FROM sms.batches WHERE poll_at IS NOT NULL AND poll_at <= :now AND closes_at <= :now
+  ORDER BY closes_at LIMIT :most
+       FOR UPDATE SKIP LOCKED
+""")
+# What has no verdict by then never gets one from the gateway.
+_EXPIRE: Final = text("""
+    UPDATE sms.messages AS message SET state = 'expired', settled_at = :now
+      FROM sms.batches AS batch
+     CROSS JOIN LATERAL (SELECT id FROM sms.messages
+                          WHERE id BETWEEN batch.first_id AND batch.last_id AND state = 'accepted') AS open
+     WHERE batch.id = ANY (CAST(:ids AS bigint[])) AND message.id = open.id
+""")
+
+
+def close_windows(connection: Connection, *, now: datetime, most: int = 50) -> int:
+    """Expire what the gateway no longer answers for; how many batches were closed, at most `most`."""
+    ids = [row.id for row in connection.execute(_CLOSING, {"now": now, "most": most})]
+    if ids:
+        connection.execute(_EXPIRE, {"ids": ids, "now": now})
+        messages.recount(connection, ids, now=now)
+    return len(ids)
