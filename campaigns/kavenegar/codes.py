@@ -1,0 +1,165 @@
+"""The gateway's numbers, as tables: what each return code and each message status means to us.
+
+Sources. `table 1` and `table 2` are the tables of kavenegar-rest, `methods` the tables of errors beside its methods.
+`seen` is a number that clients met on the real service although the documentation has no row for it; `ours` is our
+reading where nobody says anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from campaigns.errors import (
+    AccountBlocked,
+    CampaignRefused,
+    GatewayDown,
+    GatewayError,
+    OutcomeUnknown,
+    Postpone,
+    RecipientRefused,
+    RequestRefused,
+    TextRefused,
+    Throttled,
+)
+
+Verdict = type[GatewayError] | Literal["ok", "empty"]
+Source = Literal["table 1", "table 2", "methods", "seen", "ours"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnCode:
+    """What `return.status` means.
+
+    `verdict` is "ok", "empty" (no rows, which is an answer), or the error to raise; `on_sends` replaces it where a
+    send needs another one. `advice` tells an operator what happened and what to do. `pause_s` is how long to keep
+    away, for verdicts that are a `Postpone`.
+    """
+
+    code: int
+    verdict: Verdict
+    source: Source
+    advice: str
+    on_sends: type[GatewayError] | None = None
+    pause_s: float = 0.0
+
+    def for_call(self, *, sends: bool) -> Verdict:
+        return self.on_sends if sends and self.on_sends is not None else self.verdict
+
+
+RETURN_CODES: dict[int, ReturnCode] = {
+    row.code: row
+    for row in (
+        ReturnCode(200, "ok", "table 1", "accepted"),
+        # ── later: nothing was created ──
+        ReturnCode(402, Postpone, "table 1", "the operation failed and no cause is given; we try again", pause_s=30),
+        ReturnCode(409, Throttled, "table 1", "the gateway is busy; we try again in a moment", pause_s=2),
+        ReturnCode(
+            429, Throttled, "table 1", "our IP address is restricted; if this lasts, call Kavenegar", pause_s=300
+        ),
+        ReturnCode(
+            451, Throttled, "table 1", "too many calls from our IP address; every worker slows down", pause_s=60
+        ),
+        # ── nothing found, which is an answer, except to a send ──
+        ReturnCode(449, "empty", "seen", "no record matches", on_sends=CampaignRefused),
+        # ── one receptor or one text of the request ──
+        ReturnCode(411, RecipientRefused, "table 1", "a recipient's number is not valid; it is being isolated"),
+        ReturnCode(413, TextRefused, "table 1", "a text is empty or longer than the gateway takes; shorten it"),
+        ReturnCode(
+            420, TextRefused, "table 1", "links are not allowed in your texts; remove the link or ask Kavenegar"
+        ),
+        ReturnCode(422, TextRefused, "table 1", "a text holds a character that cannot be sent; remove it"),
+        # ── our request as a whole: a defect of this program ──
+        ReturnCode(400, RequestRefused, "table 1", "a parameter is missing; report this as a defect"),
+        ReturnCode(404, RequestRefused, "table 1", "the gateway has no such method; check the base URL"),
+        ReturnCode(405, RequestRefused, "table 1", "wrong HTTP verb for this method; report this as a defect"),
+        ReturnCode(406, RequestRefused, "table 1", "a mandatory parameter is empty; report this as a defect"),
+        ReturnCode(414, RequestRefused, "table 1", "too many rows in one request; report this as a defect"),
+        ReturnCode(415, RequestRefused, "table 1", "the start index is beyond the end; report this as a defect"),
+        ReturnCode(417, RequestRefused, "table 1", "the date is wrong or has passed; plan the campaign anew"),
+        ReturnCode(419, RequestRefused, "table 1", "the lists differ in length; report this as a defect"),
+        ReturnCode(604, RequestRefused, "methods", "more than 200 numbers in one request; report this as a defect"),
+        # ── the campaign's sender, line, tag, template or permission ──
+        ReturnCode(
+            407,
+            RequestRefused,
+            "table 1",
+            "this needs our IP address in the panel's security settings; add it there",
+            on_sends=CampaignRefused,
+        ),
+        ReturnCode(412, CampaignRefused, "table 1", "the sender is not a line of this account; choose another"),
+        ReturnCode(424, CampaignRefused, "table 1", "the template is missing or not approved; check it in the panel"),
+        ReturnCode(426, CampaignRefused, "table 1", "this needs the advanced service, or a sender; order or name one"),
+        ReturnCode(427, CampaignRefused, "table 1", "this account may not use this line; ask Kavenegar for access"),
+        ReturnCode(428, CampaignRefused, "table 1", "a code can be called only if it is all digits; send it as SMS"),
+        ReturnCode(
+            431, CampaignRefused, "table 1", "a template value holds a blank or a separator; correct the values"
+        ),
+        ReturnCode(432, CampaignRefused, "table 1", "the template has no such placeholder; correct the template"),
+        ReturnCode(501, CampaignRefused, "table 1", "the account is in test mode and reaches its owner's number only"),
+        ReturnCode(607, CampaignRefused, "methods", "the tag is not defined; create it in the panel first"),
+        # ── the account ──
+        ReturnCode(401, AccountBlocked, "table 1", "the account is disabled; call Kavenegar"),
+        ReturnCode(403, AccountBlocked, "table 1", "the API key is not valid; correct KAVENEGAR_API_KEY"),
+        ReturnCode(416, AccountBlocked, "table 1", "our IP address is not the one in the panel's settings; correct it"),
+        ReturnCode(418, AccountBlocked, "table 1", "the credit does not suffice; top up, and sending resumes"),
+        ReturnCode(430, AccountBlocked, "seen", "the account's identity is not verified; verify it in the panel"),
+    )
+}
+
+
+def meaning(code: int) -> ReturnCode:
+    """The row of a code, also for one nobody has documented: then a person looks before anything more is sent.
+
+    An unlisted 5xx is the gateway's own failure, which for a send says nothing about the messages.
+    """
+    row = RETURN_CODES.get(code)
+    if row is not None:
+        return row
+    if 500 <= code <= 599:
+        return ReturnCode(code, GatewayDown, "ours", "the gateway failed", on_sends=OutcomeUnknown, pause_s=5)
+    return ReturnCode(code, CampaignRefused, "ours", "an undocumented code; ask Kavenegar what it means, then resume")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a message's `status` means. `state` is our name for a verdict, None while there is none yet.
+
+    `final`: no other status follows, except that 11 may still become 10 when the account lets the gateway resend.
+    `refunded`: the documentation says that the cost comes back.
+    """
+
+    status: int
+    state: str | None
+    meaning: str
+    source: Source = "table 2"
+    refunded: bool = False
+
+    @property
+    def final(self) -> bool:
+        return self.state is not None
+
+
+STATUSES: dict[int, Status] = {
+    row.status: row
+    for row in (
+        Status(1, None, "queued at the gateway"),
+        Status(2, None, "scheduled at the gateway"),
+        Status(4, None, "handed to the operator"),
+        Status(5, None, "handed to the operator, as 4"),
+        Status(6, "failed", "failed at the sending line"),
+        Status(10, "delivered", "delivered"),
+        Status(11, "undelivered", "not delivered: the phone is off or out of reach"),
+        Status(13, "cancelled", "cancelled, or a problem in sending", refunded=True),
+        Status(14, "blocked", "the recipient takes no advertising", refunded=True),
+        Status(50, None, "received: an inbound message", source="seen"),
+        Status(100, None, "no longer known to the gateway, which is no verdict"),
+    )
+}
+NO_LONGER_KNOWN = 100
+
+
+def verdict(status: int) -> str | None:
+    """Our message state for a gateway status; None where it is no verdict, or a number nobody has documented."""
+    row = STATUSES.get(status)
+    return None if row is None else row.state

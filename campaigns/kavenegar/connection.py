@@ -1,0 +1,197 @@
+"""Connections that keep a total deadline, and know whether a request has left this machine.
+
+urllib3's timeouts bound one read each: a peer that sends a byte a second holds a call for hours, in the headers as in
+the body. Here every step (name, connect, TLS, each write, each read) gets what is left of one budget.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+Lookup = Callable[..., Sequence[Address]]
+
+# A server that closes an idle connection just as we write makes a send unknown. The shortest keep-alive in common
+# use is five seconds (Apache, Node): parting first means that their close and our request seldom cross.
+LONGEST_IDLE_S = 4.0
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One call's budget and its one certain fact: whether it `left`.
+
+    `deadline` is on the monotonic clock; `lookup` is getaddrinfo, or what stands in for it.
+    """
+
+    deadline: float
+    lookup: Lookup = socket.getaddrinfo
+    longest_idle_s: float = LONGEST_IDLE_S
+    left: bool = False
+
+    def remaining(self) -> float:
+        """Seconds left. TimeoutError when there are none: a socket takes zero for "do not wait", not for "over"."""
+        seconds = self.deadline - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline has passed")
+        return seconds
+
+
+# Between the call and the connection stands urllib3's pool, which carries nothing of ours.
+current: ContextVar[Exchange] = ContextVar("exchange")
+
+
+class _ClockedReader(io.RawIOBase):
+    """A socket's bytes, each read given only what is left of the budget."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: Exchange) -> None:
+        self._raw = raw
+        self._sock = sock
+        self._exchange = exchange
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._exchange.remaining())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _ClockedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_ClockedReader(self.fp.detach(), sock, current.get()))
+
+
+class _Clocked(HTTPConnection):
+    """What both kinds of connection have in common."""
+
+    response_class = _ClockedResponse
+    parked_at: float | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        exchange = current.get()
+        if self.sock is None:
+            self.connect()
+        exchange.left = True
+        super().request(*args, **kwargs)
+
+    def send(self, data: Any) -> None:
+        self.sock.settimeout(current.get().remaining())  # of the whole write, over TLS as well
+        super().send(data)
+
+    def _new_conn(self) -> socket.socket:
+        exchange = current.get()
+        allowed_s = float(self.timeout) if isinstance(self.timeout, int | float) else exchange.remaining()
+        until = min(time.monotonic() + allowed_s, exchange.deadline)
+        try:
+            return dial(addresses(self._dns_host.strip("[]"), self.port, until, exchange.lookup), until)
+        except socket.gaierror as unresolved:
+            raise NameResolutionError(self.host, self, unresolved) from unresolved
+        except TimeoutError as late:
+            raise ConnectTimeoutError(self, "no connection in time") from late
+        except OSError as refused:
+            raise NewConnectionError(self, f"no connection: {refused.strerror}") from refused
+
+
+class ClockedHTTPConnection(_Clocked):
+    pass
+
+
+class ClockedHTTPSConnection(_Clocked, HTTPSConnection):
+    pass
+
+
+class _ParkingPool(HTTPConnectionPool):
+    """A pool that does not hand out a connection the other side may be about to close."""
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        connection = super()._get_conn(timeout)
+        if isinstance(connection, _Clocked):
+            parked_at, connection.parked_at = connection.parked_at, None
+            if parked_at is not None and time.monotonic() - parked_at > current.get().longest_idle_s:
+                connection.close()
+        return connection
+
+    def _put_conn(self, conn: Any) -> None:
+        if isinstance(conn, _Clocked):
+            conn.parked_at = time.monotonic()
+        super()._put_conn(conn)
+
+
+class ClockedHTTPPool(_ParkingPool):
+    ConnectionCls = ClockedHTTPConnection
+
+
+class ClockedHTTPSPool(_ParkingPool, HTTPSConnectionPool):
+    ConnectionCls = ClockedHTTPSConnection
+
+
+def addresses(host: str, port: int | None, until: float, lookup: Lookup) -> Sequence[Address]:
+    """Where a name leads. The system's resolver knows no deadline, so it is asked in a thread that may be left behind.
+
+    Raises:
+        socket.gaierror: there is no such name.
+        TimeoutError: the resolver had not answered at `until` (monotonic).
+    """
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass  # a name, not an address
+    answers: queue.SimpleQueue[Sequence[Address] | OSError] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(lookup(host, port, type=socket.SOCK_STREAM))
+        except OSError as unresolved:
+            answers.put(unresolved)
+
+    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    try:
+        answer = answers.get(timeout=max(0.0, until - time.monotonic()))
+    except queue.Empty:
+        raise TimeoutError("the name was not resolved in time") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
+
+
+def dial(found: Sequence[Address], until: float) -> socket.socket:
+    """A connection to the first address that takes one. Each gets its share of the time, so none can eat it all.
+
+    Raises:
+        TimeoutError, OSError: what the last address said.
+    """
+    why: OSError = OSError("the name has no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(found):
+        share = (until - time.monotonic()) / (len(found) - tried)
+        if share <= 0:
+            raise TimeoutError("no connection in time")
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(share)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(address)
+        except OSError as refused:
+            sock.close()
+            why = refused
+        else:
+            sock.settimeout(max(0.001, until - time.monotonic()))
+            return sock
+    raise why

@@ -1,0 +1,58 @@
+"""An answer's bytes to its code and rows.
+
+`{"return": {"status": int, "message": str}, "entries": …}` is the gateway speaking, whatever the HTTP status says:
+the service mirrors its codes there, proxies put their own, and codes above 599 fit nowhere. Anything else is somebody
+on the way, or a gateway in pieces.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+Row = dict[str, Any]
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# The documentation's own error sample: an object that holds nothing but null. No JSON parser takes it.
+_NULL_IN_BRACES = re.compile(rb"\{\s*null\s*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """`rows` is empty for `entries` null, missing, or of a shape no method answers with."""
+
+    code: int
+    message: str
+    rows: list[Row]
+
+
+def read(body: bytes) -> Envelope | None:
+    """The envelope in an answer's body; None if this is not the gateway's."""
+    document = _parse(body.removeprefix(_BYTE_ORDER_MARK))
+    answer = document.get("return") if isinstance(document, dict) else None
+    if not isinstance(answer, dict):
+        return None
+    code = answer.get("status")
+    if isinstance(code, str) and code.isdecimal():
+        code = int(code)
+    if not isinstance(code, int) or isinstance(code, bool):
+        return None
+    return Envelope(code=code, message=str(answer.get("message") or ""), rows=_rows(document.get("entries")))
+
+
+def _parse(body: bytes) -> Any:
+    for candidate in (body, _NULL_IN_BRACES.sub(b"null", body)):
+        try:
+            return orjson.loads(candidate)
+        except orjson.JSONDecodeError:
+            continue
+    return None
+
+
+def _rows(entries: object) -> list[Row]:
+    """Most methods answer with a list, `account/*` and `utils/getdate` with one object, an error with null."""
+    listed = entries if isinstance(entries, list) else [entries]
+    return [row for row in listed if isinstance(row, dict)]
