@@ -1,0 +1,138 @@
+"""Which column is which: the header, the column with the numbers, and the columns that placeholders mean."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import Final
+
+from campaigns.errors import BadInput
+from campaigns.rules.phone import is_mobile
+
+Row = tuple[int, Sequence[str]]
+"""A row's number as a spreadsheet shows it (the first is 1) and its cells. Missing last cells may be left out."""
+
+LOOK_AHEAD: Final = 100
+"""Rows read before the columns are decided on: a wrong first row must not decide alone."""
+
+NUMBER_NAMES: Final = frozenset(
+    {
+        *("number", "phone", "mobile", "receptor", "recipient", "cell", "cellphone", "msisdn", "tel", "telephone"),
+        *("phonenumber", "mobilenumber", "cellnumber", "mobileno", "phoneno", "telno", "mobilephone"),
+        *("شماره", "موبایل", "تلفن", "همراه", "شمارهموبایل", "شمارهتلفن", "شمارههمراه", "شمارهتماس", "گیرنده"),
+        *("تلفنهمراه", "شمارهتلفنهمراه", "موبایلمشتری", "شمارهگیرنده"),
+    }
+)
+"""Headers that mean the number, folded."""
+
+_ONE_LETTER: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Recipients as rows of cells: what the columns are called, which of them is the number, and the rows to come."""
+
+    columns: tuple[str, ...]
+    number: int
+    rows: Iterator[Row] = field(repr=False)
+
+    def positions(self, placeholders: Iterable[str]) -> tuple[int, ...]:
+        """Where the values for `placeholders` stand. Raises BadInput for one that is no column."""
+        return tuple(self._position(name) for name in placeholders)
+
+    def _position(self, name: str) -> int:
+        found = find(self.columns, name)
+        if found is None:
+            raise BadInput(f"the text asks for {{{name}}}, and there is no such column: {listed(self.columns)}")
+        return found
+
+
+def fold(name: str) -> str:
+    """A header without what people vary: case, spaces, punctuation, half-spaces, Arabic or Persian letters."""
+    folded = unicodedata.normalize("NFKC", name).casefold().translate(_ONE_LETTER)
+    return "".join(filter(str.isalnum, folded))
+
+
+def find(columns: Sequence[str], name: str) -> int | None:
+    """The one column called `name`, as written or else by its folded form. Raises BadInput if several are."""
+    folded = fold(name)
+    same = [at for at, column in enumerate(columns) if column == name]
+    alike = same or [at for at, column in enumerate(columns) if folded and fold(column) == folded]
+    if len(alike) > 1:
+        raise BadInput(f"{len(alike)} columns are called {name}: give each a name of its own")
+    return alike[0] if alike else None
+
+
+def listed(columns: Sequence[str]) -> str:
+    """The columns as a clause for a person; a header may be anything, so it is cut."""
+    named = [column[:40] for column in columns if column]
+    more = f" and {len(named) - 20} more" if len(named) > 20 else ""
+    return f"the columns are {', '.join(named[:20])}{more}" if named else "there are no columns beside the number"
+
+
+def read_table(rows: Iterator[Row], number_column: str | None, placeholders: Sequence[str]) -> Table:
+    """The table in the rows of a file, with or without a header. Without one, columns are called 1, 2, 3 …
+
+    Raises: BadInput for no rows at all, and where nobody can tell which column holds the numbers.
+    """
+    first = list(islice(rows, LOOK_AHEAD))
+    if not first:
+        raise BadInput("there are no recipients: it is empty")
+    if _is_header(first[0][1], number_column, placeholders):
+        columns = _names(first.pop(0)[1])
+    else:
+        columns = tuple(str(at + 1) for at in range(max(_width(cells) for _, cells in first)))
+    number = number_position(columns, [cells for _, cells in first], number_column)
+    return Table(columns, number, chain(first, rows))
+
+
+def number_position(columns: Sequence[str], sample: Sequence[Sequence[str]], number_column: str | None) -> int:
+    """Which column holds the numbers: the one asked for, the one so called, or the one where numbers stand.
+
+    Raises: BadInput naming the columns, where that leaves none or several.
+    """
+    if number_column is not None:
+        asked = find(columns, number_column)
+        if asked is None:
+            raise BadInput(f"there is no column {number_column} to take the numbers from: {listed(columns)}")
+        return asked
+    named = [at for at, column in enumerate(columns) if fold(column) in NUMBER_NAMES]
+    candidates = named or list(range(len(columns)))
+    if len(candidates) == 1:
+        return candidates[0]
+    holding = _holding_numbers(candidates, sample)
+    if len(holding) == 1:
+        return holding[0]
+    if not holding and named:
+        return named[0]
+    what = "several columns hold mobile numbers" if holding else "no column holds mobile numbers"
+    raise BadInput(f"{what}: name the column that holds the numbers (number_column, or --column); {listed(columns)}")
+
+
+def _holding_numbers(candidates: Sequence[int], sample: Sequence[Sequence[str]]) -> list[int]:
+    """The columns with a mobile number in the first row that has any."""
+    for cells in sample:
+        holding = [at for at in candidates if at < len(cells) and is_mobile(cells[at])]
+        if holding:
+            return holding
+    return []
+
+
+def _is_header(cells: Sequence[str], number_column: str | None, placeholders: Sequence[str]) -> bool:
+    """No number stands in a header, and something in it is a name that is known, or asked for."""
+    if any(map(is_mobile, cells)):
+        return False
+    asked_for = {fold(name) for name in (*placeholders, *filter(None, [number_column])) if not name.isdecimal()}
+    return any(fold(cell) in NUMBER_NAMES or fold(cell) in asked_for for cell in cells if cell.strip())
+
+
+def _names(header: Sequence[str]) -> tuple[str, ...]:
+    """Names as placeholders write them; a column without a name is called by its place."""
+    return tuple(unicodedata.normalize("NFKC", cell).strip() or str(at) for at, cell in enumerate(header, 1))
+
+
+def _width(cells: Sequence[str]) -> int:
+    """How many cells there are up to the last one that holds anything, and at least one."""
+    return max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=1)

@@ -1,0 +1,56 @@
+"""What a campaign would be, without making it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from campaigns.intake.opening import Recipients, opened
+from campaigns.intake.sieve import Sieve
+from campaigns.rules.splitting import BLOCK
+from campaigns.rules.text import MAX_CHARACTERS, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What intake would make of recipients and a text."""
+
+    rows_read: int
+    messages: int
+    duplicates: int
+    rejects: int
+    parts: int  # what the gateway bills
+    parts_persian: int  # the cheaper ones
+    parts_latin: int
+    longest: int  # UTF-16 code units of the longest text
+    reasons: tuple[str, ...]  # why the first few rejects are none, with their rows
+
+
+def estimate(
+    recipients: Recipients,
+    text: str,
+    *,
+    number_column: str | None = None,
+    sheet: str | None = None,
+    max_characters: int = MAX_CHARACTERS,
+) -> Estimate:
+    """Take recipients through the same sieve as `create`, and only count. Takes and raises what `create` does.
+
+    Nothing usable among the recipients is no error here: `messages` is 0 and `reasons` tells why.
+    """
+    template = Template.parse(text)
+    with opened(recipients, number_column=number_column, sheet=sheet, placeholders=template.placeholders) as table:
+        sieve = Sieve(table, template, sender="", max_characters=max_characters)
+        while not sieve.exhausted:
+            sieve.skip(BLOCK)
+    tally = sieve.tally
+    return Estimate(
+        rows_read=tally.rows_read,
+        messages=tally.messages,
+        duplicates=tally.duplicates,
+        rejects=tally.rejects,
+        parts=tally.parts,
+        parts_persian=tally.parts_persian,
+        parts_latin=tally.parts_latin,
+        longest=tally.longest,
+        reasons=tuple(tally.reasons),
+    )

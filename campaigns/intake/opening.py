@@ -1,0 +1,109 @@
+"""From what was handed over (a path, an open file, an iterable) to rows with named columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import IO, Final, Protocol, cast
+
+from campaigns.errors import BadInput
+from campaigns.intake import columns, delimited, items, workbook
+from campaigns.intake.columns import Row, Table
+from campaigns.rules.phone import is_mobile
+
+
+class Readable(Protocol):
+    """An open file, binary or text."""
+
+    def read(self, size: int, /) -> bytes | str:
+        """At most `size` bytes or characters; nothing at the end."""
+
+
+Recipients = str | os.PathLike[str] | Readable | Iterable[items.Item]
+"""A path to a CSV or XLSX file; such a file, open (XLSX: binary, able to seek); or the recipients themselves."""
+
+_ZIP: Final = b"PK\x03\x04"
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
+
+
+@contextmanager
+def opened(
+    recipients: Recipients, *, number_column: str | None, sheet: str | None, placeholders: Sequence[str]
+) -> Iterator[Table]:
+    """The recipients as a table that has a column for every placeholder. What was opened here is closed again.
+
+    Raises: BadInput for what cannot be opened or read, and for a placeholder that is no column.
+    """
+    if isinstance(recipients, (str, os.PathLike)):
+        path = Path(recipients)
+        with _open(path) as file:
+            rows = _file_rows(file, path.suffix.casefold(), sheet)
+            yield _complete(columns.read_table(rows, number_column, placeholders), placeholders)
+    elif hasattr(recipients, "read"):
+        rows = _file_rows(cast("Readable", recipients), "", sheet)
+        yield _complete(columns.read_table(rows, number_column, placeholders), placeholders)
+    elif isinstance(recipients, Iterable):
+        yield _complete(items.read_table(recipients, number_column), placeholders)
+    else:
+        raise BadInput(f"recipients cannot be a {type(recipients).__name__}: give a path, an open file or an iterable")
+
+
+def _complete(table: Table, placeholders: Sequence[str]) -> Table:
+    """The table, once it is certain that no placeholder asks for a column it has not."""
+    table.positions(placeholders)
+    return table
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except (OSError, ValueError) as why:
+        reason = (why.strerror if isinstance(why, OSError) else None) or "there can be no such path"
+        speakable = len(path.name) <= 100 and path.name.isprintable() and not is_mobile(path.name)
+        name = path.name if speakable else "given"
+        raise BadInput(f"the file {name} cannot be opened: {reason} (a string is taken for a path)") from why
+
+
+def _file_rows(file: Readable, suffix: str, sheet: str | None) -> Iterator[Row]:
+    """The rows of an open file: of what it holds, where its name does not say otherwise."""
+    chunks = _chunks(file)
+    head = next(chunks, b"")
+    magic = head[:8] if isinstance(head, bytes) else b""
+    if magic == _OLE:
+        raise BadInput("the file is an old Excel workbook or has a password: save it as XLSX without one")
+    if magic.startswith(_ZIP):
+        if suffix and suffix not in _WORKBOOKS:
+            raise BadInput(
+                f"the file is a workbook (or a ZIP) by the name of a {suffix}: name it .xlsx, or save it as CSV"
+            )
+        return workbook.read_rows(_rewound(file), sheet=sheet)
+    if suffix in _WORKBOOKS:
+        raise BadInput(f"the file is no {suffix}, whatever its name says: save it again as XLSX or CSV UTF-8")
+    if sheet is not None:
+        raise BadInput(f"a CSV has no sheet {sheet}: leave sheet out")
+    return delimited.read_rows(chain([head], chunks))
+
+
+def _chunks(file: Readable) -> Iterator[bytes | str]:
+    try:
+        while chunk := file.read(delimited.CHUNK):
+            if not isinstance(chunk, (bytes, str)):
+                raise BadInput(f"reading the file gives a {type(chunk).__name__}: give a file that gives bytes or text")
+            yield chunk
+    except UnicodeDecodeError as why:
+        raise BadInput(f"the file is not {why.encoding}: open it as binary, or with its own encoding") from why
+    except (OSError, ValueError) as why:  # a disk, a connection, a file that was closed
+        raise BadInput(f"the file cannot be read: {type(why).__name__}") from why
+
+
+def _rewound(file: Readable) -> IO[bytes]:
+    whole = cast("IO[bytes]", file)
+    try:
+        whole.seek(0)
+    except (AttributeError, OSError) as why:
+        raise BadInput("a workbook is read from its end: give a path, or a file that can seek") from why
+    return whole

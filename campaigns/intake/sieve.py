@@ -1,0 +1,179 @@
+"""The sieve every row goes through: messages come out, the rest is kept with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from campaigns.errors import BadInput
+from campaigns.intake.columns import Row, Table
+from campaigns.intake.fingerprint import Fingerprint
+from campaigns.intake.seen import SeenNumbers
+from campaigns.rules.phone import normalise
+from campaigns.rules.text import Size, Template, fitting
+
+Message = tuple[int, int, str, str | None]
+"""(row_no, parts, number, text); the text is None where all recipients get the same."""
+
+REJECTS_AT_ONCE: Final = 10_000
+"""Wrong rows held before they have to be taken away."""
+
+REASONS_SHOWN: Final = 5
+VALUE_SHOWN: Final = 200
+"""Characters of a wrong value that are kept."""
+
+
+class Kind(StrEnum):
+    """What was wrong with a row."""
+
+    NUMBER = "number"  # it is no mobile number
+    DUPLICATE = "duplicate"  # an earlier row has the same number
+    PLACEHOLDER = "placeholder"  # a value the text asks for is missing
+    TEXT = "text"  # the text came out too long
+    SHAPE = "shape"  # it has more cells than there are columns
+
+
+class Reject(NamedTuple):
+    """A row that makes no message: what stood there, and a sentence on what would be right."""
+
+    row_no: int
+    kind: Kind
+    value: str
+    reason: str
+
+
+class _Wrong(Exception):
+    """The everyday end of a row; never seen outside."""
+
+    def __init__(self, kind: Kind, value: str, reason: str) -> None:
+        self.kind, self.value, self.reason = kind, value, reason
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has gone through the sieve so far."""
+
+    messages: int = 0
+    duplicates: int = 0
+    rejects: int = 0
+    parts_persian: int = 0
+    parts_latin: int = 0
+    longest: int = 0  # UTF-16 code units of the longest text
+    reasons: list[str] = field(default_factory=list)  # the first few, with their rows
+
+    @property
+    def rows_read(self) -> int:
+        return self.messages + self.duplicates + self.rejects
+
+    @property
+    def parts(self) -> int:
+        return self.parts_persian + self.parts_latin
+
+    def add(self, size: Size) -> None:
+        self.messages += 1
+        self.longest = max(self.longest, size.units)
+        if size.latin:
+            self.parts_latin += size.parts
+        else:
+            self.parts_persian += size.parts
+
+
+class Sieve:
+    """Takes the rows of a table through every check, once.
+
+    `rejects` holds what was found wrong since it was last emptied; `exhausted` tells that the table is at its end.
+    """
+
+    def __init__(self, table: Table, template: Template, *, sender: str, max_characters: int) -> None:
+        self.tally = Tally()
+        self.rejects: list[Reject] = []
+        self.exhausted = False
+        self.fingerprint = Fingerprint(template, sender)
+        self._rows: Iterator[Row] = table.rows
+        self._number = table.number
+        self._width = len(table.columns)
+        self._values_at = table.positions(template.placeholders)
+        self._template = template
+        self._at_most = max_characters
+        self._seen = SeenNumbers()
+        # What all texts have in common has to fit; of a uniform text, that is all there is to measure.
+        common = fitting(template.literal, max_characters) if template.literal.strip() else None
+        self._uniform = None if template.personal else common
+
+    def messages(self, at_most: int) -> Iterator[Message]:
+        """The next messages; ends early when the rejects have to be taken away first."""
+        before = self.tally.messages
+        for row_no, cells in self._rows:
+            try:
+                number, text, size = self._sift(cells)
+            except _Wrong as wrong:
+                self._keep(row_no, wrong)
+                if len(self.rejects) >= REJECTS_AT_ONCE:
+                    return
+            else:
+                self.tally.add(size)
+                yield row_no, size.parts, number, text
+                if self.tally.messages - before == at_most:
+                    return
+        self.exhausted = True
+
+    def skip(self, at_most: int) -> None:
+        """Take as many rows through for their tally and fingerprint alone."""
+        for _ in self.messages(at_most):
+            pass
+        self.rejects.clear()
+
+    def take_rejects(self) -> list[Reject]:
+        """The rejects since the last time."""
+        taken, self.rejects = self.rejects, []
+        return taken
+
+    def _sift(self, cells: Sequence[str]) -> tuple[str, str | None, Size]:
+        width = len(cells)
+        given = cells[self._number] if self._number < width else ""
+        values = [cells[at] if at < width else "" for at in self._values_at]
+        self.fingerprint.add(given, values)
+        if width > self._width and any(cells[self._width :]):
+            raise _Wrong(Kind.SHAPE, " | ".join(cells), _too_wide(width, self._width))
+        number = _number(given)
+        text, size = (None, self._uniform) if self._uniform else self._text(values)
+        if not self._seen.add(number):
+            raise _Wrong(Kind.DUPLICATE, given, "an earlier row has the same number: it gets one message")
+        return number, text, size
+
+    def _text(self, values: Sequence[str]) -> tuple[str, Size]:
+        try:
+            text = self._template.fill(values)
+        except BadInput as why:
+            raise _Wrong(Kind.PLACEHOLDER, "", str(why)) from None
+        try:
+            return text, fitting(text, self._at_most)
+        except BadInput as why:
+            raise _Wrong(Kind.TEXT, text, str(why)) from None
+
+    def _keep(self, row_no: int, wrong: _Wrong) -> None:
+        if wrong.kind is Kind.DUPLICATE:
+            self.tally.duplicates += 1
+        else:
+            self.tally.rejects += 1
+            if len(self.tally.reasons) < REASONS_SHOWN:
+                self.tally.reasons.append(f"row {row_no}: {wrong.reason}")
+        self.rejects.append(Reject(row_no, wrong.kind, _storable(wrong.value), wrong.reason))
+
+
+def _number(given: str) -> str:
+    try:
+        return normalise(given)
+    except BadInput as why:
+        raise _Wrong(Kind.NUMBER, given, str(why)) from None
+
+
+def _too_wide(width: int, columns: int) -> str:
+    return f"the row has {width} cells and there are {columns} columns: put a cell that holds the delimiter in quotes"
+
+
+def _storable(value: str) -> str:
+    """What PostgreSQL can keep: no NUL, no half of a surrogate pair."""
+    return value[:VALUE_SHOWN].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
