@@ -1,0 +1,103 @@
+"""A loaded campaign is approved, cut into batches, and from then on steered: start, pause, resume, cancel.
+
+All of it happens in the caller's transaction and needs neither broker nor API key. Pause and cancel are one row: a
+batch is claimed only while its campaign runs, so they bite before the next batch.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from campaigns.errors import BadInput, IllegalMove
+from campaigns.rules.states import CampaignState
+from campaigns.store import batches, epochs, messages, uncertain
+from campaigns.store import campaigns as store
+from campaigns.store.records import Campaign
+
+STARTABLE: Final = frozenset({CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING})
+
+
+def start(
+    connection: Connection,
+    campaign_id: int,
+    *,
+    now: datetime,
+    at: datetime | None = None,
+    at_gateway: bool = False,
+) -> Campaign:
+    """Approve a draft: leave out the suppressed, cut the rest into batches, and run now or at `at`.
+
+    Until `at` we hold the campaign, pausable and cheap to change; with `at_gateway` it is handed over at once with its
+    date, and the gateway holds it. One that is scheduled can be given another time; one that runs stays so.
+    Raises: NotFound; BadInput for a time without a zone; IllegalMove for a campaign that is paused or over.
+    """
+    if at is not None and at.utcoffset() is None:
+        raise BadInput("the time to begin has no time zone: nobody can tell when that is")
+    campaign = store.read_locked(connection, campaign_id)
+    if campaign.state not in STARTABLE:
+        way = f": `campaigns resume {campaign_id}` lets it go on" if campaign.state is CampaignState.PAUSED else ""
+        raise IllegalMove(f"campaign {campaign_id} is {campaign.state} and cannot be started{way}")
+    begins_at = at or campaign.start_at
+    later = begins_at is not None and begins_at > now and not at_gateway
+    if campaign.state is not CampaignState.RUNNING:
+        store.schedule(connection, campaign_id, start_at=begins_at, at_gateway=at_gateway)
+        target = CampaignState.SCHEDULED if later else CampaignState.RUNNING
+        store.move(connection, campaign_id, target, now=now)
+    if campaign.state is CampaignState.DRAFT:
+        _cut(connection, campaign_id, now=now)
+    return store.read(connection, campaign_id)
+
+
+def _cut(connection: Connection, campaign_id: int, *, now: datetime) -> None:
+    """Every batch is due at once: what holds it back, until its time or for a pause, is the campaign's state."""
+    suppressed = store.suppress(connection, campaign_id, now=now)
+    born = batches.cut(connection, campaign_id, due_at=now)
+    if suppressed:
+        messages.recount(connection, born, now=now)
+    while epochs.reissue(connection, campaign_id=campaign_id):
+        pass  # loaded before the epoch was renewed: a page of batches at a time
+
+
+def pause(connection: Connection, campaign_id: int, *, now: datetime, reason: str = "paused by hand") -> Campaign:
+    """Send nothing more until `resume`. What has left is still followed to its verdict."""
+    store.move(connection, campaign_id, CampaignState.PAUSED, now=now, hold_reason=reason)
+    return store.read(connection, campaign_id)
+
+
+def resume(connection: Connection, campaign_id: int, *, now: datetime) -> Campaign:
+    """Go on where it stopped; a campaign whose time has not come waits for it.
+
+    Raises: NotFound; IllegalMove for a campaign that is not paused.
+    """
+    campaign = store.read_locked(connection, campaign_id)
+    if campaign.state is not CampaignState.PAUSED:
+        raise IllegalMove(f"campaign {campaign_id} is {campaign.state}: only a paused campaign can be resumed")
+    early = campaign.started_at is None and campaign.start_at is not None and campaign.start_at > now
+    store.move(connection, campaign_id, CampaignState.SCHEDULED if early else CampaignState.RUNNING, now=now)
+    return store.read(connection, campaign_id)
+
+
+def cancel(connection: Connection, campaign_id: int, *, now: datetime) -> Campaign:
+    """Send nothing more, for good. What has left is still followed to its verdict."""
+    if store.read_locked(connection, campaign_id).state is CampaignState.DRAFT:
+        _cut(connection, campaign_id, now=now)  # its messages are then cancelled like any others
+    store.move(connection, campaign_id, CampaignState.CANCELLED, now=now, hold_reason="cancelled by hand")
+    return store.read(connection, campaign_id)
+
+
+def send_uncertain(connection: Connection, campaign_id: int, *, now: datetime) -> int:
+    """A person decided: a campaign's uncertain messages leave again, under their old ids; how many.
+
+    Where the gateway did send them and no longer remembers, their recipients get a second message.
+    Raises: NotFound; IllegalMove for a cancelled campaign.
+    """
+    campaign = store.read(connection, campaign_id)
+    if campaign.state is CampaignState.CANCELLED:
+        raise IllegalMove(f"campaign {campaign_id} is cancelled: nothing more of it is sent")
+    count = uncertain.send(connection, campaign_id, now=now)
+    if count and campaign.state is CampaignState.FINISHED:
+        store.reopen(connection, campaign_id)
+    return count

@@ -1,0 +1,207 @@
+"""What became of a campaign: the figures, the file with a line for every row, and whether our record is true."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import merge
+from pathlib import Path
+from typing import IO, Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.errors import BadInput
+from campaigns.rules.splitting import BATCH
+from campaigns.rules.states import MessageState
+from campaigns.store import campaigns, messages
+from campaigns.store.records import Campaign
+
+COLUMNS: Final = (
+    "row",
+    "number",
+    "state",
+    "status",
+    "message_id",
+    "parts",
+    "cost_rial",
+    "reason",
+    "settled_at",
+    "localid",
+)
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_NEXT_CELL: Final = re.compile("(?<=;)(?=[=+@＝＋－＠-])")  # where a semicolon begins the next cell
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A campaign in figures.
+
+    `cost_rial` is what stays charged: refunded messages (blocked, cancelled) are left out. Of `unpriced` messages the
+    gateway never told the cost, since their answer was lost: they are taken at the price of the others.
+    """
+
+    campaign: Campaign
+    counts: Mapping[MessageState, int]
+    rejects: Mapping[str, int]
+    refused: Mapping[int, int]
+    accepted: int
+    parts: int
+    cost_rial: int
+    refunded_rial: int
+    unpriced: int
+    requests: Mapping[str, int]
+    mean_batch: float
+    mean_poll: float
+    seconds_sending: float
+    seconds_to_verdicts: float
+    examples: Sequence[tuple[int, str, str, str]] = field(repr=False)
+
+    @property
+    def messages_a_second(self) -> float:
+        """Accepted messages by the time from the first request to the last acceptance."""
+        return self.accepted / self.seconds_sending if self.seconds_sending else 0.0
+
+
+# What did a campaign's requests come to, by kind? A poll serves many batches and counts once.
+_REQUESTS: Final = text("""
+    SELECT attempt.kind, count(DISTINCT attempt.call_id) AS requests, coalesce(sum(attempt.asked), 0) AS asked
+      FROM sms.batches AS batch JOIN sms.attempts AS attempt ON attempt.batch_id = batch.id
+     WHERE batch.campaign_id = :id
+       AND (attempt.event = 'began' OR attempt.kind = 'poll')
+  GROUP BY attempt.kind
+""")
+
+# When did the first request leave, and when was the last one accepted?
+_TIMES: Final = text("""
+    SELECT min(first_sent_at) AS first_sent_at, max(accepted_at) AS accepted_at
+      FROM sms.batches WHERE campaign_id = :id AND state <> 'split'
+""")
+
+# What was accepted, what did it cost, and what was refunded?
+_MONEY: Final = text("""
+    WITH ours AS (
+        SELECT message.state, message.parts, message.cost_rial
+          FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+          JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
+         WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
+    ), price AS (
+        SELECT coalesce(sum(cost_rial)::numeric / nullif(sum(parts), 0), 0) AS rial
+          FROM ours WHERE cost_rial IS NOT NULL
+    ), priced AS (
+        SELECT state, parts, cost_rial, coalesce(cost_rial, parts * price.rial) AS cost FROM ours, price
+    )
+    SELECT count(*) AS accepted, coalesce(sum(parts), 0) AS parts,
+           count(*) FILTER (WHERE cost_rial IS NULL) AS unpriced,
+           CAST(coalesce(sum(cost) FILTER (WHERE state NOT IN ('blocked', 'cancelled')), 0) AS bigint) AS cost,
+           CAST(coalesce(sum(cost) FILTER (WHERE state IN ('blocked', 'cancelled')), 0) AS bigint) AS refunded
+      FROM priced
+""")
+
+# Why did the gateway refuse messages?
+_REFUSED: Final = text("""
+    SELECT message.refused_code, count(*) AS messages
+      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
+     WHERE campaign.id = :id AND message.refused_code IS NOT NULL
+  GROUP BY message.refused_code
+""")
+
+
+def report(connection: Connection, campaign_id: int, *, examples: int = 10) -> Report:
+    """The figures of a campaign as they stand. Raises: NotFound."""
+    progress = campaigns.progress(connection, campaign_id)
+    parameters = {"id": campaign_id}
+    money = connection.execute(_MONEY, parameters).one()
+    times = connection.execute(_TIMES, parameters).one()
+    requests = {row.kind: row for row in connection.execute(_REQUESTS, parameters)}
+    asked = {kind: row.asked / row.requests for kind, row in requests.items()}
+    return Report(
+        campaign=progress.campaign,
+        counts=progress.counts,
+        rejects=campaigns.rejects_by_kind(connection, campaign_id),
+        refused={row.refused_code: row.messages for row in connection.execute(_REFUSED, parameters)},
+        accepted=money.accepted,
+        parts=money.parts,
+        cost_rial=money.cost,
+        refunded_rial=money.refunded,
+        unpriced=money.unpriced,
+        requests={kind: row.requests for kind, row in requests.items()},
+        mean_batch=float(asked.get("send", 0)),
+        mean_poll=float(asked.get("poll", 0)),
+        seconds_sending=_seconds(times.first_sent_at, times.accepted_at),
+        seconds_to_verdicts=_seconds(times.first_sent_at, progress.campaign.finished_at),
+        examples=campaigns.rejects(connection, campaign_id, limit=examples),
+    )
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float:
+    return (end - start).total_seconds() if start and end else 0.0
+
+
+def export(connection: Connection, campaign_id: int, out: IO[str]) -> int:
+    """Write a CSV line for every row that was read, the rejected ones included, in the order of the rows.
+
+    Columns: COLUMNS. Text cells that a spreadsheet would run as a formula are made harmless. Returns the lines.
+    Reads a few thousand messages at a time: memory stays flat, and no transaction has to stay open.
+    Raises: NotFound.
+    """
+    campaigns.read(connection, campaign_id)
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+    writer.writerow(COLUMNS)
+    lines = 0
+    for line in merge(_message_lines(connection, campaign_id), _reject_lines(connection, campaign_id), key=_row_no):
+        writer.writerow(_harmless(cell) for cell in line)
+        lines += 1
+    return lines
+
+
+def export_file(connection: Connection, campaign_id: int, path: Path) -> int:
+    """`export` into a file that Excel opens as UTF-8. Raises: NotFound; BadInput when it cannot be written."""
+    try:
+        with path.open("w", encoding="utf-8-sig", newline="") as out:
+            return export(connection, campaign_id, out)
+    except OSError as why:
+        raise BadInput(f"the report cannot be written to {path}: {why.strerror}") from None
+
+
+Line = tuple[object, ...]
+
+
+def _row_no(line: Line) -> int:
+    row_no = line[0]
+    assert isinstance(row_no, int)  # noqa: S101 - the first column of every line
+    return row_no
+
+
+def _message_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
+    for page in messages.in_pages(connection, campaign_id, size=25 * BATCH):
+        for row_no, number, state, status, gateway_id, parts, cost, code, settled_at, _text, id_ in page:
+            reason = f"refused with code {code}" if code is not None else ""
+            yield (row_no, number, state, status, gateway_id, parts, cost, reason, settled_at, id_)
+
+
+def _reject_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
+    page = text("""
+        SELECT row_no, kind, value, reason FROM sms.rejects
+         WHERE campaign_id = :id AND row_no > :after ORDER BY row_no LIMIT 5000
+    """)
+    after = -1
+    while rows := connection.execute(page, {"id": campaign_id, "after": after}).all():
+        for row in rows:
+            yield (row.row_no, row.value, f"rejected: {row.kind}", None, None, None, None, row.reason, None, None)
+        after = rows[-1].row_no
+
+
+def _harmless(cell: object) -> object:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.isoformat(timespec="seconds")
+    if isinstance(cell, str):
+        cell = _NEXT_CELL.sub("'", cell)
+        return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return cell

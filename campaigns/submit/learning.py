@@ -1,0 +1,70 @@
+"""What an answer says about our messages, and how it is written down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from campaigns.errors import BadInput
+from campaigns.house import House
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, verdict
+from campaigns.kavenegar.records import SentMessage
+from campaigns.rules.matching import Matched, match
+from campaigns.rules.phone import normalise
+from campaigns.rules.states import MessageState
+from campaigns.store import batches, campaigns
+from campaigns.store.records import Claim, Fact
+from campaigns.submit.outcome import Outcome
+
+log = logging.getLogger(__name__)
+
+
+def matched(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
+    """The answered rows by our numbers, and how many rows are not ours."""
+    texts = {message.number: message.text for message in claim.messages}
+    return match(texts, claim.sender, ((_number(row.receptor), row) for row in answered))
+
+
+def _number(receptor: str) -> str:
+    try:
+        return normalise(receptor)
+    except BadInput:
+        return receptor
+
+
+def fact(message_id: int, gateway_id: int, status: int, cost_rial: int | None = None) -> Fact:
+    """That the gateway has a message, under its own id, and where it stands."""
+    state = MessageState(verdict(status) or MessageState.ACCEPTED)
+    return Fact(message_id, state, gateway_id, None if status == NO_LONGER_KNOWN else status, cost_rial)
+
+
+def learn(connection: Connection, house: House, claim: Claim, facts: Sequence[Fact], *, now: datetime) -> None:
+    """Write down facts about a claim's messages, whether or not the claim still holds."""
+    leaves_at = claim.send_at or now
+    closes_at = leaves_at + house.policy.status_window
+    poll_at = house.next_poll(leaves_at, now, closes_at)
+    batches.learn(connection, claim, facts, now=now, poll_at=poll_at, closes_at=closes_at, leaves_at=leaves_at)
+
+
+def collided(
+    connection: Connection, house: House, claim: Claim, facts: Sequence[Fact], strangers: int, *, now: datetime
+) -> Outcome:
+    """Our ids brought back somebody else's messages: another database uses the same ids on this account.
+
+    What was really accepted counts. The rest was not sent, and under these ids it never can be: it is set apart as
+    uncertain, which nothing resolves by itself, and the campaign waits for `campaigns epoch renew`.
+    """
+    known = {fact.message_id for fact in facts}
+    others = [Fact(message.id, MessageState.UNCERTAIN) for message in claim.messages if message.id not in known]
+    learn(connection, house, claim, [*facts, *others], now=now)
+    batches.set_apart(connection, claim, now=now)
+    reason = (
+        f"the gateway answered batch {claim.batch_id} with {strangers} messages that are not ours: another database "
+        "(a restored backup, or staging) uses the same message ids on this account; `campaigns epoch renew` mends it"
+    )
+    campaigns.hold(connection, claim.campaign_id, code=None, reason=reason)
+    log.error("localid collision found", extra={"batch_id": claim.batch_id, "strangers": strangers})
+    return Outcome.COLLIDED

@@ -1,0 +1,122 @@
+"""Send one due batch: claim, call, write down. Every ending is in sight."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from campaigns.errors import OutcomeUnknown, Postpone, Refused
+from campaigns.house import House
+from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.throttle import Lane
+from campaigns.rules.matching import Matched
+from campaigns.rules.states import BatchState
+from campaigns.store import attempts, batches, campaigns
+from campaigns.store.records import Claim
+from campaigns.submit.learning import collided, fact, learn, matched
+from campaigns.submit.outcome import Outcome
+from campaigns.submit.refusal import refused
+
+log = logging.getLogger(__name__)
+
+OPERATION_FAILED = 402
+STUBBORN = 4
+"""A batch that the gateway fails (402) this often without saying why pauses its campaign: somebody has to look."""
+
+
+def run(house: House, batch_id: int) -> Outcome:
+    """Send one due batch. Ringing twice is harmless: the claim decides."""
+    vain = admitted(house, batch_id, BatchState.READY)
+    if vain is not None:
+        return vain
+    claim = house.database(
+        batches.claim_ready, batch_id, owner=house.owner, call_id=uuid4(), now=house.now(), lease=house.policy.lease
+    )
+    if claim is None:
+        return Outcome.NOT_DUE
+    try:
+        answered = _send(house, claim)  # no transaction is open here
+    except Postpone as why:
+        return house.database(_put_off, claim, why, now=house.now())
+    except OutcomeUnknown as why:
+        return house.database(_doubt, house, claim, str(why), now=house.now())
+    except Refused as why:
+        return house.database(refused, house, claim, why, now=house.now())
+    return house.database(_answered, house, claim, matched(claim, answered), now=house.now())
+
+
+def admitted(house: House, batch_id: int, state: BatchState) -> Outcome | None:
+    """Take a slot of the pace before anything is claimed; None once it is had.
+
+    A ring that comes late or twice takes none. A long wait goes back to the database: the batch is due again then.
+    """
+    if not house.database(batches.waits, batch_id, state, now=house.now()):
+        return Outcome.NOT_DUE
+    try:
+        house.gateway.admit(Lane.SEND)
+    except Postpone as why:
+        house.database(batches.postpone, batch_id, due_at=house.now() + timedelta(seconds=why.retry_after_s))
+        return Outcome.PUT_OFF
+    return None
+
+
+def _send(house: House, claim: Claim) -> Sequence[SentMessage]:
+    numbers = [message.number for message in claim.messages]
+    localids = [message.id for message in claim.messages]
+    date = None if claim.send_at is None else int(claim.send_at.timestamp())
+
+    def in_time() -> bool:
+        """Whether a request that leaves now is over before its lease is: nobody else asks, or sends, before that."""
+        return house.now() + house.policy.deadline <= claim.lease_ends
+
+    if claim.personal:
+        texts = [message.text for message in claim.messages]
+        senders = [claim.sender] * len(numbers)
+        return house.gateway.sendarray(numbers, texts, senders, localids, date=date, in_time=in_time)
+    text = claim.messages[0].text
+    return house.gateway.send(numbers, text, sender=claim.sender, localids=localids, date=date, in_time=in_time)
+
+
+def _answered(
+    connection: Connection, house: House, claim: Claim, answer: Matched[SentMessage], *, now: datetime
+) -> Outcome:
+    """Write down what was accepted. A row that is missing from the answer is unknown, never failed."""
+    facts = [
+        fact(message.id, row.messageid, row.status, row.cost)
+        for message in claim.messages
+        if (row := answer.rows.get(message.number)) is not None
+    ]
+    if answer.strangers:
+        outcome = collided(connection, house, claim, facts, answer.strangers, now=now)
+    else:
+        learn(connection, house, claim, facts, now=now)
+        if len(facts) < len(claim.messages):
+            return _doubt(connection, house, claim, "rows missing from the answer", now=now)
+        outcome = Outcome.ACCEPTED
+    attempts.record(connection, claim, kind="send", event=outcome, now=now)
+    return outcome
+
+
+def _doubt(connection: Connection, house: House, claim: Claim, trouble: str, *, now: datetime) -> Outcome:
+    """It may have been accepted: ask after the gateway has had time to make up its mind."""
+    held = batches.doubt(connection, claim, due_at=now + house.policy.settle, trouble=trouble)
+    attempts.record(connection, claim, kind="send", event=Outcome.UNKNOWN, now=now)
+    log.warning("batch outcome unknown", extra={"batch_id": claim.batch_id, "trouble": trouble})
+    return Outcome.UNKNOWN if held else Outcome.FENCED
+
+
+def _put_off(connection: Connection, claim: Claim, why: Postpone, *, now: datetime) -> Outcome:
+    """Nothing was created: the batch goes back, and is due when `why` says."""
+    attempts.record(connection, claim, kind="send", event=Outcome.PUT_OFF, now=now, code=why.code)
+    if why.code == OPERATION_FAILED:
+        failures = attempts.count_events(connection, claim.batch_id, event=Outcome.PUT_OFF, code=OPERATION_FAILED)
+        if failures >= STUBBORN:
+            reason = f"batch {claim.batch_id} failed {failures} times at the gateway (402) without a cause given"
+            campaigns.hold(connection, claim.campaign_id, code=why.code, reason=reason)
+    due_at = now + timedelta(seconds=why.retry_after_s)
+    held = batches.release(connection, claim, due_at=due_at, trouble=type(why).__name__)
+    return Outcome.PUT_OFF if held else Outcome.FENCED

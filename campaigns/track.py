@@ -1,0 +1,110 @@
+"""Accepted messages are asked about, 500 at a time, until each has its verdict or its window closes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from campaigns.errors import AccountBlocked, Postpone, Refused
+from campaigns.house import House
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, verdict
+from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.throttle import Lane
+from campaigns.rules.states import MessageState
+from campaigns.store import installation, polls
+from campaigns.store.records import Asked, Fact
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll did; `asked` is 0 when nothing was due or the pace had no room."""
+
+    asked: int = 0
+    moved: int = 0
+    trouble: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What Flower shows."""
+        if not self.asked:
+            return self.trouble or "nothing due"
+        return f"asked {self.asked}, moved {self.moved}" + (f", {self.trouble}" if self.trouble else "")
+
+
+def run(house: House) -> Polled:
+    """Ask about the next 500 messages that are due. Ringing twice is harmless: the claim decides."""
+    if not house.database(polls.due, now=house.now()):
+        return Polled()
+    try:
+        house.gateway.admit(Lane.POLL)
+    except Postpone as why:
+        return Polled(trouble=f"put off for {why.retry_after_s:.0f} s")
+    asked = house.database(polls.claim, now=house.now(), lease=house.policy.lease)
+    if not asked:
+        return Polled()
+    gateway_ids = [gateway_id for batch in asked for gateway_id in batch.message_ids]
+    try:
+        answered = house.gateway.status(gateway_ids)  # no transaction is open here
+    except Postpone as why:
+        return _put_off(house, asked, why, wait_s=why.retry_after_s)
+    except Refused as why:
+        if isinstance(why, AccountBlocked):
+            house.database(_hold, why, now=house.now())
+        return _put_off(house, asked, why, wait_s=house.policy.probe.total_seconds())
+    return _settle(house, asked, answered)
+
+
+def _settle(house: House, asked: Sequence[Asked], answered: Iterable[MessageStatus]) -> Polled:
+    now = house.now()
+    ids = {gateway_id: message_id for batch in asked for gateway_id, message_id in batch.message_ids.items()}
+    facts = _facts(ids, answered)
+    moved = house.database(
+        polls.settle,
+        asked,
+        facts,
+        next_polls=[_next(house, batch, now) for batch in asked],
+        call_id=uuid4(),
+        now=now,
+    )
+    return Polled(asked=len(ids), moved=moved)
+
+
+def _facts(ids: Mapping[int, int], answered: Iterable[MessageStatus]) -> list[Fact]:
+    """One fact for each message of ours that the gateway still knows."""
+    facts: dict[int, Fact] = {}
+    forgotten = 0
+    for row in answered:
+        message_id = ids.get(row.messageid)
+        if message_id is None:
+            continue
+        if row.status == NO_LONGER_KNOWN:
+            forgotten += 1
+            continue
+        state = MessageState(verdict(row.status) or MessageState.ACCEPTED)
+        facts[message_id] = Fact(message_id, state, row.messageid, row.status)
+    if forgotten:
+        log.warning("messages not known to the gateway", extra={"messages": forgotten})
+    return list(facts.values())
+
+
+def _next(house: House, batch: Asked, now: datetime) -> datetime:
+    """A round that stopped half-way goes on at once; a finished one waits for the next age of the schedule."""
+    if batch.resume_at is not None:
+        return now
+    return house.next_poll(batch.accepted_at, now, batch.closes_at)
+
+
+def _put_off(house: House, asked: Sequence[Asked], why: Exception, *, wait_s: float) -> Polled:
+    house.database(polls.put_off, asked, until=house.now() + timedelta(seconds=wait_s))
+    return Polled(asked=sum(len(batch.message_ids) for batch in asked), trouble=str(why))
+
+
+def _hold(connection: Connection, why: AccountBlocked, *, now: datetime) -> None:
+    installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)

@@ -1,0 +1,56 @@
+"""A cancelled campaign whose messages wait at the gateway for their date: withdrawn there, and refunded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from campaigns.errors import GatewayError
+from campaigns.house import House
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, verdict
+from campaigns.kavenegar.throttle import Lane
+from campaigns.rules.states import MessageState
+from campaigns.store import messages
+from campaigns.store.records import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What one withdrawal did; messages that had already left keep their state."""
+
+    asked: int = 0
+    withdrawn: int = 0
+    trouble: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What Flower shows."""
+        return f"withdrew {self.withdrawn} of {self.asked}" + (f", {self.trouble}" if self.trouble else "")
+
+
+def run(house: House, batch_id: int) -> Withdrawn:
+    """Withdraw one batch. Harmless to repeat: the gateway answers with where each message stands."""
+    ids = house.database(messages.accepted_in, batch_id)
+    if not ids:
+        return Withdrawn()
+    try:
+        house.gateway.admit(Lane.SEND)
+        answered = house.gateway.cancel(list(ids))
+    except GatewayError as why:
+        return Withdrawn(asked=len(ids), trouble=str(why))
+    facts = [
+        Fact(ids[row.messageid], MessageState(verdict(row.status) or MessageState.ACCEPTED), row.messageid, row.status)
+        for row in answered
+        if row.messageid in ids and row.status != NO_LONGER_KNOWN
+    ]
+    house.database(_write, batch_id, facts, now=house.now())
+    return Withdrawn(asked=len(ids), withdrawn=sum(fact.state is MessageState.CANCELLED for fact in facts))
+
+
+def _write(connection: Connection, batch_id: int, facts: Sequence[Fact], *, now: datetime) -> None:
+    ids = messages.lock(connection, [batch_id])
+    messages.merge(connection, facts, now=now)
+    messages.recount(connection, ids, now=now)
