@@ -1,0 +1,82 @@
+"""The gateway without its wire: a call in, an answer out. It knows the order in which a call is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from worker.sandbox.account import Account
+from worker.sandbox.codes import OK, Refusal
+from worker.sandbox.envelope import Answer, Call
+from worker.sandbox.knobs import Knobs
+from worker.sandbox.limiter import Limiter, limiter
+from worker.sandbox.methods import METHODS, NOT_OFFERED, UNKNOWN
+
+
+class Gateway:
+    """One account, and a limiter for each address that calls."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._limiters: dict[str, Limiter] = {}
+
+    def answer(self, call: Call) -> Answer:
+        """What the service would say; the messages of a send are accepted when this returns."""
+        code = next((code for check in ADMISSION if (code := check(self, call))), OK)
+        try:
+            answer = METHODS[call.method].answer(self.account, call) if code == OK else Answer(code)
+        except Refusal as why:
+            answer = Answer(why.code)
+        self.account.tally.decided(call.method, answer.code)
+        return answer
+
+    def turn_knobs(self, knobs: Knobs) -> None:
+        """New knobs, and limiters that start afresh."""
+        self.account.turn_knobs(knobs)
+        self._limiters.clear()
+
+    def admits(self, address: str) -> bool:
+        gate = self._limiters.get(address)
+        if gate is None:
+            gate = self._limiters[address] = limiter(self.account.knobs)
+        return gate.admits(self.account.clock.now())
+
+
+Check = Callable[[Gateway, Call], int]  # the code to refuse with, 0 to pass
+
+
+def known(gateway: Gateway, call: Call) -> int:  # noqa: ARG001 - one shape for every check
+    return 404 if call.method == UNKNOWN else 0
+
+
+def verb(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+    return 405 if call.method in METHODS and call.verb not in METHODS[call.method].verbs else 0
+
+
+def key(gateway: Gateway, call: Call) -> int:
+    open_key = call.key == "0" and call.method in METHODS and METHODS[call.method].open_key
+    return 0 if open_key or call.key == gateway.account.api_key else 403
+
+
+def standing(gateway: Gateway, call: Call) -> int:
+    """The account's own state; without a proven identity (430) it may still look, but not send."""
+    code = gateway.account.knobs.account_code
+    return 0 if code == 430 and not call.method.startswith("sms/") else code
+
+
+def pace(gateway: Gateway, call: Call) -> int:
+    return 0 if gateway.admits(call.address) else 451
+
+
+def offered(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+    return 402 if call.method in NOT_OFFERED else 0
+
+
+def given(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+    return 0 if all(name in call.params for name in METHODS[call.method].required) else 400
+
+
+def filled(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+    return 0 if all(call.params[name] for name in METHODS[call.method].required) else 406
+
+
+ADMISSION: tuple[Check, ...] = (known, verb, key, standing, pace, offered, given, filled)

@@ -1,0 +1,135 @@
+"""What was really sent: every accepted message, in columns, so that a million of them fit into little memory.
+
+A message is a row: a place in arrays of plain numbers (40 bytes), its text in a shared block, and its localid in
+an index. Nothing is ever taken out. Message ids are rows in disguise: a permutation with a salt, so that they look
+as the service's do (wide, not in order) and those of another sandbox mean nothing here.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from worker.sandbox.lifecycle import FATES, WITHDRAWN
+from worker.sandbox.localids import Localid, Localids
+from worker.sandbox.texts import Texts
+
+_BITS = 44
+_SPAN = 1 << _BITS
+_LOWEST = 1_000_000_000
+_FACTOR = 0x5851F42D4C9  # odd, hence invertible
+_INVERSE = pow(_FACTOR, -1, _SPAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The new messages of one request, in columns of equal length."""
+
+    starts_at: float  # when they set out: now, or the date asked for (Unix seconds)
+    localids: Sequence[Localid | None]
+    receptors: Sequence[int]
+    senders: Sequence[str]
+    texts: Sequence[str]
+    parts: Sequence[int]
+    costs_rial: Sequence[int]
+    fates: Sequence[int]
+    delays_s: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One row, read back."""
+
+    row: int
+    messageid: int
+    localid: Localid | None
+    receptor: int
+    sender: str
+    starts_at: float
+    parts: int
+    cost_rial: int
+    fate: str
+    verdict_at: float | None  # None for a message that never gets one
+
+
+class Ledger:
+    """The rows of one account. `salt` makes the message ids its own."""
+
+    def __init__(self, salt: int) -> None:
+        self.localids = Localids()
+        self.texts = Texts()
+        self.receptors = array("q")
+        self.starts_at = array("d")
+        self.parts = array("B")
+        self.costs_rial = array("I")
+        self.fates = array("B")
+        self.delays_s = array("f")
+        self.withdrawn = 0  # rows that never set out
+        self._text_refs = array("Q")
+        self._senders = array("H")
+        self._lines: list[str] = []
+        self._shift = salt % _SPAN
+
+    def __len__(self) -> int:
+        return len(self.receptors)
+
+    def add(self, new: Accepted) -> range:
+        """Take the messages of one request in; their rows come back."""
+        first = len(self)
+        self.localids.append(new.localids)
+        self.receptors.extend(new.receptors)
+        self.starts_at.extend([new.starts_at] * len(new.receptors))
+        self.parts.extend(new.parts)
+        self.costs_rial.extend(new.costs_rial)
+        self.fates.extend(new.fates)
+        self.delays_s.extend(new.delays_s)
+        self._text_refs.extend(map(self.texts.add, new.texts))
+        self._senders.extend(map(self._line, new.senders))
+        return range(first, len(self))
+
+    def withdraw(self, row: int) -> None:
+        """The message never sets out: it is cancelled from now on."""
+        self.fates[row] = WITHDRAWN
+        self.withdrawn += 1
+
+    def messageid(self, row: int) -> int:
+        return _LOWEST + (row * _FACTOR + self._shift) % _SPAN
+
+    def row(self, messageid: int) -> int | None:
+        """The row behind a message id, None when this ledger never gave it out."""
+        disguised = messageid - _LOWEST
+        if not 0 <= disguised < _SPAN:
+            return None
+        row = (disguised - self._shift) * _INVERSE % _SPAN
+        return row if row < len(self) else None
+
+    def sender(self, row: int) -> str:
+        return self._lines[self._senders[row]]
+
+    def text(self, row: int) -> str:
+        return self.texts.text(self._text_refs[row])
+
+    def raw_text(self, row: int) -> bytes:
+        return self.texts.raw(self._text_refs[row])
+
+    def message(self, row: int) -> Message:
+        fate = FATES[self.fates[row]]
+        last_step = fate.steps[-1][0] if fate.steps else None
+        return Message(
+            row=row,
+            messageid=self.messageid(row),
+            localid=self.localids[row],
+            receptor=self.receptors[row],
+            sender=self.sender(row),
+            starts_at=self.starts_at[row],
+            parts=self.parts[row],
+            cost_rial=self.costs_rial[row],
+            fate=fate.name,
+            verdict_at=None if last_step is None else self.starts_at[row] + last_step * self.delays_s[row],
+        )
+
+    def _line(self, sender: str) -> int:
+        if sender not in self._lines:
+            self._lines.append(sender)
+        return self._lines.index(sender)

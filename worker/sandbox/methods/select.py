@@ -1,0 +1,45 @@
+"""sms/select: whole records by message id, for a registered address only (407 without).
+
+How long the service keeps what it selects from is not published; here as long as sms/status answers.
+Source: kavenegar-rest, sms/select.
+"""
+
+from __future__ import annotations
+
+from worker.sandbox.acceptance import record
+from worker.sandbox.account import Account
+from worker.sandbox.arrangement import arranged
+from worker.sandbox.codes import STATUS_TEXT, UNKNOWN, Refusal
+from worker.sandbox.envelope import Answer, Call, Row
+from worker.sandbox.parameters import message_ids
+
+
+def answer(account: Account, call: Call) -> Answer:
+    if not account.knobs.ip_registered:
+        raise Refusal(407)
+    ids = message_ids(call.params["messageid"])
+    if len(ids) > account.knobs.status_limit:
+        raise Refusal(414)
+    account.tally.took(call.method, len(ids))
+    now = account.clock.now()
+    return Answer(entries=arranged(account, [_row(account, messageid, now) for messageid in ids]))
+
+
+def _row(account: Account, messageid: int, now: float) -> Row:
+    row = account.ledger.row(messageid)
+    if row is None or account.status(row, now) == UNKNOWN:
+        return _no_record(messageid)
+    return record(account, row, now)
+
+
+def _no_record(messageid: int) -> Row:
+    return {
+        "messageid": messageid,
+        "message": "",
+        "status": UNKNOWN,
+        "statustext": STATUS_TEXT[UNKNOWN],
+        "sender": "",
+        "receptor": "",
+        "date": 0,
+        "cost": 0,
+    }

@@ -1,0 +1,27 @@
+"""sms/send: one text to at most 200 receptors. Source: kavenegar-rest, sms/send."""
+
+from __future__ import annotations
+
+from worker.sandbox import acceptance, rules
+from worker.sandbox.account import Account
+from worker.sandbox.checks import Draft
+from worker.sandbox.envelope import Answer, Call
+from worker.sandbox.localids import localid
+from worker.sandbox.parameters import listed
+
+
+def answer(account: Account, call: Call) -> Answer:
+    params, knobs = call.params, account.knobs
+    receptors = [rules.receptor(raw, lenient=knobs.lenient_numbers) for raw in listed(params["receptor"])]
+    line = rules.sender(params.get("sender") or knobs.default_sender)
+    localids = [localid(raw) for raw in listed(params.get("localid", ""))]
+    draft = Draft(
+        method=call.method,
+        receptors=receptors,
+        senders=[line] * len(receptors),
+        texts=[params["message"]] * len(receptors),
+        localids=localids or None,
+        starts_at=acceptance.starts_at(account, params.get("date", "")),
+        tag=params.get("tag", ""),
+    )
+    return Answer(entries=acceptance.take(account, draft))

@@ -1,0 +1,55 @@
+"""How values are written in parameters: comma lists, JSON arrays, numbers, and the many ways to say nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from worker.sandbox.codes import Refusal
+
+UNSET = frozenset({"", "0", "null"})  # what client libraries send where they mean "not given"
+
+
+def listed(raw: str) -> list[str]:
+    """The values of a comma list, trimmed; empty ones fall out."""
+    return [value for part in raw.split(",") if (value := part.strip())]
+
+
+def message_ids(raw: str) -> list[int]:
+    """A comma list of message ids. Raises Refusal(400) where one is no number, or there is none."""
+    values = listed(raw)
+    if not values or not all(value.isascii() and value.isdigit() for value in values):
+        raise Refusal(400)
+    return [int(value) for value in values]
+
+
+def array(raw: str) -> list[Any]:
+    """A JSON array. Raises Refusal(400) for anything else."""
+    try:
+        values = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Refusal(400) from None
+    if not isinstance(values, list):
+        raise Refusal(400)
+    return values
+
+
+def strings(raw: str) -> list[str]:
+    """A JSON array of strings; numbers are taken as they are written."""
+    return [value if isinstance(value, str) else str(value) for value in array(raw)]
+
+
+def array_or_list(raw: str) -> list[Any]:
+    """A JSON array, or a comma list with or without brackets around it."""
+    try:
+        return array(raw)
+    except Refusal:
+        return listed(raw.strip().removeprefix("[").removesuffix("]"))
+
+
+def unix_seconds(raw: str) -> int:
+    """A date in Unix seconds. Raises Refusal(417) for anything else."""
+    if not (raw.isascii() and raw.isdigit()):
+        raise Refusal(417)
+    return int(raw)

@@ -1,0 +1,65 @@
+"""The gateway's reading of what callers send: numbers, lines, text lengths, links and tags.
+
+Source: kavenegar-rest, "ساختار پیام کوتاه" (formats, 70/67 and 140/153) and sms/send (tag).
+"""
+
+from __future__ import annotations
+
+import re
+
+_RECEPTOR = re.compile(r"(?:\+98|0098|0)?(9[0-9]{9})")
+_LENIENT_RECEPTOR = re.compile(r"(?:\+98|0098|98|0)?(9[0-9]{9})")
+_SENDER = re.compile(r"(?:\+98|0098)?([0-9]+)")
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+_LATIN_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+
+UNICODE_SINGLE, UNICODE_PART = 70, 67
+LATIN_PART = 153
+
+
+def receptor(raw: str, *, lenient: bool = False) -> int | None:
+    """One of the four written forms of an Iranian mobile number as 9xxxxxxxxx, or None.
+
+    `lenient` also takes `98912…` without a plus, and Persian or Arabic digits.
+    """
+    found = (
+        _LENIENT_RECEPTOR.fullmatch(raw.translate(_LATIN_DIGITS).strip())
+        if lenient
+        else _RECEPTOR.fullmatch(raw.strip())
+    )
+    return int(found[1]) if found else None
+
+
+def written(number: int) -> str:
+    """How the gateway echoes a receptor: 09xxxxxxxxx."""
+    return f"0{number}"
+
+
+def sender(raw: str) -> str:
+    """A line without its country prefix; what is no line at all comes back as it is and will be unknown."""
+    found = _SENDER.fullmatch(raw.strip())
+    return found[1] if found else raw
+
+
+def units(text: str) -> int:
+    """The length the gateway counts: UTF-16 units, so that most emoji are two."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
+
+
+def parts(text: str, *, latin_single: int) -> int:
+    """How many messages of 140 bytes a text needs; one character outside Latin makes all of it Unicode.
+
+    `latin_single` is the length of an undivided Latin text: the spec says 140, GSM says 160.
+    """
+    length = units(text)
+    single, part = (latin_single, LATIN_PART) if text.isascii() else (UNICODE_SINGLE, UNICODE_PART)
+    return 1 if length <= single else -(-length // part)
+
+
+def has_link(text: str) -> bool:
+    return _LINK.search(text) is not None
+
+
+def is_tag(text: str) -> bool:
+    return _TAG.fullmatch(text) is not None
