@@ -1,0 +1,64 @@
+"""Campaigns ordered by name over Celery: recipients and text are files in one folder, never task arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import campaigns
+from campaigns.errors import BadInput
+from worker import wiring
+
+LONGEST_NAME: Final = 200
+"""Characters of a file's name, its folders below INTAKE_FOLDER included."""
+
+
+def create(
+    *,
+    recipients: str,
+    text_file: str,
+    key: str,
+    sender: str | None,
+    name: str | None,
+    number_column: str | None,
+    start: bool,
+) -> int:
+    """Create, and by default start, a campaign; its id. Raises: BadInput, KeyConflict."""
+    line = sender or wiring.settings().kavenegar_sender
+    if not line:
+        raise BadInput("no sender was given and KAVENEGAR_SENDER is not set: name the line that is to send")
+    with wiring.engine().begin() as connection:
+        campaign_id = campaigns.create(
+            connection,
+            recipients=_inside(recipients),
+            text=_text(text_file),
+            sender=line,
+            name=name or recipients,
+            key=key,
+            number_column=number_column,
+            max_characters=wiring.settings().max_characters,
+        )
+        if start and campaigns.get(connection, campaign_id).state is campaigns.CampaignState.DRAFT:
+            campaigns.start(connection, campaign_id)
+    return campaign_id
+
+
+def _inside(name: str) -> Path:
+    """The file `name` in INTAKE_FOLDER, and nowhere else."""
+    folder = wiring.settings().intake_folder
+    if folder is None:
+        raise BadInput("INTAKE_FOLDER is not set: it names the folder that campaigns.create may read")
+    if not name.isprintable() or len(name) > LONGEST_NAME:
+        raise BadInput("the name of a file in INTAKE_FOLDER is too long, or holds a character that no name has")
+    root = folder.resolve()
+    path = (root / name).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        raise BadInput(f"{name}: there is no such file in INTAKE_FOLDER")
+    return path
+
+
+def _text(name: str) -> str:
+    try:
+        return _inside(name).read_text(encoding="utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise BadInput(f"{name}: the text must be UTF-8") from None

@@ -1,0 +1,119 @@
+"""Puts the house together, once a process: settings, where the servers are, and the parts on top of them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+
+from sqlalchemy import Engine
+
+from campaigns.errors import BadInput
+from campaigns.house import House
+from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.gateway import Gateway
+from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.store.database import Database, make_engine
+from campaigns.store.migrate import upgrade
+from worker import embedded
+from worker.settings import Settings, load
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Places:
+    """Where this process finds its servers. Holds secrets: it has no repr."""
+
+    database_url: str
+    broker_url: str | None
+    base_url: str
+    api_key: str | None
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process. Raises: BadInput."""
+    return load()
+
+
+@cache
+def places() -> Places:
+    """Where the servers are; without DATABASE_URL and BROKER_URL they are started from wheels and migrated.
+
+    Raises: BadInput when one of the two is missing or the embedded servers cannot run here.
+    """
+    chosen = settings()
+    if chosen.embedded:
+        return _embedded(chosen)
+    if chosen.database_url is None:
+        raise BadInput("DATABASE_URL is not set, but BROKER_URL is: set both, or neither for the embedded servers")
+    return Places(chosen.database_url, chosen.broker_url, chosen.kavenegar_base_url, chosen.kavenegar_api_key)
+
+
+def _embedded(chosen: Settings) -> Places:
+    attached = embedded.attach(chosen.campaigns_home, sandbox=chosen.sandboxed)
+    database_url = str(attached.database_url)
+    migrating = make_engine(database_url)
+    upgrade(migrating)
+    migrating.dispose()
+    return Places(
+        database_url,
+        attached.broker_url,
+        attached.gateway_url or chosen.kavenegar_base_url,
+        embedded.SANDBOX_API_KEY if chosen.sandboxed else chosen.kavenegar_api_key,
+    )
+
+
+@cache
+def engine() -> Engine:
+    """The database. Raises: BadInput."""
+    return make_engine(places().database_url, threads=max(settings().send_threads, settings().poll_threads))
+
+
+@cache
+def pace() -> Throttle:
+    """The pace that every worker shares. Raises: BadInput when the broker or the key is missing."""
+    where, chosen = places(), settings()
+    if where.broker_url is None:
+        raise BadInput("BROKER_URL is not set: the pace that all workers share lives there")
+    return Throttle(
+        connect(where.broker_url),
+        account=account_label(_api_key(where)),
+        start_rate=chosen.pace_start,
+        max_rate=chosen.pace_max,
+    )
+
+
+@cache
+def gateway() -> Gateway:
+    """The gateway behind the shared pace. Raises: BadInput when the key or the broker is missing."""
+    where, chosen = places(), settings()
+    client = Client(
+        _api_key(where),
+        where.base_url,
+        deadline_s=chosen.http_deadline.total_seconds(),
+        pool_size=max(chosen.send_threads, chosen.poll_threads) + 2,
+    )
+    return Gateway(client, pace())
+
+
+def _api_key(where: Places) -> str:
+    if where.api_key is None:
+        raise BadInput("KAVENEGAR_API_KEY is not set: nothing can be asked of the gateway without it")
+    return where.api_key
+
+
+def account_label(api_key: str) -> str:
+    """A name for an account that does not tell its key."""
+    return hashlib.sha256(b"kavenegar-campaigns:" + api_key.encode()).hexdigest()[:12]
+
+
+@cache
+def database() -> Database:
+    """The door to PostgreSQL. Raises: BadInput."""
+    return Database(engine())
+
+
+@cache
+def house() -> House:
+    """Everything a station needs. Raises: BadInput."""
+    return House(database(), gateway(), pace(), database().now, settings().policy())
