@@ -1,0 +1,5 @@
+"""python -m worker.cli: the `campaigns` command where it is not installed."""
+
+from worker.cli import main
+
+main()

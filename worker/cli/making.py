@@ -1,0 +1,115 @@
+"""create, estimate: from a file of numbers and a text to a campaign, or to what one would be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+import campaigns
+from campaigns import BadInput, Campaign, CampaignState, Estimate
+from worker import wiring
+from worker.cli import options, words
+
+
+@click.command()
+@options.recipients
+@options.text
+@click.option("--name", help="What people call the campaign; the file's name if left out.")
+@click.option("--sender", help="The line that sends; KAVENEGAR_SENDER if left out.")
+@options.starts_at
+@click.option("--key", help="Your own name for this campaign: creating it again under the same key changes nothing.")
+@click.option("--start", is_flag=True, help="Start it in the same breath.")
+@options.at_gateway
+@options.as_json
+def create(
+    *,
+    file: str,
+    text: str | None,
+    text_file: Path | None,
+    name: str | None,
+    sender: str | None,
+    at: datetime | None,
+    key: str | None,
+    column: str | None,
+    sheet: str | None,
+    start: bool,
+    at_gateway: bool,
+    as_json: bool,
+) -> None:
+    """Load a file of recipients as a campaign.
+
+    FILE is CSV or XLSX, - is standard input. Nothing is sent before the campaign is started. It is loaded whole or not
+    at all; rows that cannot be used are kept with their reasons, and stop no others.
+    """
+    if at_gateway and not start:
+        raise BadInput("--at-gateway says how to start: use it with --start, or with `campaigns start`")
+    wording, line = options.read_text(text, text_file), options.line(sender)
+    with wiring.engine().begin() as connection:
+        campaign_id = campaigns.create(
+            connection,
+            recipients=options.source(file),
+            text=wording,
+            sender=line,
+            name=name,
+            key=key,
+            number_column=column,
+            sheet=sheet,
+            start_at=at,
+            max_characters=wiring.settings().max_characters,
+        )
+        campaign = campaigns.get(connection, campaign_id)
+        if start and campaign.state is CampaignState.DRAFT:
+            campaign = campaigns.start(connection, campaign_id, at_gateway=at_gateway)
+    words.tell(words.campaign_answer(campaign)) if as_json else _say_created(campaign)
+
+
+def _say_created(campaign: Campaign) -> None:
+    begins = f", begins at {words.moment(campaign.start_at)}" if campaign.start_at else ""
+    words.say(
+        f"campaign {campaign.id} ({campaign.name}): {campaign.messages:,} messages in {campaign.parts:,} parts out of "
+        f"{campaign.rows_read:,} rows; {campaign.duplicates:,} duplicates and {campaign.rejects:,} rejects left out"
+    )
+    words.say(f"it is {campaign.state}{begins}")
+    if campaign.state is CampaignState.DRAFT:
+        words.say(f"`campaigns start {campaign.id}` starts it")
+    else:
+        words.say(f"`campaigns watch {campaign.id}` follows it")
+
+
+@click.command()
+@options.recipients
+@options.text
+@options.as_json
+def estimate(
+    *, file: str, text: str | None, text_file: Path | None, column: str | None, sheet: str | None, as_json: bool
+) -> None:
+    """Tell what a campaign would be.
+
+    Messages, parts, duplicates and rejects of FILE, by the same rules as `create`. Needs no server, writes nothing.
+    """
+    found = campaigns.estimate(
+        options.source(file),
+        options.read_text(text, text_file),
+        number_column=column,
+        sheet=sheet,
+        max_characters=wiring.settings().max_characters,
+    )
+    words.tell(asdict(found)) if as_json else say_estimate(found)
+
+
+def say_estimate(found: Estimate) -> None:
+    """An estimate for a person."""
+    words.facts(
+        [
+            ("rows", found.rows_read),
+            ("messages", found.messages),
+            ("duplicates", found.duplicates),
+            ("rejects", found.rejects),
+            ("parts to pay", f"{found.parts:,} ({found.parts_persian:,} Persian, {found.parts_latin:,} Latin)"),
+            ("longest text", f"{found.longest:,} characters"),
+        ]
+    )
+    words.say(*(f"  {reason}" for reason in found.reasons))

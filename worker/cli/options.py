@@ -1,0 +1,123 @@
+"""Arguments and options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeVar
+
+import click
+
+from campaigns import BadInput
+from worker import wiring
+from worker.cli.exits import Exit
+from worker.cli.words import TEHRAN, moment, printable, say
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+LARGEST_ID: Final = 2**63 - 1
+LARGEST_TEXT_FILE: Final = 64 * 1024
+DASH: Final = "-"
+"""Standard input where a file is read, standard output where one is written."""
+
+campaign_id = click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON document.")
+
+
+def _ahead(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
+    """A time to come, as typed; without a zone it is the time of Tehran."""
+    if typed is None:
+        return None
+    try:
+        at = datetime.fromisoformat(typed.strip())
+    except ValueError:
+        right = "2026-12-01T10:00+03:30, or '2026-12-01 10:00' in the time of Tehran"
+        raise BadInput(f"--at: {typed!r} is no time such as {right}") from None
+    at = at if at.utcoffset() is not None else at.replace(tzinfo=TEHRAN)
+    if at <= datetime.now(UTC):
+        raise BadInput(f"--at: {moment(at)} has passed: give a later time, or leave it out to begin at once")
+    return at
+
+
+starts_at = click.option(
+    "--at",
+    callback=_ahead,
+    metavar="TIME",
+    help="When to begin: ISO 8601, or '2026-12-01 10:00' in the time of Tehran.",
+)
+
+
+def recipients(command: Command) -> Command:
+    """FILE, and what has to be said about it."""
+    for option in (
+        click.option("--sheet", help="The sheet of a workbook; its first one if left out."),
+        click.option("--column", help="The column with the numbers, where it cannot be told."),
+        click.argument("file"),
+    ):
+        command = option(command)
+    return command
+
+
+def text(command: Command) -> Command:
+    """The text, given as it is or in a file."""
+    for option in (
+        click.option("--text-file", type=click.Path(path_type=Path), help="A UTF-8 file that holds the text."),
+        click.option("--text", help="The text; {name} stands for the column called name."),
+    ):
+        command = option(command)
+    return command
+
+
+def read_text(given: str | None, file: Path | None) -> str:
+    """The text, from whichever option holds it. Raises: BadInput."""
+    if given is not None and file is not None:
+        raise BadInput("the text was given twice: use --text or --text-file, not both")
+    if given is not None:
+        return given
+    if file is None:
+        raise BadInput("there is no text: give it with --text or --text-file")
+    return _text_of(file)
+
+
+def _text_of(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(LARGEST_TEXT_FILE + 1)
+        if len(content) > LARGEST_TEXT_FILE:
+            raise BadInput(f"--text-file {file}: it is far longer than a text may be: is it the file you meant?")
+        return content.decode("utf-8-sig").rstrip("\r\n")
+    except OSError as why:
+        raise BadInput(f"--text-file {file}: {why.strerror}") from why
+    except UnicodeDecodeError as why:
+        raise BadInput(f"--text-file {file}: it is not UTF-8: save it as UTF-8") from why
+
+
+def source(file: str) -> Path | BinaryIO:
+    """What FILE means: a path, or standard input."""
+    return sys.stdin.buffer if file == DASH else Path(file)
+
+
+def line(sender: str | None) -> str:
+    """The line that sends. Raises: BadInput."""
+    chosen = sender or wiring.settings().kavenegar_sender
+    if not chosen:
+        raise BadInput("there is no sender: give a line with --sender, or set KAVENEGAR_SENDER (the sandbox: 10004346)")
+    return chosen
+
+
+def confirm(yes: bool, question: str) -> None:
+    """Ask before what cannot be taken back, and leave with 1 where the answer is no. Raises: BadInput."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput("this cannot be taken back, and nobody can be asked here: say --yes")
+    if not click.confirm(printable(question), err=True):
+        say("nothing was changed")
+        raise click.exceptions.Exit(Exit.NO)
+
+
+at_gateway = click.option(
+    "--at-gateway", is_flag=True, help="Hand it over at once and let the gateway hold it until its time."
+)

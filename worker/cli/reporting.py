@@ -1,0 +1,173 @@
+"""report, verify: what became of a campaign, and whether our record of it is true."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Final
+
+import click
+
+import campaigns
+from campaigns import BadInput, Report
+from campaigns.rules.phone import mask
+from campaigns.verify import Verified
+from campaigns.verify import verify as verified
+from worker import wiring
+from worker.cli import options, words
+from worker.cli.exits import Exit
+
+SAMPLE = 2000
+"""Messages that verify asks the gateway about, where it is not told how many."""
+
+
+@click.command()
+@options.campaign_id
+@click.option("--out", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
+              help="Write a CSV line for every row that was read; - for standard output alone.")  # fmt: skip
+@options.as_json
+def report(campaign_id: int, out: Path | None, as_json: bool) -> None:
+    """Tell what became of a campaign.
+
+    Recipients' numbers are covered here; the file that --out writes has them in full, and a line for every row read.
+    """
+    if as_json and str(out) == options.DASH:
+        raise BadInput("--json and --out - would both write to standard output: name a file")
+    with wiring.engine().connect() as connection:
+        found = campaigns.report(connection, campaign_id)
+    lines = export(campaign_id, out) if out is not None else None
+    if as_json:
+        words.tell({**report_answer(found), "file": None if out is None else str(out), "file_rows": lines})
+    elif str(out) != options.DASH:
+        say_report(found)
+        if lines is not None:
+            words.say(f"{lines:,} rows written to {out}")
+
+
+def export(campaign_id: int, out: Path) -> int:
+    """Write the CSV report; how many rows. It reads in short transactions. Raises: BadInput, NotFound."""
+    with wiring.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection, written(out) as file:
+        return campaigns.export(connection, campaign_id, file)
+
+
+@contextmanager
+def written(out: Path) -> Iterator[IO[str]]:
+    """A file that is there whole or not at all, and that Excel opens as UTF-8; `-` is standard output."""
+    if str(out) == options.DASH:
+        yield sys.stdout
+        return
+    fresh = out if out.exists() and not out.is_file() else out.with_name(f"{out.name}.part")
+    try:
+        with fresh.open("w", encoding="utf-8-sig", newline="") as file:
+            yield file
+        if fresh != out:
+            fresh.replace(out)
+    except OSError as why:
+        raise BadInput(f"the report cannot be written to {out}: {why.strerror}") from why
+    finally:
+        if fresh != out:
+            fresh.unlink(missing_ok=True)
+
+
+def report_answer(found: Report) -> dict[str, object]:
+    """A report for a program."""
+    return {
+        **words.campaign_answer(found.campaign),
+        "counts": words.by_state(found.counts),
+        "accepted": found.accepted,
+        "rejects_by_kind": dict(found.rejects),
+        "refused_by_code": {str(code): messages for code, messages in found.refused.items()},
+        "parts_sent": found.parts,
+        "cost_rial": found.cost_rial,
+        "refunded_rial": found.refunded_rial,
+        "requests": dict(found.requests),
+        "mean_batch": found.mean_batch,
+        "mean_poll": found.mean_poll,
+        "seconds_sending": found.seconds_sending,
+        "seconds_to_verdicts": found.seconds_to_verdicts,
+        "messages_a_second": found.messages_a_second,
+    }
+
+
+def say_report(found: Report) -> None:
+    """A report for a person."""
+    campaign = found.campaign
+    words.facts([("campaign", f"{campaign.id} ({campaign.name}), {campaign.state}"), *_made_of(found), *_costs(found)])
+    whole = campaign.messages
+    words.table(
+        ("state", "messages", "share"),
+        [(state.value, count, words.share(count, whole)) for state, count in found.counts.items() if count],
+        right=("messages", "share"),
+    )
+    if found.examples:
+        words.table(
+            ("row", "not used", "value", "why"),
+            [(str(row), kind, mask(value), reason) for row, kind, value, reason in found.examples],
+            right=("row",),
+        )
+
+
+def _made_of(found: Report) -> list[tuple[str, object]]:
+    campaign = found.campaign
+    return [
+        ("rows read", campaign.rows_read),
+        ("messages", campaign.messages),
+        ("left out", _listed(found.rejects)),
+        ("refused by code", _listed({str(code): messages for code, messages in found.refused.items()})),
+    ]
+
+
+def _costs(found: Report) -> list[tuple[str, object]]:
+    sends, polls = found.requests.get("send", 0), found.requests.get("poll", 0)
+    return [
+        ("parts sent", found.parts),
+        ("cost", f"{found.cost_rial:,} rial ({found.refunded_rial:,} refunded)"),
+        ("sends", f"{sends:,} requests of {found.mean_batch:.1f} messages" if sends else None),
+        ("polls", f"{polls:,} requests of {found.mean_poll:.1f} messages" if polls else None),
+        ("questions about the unanswered", found.requests.get("resolve")),
+        (
+            "speed",
+            f"{found.messages_a_second:,.1f} messages a second over {found.seconds_sending:.1f} s" if sends else None,
+        ),
+        ("until the last verdict", f"{found.seconds_to_verdicts:.1f} s" if found.seconds_to_verdicts else None),
+    ]
+
+
+def _listed(counts: dict[str, int] | object) -> str | None:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) if isinstance(counts, dict) else None
+
+
+@click.command()
+@options.campaign_id
+@click.option("--sample", type=click.IntRange(1), help=f"Messages to ask the gateway about; {SAMPLE:,} if left out.")
+@click.option("--all", "everything", is_flag=True, help="Ask the gateway about every message.")
+@options.as_json
+@click.pass_context
+def verify(context: click.Context, campaign_id: int, sample: int | None, everything: bool, as_json: bool) -> None:
+    """Check that the record of a campaign is true.
+
+    It is held against itself, and against what the gateway says of the same messages while it still answers for them.
+    Ends with 1 where anything is not true.
+    """
+    if everything and sample is not None:
+        raise BadInput("--sample and --all contradict each other: use one of them")
+    with wiring.engine().connect() as connection:
+        campaign = campaigns.get(connection, campaign_id)
+    found = verified(wiring.house(), campaign_id, sample=max(1, campaign.messages) if everything else sample or SAMPLE)
+    if as_json:
+        words.tell({"campaign_id": campaign_id, "true": found.true, "checks": [asdict(each) for each in found.checks]})
+    else:
+        say_verified(found)
+    if not found.true:
+        context.exit(Exit.NO)
+
+
+MARKS: Final = {True: "true", False: "FALSE", None: "not checked"}
+
+
+def say_verified(found: Verified) -> None:
+    """The checks for a person."""
+    words.table(("claim", "", "found"), [(each.name, MARKS[each.holds], each.says) for each in found.checks])

@@ -1,0 +1,87 @@
+"""The command itself: its help, the option before every command, and which commands there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+from worker import logs
+from worker.cli.account import credit
+from worker.cli.demo import demo
+from worker.cli.doctor import doctor
+from worker.cli.exits import Exit
+from worker.cli.making import create, estimate
+from worker.cli.mending import epoch, uncertain_
+from worker.cli.reporting import report, verify
+from worker.cli.sandbox import sandbox
+from worker.cli.setup import migrate, settings
+from worker.cli.steering import cancel, pause, resume, start
+from worker.cli.watching import list_, show, watch
+
+_HELP = """Bulk SMS campaigns through Kavenegar.
+
+\b
+  campaigns estimate customers.csv --text "سلام {name}"
+  campaigns create customers.csv --text "سلام {name}" --sender 10004346 --start
+  campaigns watch 1
+  campaigns report 1 --out report.csv
+
+With neither DATABASE_URL nor BROKER_URL set, a PostgreSQL and a Valkey of our own are started, and with no
+KAVENEGAR_API_KEY the sandbox gateway answers: nothing is sent to anybody. `campaigns settings` lists every setting,
+`campaigns doctor` says what is wrong.
+"""
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What holds for the whole command line."""
+
+    debug: bool = False
+
+
+class Campaigns(click.Group):
+    """Commands in the order in which they are needed, and the exit codes below them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), code.meaning) for code in Exit])
+
+
+@click.group(cls=Campaigns, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--debug", is_flag=True, envvar="CAMPAIGNS_DEBUG", help="Log everything, and show where an error comes from."
+)
+@click.version_option(package_name="kavenegar-campaigns", prog_name="campaigns")
+@click.pass_obj
+def campaigns(invocation: Invocation, debug: bool) -> None:
+    """Replaced by `_HELP`."""
+    invocation.debug = debug
+    logs.configure("DEBUG" if debug else "ERROR")
+
+
+for command in (
+    create,
+    estimate,
+    list_,
+    show,
+    watch,
+    start,
+    pause,
+    resume,
+    cancel,
+    report,
+    verify,
+    uncertain_,
+    epoch,
+    credit,
+    migrate,
+    settings,
+    doctor,
+    sandbox,
+    demo,
+):
+    campaigns.add_command(command)

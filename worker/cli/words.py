@@ -1,0 +1,138 @@
+"""Answers as people read them (aligned, in the time of Tehran) and as programs do (JSON, numbers as numbers)."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NoReturn
+from zoneinfo import ZoneInfo
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from campaigns import Campaign, MessageState, Progress
+
+TEHRAN: Final = ZoneInfo("Asia/Tehran")
+"""Where the gateway, its operators and most recipients are."""
+
+WIDTH_WITHOUT_TERMINAL: Final = 160
+
+
+class Paper(Console):
+    """Standard output. Whoever stops reading it ends the command: the door knows what to do."""
+
+    def __init__(self) -> None:
+        width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+        super().__init__(width=width, markup=False, highlight=False, emoji=False)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Rich would leave with an exit code of its own."""
+        raise BrokenPipeError
+
+
+def say(*lines: str, style: str | None = None) -> None:
+    """Lines for a person. Whatever could steer a terminal is left out."""
+    paper = Paper()
+    for line in lines:
+        paper.print(printable(line), style=style, soft_wrap=True)
+
+
+def printable(line: str) -> str:
+    """`line` without control characters; the half-space and other joiners of Persian stay."""
+    return "".join(letter for letter in line if letter >= " " and not "\x7f" <= letter <= "\x9f")
+
+
+def tell(answer: object) -> None:
+    """One JSON document for a program."""
+    sys.stdout.write(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """Columns under headings; those named in `right` hold numbers."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        drawn.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(printable(shown(cell)) for cell in row))
+    Paper().print(drawn)
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> None:
+    """Names and values under one another; rows without a value are left out."""
+    told = [(name, shown(value)) for name, value in rows if value not in (None, "")]
+    widest = max(len(name) for name, _ in told)
+    say(*(f"{name:<{widest}}  {value}" for name, value in told))
+
+
+def shown(value: object) -> str:
+    """A value in a cell."""
+    match value:
+        case None:
+            return ""
+        case datetime():
+            return moment(value)
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.1f}"
+    return str(value)
+
+
+def program() -> str:
+    """How this command was called, for a command line that works when it is copied."""
+    called = Path(sys.argv[0])
+    if called.name != "campaigns" or shutil.which("campaigns") == str(called):
+        return "campaigns"
+    return str(called.relative_to(Path.cwd()) if called.is_relative_to(Path.cwd()) else called)
+
+
+def moment(at: datetime) -> str:
+    """`2026-12-01 10:00:00 Tehran`."""
+    return f"{at.astimezone(TEHRAN):%Y-%m-%d %H:%M:%S} Tehran"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `3 min`, `5 h`, `2 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def share(part: int, whole: int) -> str:
+    """`97.5%`; never 100% while something is missing."""
+    if not whole:
+        return "0%"
+    percent = 100 * part / whole
+    return "100%" if part == whole else f"{min(percent, 99.9):.1f}%"
+
+
+def campaign_answer(campaign: Campaign) -> dict[str, object]:
+    """A campaign for a program. Its text is left out: whoever made it has it."""
+    answer = asdict(campaign)
+    del answer["template"]
+    return answer
+
+
+def progress_answer(progress: Progress) -> dict[str, object]:
+    """A campaign with how many messages stand where, for a program."""
+    return {
+        **campaign_answer(progress.campaign),
+        "counts": by_state(progress.counts),
+        "batches": progress.batches,
+        "unknown_batches": progress.unknown_batches,
+        "next_due_at": progress.next_due_at,
+        "next_poll_at": progress.next_poll_at,
+    }
+
+
+def by_state(counts: Mapping[MessageState, int]) -> dict[str, int]:
+    """Every state, also those nobody stands in: keys a program can rely on."""
+    return {state.value: counts.get(state, 0) for state in MessageState}

@@ -1,0 +1,170 @@
+"""python -m worker.demo.keeper HOME: starts everything, keeps it running, and takes it down again.
+
+It is led by its standard input. While that is open it runs for whoever holds the other end, and it stops when that
+end is gone, however it went: a demo that is killed leaves nothing behind. A byte on it says: stay, without me.
+Standard output tells, a line each, what is being done, then `ready` or `failed: …`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import select
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+import orjson
+
+from campaigns.errors import CampaignsError
+from campaigns.store.database import make_engine
+from campaigns.store.migrate import upgrade
+from worker import logs
+from worker.demo import surroundings
+from worker.demo.surroundings import Place
+from worker.embedded import Attached, Supervisor, attach, ports, procfile
+from worker.embedded.files import make_private_folder, write_private
+from worker.embedded.locks import LockFile
+
+READY: Final = "ready"
+FAILED: Final = "failed: "
+STAY: Final = b"s"
+STAYS: Final = b" stays"
+
+LOOK_AFTER_SERVERS_EVERY_S: Final = 5.0
+GRACE_S: Final = 15
+FLOWER_PORT: Final = 5555
+
+log = logging.getLogger(__name__)
+
+
+def lock_file(home: Path) -> Path:
+    """Held by the keeper of `home` for its life; in it stands its number, and `stays` once it was told to."""
+    return home / "keeper.lock"
+
+
+def place_file(home: Path) -> Path:
+    """Where everything is, for as long as it is there."""
+    return home / "demo.json"
+
+
+def main(home: Path) -> int:
+    """0 after a clean end, 1 where something of it cannot be had."""
+    logs.configure()
+    _stop_on_signals()
+    make_private_folder(home)
+    lock = LockFile(lock_file(home))  # never closed: whoever finds it free knows that this process is gone
+    if not lock.try_exclusive():
+        _tell(f"{FAILED}another demo runs in {home}")
+        return 1
+    os.truncate(lock.fd, 0)
+    os.write(lock.fd, str(os.getpid()).encode())
+    try:
+        _keep(home, lock)
+    except (CampaignsError, OSError) as why:
+        log.error("demo failed", extra={"why": str(why)})  # noqa: TRY400 - the sentence says it all
+        _tell(f"{FAILED}{why}".replace("\n", " "))
+        return 1
+    return 0
+
+
+def _keep(home: Path, lock: LockFile) -> None:
+    _tell("starting PostgreSQL, Valkey and the sandbox gateway")
+    with attach(home, sandbox=True, sandbox_options=surroundings.SANDBOX_OPTIONS) as servers:
+        _migrate(str(servers.database_url))
+        place = _place(servers)
+        _tell("starting the workers, beat and Flower")
+        commands = procfile.commands(surroundings.PROCESSES)
+        supervisor = Supervisor(commands, surroundings.environment(place), home / "logs")
+        with _running(supervisor), _written_down(place):
+            _tell(READY)
+            _stay(servers, lock)
+
+
+def _migrate(database_url: str) -> None:
+    engine = make_engine(database_url)
+    upgrade(engine)
+    engine.dispose()
+
+
+def _place(servers: Attached) -> Place:
+    port = FLOWER_PORT if ports.is_free(FLOWER_PORT) else ports.find_free()
+    return Place(
+        home=servers.home,
+        database_url=str(servers.database_url),
+        broker_url=str(servers.broker_url),
+        gateway_url=str(servers.gateway_url),
+        flower_port=port,
+        flower_password=secrets.token_urlsafe(12),
+    )
+
+
+@contextmanager
+def _running(supervisor: Supervisor) -> Iterator[None]:
+    supervisor.start()
+    try:
+        yield
+    finally:
+        supervisor.stop(GRACE_S)
+
+
+@contextmanager
+def _written_down(place: Place) -> Iterator[None]:
+    write_private(place.flower_password_file, f"{place.flower_password}\n")
+    write_private(place_file(place.home), orjson.dumps(asdict(place), default=str).decode())
+    try:
+        yield
+    finally:
+        place_file(place.home).unlink(missing_ok=True)
+        place.flower_password_file.unlink(missing_ok=True)
+
+
+def read_place(home: Path) -> Place | None:
+    """Where everything is; None while nothing is there."""
+    try:
+        found: Mapping[str, str] = orjson.loads(place_file(home).read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return None
+    return Place(**{**found, "home": Path(found["home"])})  # type: ignore[arg-type]
+
+
+def _stay(servers: Attached, lock: LockFile) -> None:
+    """Until the other end of standard input is gone without a word, or a signal comes."""
+    watched = [sys.stdin.fileno()]
+    while True:
+        readable, _, _ = select.select(watched, [], [], LOOK_AFTER_SERVERS_EVERY_S)
+        if readable:
+            if os.read(watched[0], 1) != STAY:
+                return
+            watched.clear()
+            os.write(lock.fd, STAYS)
+        servers.ensure()
+
+
+def _stop_on_signals() -> None:
+    def stop(number: int, _: FrameType | None) -> NoReturn:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # what takes everything down must not be interrupted
+        raise SystemExit(128 + number)
+
+    for each in _SIGNALS:
+        signal.signal(each, stop)
+
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def _tell(line: str) -> None:
+    with suppress(BrokenPipeError):  # whoever started us may be gone
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
