@@ -1,0 +1,22 @@
+# One image for every process; docker-compose.yml and the Procfile say which one it runs.
+# The servers of docker-compose.yml stand beside it, so the extra `embedded` stays out.
+
+FROM python:3.13-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /app
+RUN python -m venv .venv
+COPY requirements.lock .
+RUN .venv/bin/pip install --require-hashes --requirement requirements.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY campaigns campaigns
+COPY worker worker
+# hatchling, which builds us, is in the lock too: nothing is installed that has no hash.
+RUN .venv/bin/pip install --no-deps --no-build-isolation --no-index .
+
+FROM python:3.13-slim
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin campaigns
+ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CAMPAIGNS_HOME=/tmp/campaigns
+WORKDIR /app
+COPY --from=build /app/.venv .venv
+USER 10001:10001
+CMD ["campaigns", "--help"]
