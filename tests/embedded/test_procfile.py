@@ -1,0 +1,36 @@
+"""The Procfile names what may be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from campaigns.errors import BadInput
+from worker.embedded import procfile
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "Procfile"
+    file.write_text("# two processes\n\nweb-1: exec serve --port ${PORT:-80}\nbeat: : && tick\n")
+    return file
+
+
+def test_a_name_has_the_rest_of_its_line_as_command(path: Path) -> None:
+    assert procfile.read(path) == {"web-1": "exec serve --port ${PORT:-80}", "beat": ": && tick"}
+
+
+def test_a_command_is_run_by_a_shell(path: Path) -> None:
+    assert procfile.commands(["beat"], path) == {"beat": ["/bin/sh", "-c", ": && tick"]}
+
+
+def test_a_stranger_is_refused_with_the_names_there_are(path: Path) -> None:
+    with pytest.raises(BadInput, match="Procfile has no flower; it has web-1, beat"):
+        procfile.commands(["beat", "flower"], path)
+
+
+def test_a_line_that_is_no_process_is_refused_with_its_number(path: Path) -> None:
+    path.write_text("web: serve\nbeat tick\n")
+    with pytest.raises(BadInput, match="row 2: Procfile says `beat tick`"):
+        procfile.read(path)

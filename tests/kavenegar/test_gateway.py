@@ -1,0 +1,280 @@
+"""The client behind the pace: every call costs a slot, and only what is quick and certain is tried again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from campaigns.errors import (
+    AccountBlocked,
+    GatewayDown,
+    GatewayError,
+    OutcomeUnknown,
+    Postpone,
+    RecipientRefused,
+    Throttled,
+)
+from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.faults import Fault, Kind
+from campaigns.kavenegar.gateway import CallRecord, Gateway, tries
+from campaigns.kavenegar.throttle import Lane, Throttle, connect
+from tests.kavenegar.scripted_server import API_KEY, ScriptedServer, Wire
+
+NUMBER, TEXT = "09120000001", "متن پنهان"
+ROW = {"messageid": 1, "receptor": NUMBER, "sender": "10004346", "message": TEXT, "status": 1, "cost": 120}
+STATUS = {"messageid": 1, "status": 10, "statustext": "x"}
+
+
+@pytest.fixture
+def throttle(valkey_url: str, valkey: redis.Redis) -> Iterator[Throttle]:
+    with connect(valkey_url) as own:
+        yield Throttle(own, account="one", start_rate=500, max_rate=1000)
+
+
+@pytest.fixture
+def calls() -> list[CallRecord]:
+    return []
+
+
+@pytest.fixture
+def gateway(client: Client, throttle: Throttle, calls: list[CallRecord]) -> Gateway:
+    return Gateway(client, throttle, on_call=calls.append)
+
+
+def send(gateway: Gateway, **options: Any) -> Any:
+    return gateway.send([NUMBER], TEXT, sender="10004346", localids=[1], **options)
+
+
+def taken(throttle: Throttle) -> dict[Lane, int]:
+    return {lane: count for lane, count in throttle.view().taken.items() if count}
+
+
+# ── slots ──
+
+
+def test_a_call_takes_a_slot_in_its_lane(server: ScriptedServer, gateway: Gateway, throttle: Throttle) -> None:
+    server.will(server.answer(200, [ROW | STATUS | {"localid": 1, "sumcount": 1, "sumpart": 1, "unixtime": 1}]))
+    send(gateway)
+    send(gateway, lane=Lane.OTP)
+    gateway.sendarray([NUMBER], [TEXT], ["10004346"], [1])
+    gateway.status([1])
+    gateway.statuslocalmessageid([1])
+    gateway.select([1])
+    gateway.cancel([1])
+    gateway.countoutbox(1)
+    gateway.getdate()
+    gateway.account_config()
+    assert taken(throttle) == {Lane.OTP: 1, Lane.SEND: 3, Lane.POLL: 3, Lane.HOUSEKEEPING: 3}
+    assert len(server.received) == 10
+
+
+def test_an_admission_pays_for_the_next_call_and_for_one_only(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle
+) -> None:
+    server.will(server.answer(200, [STATUS]))
+    gateway.admit(Lane.SEND)
+    assert taken(throttle) == {Lane.SEND: 1}
+    gateway.status([1])
+    assert taken(throttle) == {Lane.SEND: 1}
+    gateway.status([1])
+    assert taken(throttle) == {Lane.SEND: 1, Lane.POLL: 1}
+
+
+def test_an_admission_belongs_to_the_thread_that_took_it(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle
+) -> None:
+    server.will(server.answer(200, [STATUS]))
+    gateway.admit(Lane.SEND)
+    other = threading.Thread(target=gateway.status, args=([1],))
+    other.start()
+    other.join()
+    assert taken(throttle) == {Lane.SEND: 1, Lane.POLL: 1}
+
+
+def test_without_a_slot_nothing_is_called(server: ScriptedServer, gateway: Gateway, throttle: Throttle) -> None:
+    throttle.blocked(451, 60)
+    for call in (lambda: gateway.admit(Lane.OTP), lambda: send(gateway), gateway.account_info):
+        with pytest.raises(Throttled) as caught:
+            call()
+        assert 59 < caught.value.retry_after_s <= 60
+    assert server.received == []
+    assert throttle.rate() == pytest.approx(350), "our own pace is no answer of the gateway's, and cuts nothing"
+
+
+def test_without_redis_nothing_is_called(server: ScriptedServer, client: Client, closed_port_url: str) -> None:
+    with connect(closed_port_url.replace("http", "redis")) as absent:
+        gateway = Gateway(client, Throttle(absent, account="one", start_rate=5, max_rate=5))
+        for call in (lambda: gateway.admit(Lane.SEND), lambda: send(gateway)):
+            with pytest.raises(Postpone):
+                call()
+    assert server.received == []
+
+
+# ── when the gateway says no ──
+
+
+@pytest.mark.parametrize(("code", "pause_s"), [(451, 60), (429, 300)])
+def test_one_refusal_for_haste_pauses_everybody_and_is_not_tried_again(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle, code: int, pause_s: float
+) -> None:
+    server.will(server.answer(code))
+    with pytest.raises(Throttled) as caught:
+        gateway.status([1])
+    assert (caught.value.code, caught.value.retry_after_s) == (code, pause_s)
+    assert len(server.received) == 1
+    view = throttle.view()
+    assert (view.code, view.rate) == (code, pytest.approx(350))
+    assert view.paused_for_s == pytest.approx(pause_s, abs=1)
+
+
+def test_a_busy_gateway_is_asked_again_after_its_pause(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle, calls: list[CallRecord]
+) -> None:
+    server.will(server.answer(409), server.answer(200, [ROW]))
+    assert send(gateway)[0].messageid == 1
+    assert [(call.method, call.code, call.error) for call in calls] == [
+        ("sms/send", 409, "Throttled"),
+        ("sms/send", 200, None),
+    ]
+    assert throttle.rate() >= 500
+
+
+def test_a_pause_that_cannot_be_shared_does_not_hide_the_answer(
+    server: ScriptedServer, gateway: Gateway, valkey: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse = server.answer(451)
+
+    def spoil_the_pace_then_refuse(wire: Wire) -> None:
+        valkey.set("pace:one", "not a hash")
+        refuse(wire)
+
+    server.will(spoil_the_pace_then_refuse)
+    with pytest.raises(Throttled) as caught:
+        send(gateway)
+    assert caught.value.code == 451
+    assert "pause not shared" in caplog.text
+
+
+# ── further tries ──
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (Throttled("x", retry_after_s=2, code=409), 3),
+        (Throttled("x", retry_after_s=60, code=451), 1),
+        (Throttled("our own pace", retry_after_s=2), 1),
+        (Postpone("x", retry_after_s=30, code=402), 1),
+        (OutcomeUnknown("x"), 1),
+        (RecipientRefused("x", code=411), 1),
+        (AccountBlocked("x", code=418), 1),
+        (GatewayDown("the gateway's own 500", retry_after_s=5, code=500), 2),
+    ],
+)
+def test_only_what_is_quick_and_certain_is_tried_again(error: GatewayError, expected: int) -> None:
+    assert tries(error) == expected
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(Kind.NOT_SENT, 3), (Kind.UNUSABLE, 2), (Kind.LOST, 1)])
+def test_how_often_depends_on_how_far_the_call_came(kind: Kind, expected: int) -> None:
+    error = GatewayDown("x", retry_after_s=5)
+    error.__cause__ = Fault("x", kind)
+    assert tries(error) == expected
+
+
+@pytest.mark.parametrize("call", [send, lambda gateway: gateway.status([1])], ids=["send", "status"])
+def test_a_gateway_that_is_not_there_is_tried_three_times_at_a_slot_each(
+    closed_port_url: str,
+    make_client: Callable[..., Client],
+    throttle: Throttle,
+    calls: list[CallRecord],
+    call: Callable[[Gateway], Any],
+) -> None:
+    gateway = Gateway(make_client(closed_port_url), throttle, on_call=calls.append)
+    with pytest.raises(GatewayDown):
+        call(gateway)
+    assert [(record.code, record.error) for record in calls] == [(None, "GatewayDown")] * 3
+    assert sum(taken(throttle).values()) == 3
+
+
+def test_a_send_goes_out_once_when_the_gateway_comes_back_between_two_tries(
+    closed_port_url: str, make_client: Callable[..., Client], throttle: Throttle
+) -> None:
+    back: list[ScriptedServer] = []
+
+    def come_back(call: CallRecord) -> None:
+        if call.error:
+            back.append(ScriptedServer(port=int(closed_port_url.rpartition(":")[2])))
+            back[-1].will(back[-1].answer(200, [ROW]))
+
+    gateway = Gateway(make_client(closed_port_url), throttle, on_call=come_back)
+    assert send(gateway)[0].messageid == 1
+    (server,) = back
+    assert len(server.received) == 1
+    server.stop()
+
+
+@pytest.mark.parametrize("fault", ["reset", "html", "garbage", "code 500"])
+def test_a_send_that_may_have_arrived_is_never_tried_again(
+    server: ScriptedServer, gateway: Gateway, fault: str
+) -> None:
+    behaviour = {
+        "reset": server.reset(),
+        "html": server.body(b"<html>502</html>", 502),
+        "garbage": server.body(b"{"),
+        "code 500": server.answer(500),
+    }[fault]
+    server.will(behaviour)
+    with pytest.raises(OutcomeUnknown):
+        send(gateway)
+    assert len(server.received) == 1
+
+
+def test_a_read_that_met_a_proxys_page_is_tried_once_more(server: ScriptedServer, gateway: Gateway) -> None:
+    server.will(server.body(b"<html>502</html>", 502), server.answer(200, [STATUS]))
+    assert gateway.status([1])[0].status == 10
+    server.will(server.body(b"<html>502</html>", 502))
+    server.script.popleft()
+    with pytest.raises(GatewayDown):
+        gateway.status([1])
+    assert len(server.received) == 4
+
+
+def test_a_read_whose_answer_was_lost_is_left_to_the_schedule(server: ScriptedServer, gateway: Gateway) -> None:
+    server.will(server.reset())
+    with pytest.raises(GatewayDown):
+        gateway.status([1])
+    assert len(server.received) == 1
+
+
+# ── what is told ──
+
+
+def test_every_exchange_is_told_with_its_facts_and_without_a_secret(
+    server: ScriptedServer, gateway: Gateway, calls: list[CallRecord], caplog: pytest.LogCaptureFixture
+) -> None:
+    server.will(server.answer(200, [ROW]), server.answer(418), server.answer(200, [STATUS, STATUS | {"messageid": 2}]))
+    with caplog.at_level(logging.DEBUG):
+        send(gateway)
+        with pytest.raises(AccountBlocked):
+            send(gateway, lane=Lane.OTP)
+        gateway.status([1, 2])
+    assert [(c.method, c.lane, c.code, c.error, c.rows) for c in calls] == [
+        ("sms/send", Lane.SEND, 200, None, 1),
+        ("sms/send", Lane.OTP, 418, "AccountBlocked", 0),
+        ("sms/status", Lane.POLL, 200, None, 2),
+    ]
+    assert all(0 < call.ms < 5000 for call in calls)
+    ours = [record for record in caplog.records if record.name == "campaigns.kavenegar.gateway"]
+    assert [(r.levelname, r.getMessage(), r.code) for r in ours] == [  # type: ignore[attr-defined]
+        ("INFO", "gateway answered", 200),
+        ("WARNING", "gateway call failed", 418),
+        ("INFO", "gateway answered", 200),
+    ]
+    logged = "\n".join(str(vars(record)) for record in caplog.records)
+    assert not any(secret in logged for secret in (API_KEY, NUMBER, TEXT))

@@ -1,0 +1,82 @@
+"""The main job over Celery, while things die."""
+
+from __future__ import annotations
+
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+from sqlalchemy import Engine
+
+import campaigns
+from campaigns.rules.states import MessageState
+from tests.world import Sandbox, counters, running, states
+from worker.embedded import Supervisor
+
+VERDICTS = {"delivered", "undelivered", "failed", "blocked"}
+
+
+def _until(condition: Callable[[], bool], *, within_s: float, what: str) -> None:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"{what} did not happen within {within_s:.0f} s")
+
+
+def _accepted(engine: Engine, campaign: int) -> int:
+    with engine.connect() as connection:
+        progress = campaigns.progress(connection, campaign)
+    return progress.campaign.messages - progress.counts[MessageState.PENDING]
+
+
+def _finished(engine: Engine, campaign: int) -> bool:
+    with engine.connect() as connection:
+        return campaigns.get(connection, campaign).finished_at is not None
+
+
+def test_a_campaign_survives_killed_workers_and_a_flushed_broker_without_a_double_or_a_loss(
+    engine: Engine, sandbox: Sandbox, workers: Supervisor, broker_url: str
+) -> None:
+    sandbox.turn(dedupe=False, latency_ms=40)
+    campaign = running(engine, 20_000, text="سلام {name} عزیز")
+
+    _until(lambda: _accepted(engine, campaign) >= 2_000, within_s=40, what="the first acceptance")
+    workers.signal("worker-send", signal.SIGKILL)
+    _until(lambda: _accepted(engine, campaign) >= 8_000, within_s=40, what="going on after a kill")
+    workers.signal("worker-send", signal.SIGKILL)
+    workers.signal("worker-poll", signal.SIGKILL)
+    with redis.Redis.from_url(broker_url) as broker:
+        broker.flushall()
+    _until(lambda: _finished(engine, campaign), within_s=90, what="the end of the campaign")
+
+    sent = sandbox.summary()
+    assert sent["messages"] == 20_000
+    assert sent["localids_sent_twice"] == 0
+    found = states(engine, campaign)
+    assert sum(found.values()) == 20_000
+    assert set(found) <= VERDICTS
+    with engine.connect() as connection:
+        assert counters(connection, campaign) == found
+    assert sum(state.restarts for state in workers.states()) >= 3
+
+
+def test_no_log_of_any_process_holds_a_number_a_text_or_the_key(
+    engine: Engine, sandbox: Sandbox, workers: Supervisor, tmp_path: Path
+) -> None:
+    sandbox.turn(account_code=0)
+    sandbox.arm("accept_then_drop", "sms/sendarray", count=1)
+    sandbox.arm("http_5xx_html_after", "sms/sendarray", count=1)
+    campaign = running(engine, 1_000, text="متن محرمانه برای {name}")
+
+    _until(lambda: _finished(engine, campaign), within_s=60, what="the end of the campaign")
+
+    told = "".join(path.read_text() for path in (tmp_path / "logs").glob("*.log"))
+    assert "batch outcome unknown" in told
+    assert "محرمانه" not in told
+    assert not re.search(r"(?<!\d)(?:0|98)?912\d{7}(?!\d)", told)
+    assert f"/v1/{sandbox.api_key}/" not in told

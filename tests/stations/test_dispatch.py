@@ -1,0 +1,163 @@
+"""One tick: what is due is rung for and nothing else, what lapsed is doubted, and two dispatchers do no harm."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+import campaigns
+from campaigns import dispatch, submit
+from campaigns.dispatch import Bells
+from campaigns.house import House
+from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.store import due
+from campaigns.submit import Outcome
+from tests.world import Sandbox, answer_bells, batch_ids, running, states
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+def tick(house: House) -> Bells:
+    return dispatch.tick(house, now=house.now())
+
+
+def batch_states(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT state FROM sms.batches ORDER BY first_id")).scalars())
+
+
+def test_a_house_with_nothing_to_do_is_quiet(house: House) -> None:
+    assert tick(house).summary == "quiet"
+
+
+def test_every_batch_that_is_due_is_rung_for_once(house: House, engine: Engine) -> None:
+    campaign = running(engine, 1000)
+    bells = tick(house)
+    assert sorted(bells.send) == batch_ids(engine, campaign)
+    assert bells.summary == "send 5"
+    assert tick(house).send == []
+
+
+def test_no_more_is_rung_for_than_the_pace_can_take_in_its_horizon(
+    house: House, engine: Engine, broker_url: str
+) -> None:
+    slow = Throttle(connect(broker_url), account="slow", start_rate=0.5, max_rate=0.5)
+    running(engine, 2000)
+    assert len(tick(replace(house, pace=slow)).send) == 3  # half a call a second, for five seconds
+
+
+def test_verdicts_that_are_due_are_rung_for_five_hundred_at_a_time(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    running(engine, 1300)
+    answer_bells(house)
+    assert tick(house).polls == 0
+    sandbox.advance(minutes=6)
+    assert tick(house).summary == "poll 3"
+
+
+def test_a_worker_that_died_with_a_batch_leaves_it_unknown_and_somebody_asks(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """Killed after the claim and before the call: the gateway never saw it, and it leaves then."""
+    campaign = running(engine, 200)
+    (only,) = batch_ids(engine, campaign)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+                UPDATE sms.batches SET state = 'claimed', lease_owner = gen_random_uuid(), attempt = 1,
+                                       first_sent_at = :now, due_at = :lapses
+            """),
+            {"now": house.now(), "lapses": house.now() + house.policy.lease},
+        )
+    assert tick(house).summary == "quiet"
+    sandbox.advance(seconds=121)
+    assert tick(house).summary == "quiet"  # what it sent at the very end of its lease may still arrive
+    sandbox.advance(seconds=91)
+
+    bells = tick(house)
+
+    assert bells.resolve == [only]
+    assert batch_states(engine) == ["unknown"]
+    assert submit.resolve(house, only) is Outcome.SENT_AGAIN
+    answer_bells(house)
+    assert states(engine, campaign) == {"accepted": 200}
+    assert sandbox.summary()["messages"] == 200
+
+
+def test_an_account_on_hold_is_looked_at_by_one_and_not_at_every_tick(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.turn(account_code=401)
+    campaign = running(engine, 200)
+    submit.run(house, batch_ids(engine, campaign)[0])
+    assert [tick(house).account for _ in range(3)] == [True, False, False]
+    sandbox.advance(seconds=61)
+    assert tick(house).summary == "account 1"
+
+
+def test_while_another_dispatcher_is_at_work_nothing_is_rung_for(house: House, engine: Engine) -> None:
+    running(engine, 200)
+    with engine.connect() as other, other.begin():
+        assert due.alone(other)
+        assert tick(house) == Bells()
+    assert len(tick(house).send) == 1
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """The address of a broker that is down."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
+
+
+def test_without_the_pace_nobody_is_rung_for_and_time_goes_on(
+    house: House, engine: Engine, sandbox: Sandbox, nobody: str
+) -> None:
+    lost = replace(house, pace=Throttle(connect(nobody), account="tests", start_rate=1, max_rate=1))
+    campaign = running(engine, 200)
+    with engine.begin() as connection:
+        campaigns.cancel(connection, campaign)
+
+    assert tick(lost) == Bells()
+
+    assert states(engine, campaign) == {"cancelled": 200}
+
+
+def test_a_campaign_whose_messages_all_have_their_verdict_is_finished(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    campaign = running(engine, 200)
+    answer_bells(house)
+    sandbox.advance(minutes=6)
+    answer_bells(house)
+    with engine.connect() as connection:
+        assert campaigns.get(connection, campaign).finished_at is None
+    moment = house.now()
+    dispatch.tick(house, now=moment)
+    with engine.connect() as connection:
+        assert campaigns.get(connection, campaign).finished_at == moment
+
+
+def test_a_doubled_ring_costs_no_slot_of_the_pace(house: House, engine: Engine) -> None:
+    """Rings come twice and late: each that finds nothing must not take a call away from those who have work."""
+    campaign = running(engine, 200)
+    (only,) = batch_ids(engine, campaign)
+    submit.run(house, only)
+    before = sum(house.pace.view().taken.values())
+    assert [submit.run(house, only), submit.resolve(house, only)] == [Outcome.NOT_DUE, Outcome.NOT_DUE]
+    assert sum(house.pace.view().taken.values()) == before
+
+
+def test_the_horizon_is_shorter_than_the_time_after_which_a_ring_counts_as_lost(house: House) -> None:
+    """Otherwise a ring that only waits its turn is rung for again."""
+    assert timedelta(0) < house.policy.horizon < house.policy.ring_again

@@ -1,0 +1,246 @@
+"""Accepted messages are followed to their verdicts, whatever the gateway's answers look like."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from sqlalchemy import Engine, text
+
+import campaigns
+from campaigns import track
+from campaigns.house import House
+from campaigns.store import installation
+from tests.kavenegar.scripted_server import ScriptedServer
+from tests.world import SENDER, Sandbox, answer_bells, batch_ids, numbers, running, states
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+def accepted(house: House, engine: Engine, count: int) -> int:
+    """A campaign whose messages the gateway has, six minutes ago."""
+    campaign = running(engine, count)
+    answer_bells(house)
+    assert states(engine, campaign) == {"accepted": count}
+    return campaign
+
+
+def rows(engine: Engine) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT id, gateway_id, state, status FROM sms.messages ORDER BY id"))
+        return [dict(row) for row in found.mappings()]
+
+
+def poll_at(engine: Engine, campaign: int) -> list[datetime | None]:
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT poll_at FROM sms.batches WHERE campaign_id = :id ORDER BY first_id"), {"id": campaign}
+        )
+        return list(found.scalars())
+
+
+def test_answers_in_another_order_reach_the_right_messages(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    sandbox.turn(order="shuffled", fates={"delivered": 0.5, "failed": 0.5})
+    accepted(house, engine, 400)
+    sandbox.advance(minutes=6)
+
+    assert track.run(house).moved == 400
+
+    ours = {(row["id"], row["gateway_id"], row["status"]) for row in rows(engine)}
+    ledger = requests.get(f"{sandbox.url}/_sandbox/ledger/stream", timeout=10).text.splitlines()
+    theirs = {(int(row["localid"]), row["messageid"], row["status"]) for row in map(json.loads, ledger)}
+    assert ours == theirs
+    assert {status for *_, status in ours} == {6, 10}
+
+
+def test_a_message_missing_from_an_answer_is_asked_about_again_and_nothing_else_is(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    campaign = accepted(house, engine, 300)
+    sandbox.arm("missing_rows", "sms/status", count=1, rows=40)
+    sandbox.advance(minutes=6)
+
+    assert track.run(house).moved == 260
+    assert states(engine, campaign)["accepted"] == 40
+    sandbox.advance(minutes=5)
+    assert track.run(house) == track.Polled(asked=40, moved=40)
+
+
+def test_a_message_under_way_keeps_its_newest_status_and_is_delivered_later(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.turn(delivery_s=[500, 500], fates={"delivered": 1.0})
+    accepted(house, engine, 3)
+    assert {row["status"] for row in rows(engine)} == {1}
+    sandbox.advance(minutes=6)
+
+    track.run(house)
+    assert {(row["state"], row["status"]) for row in rows(engine)} == {("accepted", 4)}
+    sandbox.advance(minutes=5)
+    track.run(house)
+    assert {(row["state"], row["status"]) for row in rows(engine)} == {("delivered", 10)}
+
+
+def test_throttled_polls_are_put_off_and_cost_no_round(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    campaign = accepted(house, engine, 300)
+    sandbox.arm("code", "sms/status", count=1, code=451)
+    sandbox.advance(minutes=6)
+    before = house.now()
+
+    told = track.run(house)
+
+    assert told.moved == 0
+    assert "451" in told.trouble
+    assert states(engine, campaign) == {"accepted": 300}
+    for moment in poll_at(engine, campaign):
+        assert moment is not None
+        assert before + timedelta(seconds=50) < moment < before + timedelta(seconds=70)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT DISTINCT poll_no FROM sms.batches")).scalars().all() == [0]
+    assert "put off" in track.run(house).trouble or track.run(house).asked == 0
+    assert sandbox.summary()["requests"]["sms/status"] == 1
+
+
+@pytest.mark.parametrize("fault", ["drop", "http_5xx_html_before", "bad_json", "html_200"])
+def test_a_poll_without_a_usable_answer_changes_nothing(
+    house: House, engine: Engine, sandbox: Sandbox, fault: str
+) -> None:
+    campaign = accepted(house, engine, 10)
+    sandbox.arm(fault, "sms/status", count=4)
+    sandbox.advance(minutes=6)
+
+    assert track.run(house).moved == 0
+
+    assert states(engine, campaign) == {"accepted": 10}
+    assert {row["status"] for row in rows(engine)} == {1}
+    assert all(poll_at(engine, campaign))
+
+
+def test_a_blocked_account_is_held_and_the_poll_comes_again(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    campaign = accepted(house, engine, 10)
+    sandbox.advance(minutes=6)
+    sandbox.turn(account_code=403)
+
+    track.run(house)
+
+    hold = house.database(installation.read).hold
+    assert hold is not None
+    assert hold.code == 403
+    sandbox.turn(account_code=0)
+    sandbox.advance(minutes=2)
+    track.run(house)
+    assert "accepted" not in states(engine, campaign)
+
+
+def test_nothing_due_costs_no_slot_of_the_pace(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    accepted(house, engine, 10)
+    before = sum(house.pace.view().taken.values())
+    assert track.run(house).summary == "nothing due"
+    assert sum(house.pace.view().taken.values()) == before
+
+
+def test_a_batch_is_asked_about_at_the_ages_of_the_schedule(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    sandbox.turn(fates={"stuck": 1.0})
+    campaign = accepted(house, engine, 10)
+    with engine.connect() as connection:
+        accepted_at = connection.execute(text("SELECT accepted_at FROM sms.batches")).scalar_one()
+    ages = []
+    for minutes in (6, 6, 60, 45 * 60 + 50):
+        (due,) = poll_at(engine, campaign)
+        assert due is not None
+        ages.append(due - accepted_at)
+        sandbox.advance(minutes=minutes)
+        track.run(house)
+    (closing,) = poll_at(engine, campaign)
+    assert ages == list(house.policy.status_polls)
+    assert closing == accepted_at + house.policy.status_window
+
+
+def test_messages_that_the_gateway_held_for_a_date_are_asked_about_by_the_age_since_that_date(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """Handed over three days ahead, delivered an hour after their time."""
+    sandbox.turn(delivery_s=[3000, 3000], fates={"delivered": 1.0})
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=numbers(10), text="سلام", sender=SENDER)
+        campaigns.start(connection, campaign, at=house.now() + timedelta(days=3), at_gateway=True)
+    answer_bells(house)
+    sandbox.advance(days=3, minutes=6)
+    answer_bells(house)
+    assert states(engine, campaign) == {"accepted": 10}
+    for _ in range(8):
+        sandbox.advance(hours=6, minutes=1)
+        answer_bells(house)
+    assert states(engine, campaign) == {"delivered": 10}
+
+
+# ── answers that no gateway should give ──
+
+
+def _answer(server: ScriptedServer, *entries: tuple[int, int]) -> None:
+    server.will(
+        server.answer(entries=[{"messageid": id_, "status": status, "statustext": ""} for id_, status in entries])
+    )
+
+
+def test_rows_of_strangers_and_doubled_rows_do_no_harm(
+    house: House, scripted: House, engine: Engine, sandbox: Sandbox, server: ScriptedServer
+) -> None:
+    campaign = accepted(house, engine, 3)
+    ids = [row["gateway_id"] for row in rows(engine)]
+    _answer(server, (ids[2], 10), (99, 10), (ids[0], 6), (ids[2], 10), (98, 100))
+    sandbox.advance(minutes=6)
+
+    assert track.run(scripted).moved == 2
+
+    assert states(engine, campaign) == {"delivered": 1, "failed": 1, "accepted": 1}
+
+
+def test_no_longer_known_is_never_a_verdict_and_keeps_the_last_status(
+    house: House, scripted: House, engine: Engine, sandbox: Sandbox, server: ScriptedServer
+) -> None:
+    campaign = accepted(house, engine, 2)
+    ids = [row["gateway_id"] for row in rows(engine)]
+    _answer(server, (ids[0], 100), (ids[1], 100))
+    sandbox.advance(minutes=6)
+
+    assert track.run(scripted).moved == 0
+
+    assert {(row["state"], row["status"]) for row in rows(engine)} == {("accepted", 1)}
+    assert all(poll_at(engine, campaign))
+
+
+@pytest.mark.parametrize("status", [50, 77, 0, 99_999])
+def test_a_status_that_nobody_has_documented_is_no_verdict_and_stops_nothing(
+    house: House, scripted: House, engine: Engine, sandbox: Sandbox, server: ScriptedServer, status: int
+) -> None:
+    campaign = accepted(house, engine, 2)
+    ids = [row["gateway_id"] for row in rows(engine)]
+    _answer(server, (ids[0], status), (ids[1], 10))
+    sandbox.advance(minutes=6)
+
+    track.run(scripted)
+
+    assert states(engine, campaign) == {"accepted": 1, "delivered": 1}
+    assert batch_ids(engine, campaign)
+
+
+def test_an_empty_answer_puts_the_question_off_until_the_next_age(
+    house: House, scripted: House, engine: Engine, sandbox: Sandbox, server: ScriptedServer
+) -> None:
+    campaign = accepted(house, engine, 2)
+    server.will(server.answer(code=449))
+    sandbox.advance(minutes=6)
+
+    assert track.run(scripted) == track.Polled(asked=2, moved=0)
+
+    assert states(engine, campaign) == {"accepted": 2}
+    (due,) = poll_at(engine, campaign)
+    assert due is not None
+    assert due > house.now()

@@ -1,0 +1,268 @@
+"""A true record verifies; each kind of lie in it is found, by the check that is there to find it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Engine, text
+
+import campaigns
+from campaigns import submit
+from campaigns.errors import NotFound
+from campaigns.house import House
+from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.gateway import Gateway
+from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.store.database import Database
+from campaigns.verify import Verified, verify
+from tests.conftest import _create
+from tests.world import Sandbox, answer_bells, batch_ids, numbers, running
+from worker import embedded
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+def wrong(verified: Verified) -> list[str]:
+    return [check.name for check in verified.checks if check.holds is False]
+
+
+@pytest.fixture
+def over(house: House, engine: Engine, sandbox: Sandbox) -> int:
+    """A campaign of 450 that is finished, a few minutes ago."""
+    return _finished(house, sandbox)
+
+
+def _finished(house: House, sandbox: Sandbox) -> int:
+    sandbox.turn(fates={"delivered": 6, "undelivered": 2, "failed": 1, "blocked": 1})
+    campaign = running(house.database.engine, 450)
+    answer_bells(house)
+    sandbox.advance(minutes=6)
+    answer_bells(house)
+    answer_bells(house)
+    return campaign
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished campaign, its true record, and the gateway that remembers it."""
+
+    house: House
+    campaign: int
+
+    @contextmanager
+    def untrue(self, lie: str) -> Iterator[None]:
+        """The record with a lie in it; afterwards it is true again."""
+        with self.house.database.engine.begin() as connection:
+            for table in ("messages", "batches"):
+                connection.execute(text(f"CREATE TABLE true_{table} AS TABLE sms.{table}"))
+            assert connection.execute(text(lie)).rowcount
+        yield
+        with self.house.database.engine.begin() as connection:
+            for table in ("messages", "batches"):
+                connection.execute(text(f"TRUNCATE sms.{table}"))
+                connection.execute(text(f"INSERT INTO sms.{table} OVERRIDING SYSTEM VALUE TABLE true_{table}"))
+                connection.execute(text(f"DROP TABLE true_{table}"))
+
+
+@pytest.fixture(scope="module")
+def record(servers: embedded.Attached, _template: str) -> Iterator[Record]:
+    """One record for all lies: it costs more than telling them."""
+    engine = _create(servers, "lies", _template)
+    throttle = Throttle(connect(str(servers.broker_url)), account="lies", start_rate=500.0, max_rate=500.0)
+    database = Database(engine)
+    with Sandbox.start() as sandbox:
+        client = Client(sandbox.api_key, sandbox.url)
+        house = House(database, Gateway(client, throttle), throttle, lambda: database.now() + sandbox.ahead)
+        yield Record(house, _finished(house, sandbox))
+        client.close()
+    engine.dispose()
+
+
+def test_a_true_record_verifies_and_everything_was_checked(house: House, over: int) -> None:
+    verified = verify(house, over)
+    assert verified.true, verified
+    assert [check.name for check in verified.checks if check.holds is None] == []
+    assert all(check.says for check in verified.checks)
+
+
+def test_a_campaign_with_every_kind_of_ending_verifies(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    """Suppressed, refused and withdrawn messages beside those that left."""
+    sandbox.turn(bad_receptors=numbers(1), fates={"delivered": 1, "stuck": 1})
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO sms.suppressions (number, reason, source) VALUES (:number, 'opt-out', 'test')"),
+            {"number": numbers(300)[299]},
+        )
+    campaign = running(engine, 300)
+    for _ in range(12):
+        answer_bells(house)
+    sandbox.advance(minutes=6)
+    answer_bells(house)
+    assert verify(house, campaign).true
+
+
+# What is made untrue, and the check that finds it.
+LIES: dict[str, tuple[str, str]] = {
+    "a gateway id that is not theirs": (
+        "UPDATE sms.messages SET gateway_id = gateway_id + 1 WHERE id = (SELECT min(id) FROM sms.messages)",
+        "ids at the gateway",
+    ),
+    "two messages that swapped their gateway ids": (
+        """
+        UPDATE sms.messages AS message SET gateway_id = other.gateway_id FROM sms.messages AS other
+         WHERE message.id IN (SELECT id FROM sms.messages ORDER BY id LIMIT 2)
+           AND other.id IN (SELECT id FROM sms.messages ORDER BY id LIMIT 2) AND other.id <> message.id
+        """,
+        "ids at the gateway",
+    ),
+    "a delivery that was none": (
+        """
+        UPDATE sms.messages SET state = 'delivered'
+         WHERE id = (SELECT min(id) FROM sms.messages WHERE state = 'failed')
+        """,
+        "verdicts at the gateway",
+    ),
+    "a failure that was none": (
+        """
+        UPDATE sms.messages SET state = 'failed'
+         WHERE id = (SELECT min(id) FROM sms.messages WHERE state = 'delivered')
+        """,
+        "verdicts at the gateway",
+    ),
+    "a message that was sent and is not said to be": (
+        """
+        UPDATE sms.messages SET state = 'cancelled', gateway_id = NULL, status = NULL
+         WHERE id = (SELECT min(id) FROM sms.messages)
+        """,
+        "ids at the gateway",
+    ),
+    "a counter": (
+        "UPDATE sms.batches SET delivered = delivered - 1, failed = failed + 1 WHERE delivered > 1",
+        "counters",
+    ),
+    "counters of two batches that make up for each other": (
+        """
+        UPDATE sms.batches AS batch SET delivered = delivered + step.by, failed = failed - step.by
+          FROM (SELECT id, CASE row_number() OVER (ORDER BY id) WHEN 1 THEN 1 ELSE -1 END AS by
+                  FROM sms.batches WHERE failed > 1 ORDER BY id LIMIT 2) AS step
+         WHERE step.id = batch.id
+        """,
+        "counters",
+    ),
+    "a message that is gone": ("DELETE FROM sms.messages WHERE id = (SELECT min(id) FROM sms.messages)", "rows"),
+    "one gateway id for two messages of different states": (
+        """
+        UPDATE sms.messages SET gateway_id = (SELECT min(gateway_id) FROM sms.messages WHERE state = 'delivered')
+         WHERE id = (SELECT min(id) FROM sms.messages WHERE state = 'failed')
+        """,
+        "gateway ids",
+    ),
+    "an end before everybody has a verdict": (
+        """
+        WITH back AS (UPDATE sms.messages SET state = 'accepted' WHERE state = 'blocked' RETURNING id)
+        UPDATE sms.batches AS batch SET state = 'accepted', poll_at = closes_at, accepted = blocked, blocked = 0
+         WHERE blocked > 0
+        """,
+        "verdicts",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_every_lie_is_found(record: Record, lie: str) -> None:
+    statement, check = LIES[lie]
+    assert verify(record.house, record.campaign).true
+    with record.untrue(statement):
+        verified = verify(record.house, record.campaign)
+    assert not verified.true
+    assert check in wrong(verified)
+
+
+def test_a_gateway_id_that_the_gateway_does_not_know_is_found_after_the_twelve_hours_too(
+    house: House, engine: Engine, sandbox: Sandbox, over: int
+) -> None:
+    """Our own ids are forgotten by then; the gateway's ids are not, for two days."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sms.messages SET gateway_id = gateway_id + 1 WHERE id = (SELECT min(id) FROM sms.messages)")
+        )
+    sandbox.advance(hours=13)
+    assert wrong(verify(house, over)) == ["verdicts at the gateway"]
+
+
+def test_what_the_gateway_no_longer_tells_is_said_to_be_unchecked(
+    house: House, engine: Engine, sandbox: Sandbox, over: int
+) -> None:
+    sandbox.advance(hours=80)
+    verified = verify(house, over)
+    assert verified.true
+    unchecked = {check.name for check in verified.checks if check.holds is None}
+    assert {"ids at the gateway", "verdicts at the gateway"} <= unchecked
+
+
+def test_a_gateway_that_does_not_answer_leaves_its_part_unchecked(
+    house: House, engine: Engine, sandbox: Sandbox, over: int
+) -> None:
+    sandbox.turn(account_code=403)
+    verified = verify(house, over)
+    assert verified.true
+    assert [check.name for check in verified.checks if check.holds is None] == ["gateway"]
+
+
+def test_a_draft_verifies_and_nothing_is_asked(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=numbers(3), text="سلام", sender="10004346")
+    assert verify(house, campaign).true
+    assert sandbox.summary()["requests"] == {}
+
+
+def test_a_draft_that_was_cancelled_verifies(house: House, engine: Engine) -> None:
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=numbers(3), text="سلام", sender="10004346")
+        campaigns.cancel(connection, campaign)
+    answer_bells(house)
+    assert wrong(verify(house, campaign)) == []
+
+
+def test_a_campaign_under_way_is_no_lie(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    """One batch accepted, one without an answer although the gateway has it, one still to leave."""
+    campaign = running(engine, 600)
+    first, second, _ = batch_ids(engine, campaign)
+    submit.run(house, first)
+    sandbox.arm("accept_then_drop", "sms/send", count=1)
+    submit.run(house, second)
+    assert wrong(verify(house, campaign)) == []
+
+
+def test_a_message_that_the_gateway_sends_again_by_itself_is_no_lie(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.turn(delivery_s=[300, 300], fates={"resent": 1.0})
+    campaign = running(engine, 3)
+    answer_bells(house)
+    sandbox.advance(minutes=6)
+    answer_bells(house)
+    for _ in range(4):
+        assert wrong(verify(house, campaign)) == []
+        sandbox.advance(minutes=5)
+
+
+def test_only_a_sample_of_a_large_campaign_is_asked_about(
+    house: House, engine: Engine, sandbox: Sandbox, over: int
+) -> None:
+    before = sandbox.summary()["requests"]
+    assert verify(house, over, sample=50).true
+    after = sandbox.summary()["requests"]
+    assert after["sms/statuslocalmessageid"] - before.get("sms/statuslocalmessageid", 0) == 1
+    assert after["sms/status"] - before["sms/status"] == 1
+
+
+def test_there_is_nothing_to_verify_where_there_is_no_campaign(house: House, engine: Engine) -> None:
+    with pytest.raises(NotFound):
+        verify(house, 4711)

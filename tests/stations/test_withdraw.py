@@ -1,0 +1,68 @@
+"""A campaign that the gateway holds for its date."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+import campaigns
+from campaigns.house import House
+from campaigns.rules.states import CampaignState
+from tests.world import SENDER, Sandbox, answer_bells, numbers, states
+
+
+def _scheduled(house: House, engine: Engine, count: int) -> int:
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=numbers(count), text="فردا صبح", sender=SENDER)
+        campaigns.start(connection, campaign, at=house.now() + timedelta(hours=8), at_gateway=True)
+    answer_bells(house)
+    return campaign
+
+
+def test_the_gateway_gets_the_messages_at_once_and_sends_them_at_their_time(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    campaign = _scheduled(house, engine, 300)
+
+    sandbox.advance(hours=7)
+    answer_bells(house)
+    assert states(engine, campaign) == {"accepted": 300}
+    assert sandbox.summary()["requests"].get("sms/status") is None
+
+    sandbox.advance(hours=1, minutes=6)
+    answer_bells(house)
+    with engine.connect() as connection:
+        assert campaigns.progress(connection, campaign).counts["delivered"] > 200
+
+
+def test_cancelling_withdraws_them_and_the_cost_comes_back(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    campaign = _scheduled(house, engine, 300)
+    with engine.begin() as connection:
+        campaigns.cancel(connection, campaign)
+
+    answer_bells(house)
+    answer_bells(house)
+
+    assert states(engine, campaign) == {"cancelled": 300}
+    with engine.connect() as connection:
+        over = campaigns.get(connection, campaign)
+        report = campaigns.report(connection, campaign)
+    assert over.state is CampaignState.CANCELLED
+    assert over.finished_at is not None
+    assert (report.cost_rial, report.refunded_rial) == (0, 300 * 120)
+    assert sandbox.summary()["credit_rial"] == sandbox.summary()["granted_rial"]
+
+
+def test_cancelling_after_the_time_leaves_what_was_sent_as_it_is(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    campaign = _scheduled(house, engine, 100)
+    sandbox.advance(hours=8, seconds=30)
+    with engine.begin() as connection:
+        campaigns.cancel(connection, campaign)
+
+    sandbox.advance(minutes=6)
+    answer_bells(house)
+
+    assert states(engine, campaign).get("cancelled", 0) == 0

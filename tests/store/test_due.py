@@ -1,0 +1,188 @@
+"""The questions of the one-second tick: fair between campaigns, bounded in what they ring for, and cheap for ever."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from campaigns import plan
+from campaigns.dispatch import tidy
+from campaigns.store import batches, due, polls
+from tests.store.given import LEASE, NOW, WINDOW, batch, batch_ids, claimed, draft, facts, learn, lies, running, states
+
+SECOND = timedelta(seconds=1)
+RING_AGAIN = timedelta(seconds=10)
+
+
+def ring(engine: Engine, *, room: int, now: datetime = NOW) -> list[int]:
+    with engine.begin() as connection:
+        return due.ring_ready(connection, now=now, since=now - RING_AGAIN, room=room)
+
+
+def ask(engine: Engine, *, room: int, now: datetime = NOW) -> list[int]:
+    with engine.begin() as connection:
+        return due.ring_unknown(connection, now=now, since=now - RING_AGAIN, most=room)
+
+
+def campaign_of(engine: Engine, rung: list[int]) -> Counter[int]:
+    return Counter(batch(engine, batch_id)["campaign_id"] for batch_id in rung)
+
+
+def test_campaigns_take_turns_whatever_their_size(engine: Engine) -> None:
+    big, middle, small = running(engine, 4000), running(engine, 600), running(engine, 200)
+    assert campaign_of(engine, ring(engine, room=7)) == {big: 3, middle: 3, small: 1}
+    assert campaign_of(engine, ring(engine, room=11)) == {big: 4}
+
+
+def test_the_oldest_due_batch_of_a_campaign_is_rung_for_first(engine: Engine) -> None:
+    ids = batch_ids(engine, running(engine, 1000))
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sms.batches SET due_at = due_at - interval '1 hour' WHERE id = :id"), {"id": ids[3]}
+        )
+    assert ring(engine, room=1) == [ids[3]]
+    assert ring(engine, room=2) == [ids[0]]
+
+
+def test_what_is_not_due_or_not_running_is_not_rung_for(engine: Engine) -> None:
+    running(engine, 200, now=NOW + timedelta(seconds=1))
+    paused = running(engine, 200)
+    with engine.begin() as connection:
+        plan.pause(connection, paused, now=NOW)
+        draft(connection, 200)
+    assert ring(engine, room=100) == []
+
+
+def test_nobody_is_rung_for_while_the_account_is_held(engine: Engine) -> None:
+    running(engine, 200)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sms.installation SET hold_code = 418, held_since = :now, probe_at = :now"), {"now": NOW}
+        )
+    assert ring(engine, room=100) == []
+
+
+def test_no_more_rings_are_on_their_way_than_there_is_room(engine: Engine) -> None:
+    running(engine, 4000)
+    rung = [ring(engine, room=5, now=NOW + turn * SECOND) for turn in range(5)]
+    assert [len(each) for each in rung] == [5, 0, 0, 0, 0]
+    claimed(engine, rung[0][0], now=NOW + 5 * SECOND)
+    assert len(ring(engine, room=5, now=NOW + 6 * SECOND)) == 1
+
+
+def test_no_more_questions_are_on_their_way_than_there_is_room(engine: Engine) -> None:
+    """After an outage everything is unknown at once; each ring too many costs a slot of the pace and finds nothing."""
+    for batch_id in batch_ids(engine, running(engine, 4000)):
+        held = claimed(engine, batch_id)
+        with engine.begin() as connection:
+            batches.doubt(connection, held, due_at=NOW, trouble="test")
+    rung = [ask(engine, room=5, now=NOW + turn * SECOND) for turn in range(4)]
+    assert sum(len(each) for each in rung) <= 5
+
+
+def test_a_lost_ring_is_rung_again(engine: Engine) -> None:
+    ids = batch_ids(engine, running(engine, 400))
+    assert sorted(ring(engine, room=10)) == ids
+    assert ring(engine, room=10, now=NOW + RING_AGAIN - SECOND) == []
+    assert sorted(ring(engine, room=10, now=NOW + RING_AGAIN)) == ids
+
+
+def test_a_batch_that_came_back_is_rung_for_at_once_when_it_is_due(engine: Engine) -> None:
+    (only,) = batch_ids(engine, running(engine, 200))
+    assert ring(engine, room=10) == [only]
+    held = claimed(engine, only)
+    with engine.begin() as connection:
+        batches.release(connection, held, due_at=NOW + 2 * SECOND, trouble="test")
+    assert ring(engine, room=10, now=NOW + SECOND) == []
+    assert ring(engine, room=10, now=NOW + 2 * SECOND) == [only]
+
+
+def test_what_the_pace_put_off_comes_back_when_there_is_a_slot(engine: Engine) -> None:
+    (only,) = batch_ids(engine, running(engine, 200))
+    ring(engine, room=10)
+    with engine.begin() as connection:
+        batches.postpone(connection, only, due_at=NOW + 3 * SECOND)
+    assert ring(engine, room=10, now=NOW + 2 * SECOND) == []
+    assert ring(engine, room=10, now=NOW + 3 * SECOND) == [only]
+    assert batch(engine, only)["attempt"] == 0
+
+
+def test_an_unknown_batch_is_asked_about_when_it_has_settled(engine: Engine) -> None:
+    (only,) = batch_ids(engine, running(engine, 200))
+    held = claimed(engine, only)
+    with engine.begin() as connection:
+        batches.doubt(connection, held, due_at=NOW + 90 * SECOND, trouble="test")
+    assert ask(engine, room=5, now=NOW + 89 * SECOND) == []
+    assert ask(engine, room=5, now=NOW + 90 * SECOND) == [only]
+    assert ask(engine, room=5, now=NOW + 91 * SECOND) == []
+    assert ask(engine, room=5, now=NOW + 101 * SECOND) == [only]
+
+
+def test_one_dispatcher_ticks_at_a_time(engine: Engine) -> None:
+    with engine.begin() as first, engine.begin() as second:
+        assert due.alone(first)
+        assert not due.alone(second)
+    with engine.begin() as third:
+        assert due.alone(third)
+
+
+def test_a_cancelled_campaign_is_withdrawn_a_few_batches_at_a_time(engine: Engine) -> None:
+    campaign = running(engine, 1000)
+    with engine.begin() as connection:
+        plan.cancel(connection, campaign, now=NOW)
+        assert [due.withdraw(connection, now=NOW, most=2) for _ in range(4)] == [2, 2, 1, 0]
+        assert due.finish(connection, now=NOW) == [campaign]
+        assert lies(connection) == []
+    assert states(engine, campaign) == {"cancelled": 1000}
+
+
+def test_a_cancelled_campaign_is_over_only_when_what_had_left_has_its_verdict(engine: Engine) -> None:
+    campaign = running(engine, 400)
+    first, _ = batch_ids(engine, campaign)
+    held = claimed(engine, first)
+    ids = [message.id for message in held.messages]
+    with engine.begin() as connection:
+        plan.cancel(connection, campaign, now=NOW)
+        due.withdraw(connection, now=NOW)
+        assert due.finish(connection, now=NOW) == []
+        learn(connection, held, facts(ids))
+        assert due.finish(connection, now=NOW) == []
+        asked = polls.claim(connection, now=NOW + WINDOW / 2, lease=LEASE)
+        polls.settle(
+            connection, asked, facts(ids, status=4), next_polls=[NOW + WINDOW], call_id=uuid4(), now=NOW + WINDOW / 2
+        )
+        connection.execute(text("UPDATE sms.batches SET poll_at = closes_at WHERE poll_at IS NOT NULL"))
+        polls.close_windows(connection, now=NOW + WINDOW)
+        assert due.finish(connection, now=NOW + WINDOW) == [campaign]
+    assert states(engine, campaign) == {"expired": 200, "cancelled": 200}
+
+
+def test_one_campaign_that_cannot_end_does_not_stop_the_tick_for_all(engine: Engine) -> None:
+    """Scheduled, everybody suppressed, then paused: there is nothing left to send, and it never began."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO sms.suppressions (number, reason, source) VALUES ('09120000001', 'test', 'test')")
+        )
+        campaign = draft(connection, 1)
+        plan.start(connection, campaign, now=NOW, at=NOW + timedelta(days=1))
+        plan.pause(connection, campaign, now=NOW)
+    with engine.begin() as connection:
+        tidy(connection, now=NOW)
+
+
+@pytest.fixture
+def quiet(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction that is rolled back."""
+    with engine.connect() as connection, connection.begin() as transaction:
+        yield connection
+        transaction.rollback()
+
+
+def test_the_tick_leaves_a_sign_that_it_came(quiet: Connection) -> None:
+    tidy(quiet, now=NOW)
+    assert quiet.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one() == NOW

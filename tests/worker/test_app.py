@@ -1,0 +1,246 @@
+"""The Celery app: the configuration that survived the faults, tasks under their names, and rings that are ids only."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import Engine
+
+from tests.world import batch_ids, numbers, running
+from worker import embedded
+
+# What design.md and reliability.md demand, and what Celery does without it.
+DEMANDED: dict[str, Any] = {
+    "broker_connection_retry_on_startup": True,  # start order matters
+    "broker_connection_max_retries": None,  # gives up after 100
+    "task_ignore_result": True,
+    "result_backend": None,
+    "task_acks_late": False,
+    "task_reject_on_worker_lost": False,
+    "worker_cancel_long_running_tasks_on_connection_loss": False,  # makes unknown outcomes
+    "worker_prefetch_multiplier": 1,
+    "worker_disable_prefetch": False,  # halves the throughput of threads
+    "task_serializer": "json",
+    "accept_content": ["json"],
+    "event_serializer": "json",
+    "task_create_missing_queues": False,
+    "worker_send_task_events": True,
+    "task_send_sent_event": False,
+    "worker_hijack_root_logger": False,
+    "timezone": "UTC",
+    "enable_utc": True,
+    "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
+    # Deliberately absent: threads cannot be stopped, Redis doubles what waits, a rate is kept elsewhere.
+    "task_time_limit": None,
+    "task_soft_time_limit": None,
+    "worker_max_tasks_per_child": None,
+    "task_default_rate_limit": None,
+    "task_annotations": None,
+}
+TRANSPORT = {
+    "socket_timeout": 10,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+}
+TASKS = {
+    "campaigns.tick",
+    "campaigns.send_batch",
+    "campaigns.resolve_batch",
+    "campaigns.withdraw_batch",
+    "campaigns.poll_statuses",
+    "campaigns.check_account",
+    "campaigns.create",
+}
+QUEUES = {"otp", "send", "poll", "maint"}
+
+DESCRIBE = """
+import json, sys
+from worker.app import app
+app.loader.import_default_modules()
+app.finalize()
+conf = app.conf
+json.dump({
+    "conf": {name: conf[name] for name in json.loads(sys.argv[1])},
+    "transport": conf["broker_transport_options"],
+    "queues": {queue.name: [queue.exchange.type, queue.routing_key] for queue in conf["task_queues"]},
+    "tasks": {name: [task.acks_late, task.rate_limit, task.max_retries, task.ignore_result]
+              for name, task in app.tasks.items() if not name.startswith("celery.")},
+    "routes": conf["task_routes"],
+    "beat": conf["beat_schedule"],
+}, sys.stdout)
+"""
+RING = """
+import json, sys
+import redis
+from worker import wiring
+from worker.tasks import app, send_batch, tick
+broker = redis.Redis.from_url(wiring.places().broker_url)
+queues = ("otp", "send", "poll", "maint")
+waiting = lambda: {name: [raw.decode() for raw in broker.lrange(name, 0, -1)] for name in queues}
+told = {"summary": tick(), "first": waiting()}
+broker.flushall()
+tick()
+told["after a flush"] = waiting()
+try:
+    send_batch.apply_async((1,), queue="sned")
+except LookupError as why:
+    told["misspelt"] = type(why).__name__
+told["keys"] = sorted(key.decode() for key in broker.keys())
+json.dump(told, sys.stdout)
+"""
+RING_A_DEAD_BROKER = """
+import json, sys, time
+from worker.tasks import _ring, send_batch
+began = time.monotonic()
+_ring(send_batch, [(each,) for each in range(100)])
+json.dump({"seconds": time.monotonic() - began}, sys.stdout)
+"""
+
+
+def run(script: str, *arguments: str, **environment: str) -> dict[str, Any]:
+    """What a process of its own tells; it has no environment but this."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+NOWHERE = {
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere",
+    "BROKER_URL": "redis://127.0.0.1:1/0",
+    "KAVENEGAR_API_KEY": "4A6B7C8D9E0F",
+    "KAVENEGAR_BASE_URL": "http://127.0.0.1:1",
+}
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    """The app as a process finds it that can reach neither database nor broker."""
+    return run(DESCRIBE, json.dumps(list(DEMANDED)), **NOWHERE)
+
+
+@pytest.mark.parametrize("name", DEMANDED)
+def test_the_configuration_is_the_one_that_survived_the_faults(described: dict[str, Any], name: str) -> None:
+    assert described["conf"][name] == DEMANDED[name]
+
+
+@pytest.mark.parametrize("name", TRANSPORT)
+def test_nothing_waits_for_the_broker_for_ever(described: dict[str, Any], name: str) -> None:
+    assert described["transport"][name] == TRANSPORT[name]
+
+
+def test_the_broker_gives_no_lost_ring_back_for_a_while_and_needs_no_prefix_or_steps(described: dict[str, Any]) -> None:
+    assert 60 <= described["transport"]["visibility_timeout"] <= 600
+    assert not {"global_keyprefix", "priority_steps"} & set(described["transport"])
+
+
+def test_every_task_is_registered_under_its_name_and_retries_nothing_by_itself(described: dict[str, Any]) -> None:
+    assert set(described["tasks"]) == TASKS
+    for acks_late, rate_limit, _, ignore_result in described["tasks"].values():
+        assert (acks_late, rate_limit, ignore_result) == (False, None, True)
+
+
+def test_the_queues_are_plain_and_sends_wait_behind_nothing_else(described: dict[str, Any]) -> None:
+    assert {name: kind for name, (kind, _) in described["queues"].items()} == dict.fromkeys(QUEUES, "direct")
+    assert described["routes"]["campaigns.send_batch"] == {"queue": "send"}
+    assert described["routes"]["campaigns.poll_statuses"] == {"queue": "poll"}
+    assert {route["queue"] for route in described["routes"].values()} <= QUEUES
+    assert set(described["routes"]) <= TASKS
+
+
+def test_the_beat_ticks_every_second_and_a_tick_that_waited_is_dropped(described: dict[str, Any]) -> None:
+    (tick,) = described["beat"].values()
+    assert tick["task"] == "campaigns.tick"
+    assert tick["schedule"] == 1.0
+    assert tick["options"]["queue"] == "maint"
+    assert tick["options"]["expires"] >= 5
+
+
+# ── what is really on the wire ──
+
+
+@pytest.fixture(scope="module")
+def rung(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """One tick of a process with 600 messages to send, and another after the broker was flushed."""
+    servers: embedded.Attached = request.getfixturevalue("servers")
+    engine: Engine = _engine(request)
+    with redis.Redis.from_url(str(servers.broker_url)) as broker:
+        broker.flushall()
+    campaign = running(engine, 600, text="متن محرمانه برای {name}")
+    told = run(
+        RING,
+        DATABASE_URL=engine.url.render_as_string(hide_password=False),
+        BROKER_URL=str(servers.broker_url),
+        KAVENEGAR_API_KEY="4A6B7C8D9E0F",
+        KAVENEGAR_BASE_URL="http://127.0.0.1:1",
+        RING_AGAIN="1ms",
+    )
+    told["batches"] = batch_ids(engine, campaign)
+    engine.dispose()
+    return told
+
+
+def _engine(request: pytest.FixtureRequest) -> Engine:
+    from tests.conftest import _create
+
+    return _create(request.getfixturevalue("servers"), "rung", request.getfixturevalue("_template"))
+
+
+def bodies(messages: list[str]) -> list[Any]:
+    return [json.loads(base64.b64decode(json.loads(raw)["body"])) for raw in messages]
+
+
+def test_a_ring_carries_one_id_and_nothing_else(rung: dict[str, Any]) -> None:
+    assert rung["summary"] == "send 3"
+    found = bodies(rung["first"]["send"])
+    assert sorted(arguments[0] for arguments, _, _ in found) == rung["batches"]
+    assert all(len(arguments) == 1 and keywords == {} for arguments, keywords, _ in found)
+    assert all(rung["first"][queue] == [] for queue in QUEUES - {"send"})
+
+
+def test_no_number_and_no_text_is_anywhere_in_a_raw_message(rung: dict[str, Any]) -> None:
+    for raw in rung["first"]["send"]:
+        whole = json.dumps(json.loads(raw), ensure_ascii=False) + json.dumps(bodies([raw]), ensure_ascii=False)
+        assert not any(number[1:] in whole for number in numbers(600))
+        assert "محرمانه" not in whole
+        assert "4A6B7C8D9E0F" not in whole
+
+
+def test_a_ring_expires_and_neither_waits_nor_repeats_by_itself(rung: dict[str, Any]) -> None:
+    for raw in rung["first"]["send"]:
+        message = json.loads(raw)
+        assert message["headers"]["expires"] is not None
+        assert (message["headers"]["eta"], message["headers"]["retries"]) == (None, 0)
+        assert message["content-type"] == "application/json"
+
+
+def test_a_flushed_broker_loses_the_rings_in_it_and_none_after_it(rung: dict[str, Any]) -> None:
+    """What is published to a named exchange vanishes once a flush has taken its bindings, and nobody is told."""
+    assert sorted(arguments[0] for arguments, *_ in bodies(rung["after a flush"]["send"])) == rung["batches"]
+    assert all(json.loads(raw)["properties"]["delivery_info"]["exchange"] == "" for raw in rung["first"]["send"])
+
+
+def test_a_misspelt_queue_is_an_error_and_not_a_queue_that_nobody_reads(rung: dict[str, Any]) -> None:
+    assert rung["misspelt"] == "QueueNotFound"
+    assert "sned" not in rung["keys"]
+
+
+def test_a_broker_that_is_down_costs_a_tick_a_moment_and_no_exception() -> None:
+    assert run(RING_A_DEAD_BROKER, **NOWHERE)["seconds"] < 7

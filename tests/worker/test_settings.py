@@ -1,0 +1,167 @@
+"""Every setting has a default, a meaning and a clear refusal; secrets are told to nobody."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.errors import BadInput
+from worker.settings import Settings, duration, durations, load, rows
+
+SECRET = "hunter2hunter2"
+SECRETS = {
+    "DATABASE_URL": f"postgresql://somebody:{SECRET}@db.example/sms",
+    "BROKER_URL": f"redis://:{SECRET}@broker.example:6379/0",
+    "KAVENEGAR_API_KEY": SECRET,
+}
+
+
+def test_with_nothing_set_everything_has_its_default() -> None:
+    settings = load({})
+    assert settings.embedded
+    assert settings.sandboxed
+    assert settings.kavenegar_base_url == "https://api.kavenegar.com"
+    assert settings.policy().lease == timedelta(seconds=120)
+    assert settings.policy().settle == timedelta(seconds=90)
+    assert settings.policy().localid_window == timedelta(hours=12)
+    assert settings.policy().status_window == timedelta(hours=48)
+
+
+def test_the_default_schedule_of_polls_begins_after_five_minutes_and_ends_just_before_the_window() -> None:
+    settings = load({})
+    ages = settings.status_polls
+    assert ages[0] == timedelta(minutes=5)
+    assert timedelta(0) < settings.status_window - ages[-1] <= timedelta(hours=1)
+    assert sum(settings.status_window - age <= timedelta(hours=4) for age in ages) >= 2
+
+
+def test_a_claim_outlives_the_longest_call_and_the_time_the_gateway_may_still_act_on_it() -> None:
+    """A worker killed in its call: who asks when the lease lapses must be able to believe "never seen"."""
+    settings = load({})
+    assert settings.lease >= settings.http_deadline + settings.unknown_settle
+    with pytest.raises(BadInput, match="LEASE"):
+        load({"LEASE": "31s", "HTTP_DEADLINE": "30s"})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("90s", 90), ("5m", 300), ("48h", 172_800), ("2d", 172_800), ("500ms", 0.5), (" 1.5H ", 5400), ("0s", 0)],
+)
+def test_a_duration_is_written_as_people_write_it(written: str, meant: float) -> None:
+    assert duration(written) == timedelta(seconds=meant)
+
+
+@given(st.lists(st.integers(1, 10**5), min_size=1, max_size=12, unique=True))
+def test_durations_come_in_ascending_order_or_not_at_all(seconds: list[int]) -> None:
+    written = ",".join(f"{each}s" for each in seconds)
+    if seconds == sorted(seconds):
+        assert durations(written) == tuple(timedelta(seconds=each) for each in seconds)
+    else:
+        with pytest.raises(ValueError, match="ascending"):
+            durations(written)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LEASE", "120"),
+        ("LEASE", "-5s"),
+        ("LEASE", "two minutes"),
+        ("UNKNOWN_SETTLE", "nan s"),
+        ("STATUS_WINDOW", "0s"),
+        ("HTTP_DEADLINE", "0s"),
+        ("LOCALID_WINDOW", "0s"),
+        ("STATUS_POLLS", "10m,5m"),
+        ("STATUS_POLLS", "5m,5m"),
+        ("STATUS_POLLS", ","),
+        ("SEND_THREADS", "0"),
+        ("SEND_THREADS", "many"),
+        ("PACE_MAX", "0"),
+        ("PACE_MAX", "inf"),
+        ("PACE_MAX", "nan"),
+        ("PACE_START", "100"),
+        ("LOG_LEVEL", "loud"),
+        ("MAY_SELECT", "perhaps"),
+        ("DATABASE_URL", "mysql://somebody@db.example/sms"),
+        ("DATABASE_URL", "postgresql://somebody@db.example:port/sms"),
+        ("BROKER_URL", "amqp://guest@broker.example"),
+        ("KAVENEGAR_BASE_URL", "api.kavenegar.com"),
+        ("KAVENEGAR_BASE_URL", "https://"),
+        ("KAVENEGAR_BASE_URL", "https://api.kavenegar.com/v1"),
+        ("KAVENEGAR_API_KEY", "two words"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_the_name_of_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(BadInput, match=variable):
+        load({variable: value})
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_a_blank_secret_counts_as_unset(blank: str) -> None:
+    assert load({"KAVENEGAR_API_KEY": blank}).sandboxed
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_the_driver_is_always_psycopg(scheme: str) -> None:
+    assert load({"DATABASE_URL": f"{scheme}://u:p@h/d"}).database_url == "postgresql+psycopg://u:p@h/d"
+
+
+# ── secrets ──
+
+
+def test_a_secret_may_stand_in_a_file_and_the_file_goes_before_the_variable(tmp_path: Path) -> None:
+    for name, value in SECRETS.items():
+        (tmp_path / name).write_text(f"{value}\n", encoding="utf-8")
+    settings = load({**{f"{name}_FILE": str(tmp_path / name) for name in SECRETS}, "KAVENEGAR_API_KEY": "other"})
+    assert settings.kavenegar_api_key == SECRET
+    assert settings.broker_url == SECRETS["BROKER_URL"]
+    assert str(settings.database_url).endswith(f"somebody:{SECRET}@db.example/sms")
+
+
+@pytest.mark.parametrize("kind", ["missing", "folder", "binary"])
+def test_a_secret_file_that_cannot_be_read_is_bad_input(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "key"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "binary":
+        path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadInput, match="KAVENEGAR_API_KEY_FILE"):
+        load({"KAVENEGAR_API_KEY_FILE": str(path)})
+
+
+def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("1s")
+    assert load({"LEASE_FILE": str(tmp_path / "x")}).lease == timedelta(seconds=120)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "BROKER_URL"])
+def test_a_refusal_does_not_tell_a_secret(name: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        load({name: f"nonsense {SECRET}"})
+    assert SECRET not in str(refusal.value)
+    assert SECRET not in repr(refusal.value.__cause__)
+
+
+def test_no_secret_stands_in_the_repr_of_the_settings() -> None:
+    assert SECRET not in repr(load(SECRETS))
+
+
+def test_the_list_of_settings_tells_each_with_its_meaning_and_no_secret() -> None:
+    listed = list(rows(load(SECRETS), SECRETS))
+    assert [row.name for row in listed] == [each.name.upper() for each in fields(Settings)]
+    assert all(row.meaning for row in listed)
+    assert SECRET not in str(listed)
+    assert {row.value for row in listed if row.name in SECRETS} == {"set"}
+
+
+def test_the_list_of_settings_tells_what_was_chosen_beside_the_default() -> None:
+    chosen = {"LEASE": "3m", "PACE_MAX": "7"}
+    shown = {row.name: (row.value, row.default) for row in rows(load(chosen), chosen)}
+    assert shown["LEASE"] == ("3m", "120s")
+    assert shown["PACE_MAX"] == ("7", "20")
+    assert shown["KAVENEGAR_API_KEY"][0] == "not set"

@@ -1,0 +1,128 @@
+"""The gateway as the tests see it: its address, its side door, and small campaigns to send through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import requests
+from sqlalchemy import Connection, Engine, text
+
+import campaigns
+from campaigns import account, dispatch, submit, track, withdraw
+from campaigns.house import House
+from worker.sandbox import Knobs, Options, background
+
+SENDER = "10004346"
+
+
+class Sandbox:
+    """A running sandbox gateway and its side door."""
+
+    api_key = "sandbox"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.ahead = timedelta(0)
+        self._door = requests.Session()
+
+    @classmethod
+    @contextmanager
+    def start(cls, **knobs: Any) -> Iterator[Sandbox]:
+        """A gateway in this process, over HTTP all the same, with verdicts after a second or two."""
+        turned = Knobs().turned({"delivery_s": [1, 2], **knobs})
+        with background(Options(knobs=turned)) as url:
+            sandbox = cls(url)
+            yield sandbox
+            sandbox._door.close()
+
+    def turn(self, **knobs: Any) -> None:
+        """Turn knobs while it runs."""
+        self._post("knobs", knobs)
+
+    def arm(self, kind: str, method: str = "*", **details: Any) -> None:
+        """Let the next calls of `method` go wrong: see docs/sandbox.md."""
+        self._post("faults", {"kind": kind, "method": method, **details})
+
+    def disarm(self) -> None:
+        """Let calls go well again."""
+        self._door.delete(f"{self.url}/_sandbox/faults", timeout=10).raise_for_status()
+
+    def set_credit(self, rial: int) -> None:
+        """Give the account this much credit."""
+        self._post("credit", {"rial": rial})
+
+    def advance(self, **span: float) -> None:
+        """Let time pass, at the gateway and in the house."""
+        step = timedelta(**span)
+        self.ahead += step
+        self._post("clock", {"advance": step.total_seconds()})
+
+    def summary(self) -> dict[str, Any]:
+        """What was really sent."""
+        answer: dict[str, Any] = self._door.get(f"{self.url}/_sandbox/ledger/summary", timeout=30).json()
+        return answer
+
+    def _post(self, door: str, body: dict[str, Any]) -> None:
+        answer = self._door.post(f"{self.url}/_sandbox/{door}", json=body, timeout=10)
+        assert answer.ok, answer.text
+
+
+def numbers(count: int) -> list[str]:
+    """As many different mobile numbers."""
+    return [f"0912{number:07d}" for number in range(1, count + 1)]
+
+
+def running(engine: Engine, count: int, *, text: str = "سلام", **options: Any) -> int:
+    """A campaign of `count` recipients that runs."""
+    recipients: Any = numbers(count)
+    if "{" in text:
+        recipients = [(number, {"name": f"نام {place}"}) for place, number in enumerate(recipients)]
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=recipients, text=text, sender=SENDER, **options)
+        campaigns.start(connection, campaign)
+    return campaign
+
+
+def answer_bells(house: House) -> dispatch.Bells:
+    """One tick of the dispatcher, and every task it rings for, in this process, one after the other."""
+    bells = dispatch.tick(house, now=house.now())
+    for batch_id in bells.send:
+        submit.run(house, batch_id)
+    for batch_id in bells.resolve:
+        submit.resolve(house, batch_id)
+    for batch_id in bells.withdraw:
+        withdraw.run(house, batch_id)
+    for _ in range(bells.polls):
+        track.run(house)
+    if bells.account:
+        account.look(house)
+    return bells
+
+
+def batch_ids(engine: Engine, campaign_id: int) -> list[int]:
+    """The batches of a campaign that were not split, in order."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT id FROM sms.batches WHERE campaign_id = :id AND state <> 'split' ORDER BY first_id"),
+            {"id": campaign_id},
+        )
+        return [row.id for row in rows]
+
+
+def states(engine: Engine, campaign_id: int) -> dict[str, int]:
+    """How many messages of a campaign stand where, counted one by one."""
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT state, count(*) AS messages FROM sms.messages WHERE campaign_id = :id GROUP BY state"),
+            {"id": campaign_id},
+        )
+        return {row.state: row.messages for row in rows}
+
+
+def counters(connection: Connection, campaign_id: int) -> dict[str, int]:
+    """The same as the batches' counters say."""
+    progress = campaigns.progress(connection, campaign_id)
+    return {state.value: count for state, count in progress.counts.items() if count}
