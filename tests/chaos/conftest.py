@@ -1,0 +1,52 @@
+"""Real processes with short times, in a database that notes every step back, at a gateway that drops no repeats."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.chaos import audit
+from tests.chaos.workshop import SHORT_TIMES, Workshop
+from tests.embedded.conftest import PROJECT
+from tests.world import SENDER, Sandbox
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A gateway that sends what it is told to send, a repeated localid too."""
+    with Sandbox.start(dedupe=False, order="shuffled") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def audited(engine: Engine) -> Engine:
+    """The same database, with every step back noted, ready for the checker."""
+    audit.install(engine)
+    return engine
+
+
+@pytest.fixture
+def workshop(
+    audited: Engine, database_url: str, broker_url: str, sandbox: Sandbox, tmp_path: Path
+) -> Iterator[Workshop]:
+    """Nothing runs in it yet."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT),
+        "HOME": str(tmp_path),
+        "CAMPAIGNS_HOME": str(tmp_path),
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "KAVENEGAR_API_KEY": sandbox.api_key,
+        "KAVENEGAR_BASE_URL": sandbox.url,
+        "KAVENEGAR_SENDER": SENDER,
+        **SHORT_TIMES,
+    }
+    found = Workshop(audited, sandbox, environment, tmp_path)
+    yield found
+    if found.processes is not None:
+        found.processes.stop(grace_s=1)

@@ -1,0 +1,64 @@
+"""What must hold at every instant, as questions that one snapshot answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.rules.states import MessageState
+
+_SUM: Final = " + ".join(MessageState)
+
+# I6: which campaigns' counters do not add up?
+_UNEVEN: Final = text(f"""
+    SELECT campaign.id FROM sms.campaigns AS campaign
+      JOIN (SELECT campaign_id, sum({_SUM}) AS messages FROM sms.batches WHERE state <> 'split' GROUP BY campaign_id)
+           AS counted ON counted.campaign_id = campaign.id
+     WHERE counted.messages <> campaign.messages
+""")
+
+# I7: which leases ran out well before the dispatcher last looked, and are held all the same?
+_OVERDUE: Final = text("""
+    SELECT batch.id, batch.attempt FROM sms.batches AS batch, sms.installation
+     WHERE batch.state = 'claimed' AND batch.due_at < installation.ticked_at - interval '2 seconds'
+""")
+
+# I11: since when is the account on hold, and what was the last claim to send?
+_HOLD: Final = text("""
+    SELECT held_since, (SELECT max(id) FROM sms.attempts WHERE kind = 'send' AND event = 'began') AS last_claim
+      FROM sms.installation
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The account's hold at an instant. `last_claim` is an id of `sms.attempts`."""
+
+    since: datetime | None
+    last_claim: int | None
+
+    def broken_by(self, later: Hold) -> bool:
+        """Whether somebody claimed between two looks at one and the same hold."""
+        return self.since is not None and self.since == later.since and self.last_claim != later.last_claim
+
+
+FIRST_LOOK: Final = Hold(None, None)
+
+
+def uneven(connection: Connection) -> list[int]:
+    """Campaigns whose counters do not add up to their recipients."""
+    return [row.id for row in connection.execute(_UNEVEN)]
+
+
+def overdue(connection: Connection) -> frozenset[tuple[int, int]]:
+    """Claims, as (batch, attempt), that outlive their lease. One that commits late is seen once, and never twice."""
+    return frozenset((row.id, row.attempt) for row in connection.execute(_OVERDUE))
+
+
+def hold(connection: Connection) -> Hold:
+    """The account's hold, and the last claim to send that anybody made."""
+    row = connection.execute(_HOLD).one()
+    return Hold(row.held_since, row.last_claim)

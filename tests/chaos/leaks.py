@@ -1,0 +1,31 @@
+"""What must never be told: numbers, texts, the key. Searched for in whatever a storm leaves behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.checker import Broken
+from tests.world import Sandbox
+
+_TOLD: Final = re.compile(
+    r"(?<![\w.])(?:\+98|0098|98|0)9\d{9}(?!\d)"  # a mobile number
+    rf"|/v1/{Sandbox.api_key}/"  # the key, where it stands in a URL
+    r"|سلام"  # every text of ours begins so
+)
+
+
+def found(text: str) -> Iterator[str]:
+    """Every secret in a text."""
+    return (match.group() for match in _TOLD.finditer(text))
+
+
+def in_logs(folder: Path) -> Iterator[Broken]:
+    """I10, log by log, line by line."""
+    for path in sorted(folder.glob("*.log")):
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            told = sum(1 for line in lines for _ in found(line))
+        if told:
+            yield Broken("I10", f"no number, text or key is in {path.name}", told)

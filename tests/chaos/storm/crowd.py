@@ -1,0 +1,216 @@
+"""The campaigns of a storm, and the operator who steers them and puts right what only a person can."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+import campaigns
+from campaigns.errors import IllegalMove
+from campaigns.rules.states import CampaignState
+from tests.chaos.storm.stage import Stage
+from tests.chaos.storm.timeline import Timeline
+from tests.world import SENDER
+
+WAVES: Final = 16
+"""Campaigns; each begins at a time of its own, so that there is something to send until the end."""
+
+BAD_NUMBERS: Final = 3
+POISONED: Final = "زهرآگین"
+POISONED_ROWS: Final = 2
+
+_BAD: Final = 2  # uniform: holds the bad numbers
+_POISON: Final = 3  # personal: holds the poisoned texts
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """A span of `sms.attempts` ids in which a campaign was not to send: paused, or cancelled for good."""
+
+    campaign_id: int
+    after: int
+    until: int | None
+
+
+@dataclass(slots=True)
+class Crowd:
+    """The campaigns, by their place in the crowd. `quiet` collects when which of them had to be silent."""
+
+    stage: Stage
+    timeline: Timeline
+    ids: list[int] = field(default_factory=list)
+    quiet: list[Quiet] = field(default_factory=list)
+    ours: set[int] = field(default_factory=set)  # those paused by the storm itself: not the operator's business
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def spared(self) -> list[int]:
+        """Those that may be cancelled: without a bad row, so that it stays known what is to be refused."""
+        return [campaign_id for place, campaign_id in enumerate(self.ids) if place not in {_BAD, _POISON}]
+
+    def create(self, messages: int, *, lasting_s: float) -> None:
+        """All of them, whole, before anything begins."""
+        each, more = divmod(messages, WAVES)
+        for place in range(WAVES):
+            count = each + (place < more)
+            self.ids.append(self.stage.database(_create, place, count))
+        self.timeline.note("campaigns created", campaigns=WAVES, messages=messages)
+        for place, campaign_id in enumerate(self.ids):
+            self.stage.database(_start, campaign_id, after_s=lasting_s * place / WAVES)
+
+    def pause(self, campaign_id: int) -> bool:
+        """Pause a running campaign as a person would; False when it does not run."""
+        with self.lock:
+            if campaign_id in self.ours or not self.stage.database(_pause, campaign_id):
+                return False
+            self.ours.add(campaign_id)
+        return True
+
+    def resume(self, campaign_id: int, after: int) -> None:
+        """Let it go on; from `after` until now it had to be silent."""
+        self.quiet.append(Quiet(campaign_id, after, self.attempts()))
+        self.stage.database(_resume, campaign_id)
+        with self.lock:
+            self.ours.discard(campaign_id)
+
+    def cancel(self, campaign_id: int) -> bool:
+        """Cancel it for good; False when it is over already."""
+        return self.stage.database(_cancel, campaign_id)
+
+    def attempts(self) -> int:
+        """The id that the next attempt will exceed."""
+        return self.stage.database(_last_attempt)
+
+    def release_held(self) -> None:
+        """The operator: whatever the product paused, with its reason on the screen, is looked at and let go."""
+        for campaign_id, reason in self.stage.database(_held):
+            with self.lock:
+                if campaign_id in self.ours:
+                    continue
+                self.stage.database(_resume, campaign_id)
+            self.timeline.note("operator resumed", campaign=campaign_id, because=reason)
+
+    def running(self) -> list[int]:
+        """Those that send at the moment."""
+        return self.stage.database(_running)
+
+    def unfinished(self) -> list[int]:
+        """The campaigns that are not over."""
+        return self.stage.database(_unfinished)
+
+    def progress(self) -> dict[str, int]:
+        """How many messages stand where, by the counters."""
+        return self.stage.database(_progress)
+
+
+def bad_numbers(messages: int) -> list[str]:
+    """The numbers the gateway refuses; they are among the recipients of one campaign."""
+    count = messages // WAVES
+    return [_number(_BAD, row) for row in Random(messages).sample(range(count), min(BAD_NUMBERS, count))]
+
+
+def _number(place: int, row: int) -> str:
+    return f"09{10 + place:02d}{row:07d}"
+
+
+def _recipients(place: int, count: int) -> Iterator[tuple[str, dict[str, str]]]:
+    poisoned = set(Random(count).sample(range(count), min(POISONED_ROWS, count))) if place == _POISON else set()
+    for row in range(count):
+        yield _number(place, row), {"name": POISONED if row in poisoned else f"نام {row}"}
+
+
+def _create(connection: Connection, place: int, count: int) -> int:
+    personal = place % 2 == 1
+    wording = f"سلام {{name}} عزیز، موج {place}" if personal else f"سلام به همه، موج {place}"
+    return campaigns.create(
+        connection,
+        recipients=_recipients(place, count),
+        text=wording,
+        sender=SENDER,
+        key=f"wave {place}",
+    )
+
+
+def _start(connection: Connection, campaign_id: int, *, after_s: float) -> None:
+    now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    campaigns.start(connection, campaign_id, at=now + timedelta(seconds=after_s))
+
+
+def _pause(connection: Connection, campaign_id: int) -> bool:
+    if campaigns.get(connection, campaign_id).state is not CampaignState.RUNNING:
+        return False
+    campaigns.pause(connection, campaign_id, reason="paused by the storm")
+    return True
+
+
+def _resume(connection: Connection, campaign_id: int) -> None:
+    if campaigns.get(connection, campaign_id).state is CampaignState.PAUSED:
+        campaigns.resume(connection, campaign_id)
+
+
+def _cancel(connection: Connection, campaign_id: int) -> bool:
+    try:
+        campaigns.cancel(connection, campaign_id)
+    except IllegalMove:
+        return False
+    return True
+
+
+def half_sent(connection: Connection, among: Sequence[int]) -> list[tuple[int, int]]:
+    """Campaigns that run and of which a part, of a tenth to six tenths, waits to leave; with that many messages."""
+    rows = connection.execute(
+        text("""
+            SELECT campaign.id, sum(batch.pending) FILTER (WHERE batch.state = 'ready') AS waiting
+              FROM sms.campaigns AS campaign JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
+             WHERE campaign.id = ANY (:ids) AND campaign.state = 'running' AND batch.state <> 'split'
+          GROUP BY campaign.id
+            HAVING sum(batch.pending) FILTER (WHERE batch.state = 'ready')
+                   BETWEEN 0.1 * sum(batch.last_id - batch.first_id + 1)
+                       AND 0.6 * sum(batch.last_id - batch.first_id + 1)
+          ORDER BY campaign.id
+        """),
+        {"ids": list(among)},
+    )
+    return [(row.id, int(row.waiting)) for row in rows]
+
+
+def _last_attempt(connection: Connection) -> int:
+    found = connection.execute(text("SELECT pg_sequence_last_value(pg_get_serial_sequence('sms.attempts', 'id'))"))
+    return int(found.scalar_one() or 0)
+
+
+def _held(connection: Connection) -> list[tuple[int, str]]:
+    rows = connection.execute(
+        text("SELECT id, hold_reason FROM sms.campaigns WHERE state = 'paused' AND finished_at IS NULL ORDER BY id")
+    )
+    return [(row.id, str(row.hold_reason)) for row in rows]
+
+
+def _running(connection: Connection) -> list[int]:
+    rows = connection.execute(
+        text("""
+            SELECT id FROM sms.campaigns AS campaign
+             WHERE state = 'running'
+               AND EXISTS (SELECT FROM sms.batches WHERE campaign_id = campaign.id AND state = 'ready') ORDER BY id
+        """)
+    )
+    return [row.id for row in rows]
+
+
+def _unfinished(connection: Connection) -> list[int]:
+    rows = connection.execute(text("SELECT id FROM sms.campaigns WHERE finished_at IS NULL ORDER BY id"))
+    return [row.id for row in rows]
+
+
+def _progress(connection: Connection) -> dict[str, int]:
+    totals: dict[str, Any] = {}
+    for campaign in campaigns.newest(connection, limit=WAVES):
+        for state, count in campaigns.progress(connection, campaign.id).counts.items():
+            totals[state.value] = totals.get(state.value, 0) + count
+    return {state: count for state, count in totals.items() if count}

@@ -1,0 +1,84 @@
+"""After the storm: every invariant, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from tests.chaos import checker, leaks
+from tests.chaos.checker import SHOWN, Broken, Findings
+from tests.chaos.storm import crowd
+from tests.chaos.storm.acts import Scene
+from tests.chaos.storm.crowd import Quiet
+from tests.chaos.storm.watch import Watch
+
+# I11: which batches of a campaign that was to be silent were claimed all the same?
+_LOUD: Final = text("""
+    SELECT batch.id FROM sms.attempts AS attempt JOIN sms.batches AS batch ON batch.id = attempt.batch_id
+     WHERE batch.campaign_id = :campaign AND attempt.kind = 'send' AND attempt.event = 'began'
+       AND attempt.id > :after AND (CAST(:until AS bigint) IS NULL OR attempt.id <= :until)
+""")
+_BEGAN: Final = text("SELECT count(*) FROM sms.attempts WHERE kind = 'send' AND event = 'began'")
+_REFUSED: Final = text("SELECT refused_code, count(*) FROM sms.messages WHERE state = 'refused' GROUP BY 1")
+_ENDINGS: Final = text("SELECT kind, event, count(*) FROM sms.attempts GROUP BY 1, 2 ORDER BY 1, 3 DESC")
+
+
+def judge(scene: Scene, watch: Watch, messages: int) -> tuple[Findings, list[Broken]]:
+    """Hold everything: the record against the ledger, the spans of silence, the refusals, the logs."""
+    findings = checker.check(scene.stage.engine, scene.stage.gateway.url)
+    with scene.stage.engine.connect() as connection:
+        broken = [
+            *watch.broken,
+            *findings.broken,
+            *(each for quiet in scene.crowd.quiet for each in _loud(connection, quiet)),
+            *_refused_wrongly(connection, messages),
+            *_unrecorded(connection, scene),
+            *leaks.in_logs(scene.stage.home / "logs"),
+        ]
+    return findings, broken
+
+
+def _loud(connection: Connection, quiet: Quiet) -> Iterator[Broken]:
+    span = {"campaign": quiet.campaign_id, "after": quiet.after, "until": quiet.until}
+    found = [row.id for row in connection.execute(_LOUD, span)]
+    if found:
+        claim = f"campaign {quiet.campaign_id} sends nothing while it is paused or cancelled"
+        yield Broken("I11", claim, len(found), found[:SHOWN])
+
+
+def _refused_wrongly(connection: Connection, messages: int) -> Iterator[Broken]:
+    right = {411: len(crowd.bad_numbers(messages)), 422: crowd.POISONED_ROWS}
+    found = {row[0]: row[1] for row in connection.execute(_REFUSED)}
+    if found != right:
+        yield Broken("I1", f"what is refused, by code, is {right} and not {found}", 1)
+
+
+def _unrecorded(connection: Connection, scene: Scene) -> Iterator[Broken]:
+    """I8: no more sends arrived than were on record before. One claim makes up to three calls, if the answer is 409."""
+    seen = scene.stage.gateway.summary()
+    arrived = sum(seen["requests"].get(f"sms/{name}", 0) for name in ("send", "sendarray"))
+    busy = sum(seen["codes"].get(f"sms/{name}", {}).get("409", 0) for name in ("send", "sendarray"))
+    began = connection.execute(_BEGAN).scalar_one()
+    if arrived - busy > began:
+        yield Broken("I8", f"of {arrived} sends that arrived, {busy} of them at a busy gateway, {began} began", 1)
+
+
+def tell(scene: Scene, findings: Findings, watch: Watch) -> None:
+    """What was done, what came of it, and where every message stands."""
+    say = scene.timeline.say
+    say("\nwhat was done")
+    for what, times in sorted(scene.timeline.counts.items()):
+        say(f"  {times:5d}  {what}")
+    say("what came of it")
+    with scene.stage.engine.connect() as connection:
+        for kind, event, times in connection.execute(_ENDINGS):
+            say(f"  {times:5d}  {kind}: {event}")
+    for state in scene.stage.processes.states():
+        say(f"  {state.restarts:5d}  {state.name} started again")
+    say(f"  looked at {watch.samples} times meanwhile; {watch.missed} times there was nothing to look at")
+    say("where the messages stand")
+    for name, count in sorted(findings.states.items(), key=lambda item: -item[1]):
+        say(f"{count:7,d}  {name}")
+    say(f"{findings.messages:7,d}  in all, of which the gateway sent {findings.sent:,}")

@@ -1,0 +1,204 @@
+"""A storm from the first server to the verdict."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+import redis
+import requests
+from sqlalchemy.exc import SQLAlchemyError
+
+from campaigns.rules.splitting import BATCH, POLL
+from tests.chaos.checker import Broken
+from tests.chaos.storm import acts, crowd, ending, schedule
+from tests.chaos.storm.acts import Scene
+from tests.chaos.storm.crowd import Crowd, Quiet
+from tests.chaos.storm.stage import BEATS, POLLERS, SENDERS, Stage, staged
+from tests.chaos.storm.timeline import Timeline
+from tests.chaos.storm.watch import Watch
+
+AT_ONCE: Final = 4
+"""Acts that may last at the same time."""
+
+LATENCY_MS: Final = 600
+"""Of the gateway: so that there are requests under way when something dies."""
+
+NO_PROGRESS_S: Final = 120.0
+"""A drain in which nothing moves for so long is over."""
+
+DRAIN_S: Final = 900.0
+
+AWAY: Final = (SQLAlchemyError, redis.RedisError, requests.RequestException)
+"""What was to be hurt, or asked, is dead at the moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for on the command line."""
+
+    minutes: float
+    messages: int
+    seed: int
+    dedupe: bool
+    keep: bool
+    folder: Path
+
+    @property
+    def lasting_s(self) -> float:
+        return self.minutes * 60
+
+    @property
+    def pace(self) -> float:
+        """Calls a second: some twice what a send and three polls of every message need over the whole time.
+
+        The campaigns begin one after the other, so that each comes as a burst, with many requests under way.
+        """
+        calls = self.messages / BATCH + 3 * self.messages / POLL
+        return max(6.0, 2.5 * calls / self.lasting_s)
+
+    @property
+    def replay(self) -> str:
+        words = [f"scripts/chaos {self.minutes:g} --messages {self.messages} --seed {self.seed}"]
+        return " ".join(words + ["--no-dedupe"] * (not self.dedupe))
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The gateway's."""
+        return {
+            "dedupe": self.dedupe,
+            "seed": self.seed,
+            "latency_ms": LATENCY_MS,
+            "delivery_s": [1, 12],
+            "order": "shuffled",
+            "bad_receptors": crowd.bad_numbers(self.messages),
+            "poison_text": crowd.POISONED,
+        }
+
+
+def run(order: Order) -> int:
+    """The exit code: 0 where every invariant held."""
+    timeline = Timeline(order.folder / f"chaos-{order.seed}.jsonl")
+    home = order.folder / f"chaos-{order.seed}"
+    shutil.rmtree(home, ignore_errors=True)
+    timeline.say(f"{order.replay}   (at most {order.pace:.1f} calls a second)")
+    broken: list[Broken] = []
+    try:
+        with staged(home, pace=order.pace, knobs=order.knobs) as stage:
+            broken = _weather(order, stage, timeline)
+    finally:
+        timeline.close()
+        if not (order.keep or broken):
+            shutil.rmtree(home, ignore_errors=True)
+    timeline.say(f"what was done stands in {timeline.path}")
+    if broken:
+        timeline.say(f"\n{broken[0]}\nThe logs and the database are kept in {home}. To replay it:\n    {order.replay}")
+    return int(bool(broken))
+
+
+def _weather(order: Order, stage: Stage, timeline: Timeline) -> list[Broken]:
+    """The storm, the healing, the drain; what does not hold. What breaks meanwhile ends it at once."""
+    people = Crowd(stage, timeline)
+    people.create(order.messages, lasting_s=order.lasting_s)
+    watch = Watch(stage, people, timeline)
+    scene = Scene(stage, people, timeline)
+    stage.processes.start()
+    watch.start()
+    _storm(order, scene, watch)
+    _heal(scene)
+    _drain(scene, watch)
+    watch.stop()
+    findings, broken = ending.judge(scene, watch, order.messages)
+    ending.tell(scene, findings, watch)
+    for each in broken:
+        timeline.say(f"BROKEN  {each}")
+    timeline.say(findings.summary)
+    return broken
+
+
+def _storm(order: Order, scene: Scene, watch: Watch) -> None:
+    """Play the cues, each at its time; the operator goes round meanwhile."""
+    cards = {act.__name__: copies for act, copies in acts.CARDS.items()}
+    cues = schedule.plan(order.seed, lasting_s=order.lasting_s, cards=cards)
+    began = time.monotonic()
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="act")
+    try:
+        for cue in cues:
+            while (ahead_s := began + cue.at_s - time.monotonic()) > 0 and not watch.broken:
+                _go_round(scene)
+                time.sleep(min(1.0, ahead_s))
+            if watch.broken:
+                break
+            pool.submit(_play, scene, cue)
+        pool.shutdown()
+    finally:
+        scene.over.set()
+        pool.shutdown(cancel_futures=True)
+    scene.note("storm over", acts=len(cues))
+
+
+def _play(scene: Scene, cue: schedule.Cue) -> None:
+    try:
+        acts.ACTS[cue.act](scene, Random(cue.seed))
+    except AWAY as why:
+        scene.note("act missed", act=cue.act, because=type(why).__name__)
+
+
+def _go_round(scene: Scene) -> None:
+    """What the operator does every second: let go what was held, and cancel one campaign when it is half-way."""
+    try:
+        scene.crowd.release_held()
+        _cancel_half_way(scene)
+    except AWAY as why:
+        scene.timeline.keep("operator kept out", because=type(why).__name__)
+
+
+def _cancel_half_way(scene: Scene) -> None:
+    """Once: the first campaign that is found half sent, of those that hold no bad row."""
+    if any(quiet.until is None for quiet in scene.crowd.quiet):
+        return
+    for campaign_id, waiting in scene.stage.database(crowd.half_sent, scene.crowd.spared):
+        if scene.crowd.cancel(campaign_id):
+            scene.note("campaign cancelled half-way", campaign=campaign_id, waiting=waiting)
+            time.sleep(acts.GRACE_S)
+            scene.crowd.quiet.append(Quiet(campaign_id, scene.crowd.attempts(), None))
+            return
+
+
+def _heal(scene: Scene) -> None:
+    """Everything is up, nothing misbehaves, and what stood in the broker, a pause for all included, is gone."""
+    stage = scene.stage
+    for name in (*SENDERS, *POLLERS, *BEATS, "postgres", "valkey", "sandbox"):
+        stage.strike(name, signal.SIGCONT)
+    stage.mend()
+    stage.gateway.disarm()
+    stage.gateway.turn(limiter="none", account_code=0)
+    stage.gateway.set_credit(acts.FULL_PURSE_RIAL)
+    with stage.broker() as broker:
+        broker.flushall()
+    scene.crowd.ours.clear()
+    scene.note("healed")
+
+
+def _drain(scene: Scene, watch: Watch) -> None:
+    """Until every campaign is over, or nothing has moved for long."""
+    until = time.monotonic() + DRAIN_S
+    seen, moved_at = scene.crowd.progress(), time.monotonic()
+    while scene.crowd.unfinished() and not watch.broken:
+        now = time.monotonic()
+        if now > until or now - moved_at > NO_PROGRESS_S:
+            scene.note("drain given up", progress=seen)
+            return
+        time.sleep(2)
+        scene.crowd.release_held()
+        progress = scene.crowd.progress()
+        scene.timeline.keep("draining", **progress)
+        if progress != seen:
+            seen, moved_at = progress, now
+    scene.note("drained")

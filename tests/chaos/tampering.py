@@ -1,0 +1,54 @@
+"""A man in the middle: a gateway whose answers somebody changed on their way, over HTTP like the real one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import requests
+
+Row = dict[str, Any]
+Change = Callable[[list[Row]], list[Row]]
+
+
+@contextmanager
+def tampered(gateway_url: str, method: str, change: Change, *, times: int = 1) -> Iterator[str]:
+    """The URL of a gateway that answers as the one at `gateway_url`, but for `times` answers of `method`."""
+    left = threading.Semaphore(times)
+
+    class Middle(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = requests.post(
+                f"{gateway_url}{self.path}", body, headers={"Content-Type": self.headers["Content-Type"]}, timeout=10
+            )
+            content = answer.content
+            if self.path.endswith(f"/{method}.json") and answer.ok and left.acquire(blocking=False):
+                content = _changed(content, change)
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: the path holds the key."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Middle)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _changed(content: bytes, change: Change) -> bytes:
+    document = json.loads(content)
+    return json.dumps({**document, "entries": change(document["entries"])}).encode()

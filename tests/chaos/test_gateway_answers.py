@@ -1,0 +1,128 @@
+"""The gateway misbehaves in one way while it is asked. It drops no repeats, so that a wrong conclusion would show."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import Engine
+
+from campaigns import submit, track
+from campaigns.house import House
+from campaigns.submit import Outcome
+from tests.chaos.tampering import Change, Row, tampered
+from tests.chaos.workshop import at, to_the_end
+from tests.world import Sandbox, answer_bells, batch_ids, running, states
+
+pytestmark = pytest.mark.usefixtures("audited")
+
+BROKEN_ANSWERS: Final[dict[str, dict[str, Any]]] = {
+    "drop": {},
+    "accept_then_drop": {},
+    "http_5xx_html_before": {"status": 503},
+    "http_5xx_html_after": {"status": 500},
+    "html_200": {},
+    "waf": {"status": 429},
+    "bad_json": {},
+    "entries_null": {},
+    "missing_rows": {"rows": 70},
+    "duplicate_rows": {"rows": 70},
+    "code": {"code": 503},
+    "drip": {},
+    "late_accept": {"seconds": 0.6},
+}
+DEADLINE_S: Final = 0.4
+
+
+@pytest.mark.parametrize("kind", BROKEN_ANSWERS)
+def test_a_broken_answer_about_unknown_messages_sends_none_of_them_again(
+    house: House, engine: Engine, sandbox: Sandbox, kind: str
+) -> None:
+    running(engine, 200)
+    sandbox.arm("accept_then_drop", "sms/send", count=1)
+    answer_bells(house)
+    sandbox.arm(kind, "sms/statuslocalmessageid", count=4, **BROKEN_ANSWERS[kind])
+
+    found = to_the_end(at(house, sandbox.url, deadline_s=DEADLINE_S), engine, sandbox)
+
+    assert found.broken == ()
+    assert found.sent == 200
+    assert sandbox.summary()["requests"]["sms/send"] == 1
+
+
+@pytest.mark.parametrize("kind", BROKEN_ANSWERS)
+def test_a_broken_answer_about_accepted_messages_is_asked_for_again(
+    house: House, engine: Engine, sandbox: Sandbox, kind: str
+) -> None:
+    campaign = running(engine, 200)
+    sandbox.arm(kind, "sms/status", count=2, **BROKEN_ANSWERS[kind])
+
+    found = to_the_end(at(house, sandbox.url, deadline_s=DEADLINE_S), engine, sandbox)
+
+    assert found.broken == ()
+    assert "expired" not in states(engine, campaign)
+
+
+def _about_other_ids(rows: list[Row]) -> list[Row]:
+    return [{**row, "localid": str(int(row["localid"]) + 1_000_000)} for row in rows]
+
+
+def _one_about_another_id(rows: list[Row]) -> list[Row]:
+    return [{**rows[0], "localid": str(int(rows[0]["localid"]) + 1_000_000)}, *rows[1:]]
+
+
+def _known_but_without_an_id(rows: list[Row]) -> list[Row]:
+    return [{**row, "messageid": 0} for row in rows]
+
+
+def _unreadable(rows: list[Row]) -> list[Row]:
+    return [{**row, "status": "؟"} for row in rows]
+
+
+@pytest.mark.parametrize("change", [_about_other_ids, _one_about_another_id, _known_but_without_an_id, _unreadable])
+def test_an_answer_that_does_not_say_never_seen_sends_nothing_again(
+    house: House, engine: Engine, sandbox: Sandbox, change: Change
+) -> None:
+    campaign = running(engine, 200)
+    sandbox.arm("accept_then_drop", "sms/send", count=1)
+    answer_bells(house)
+    sandbox.advance(seconds=91)
+
+    with tampered(sandbox.url, "sms/statuslocalmessageid", change) as url:
+        (batch,) = batch_ids(engine, campaign)
+        assert submit.resolve(at(house, url), batch) is Outcome.PUT_OFF
+
+    found = to_the_end(house, engine, sandbox)
+    assert found.broken == ()
+    assert found.sent == 200
+
+
+def _forgotten(rows: list[Row]) -> list[Row]:
+    return [{**row, "status": 100} for row in rows]
+
+
+def _of_others(rows: list[Row]) -> list[Row]:
+    return [{**row, "messageid": row["messageid"] + 1, "status": 6} for row in rows[:1]]
+
+
+def _back_in_the_queue(rows: list[Row]) -> list[Row]:
+    return [{**row, "status": 1} for row in rows]
+
+
+def _of_no_known_kind(rows: list[Row]) -> list[Row]:
+    return [{**row, "status": 77} for row in rows]
+
+
+@pytest.mark.parametrize("change", [_forgotten, _of_others, _back_in_the_queue, _of_no_known_kind])
+def test_a_status_that_is_no_verdict_changes_none(
+    house: House, engine: Engine, sandbox: Sandbox, change: Change
+) -> None:
+    campaign = running(engine, 200)
+    answer_bells(house)
+    sandbox.advance(minutes=6)
+
+    with tampered(sandbox.url, "sms/status", change) as url:
+        track.run(at(house, url))
+    assert states(engine, campaign) == {"accepted": 200}
+
+    assert to_the_end(house, engine, sandbox).broken == ()

@@ -1,0 +1,156 @@
+"""Something stands still for a moment, at the worst moment: a lock, a commit, a reading of the clock, an answer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+
+from campaigns import dispatch, submit, track
+from campaigns.house import House
+from campaigns.store.database import Database
+from campaigns.submit import Outcome
+from tests.chaos.tampering import Row, tampered
+from tests.chaos.workshop import at, to_the_end
+from tests.world import Sandbox, answer_bells, batch_ids, running, states
+
+pytestmark = pytest.mark.usefixtures("audited")
+
+
+def test_a_worker_that_stands_still_with_one_batch_in_hand_stops_no_other(house: House, engine: Engine) -> None:
+    """A frozen process keeps its transaction open, and with it the rows it was writing."""
+    (held,) = batch_ids(engine, running(engine, 200))
+    (free,) = batch_ids(engine, running(engine, 200))
+    with engine.connect() as frozen:
+        frozen.execute(text("SELECT FROM sms.batches WHERE id = :id FOR UPDATE"), {"id": held})
+
+        bells = dispatch.tick(replace(house, database=Database(engine, patience_s=1)), now=house.now())
+
+    assert free in bells.send
+
+
+def test_a_worker_that_stands_still_with_an_unknown_batch_in_hand_stops_no_other(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.arm("accept_then_drop", "sms/send", count=2)
+    held, free = batch_ids(engine, running(engine, 400))
+    answer_bells(house)
+    sandbox.advance(seconds=91)
+    with engine.connect() as frozen:
+        frozen.execute(text("SELECT FROM sms.batches WHERE id = :id FOR UPDATE"), {"id": held})
+
+        bells = dispatch.tick(replace(house, database=Database(engine, patience_s=1)), now=house.now())
+
+    assert free in bells.resolve
+
+
+class _Late(Database):
+    """A database that was away for a while just when it was to commit."""
+
+    def __init__(self, engine: Engine, away_s: float) -> None:
+        super().__init__(engine)
+        self._away_s = away_s
+
+    def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        time.sleep(self._away_s)
+        return super().__call__(work, *args, **kwargs)
+
+
+def test_nothing_leaves_under_a_lease_that_is_over_before_the_request_could_be_made(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """The claim was decided, but its commit took longer than it holds: others may have the batch already."""
+    (batch,) = batch_ids(engine, running(engine, 200))
+    short = replace(at(house, sandbox.url, deadline_s=0.4).policy, lease=timedelta(seconds=1))
+    late = replace(at(house, sandbox.url, deadline_s=0.4), policy=short, database=_Late(engine, 1.3))
+
+    submit.run(late, batch)
+
+    assert sandbox.summary()["requests"].get("sms/send", 0) == 0
+    assert to_the_end(house, engine, sandbox).broken == ()
+
+
+def test_a_slow_reading_of_the_clock_does_not_set_it_back(engine: Engine) -> None:
+    """A clock that runs behind makes every lease end early, while the request it was made for is under way."""
+
+    def stand_still(*about: Any) -> None:
+        if "clock_timestamp" in about[2]:
+            time.sleep(1.5)
+
+    event.listen(engine, "after_cursor_execute", stand_still)
+    database = Database(engine)
+    shown = database.now()
+    event.remove(engine, "after_cursor_execute", stand_still)
+
+    with engine.connect() as connection:
+        true = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    assert abs(true - shown) < timedelta(seconds=0.5)
+
+
+def test_an_answer_that_comes_after_its_batch_was_split_reaches_the_halves(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """Its lease was over, another worker sent the batch again and had it refused, and then the first answer came."""
+    sandbox.turn(dedupe=True)
+    campaign = running(engine, 200)
+    (batch,) = batch_ids(engine, campaign)
+    sandbox.arm("slow", "sms/send", count=1, seconds=1.0)
+    first = threading.Thread(target=submit.run, args=(house, batch))
+    first.start()
+    _until(lambda: sandbox.summary()["requests"].get("sms/send") == 1)
+    _lease_ends_and_nothing_is_found(house, sandbox)
+    sandbox.arm("code", "sms/send", count=1, code=411)
+    assert submit.run(house, batch) is Outcome.HALVED
+
+    first.join()
+
+    assert states(engine, campaign) == {"accepted": 200}
+    assert to_the_end(house, engine, sandbox).broken == ()
+
+
+def _lease_ends_and_nothing_is_found(house: House, sandbox: Sandbox) -> None:
+    sandbox.advance(seconds=121)
+    dispatch.tick(house, now=house.now())
+    sandbox.advance(seconds=91)
+    for batch in dispatch.tick(house, now=house.now()).resolve:
+        assert submit.resolve(house, batch) is Outcome.SENT_AGAIN
+
+
+def _last_thirty_never_seen(rows: list[Row]) -> list[Row]:
+    return [{**row, "status": 100, "messageid": 0} for row in rows]
+
+
+def test_a_verdict_that_comes_after_its_batch_was_split_reaches_the_halves(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.turn(dedupe=True, order="same")
+    campaign = running(engine, 200)
+    (batch,) = batch_ids(engine, campaign)
+    sandbox.arm("missing_rows", "sms/send", count=1, rows=30)
+    assert submit.run(house, batch) is Outcome.UNKNOWN
+    sandbox.advance(minutes=6)
+    sandbox.arm("slow", "sms/status", count=1, seconds=1.0)
+    poll = threading.Thread(target=track.run, args=(house,))
+    poll.start()
+    _until(lambda: sandbox.summary()["requests"].get("sms/status") == 1)
+    with tampered(sandbox.url, "sms/statuslocalmessageid", _last_thirty_never_seen) as url:
+        assert submit.resolve(at(house, url), batch) is Outcome.SENT_AGAIN
+    sandbox.arm("code", "sms/send", count=1, code=411)
+    assert submit.run(house, batch) is Outcome.HALVED
+
+    poll.join()
+
+    assert to_the_end(house, engine, sandbox).broken == ()
+
+
+def _until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -1,0 +1,131 @@
+"""Processes for a test to hurt, campaigns for them to work on, and the verdict; or a house of this one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+import campaigns
+from campaigns.house import House
+from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.gateway import Gateway
+from tests.chaos import checker, instants
+from tests.chaos.checker import Findings
+from tests.chaos.failpoints import KILL, PLAN_VARIABLE, Plan
+from tests.world import SENDER, Sandbox, answer_bells, numbers
+from worker.embedded import Supervisor
+from worker.embedded.procfile import commands
+
+SHORT_TIMES = {
+    "STATUS_POLLS": "1s,2s,3s,4s,5s,6s,8s,10s,12s,15s,20s,25s,30s,45s,60s",
+    "LEASE": "4s",
+    "UNKNOWN_SETTLE": "2s",
+    "HTTP_DEADLINE": "2s",
+    "RING_AGAIN": "2s",
+    "ACCOUNT_PROBE": "1s",
+    "PACE_START": "100",
+    "PACE_MAX": "100",
+    "SEND_THREADS": "2",
+    "POLL_THREADS": "4",
+}
+
+ONE_EACH = {"worker-send": 1, "worker-poll": 1}
+
+
+class Workshop:
+    """Processes that run, or a part of them in a failing house, and campaigns for them to work on."""
+
+    def __init__(self, engine: Engine, gateway: Sandbox, environment: Mapping[str, str], folder: Path) -> None:
+        self.engine = engine
+        self.gateway = gateway
+        self.folder = folder
+        self.campaigns: list[int] = []
+        self.plan: Plan | None = None
+        self.processes: Supervisor | None = None
+        self._environment = dict(environment)
+        self._overdue: frozenset[tuple[int, int]] = frozenset()
+
+    def start(self, app: str = "worker", *, roles: Mapping[str, int] = ONE_EACH, **settings: str) -> Supervisor:
+        """Start one beat, and of each worker one from the Procfile, or as many out of `app` as `roles` says."""
+        chosen = commands(["beat"])
+        for role in ONE_EACH:
+            *shell, line = commands([role])[role]
+            if role in roles:
+                line = line.replace("-A worker", f"-A {app}")
+            for number in range(1, roles.get(role, 1) + 1):
+                chosen[f"{role}-{number}"] = [*shell, line.replace("--hostname ", f"--hostname {number}-")]
+        self.processes = Supervisor(chosen, {**self._environment, **settings}, self.folder / "logs")
+        self.processes.start()
+        return self.processes
+
+    def fail_at(self, *points: str, mode: str = KILL, **options: Any) -> Supervisor:
+        """Start workers that meet `mode` at each of `points`, one after the other."""
+        self.plan = Plan.write(self.folder / "plan", points, mode)
+        self._environment[PLAN_VARIABLE] = str(self.plan.path)
+        return self.start("tests.chaos.failing_app", **options)
+
+    def campaign(self, recipients: int, *, wording: str = "سلام {name} عزیز", of_each: int = 30) -> None:
+        """As many recipients, in campaigns of `of_each`: many small batches, so that there is always one under way."""
+        everybody = [(number, {"name": f"نام {place}"}) for place, number in enumerate(numbers(recipients))]
+        for start in range(0, recipients, of_each):
+            with self.engine.begin() as connection:
+                campaign = campaigns.create(
+                    connection, recipients=everybody[start : start + of_each], text=wording, sender=SENDER
+                )
+                campaigns.start(connection, campaign)
+            self.campaigns.append(campaign)
+
+    def until(self, condition: Callable[[], bool], *, within_s: float, what: str, look: bool = True) -> None:
+        """Wait for it, and `look` meanwhile at what must hold at every instant."""
+        deadline = time.monotonic() + within_s
+        while not condition():
+            if time.monotonic() > deadline:
+                armed = self.plan and self.plan.next()
+                raise AssertionError(f"{what} did not happen within {within_s:.0f} s; the next failpoint is {armed}")
+            if look:
+                self.look()
+            time.sleep(0.25)
+
+    def look(self) -> None:
+        """I6 and I7, now."""
+        with self.engine.connect() as connection:
+            assert instants.uneven(connection) == [], "I6"
+            overdue = instants.overdue(connection)
+        assert not overdue & self._overdue, f"I7: claimed past their lease: {overdue & self._overdue}"
+        self._overdue = overdue
+
+    def finished(self) -> bool:
+        """Whether every campaign is over."""
+        with self.engine.connect() as connection:
+            return all(campaigns.get(connection, each).finished_at is not None for each in self.campaigns)
+
+    def all_reached(self) -> bool:
+        """Whether every failpoint of the plan was."""
+        assert self.plan is not None
+        return self.plan.next() is None
+
+    def verdict(self) -> Findings:
+        """What the checker says, with the gateway's ledger in hand."""
+        return checker.check(self.engine, self.gateway.url)
+
+
+def to_the_end(house: House, engine: Engine, sandbox: Sandbox) -> Findings:
+    """Tick, and let time pass between the ticks, until every campaign is over; what the checker says of it all."""
+    for _ in range(60):
+        answer_bells(house)
+        with engine.connect() as connection:
+            if all(campaign.finished_at for campaign in campaigns.newest(connection)):
+                break
+        sandbox.advance(seconds=91)
+    return checker.check(engine, sandbox.url)
+
+
+def at(house: House, url: str, *, deadline_s: float = 3.0) -> House:
+    """The same house, at another gateway."""
+    client = Client(Sandbox.api_key, url, deadline_s=deadline_s, connect_timeout_s=1.0)
+    return replace(house, gateway=Gateway(client, house.pace))
