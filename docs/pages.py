@@ -1,0 +1,103 @@
+"""Writes the pages that are told by the code: states, codes, settings. `scripts/docs` runs it; a test compares."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from campaigns.kavenegar.codes import RETURN_CODES, STATUSES
+from campaigns.rules import states
+from worker.settings import load, rows
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every page and the text it should have."""
+    yield ROOT / "docs" / "states.md", states_page()
+    yield ROOT / "docs" / "codes.md", codes_page()
+    readme = ROOT / "README.md"
+    yield readme, within(readme.read_text(encoding="utf-8"), "settings", settings_table())
+
+
+def within(text: str, name: str, table: str) -> str:
+    """`text` with `table` between the marks of `name`."""
+    marks = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    return marks.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
+
+
+def states_page() -> str:
+    """The three state machines, drawn and told."""
+    told = ["# States\n", "Written by `scripts/docs` from `campaigns/rules/states.py`."]
+    told.append("The database holds the same moves:")
+    told.append("every UPDATE names the state it moves from, and CHECK constraints refuse what cannot be.\n")
+    for title, kind, moves in (
+        ("A campaign", states.CampaignState, states.CAMPAIGN_MOVES),
+        ("A batch", states.BatchState, states.BATCH_MOVES),
+        ("A message", states.MessageState, states.MESSAGE_MOVES),
+    ):
+        told.append(f"## {title}\n\n{drawn(kind, moves)}\n\n{comments(kind)}\n")
+    return "\n".join(told)
+
+
+def drawn(kind: type[StrEnum], moves: Mapping[StrEnum, frozenset[StrEnum]]) -> str:
+    """One state machine as a diagram."""
+    first = next(iter(kind))
+    lines = ["```mermaid", "stateDiagram-v2", f"    [*] --> {first}"]
+    for state in kind:
+        lines += [f"    {state} --> {target}" for target in kind if target in moves[state]]
+        lines += [f"    {state} --> [*]"] if not moves[state] else []
+    return "\n".join([*lines, "```"])
+
+
+def comments(kind: type[StrEnum]) -> str:
+    """What each state means: the comment beside it in the source."""
+    source = Path(states.__file__).read_text(encoding="utf-8")
+    lines = ["| state | meaning |", "|---|---|"]
+    for state in kind:
+        body = source.split(f"class {kind.__name__}(", 1)[1]
+        found = re.search(rf'^    {state.name} = "{state}"(?:  # (.*))?$', body, re.MULTILINE)
+        meaning = found[1] if found and found[1] else str(state)
+        lines.append(f"| `{state}` | {meaning} |")
+    return "\n".join(lines)
+
+
+def codes_page() -> str:
+    """What every code and status of the gateway means to us."""
+    told = ["# The gateway's codes\n", "Written by `scripts/docs` from `campaigns/kavenegar/codes.py`.\n"]
+    told += ["## Return codes\n", "| code | what we do | what an operator is told | source |", "|---|---|---|---|"]
+    for row in RETURN_CODES.values():
+        verdict = row.verdict if isinstance(row.verdict, str) else row.verdict.__name__
+        on_sends = f", on sends {row.on_sends.__name__}" if row.on_sends else ""
+        told.append(f"| {row.code} | {verdict}{on_sends} | {row.advice} | {row.source} |")
+    told.append("| any other 5xx | GatewayDown, on sends OutcomeUnknown | the gateway failed | ours |")
+    told.append("| any other | CampaignRefused | an undocumented code: sending stops until a person looks | ours |")
+    told += ["\n## Message statuses\n", "| status | our state | meaning | refunded | source |", "|---|---|---|---|---|"]
+    for status in STATUSES.values():
+        refunded = "yes" if status.refunded else ""
+        told.append(f"| {status.status} | {status.state or ''} | {status.meaning} | {refunded} | {status.source} |")
+    return "\n".join([*told, ""])
+
+
+def settings_table() -> str:
+    """Every setting with its default."""
+    lines = ["| variable | default | meaning |", "|---|---|---|"]
+    for row in rows(load({}), {}):
+        default = f"`{row.default}`" if row.default else ""
+        lines.append(f"| `{row.name}` | {default} | {row.meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def main() -> None:
+    """Write every page that is not as it should be."""
+    for path, text in pages():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
+
+
+if __name__ == "__main__":
+    main()
