@@ -6,6 +6,7 @@ Servers start once a run; every test has a database of its own, an empty broker,
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -23,6 +24,9 @@ from tests.world import Sandbox
 from worker import embedded
 
 _numbers = itertools.count()
+
+# A shell that starts us in the background has us ignore Ctrl-C, and whatever we start with us.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
