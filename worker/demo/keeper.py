@@ -111,6 +111,7 @@ def _running(supervisor: Supervisor) -> Iterator[None]:
     try:
         yield
     finally:
+        _hear_no_signals()
         supervisor.stop(GRACE_S)
 
 
@@ -149,12 +150,17 @@ def _stay(servers: Attached, lock: LockFile) -> None:
 
 def _stop_on_signals() -> None:
     def stop(number: int, _: FrameType | None) -> NoReturn:
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_IGN)  # what takes everything down must not be interrupted
+        _hear_no_signals()
         raise SystemExit(128 + number)
 
     for each in _SIGNALS:
         signal.signal(each, stop)
+
+
+def _hear_no_signals() -> None:
+    """What takes everything down must not be interrupted: a lock taken at that moment would never be let go."""
+    for each in _SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
 
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
