@@ -71,12 +71,16 @@ def server_context() -> ssl.SSLContext:
 
 @dataclass
 class ScriptedServer:
-    """Answers the first request with the first behaviour, the second with the second, and so on; the last one stays."""
+    """Answers the first request with the first behaviour, the second with the second, and so on; the last one stays.
+
+    `hung_up` is set once it has closed a connection, so that the other end must already know.
+    """
 
     tls: bool = False
     port: int = 0
     script: deque[Behaviour] = field(default_factory=deque)
     received: list[Received] = field(default_factory=list)
+    hung_up: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -162,6 +166,7 @@ class ScriptedServer:
                     self.received.append(request)
                     behave = self.script.popleft() if len(self.script) > 1 else self.script[0]
                     behave(wire)
+        self.hung_up.set()
 
     def stop(self) -> None:
         self._stopping.set()

@@ -146,6 +146,7 @@ def test_a_connection_the_server_has_closed_is_noticed_before_a_send_is_written(
     server.will(closes_at_once, server.answer(200, [ROW]))
     with pytest.raises(Exception, match="envelope"):
         client.status([1])
+    assert server.hung_up.wait(5)
     assert client.send(["09120000001"], "x", sender=None, localids=[1])[0].messageid == 1
     assert [request.connection for request in server.received] == [1, 2]
 
