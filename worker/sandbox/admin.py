@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
+import time
 from dataclasses import asdict
 from math import isfinite
 from typing import Any
@@ -55,6 +56,7 @@ class Admin:
             web.post("/clock", self.advance_clock),
             web.post("/credit", self.set_credit),
             web.get("/ledger", self.show_messages),
+            web.get("/ledger/calls", self.show_calls),
             web.get("/ledger/summary", self.show_summary),
             web.get("/ledger/doubles", self.show_doubles),
             web.get("/ledger/stream", self.stream_messages),
@@ -99,15 +101,18 @@ class Admin:
     async def show_messages(self, request: web.Request) -> web.Response:
         return _json({"messages": list(audit.details(self._account, request.query.get("localids", "")))})
 
+    async def show_calls(self, request: web.Request) -> web.Response:
+        since = _whole(request, "since", otherwise=0)
+        calls = self._gateway.traffic.shown(monotonic_s=time.monotonic(), since=since)
+        return _json({**calls, "others": self._gateway.others()})
+
     async def show_summary(self, _: web.Request) -> web.Response:
         return _json({**audit.totals(self._account), **await self._repeats_now()})
 
     async def show_doubles(self, request: web.Request) -> web.Response:
-        limit = request.query.get("limit", "100")
-        if not (limit.isascii() and limit.isdigit()):
-            raise BadRequest("limit is a whole number")
+        limit = _whole(request, "limit", otherwise=100)
         ledger = self._account.ledger
-        found = await asyncio.to_thread(audit.doubles, ledger, len(ledger), min(int(limit), _MOST_DOUBLES))
+        found = await asyncio.to_thread(audit.doubles, ledger, len(ledger), min(limit, _MOST_DOUBLES))
         return _json(found)
 
     async def stream_messages(self, request: web.Request) -> web.StreamResponse:
@@ -165,6 +170,16 @@ async def _object(request: web.Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest("the body is a JSON object")
     return value
+
+
+def _whole(request: web.Request, name: str, *, otherwise: int) -> int:
+    """A whole number from the query."""
+    value = request.query.get(name)
+    if value is None:
+        return otherwise
+    if value.isascii() and value.isdigit():
+        return int(value)
+    raise BadRequest(f"{name} is a whole number, not below zero")
 
 
 def _amount(body: dict[str, Any], name: str) -> float:

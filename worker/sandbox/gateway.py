@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from worker.sandbox.account import Account
@@ -10,6 +11,7 @@ from worker.sandbox.envelope import Answer, Call
 from worker.sandbox.knobs import Knobs
 from worker.sandbox.limiter import Limiter, limiter
 from worker.sandbox.methods import METHODS, NOT_OFFERED, UNKNOWN
+from worker.sandbox.traffic import Traffic
 
 
 class Gateway:
@@ -17,6 +19,7 @@ class Gateway:
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.traffic = Traffic(at=time.time(), monotonic_s=time.monotonic())
         self._limiters: dict[str, Limiter] = {}
 
     def answer(self, call: Call) -> Answer:
@@ -30,15 +33,26 @@ class Gateway:
         return answer
 
     def turn_knobs(self, knobs: Knobs) -> None:
-        """New knobs, and limiters that start afresh."""
+        """New knobs; the limiters go on from where they stand."""
         self.account.turn_knobs(knobs)
-        self._limiters.clear()
+        for door in self._limiters.values():
+            door.turn(knobs, self.account.clock.now())
 
-    def admits(self, address: str) -> bool:
-        gate = self._limiters.get(address)
-        if gate is None:
-            gate = self._limiters[address] = limiter(self.account.knobs)
-        return gate.admits(self.account.clock.now())
+    def admits(self, call: Call) -> bool:
+        """Whether the caller's address may make one more call; counted either way."""
+        door = self._limiters.get(call.address)
+        if door is None:
+            door = self._limiters[call.address] = limiter(self.account.knobs)
+        admitted = door.admits(self.account.clock.now())
+        self.traffic.count(call.method, admitted=admitted, monotonic_s=time.monotonic())
+        return admitted
+
+    def others(self) -> dict[str, int]:
+        """What became, up to now, of the calls that other software made behind the same addresses."""
+        for door in self._limiters.values():
+            door.catch_up(self.account.clock.now())
+        heard = [door.others for door in self._limiters.values()]
+        return {"admitted": sum(each.admitted for each in heard), "refused": sum(each.refused for each in heard)}
 
 
 Check = Callable[[Gateway, Call], int]  # the code to refuse with, 0 to pass
@@ -64,7 +78,7 @@ def standing(gateway: Gateway, call: Call) -> int:
 
 
 def pace(gateway: Gateway, call: Call) -> int:
-    return 0 if gateway.admits(call.address) else 451
+    return 0 if gateway.admits(call) else 451
 
 
 def offered(gateway: Gateway, call: Call) -> int:  # noqa: ARG001

@@ -74,27 +74,34 @@ class Knobs:
     poison_text: str = ""  # 422 for the whole request when a text contains it
 
     # the limit on calls from one address (451)
-    limiter: str = "none"  # token_bucket, fixed_window
+    limiter: str = "none"  # token_bucket, fixed_window, sliding_window
     limiter_rate: float = 20.0  # calls a second
     limiter_burst: float = 20.0  # token_bucket: how many at once
-    limiter_window_s: float = 1.0  # fixed_window: its length
+    limiter_window_s: float = 1.0  # fixed_window, sliding_window: its length
+    limiter_counts_refused: bool = False  # sliding_window: calls that do not fit take up room too
     limiter_penalty_s: float = 0.0  # how long the address stays restricted
-    limiter_extends: bool = False  # calls made meanwhile start the penalty anew
+    limiter_extends: bool = False  # each call made meanwhile starts the penalty anew
+    limiter_penalty_growth_s: float = 0.0  # or adds this much to what is left of it
+    limiter_penalty_most_s: float = 3600.0  # up to so much
+    limiter_others_rate: float = 0.0  # calls a second of other software behind the same address
 
     def turned(self, changes: Mapping[str, object]) -> Knobs:
         """These knobs with some turned. Raises BadKnob, and then nothing is turned."""
         values: dict[str, Any] = {name: _value(name, raw) for name, raw in changes.items()}
-        return replace(self, **values)
+        turned = replace(self, **values)
+        _check_limiter(turned)
+        return turned
 
 
 CHOICES: dict[str, tuple[object, ...]] = {
     "account_code": (0, 401, 403, 416, 429, 430),
     "initial_status": (1, 5),
-    "limiter": ("none", "token_bucket", "fixed_window"),
+    "limiter": ("none", "token_bucket", "fixed_window", "sliding_window"),
     "order": ("same", "reversed", "shuffled"),
     "sendarray_over_limit_code": (412, 414),
 }
-POSITIVE = frozenset({"limiter_rate", "limiter_burst", "limiter_window_s", "latin_single"})
+POSITIVE = frozenset({"limiter_rate", "limiter_window_s", "limiter_penalty_most_s", "latin_single"})
+MOST_IN_A_WINDOW = 1_000_000  # calls a sliding window remembers, about 32 MB
 
 
 def _value(name: str, raw: object) -> object:
@@ -109,6 +116,20 @@ def _value(name: str, raw: object) -> object:
     if name == "omit_share" and isinstance(value, float) and value > 1:
         raise BadKnob("omit_share is between 0 and 1")
     return value
+
+
+def _check_limiter(knobs: Knobs) -> None:
+    """Raises BadKnob for knobs of the limiter that cannot all hold at once."""
+    if knobs.limiter_burst < 1:
+        raise BadKnob("limiter_burst is 1 or more: a smaller bucket never holds a whole call")
+    if knobs.limiter == "sliding_window" and knobs.limiter_rate * knobs.limiter_window_s > MOST_IN_A_WINDOW:
+        raise BadKnob(f"limiter_rate × limiter_window_s of a sliding_window is at most {MOST_IN_A_WINDOW:,} calls")
+    if not knobs.limiter_penalty_growth_s:
+        return
+    if knobs.limiter_extends:
+        raise BadKnob("limiter_penalty_growth_s is 0 where limiter_extends is true: a call adds, or starts anew")
+    if not 0 < knobs.limiter_penalty_s <= knobs.limiter_penalty_most_s:
+        raise BadKnob("limiter_penalty_growth_s wants a limiter_penalty_s above zero, at most limiter_penalty_most_s")
 
 
 def _flag(name: str, raw: object) -> bool:
