@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 
 from campaigns.errors import GatewayError
 from campaigns.house import House
+from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import Account
-from campaigns.kavenegar.throttle import Lane
 from campaigns.store import installation
 from campaigns.store.records import Hold
 

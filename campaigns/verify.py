@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from campaigns.errors import GatewayError
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN, verdict
-from campaigns.kavenegar.throttle import Lane
+from campaigns.kavenegar.pace import Lane
 from campaigns.rules.splitting import BATCH, POLL
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import may_resend

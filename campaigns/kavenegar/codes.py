@@ -22,6 +22,7 @@ from campaigns.errors import (
     TextRefused,
     Throttled,
 )
+from campaigns.rules.states import MessageState
 
 Verdict = type[GatewayError] | Literal["ok", "empty"]
 Source = Literal["table 1", "table 2", "methods", "seen", "ours"]
@@ -130,7 +131,7 @@ class Status:
     """
 
     status: int
-    state: str | None
+    state: MessageState | None
     meaning: str
     source: Source = "table 2"
     refunded: bool = False
@@ -147,11 +148,11 @@ STATUSES: dict[int, Status] = {
         Status(2, None, "scheduled at the gateway"),
         Status(4, None, "handed to the operator"),
         Status(5, None, "handed to the operator, as 4"),
-        Status(6, "failed", "failed at the sending line"),
-        Status(10, "delivered", "delivered"),
-        Status(11, "undelivered", "not delivered: the phone is off or out of reach"),
-        Status(13, "cancelled", "cancelled, or a problem in sending", refunded=True),
-        Status(14, "blocked", "the recipient takes no advertising", refunded=True),
+        Status(6, MessageState.FAILED, "failed at the sending line"),
+        Status(10, MessageState.DELIVERED, "delivered"),
+        Status(11, MessageState.UNDELIVERED, "not delivered: the phone is off or out of reach"),
+        Status(13, MessageState.CANCELLED, "cancelled, or a problem in sending", refunded=True),
+        Status(14, MessageState.BLOCKED, "the recipient takes no advertising", refunded=True),
         Status(50, None, "received: an inbound message", source="seen"),
         Status(100, None, "no longer known to the gateway, which is no verdict"),
     )
@@ -159,7 +160,12 @@ STATUSES: dict[int, Status] = {
 NO_LONGER_KNOWN = 100
 
 
-def verdict(status: int) -> str | None:
+def verdict(status: int) -> MessageState | None:
     """Our message state for a gateway status; None where it is no verdict, or a number nobody has documented."""
     row = STATUSES.get(status)
     return None if row is None else row.state
+
+
+def standing(status: int) -> MessageState:
+    """Where a message stands that the gateway has under this status: without a verdict it is accepted."""
+    return verdict(status) or MessageState.ACCEPTED

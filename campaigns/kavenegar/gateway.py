@@ -20,7 +20,8 @@ from campaigns.kavenegar import methods, records
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.methods import Method
-from campaigns.kavenegar.throttle import Lane, Throttle
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.throttle import Slot, Throttle
 
 log = logging.getLogger(__name__)
 
@@ -82,9 +83,11 @@ class Gateway:
             Throttled: no slot soon enough; try again after `retry_after_s`.
             Postpone: Redis is away.
         """
-        waited = self._throttle.take(lane, max_wait_s=self._max_wait_s if max_wait_s is None else max_wait_s)
-        self._admissions.until = time.monotonic() + ADMISSION_LASTS_S
-        return waited
+        slot = self._admitted() or self._throttle.take(
+            lane, max_wait_s=self._max_wait_s if max_wait_s is None else max_wait_s
+        )
+        self._admissions.slot, self._admissions.until = slot, time.monotonic() + ADMISSION_LASTS_S
+        return slot.wait_s
 
     # ── sends ──
 
@@ -169,8 +172,7 @@ class Gateway:
         return answer
 
     def _try(self, method: Method, lane: Lane, ask: Callable[[], Answer], in_time: InTime | None) -> Answer:
-        if not self._admitted():
-            self._throttle.take(lane, max_wait_s=self._max_wait_s)
+        slot = self._admitted() or self._throttle.take(lane, max_wait_s=self._max_wait_s)
         if in_time is not None and not in_time():
             raise Postpone("it is too late for this call to leave", retry_after_s=0)
         began = time.perf_counter()
@@ -178,24 +180,28 @@ class Gateway:
             answer = ask()
         except GatewayError as exc:
             self._note(CallRecord(method.path, lane, exc.code, type(exc).__name__, 0, _ms_since(began)))
-            if isinstance(exc, Throttled):
-                self._tell_everybody(exc)
+            self._tell_everybody(slot, exc)
             raise
         rows = len(answer) if isinstance(answer, list) else 1
         self._note(CallRecord(method.path, lane, 200, None, rows, _ms_since(began)))
+        self._tell_everybody(slot)
         return answer
 
-    def _admitted(self) -> bool:
+    def _admitted(self) -> Slot | None:
         """Use up what `admit` took in this thread, if it still holds."""
-        until: float = getattr(self._admissions, "until", 0.0)
-        self._admissions.until = 0.0
-        return time.monotonic() < until
+        slot: Slot | None = getattr(self._admissions, "slot", None)
+        self._admissions.slot = None
+        return slot if slot is not None and time.monotonic() < self._admissions.until else None
 
-    def _tell_everybody(self, answer: Throttled) -> None:
+    def _tell_everybody(self, slot: Slot, error: GatewayError | None = None) -> None:
+        """What concerns all who call: that there were too many calls, or that a probe found it over."""
         try:
-            self._throttle.blocked(answer.code or BUSY, answer.retry_after_s)
+            if isinstance(error, Throttled):
+                error.retry_after_s = self._throttle.blocked(slot, error.code or BUSY, error.retry_after_s)
+            elif slot.probe and (error is None or error.code is not None):
+                self._throttle.passed(slot)
         except Postpone as exc:  # the gateway's own answer is the one that counts
-            log.warning("pause not shared", extra={"code": answer.code, "reason": str(exc)})
+            log.warning("pace not told", extra={"code": error and error.code, "reason": str(exc)})
 
     def _note(self, call: CallRecord) -> None:
         facts = {"method": call.method, "lane": call.lane.label, "code": call.code, "ms": round(call.ms, 1)}

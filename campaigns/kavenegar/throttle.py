@@ -1,19 +1,19 @@
 """The pace all workers share: one budget of calls for an account and the address it calls from.
 
-It lives in Redis, on that server's clock, in one atomic script (pace.lua). A caller reserves the next free slot and
-sleeps until it, which uses a rate limit better than asking again and again. When the gateway says "too many", one
-worker's word pauses all of them; the rate falls at once and climbs back slowly while it is fully used.
+It lives in Redis, on that server's clock, in one atomic script (lua/). A caller reserves the next free slot and sleeps
+until it, which uses a rate limit better than asking again and again. When the gateway says "too many", one worker's
+word pauses all of them; one call probes whether it is over; the rate falls at once and feels its way up again.
 
-Nothing of value is kept here. After a flush the pace begins at its start rate; while Redis is away nobody calls.
+Nothing is kept here that cannot be lost. After a flush the pace begins at its start rate, or at what it is reminded of;
+while Redis is away nobody calls.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
 from importlib.resources import files
 from typing import Any
 
@@ -25,46 +25,31 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from campaigns.errors import Postpone, Throttled
+from campaigns.kavenegar.pace import Lane, LaneView, Learnt, PaceView
 
-PACE_LUA = files(__package__).joinpath("pace.lua").read_text(encoding="utf-8")
+PARTS = ("state.lua", "rate.lua", "gate.lua")
+PACE_LUA = "".join(files(__package__).joinpath("lua", part).read_text(encoding="utf-8") for part in PARTS)
 RETRY_PACE_AFTER_S = 5.0
 # Too many calls from our address. 409 is not one of these: the gateway is busy, whoever asks.
 CUTTING_CODES = frozenset({451, 429})
+_RANKS = {lane: rank for rank, lane in enumerate(Lane)}
 _US = 1_000_000
 
 
-class Lane(Enum):
-    """Who goes before whom: in the order written.
-
-    `floor`: the share of the rate a lane may take ahead of everybody's queue; they sum to less than 1. `ceiling`: the
-    share it is held to while a lane above it waits. A lane that is alone gets everything.
-    """
-
-    OTP = ("otp", 0, 0.5, 1.0)
-    SEND = ("send", 1, 0.0, 1.0)
-    POLL = ("poll", 2, 0.2, 0.5)
-    HOUSEKEEPING = ("housekeeping", 3, 0.02, 0.1)
-
-    def __init__(self, label: str, rank: int, floor: float, ceiling: float) -> None:
-        self.label = label
-        self.rank = rank
-        self.floor = floor
-        self.ceiling = ceiling
-
-
 @dataclass(frozen=True, slots=True)
-class PaceView:
-    """The pace at a moment. `rate` is calls a second; `taken` counts the last minute's slots by lane.
+class Slot:
+    """A place in the queue of calls: its time, and `wait_s` until then.
 
-    `paused_until` is on the Redis server's clock, None while calls flow; `code` is the return code that paused them.
+    `mark`, `ahead`, `generation` are the script's own, which it asks for again. A `probe` is the one call that finds
+    out whether a block is over: everybody waits for what becomes of it.
     """
 
-    rate: float
-    max_rate: float
-    paused_until: datetime | None
-    paused_for_s: float
-    code: int | None
-    taken: Mapping[Lane, int]
+    wait_s: float
+    due_us: int
+    mark: int
+    ahead: bool
+    generation: int
+    probe: bool
 
 
 class Throttle:
@@ -75,7 +60,8 @@ class Throttle:
         account: an opaque label of account and egress address. It becomes a key, so it must not be the API key.
         start_rate: calls a second before anything was learnt, and again after a flush.
         max_rate: never more than this.
-        fixed: keep to `start_rate`; a block then pauses the calls but does not slow them.
+        fixed: keep to `start_rate` (to 99 % of it, for clocks are not exact); a block then pauses the calls but does
+            not slow them.
         clock: µs since 1970 instead of the server's clock, for simulations.
         sleep: how to wait, for simulations.
     """
@@ -93,6 +79,7 @@ class Throttle:
     ) -> None:
         if not 0 < start_rate <= max_rate:
             raise ValueError("the start rate must be above 0 and at most the highest rate")
+        self.account = account
         self._redis = client
         self._key = f"pace:{account}"
         self._script = client.register_script(PACE_LUA)
@@ -102,62 +89,84 @@ class Throttle:
         self._clock = clock
         self._sleep = sleep
 
-    def take(self, lane: Lane, *, max_wait_s: float = 2.0) -> float:
-        """Wait for the next slot of a lane and have it; the seconds waited.
+    # ── a call's way out ──
+
+    def take(self, lane: Lane, *, max_wait_s: float = 2.0) -> Slot:
+        """Wait for the next slot of a lane and have it; its `wait_s` is what was waited.
 
         Raises:
-            Throttled: the slot is farther away than `max_wait_s` (none was taken), or a pause began during the wait.
+            Throttled: the slot is farther away than `max_wait_s`, or a pause began during the wait. None was taken.
             Postpone: Redis does not answer.
         """
-        reservation = ("take", lane.label, lane.rank, lane.floor, lane.ceiling, round(max_wait_s * _US))
-        reply: tuple[int, int, int, int] = self._run(*reservation)
-        granted, wait_us, due_us, code = reply
-        wait_s = wait_us / _US
-        if not granted:
-            raise Throttled(_why(code), retry_after_s=wait_s)
-        if wait_s:
-            self._sleep(wait_s)
-            self._check_open(due_us)
-        return wait_s
+        slot = self.reserve(lane, max_wait_s=max_wait_s)
+        waited_s = 0.0
+        while slot.wait_s:
+            self._sleep(slot.wait_s)
+            waited_s += slot.wait_s
+            slot = self.depart(slot, max_wait_s=max_wait_s - waited_s)
+        return Slot(waited_s, slot.due_us, slot.mark, slot.ahead, slot.generation, slot.probe)
 
-    def blocked(self, code: int, pause_s: float) -> None:
-        """The gateway answered `code`: everybody pauses. A second block soon after a pause doubles it, up to 15 min.
+    def reserve(self, lane: Lane, *, max_wait_s: float) -> Slot:
+        """A place in the queue; with `wait_s` zero the call may leave. Raises as `take`."""
+        asked = (lane.label, _RANKS[lane], lane.share, lane.cap, round(max_wait_s * _US))
+        return _slot(self._run("reserve", *asked))
+
+    def depart(self, slot: Slot, *, max_wait_s: float) -> Slot:
+        """Ask to leave once a slot's wait is over; with `wait_s` above zero, wait on. Raises as `take`.
+
+        Whoever goes ahead moves the slot back. It is given up where that means more than `max_wait_s`.
+        """
+        own = (slot.due_us, slot.mark, int(slot.ahead), slot.generation, int(slot.probe))
+        return _slot(self._run("depart", *own, round(max_wait_s * _US)))
+
+    def passed(self, slot: Slot) -> None:
+        """The gateway answered a probe: the block is over. Raises Postpone if Redis does not answer."""
+        self._run("passed", slot.generation)
+
+    def blocked(self, slot: Slot, code: int, pause_s: float) -> float:
+        """The gateway answered `code` to the call of a slot: everybody pauses; for how many seconds from now.
+
+        `pause_s` is how long when the gateway is only busy (409). After "too many" it is the pace that decides: half a
+        second at first, twice as long each time a probe is refused, up to 15 minutes; later what was enough before.
 
         Raises:
             Postpone: Redis does not answer, so nobody else was told.
         """
-        self._run("blocked", code, round(pause_s * _US), int(code in CUTTING_CODES))
+        left_us: int = self._run("blocked", slot.generation, code, round(pause_s * _US), int(code in CUTTING_CODES))[0]
+        return left_us / _US
+
+    # ── what is known of it ──
 
     def rate(self) -> float:
         """Calls a second at present, pauses aside. Raises Postpone if Redis does not answer."""
-        learnt = None if self._fixed else self._read("rate")
-        return self._start_rate if learnt is None else min(self._max_rate, learnt)
+        return self.view().rate
+
+    def learnt(self) -> Learnt | None:
+        """What the gateway has taught, None where nothing was. Raises Postpone if Redis does not answer."""
+        return self.view().learnt
+
+    def remind(self, learnt: Learnt) -> bool:
+        """Give back what was learnt before a flush; False where something is known already. Raises Postpone."""
+        at_us = round(learnt.at.timestamp() * _US)
+        return bool(self._run("remind", learnt.rate, learnt.refused or 0, at_us)[0])
 
     def view(self) -> PaceView:
         """Everything about the pace now. Raises Postpone if Redis does not answer."""
         seen = orjson.loads(self._run("view", *(lane.label for lane in Lane)))
-        paused_until = int(seen["paused_until"]) / _US
+        learnt_at, refused = _moment(seen["learnt_at"]), float(seen["refused"])
         return PaceView(
+            at=datetime.fromtimestamp(int(seen["at"]) / _US, UTC),
             rate=float(seen["rate"]),
             max_rate=self._max_rate,
-            paused_until=datetime.fromtimestamp(paused_until, UTC) if paused_until else None,
-            paused_for_s=int(seen["paused_for"]) / _US,
+            fixed=self._fixed,
+            learnt=Learnt(float(seen["held"]), refused or None, learnt_at) if learnt_at else None,
+            queue_s=int(seen["queue"]) / _US,
+            paused_until=_moment(seen["paused_until"]),
             code=seen["code"] or None,
-            taken={lane: seen["taken"][lane.label] for lane in Lane},
+            refusals=seen["refusals"],
+            pauses=seen["pauses"],
+            lanes={lane: LaneView(**seen["lanes"][lane.label]) for lane in Lane},
         )
-
-    def _check_open(self, due_us: int) -> None:
-        """A pause that began while we slept is meant for us too: the slot is given up."""
-        pause_left_us = (self._read("paused_until") or 0) - due_us
-        if pause_left_us > 0:
-            raise Throttled("the pace was paused while this call waited", retry_after_s=pause_left_us / _US)
-
-    def _read(self, field: str) -> float | None:
-        try:
-            value = self._redis.hget(self._key, field)
-        except RedisError as exc:
-            raise _unreachable(exc) from exc
-        return None if value is None else float(value)
 
     def _run(self, verb: str, *args: str | float) -> Any:
         now = "" if self._clock is None else self._clock()
@@ -166,7 +175,8 @@ class Throttle:
                 keys=[self._key], args=[verb, now, self._start_rate, self._max_rate, int(self._fixed), *args]
             )
         except RedisError as exc:
-            raise _unreachable(exc) from exc
+            what = f"Redis, which keeps the pace, cannot be used ({type(exc).__name__})"
+            raise Postpone(what, retry_after_s=RETRY_PACE_AFTER_S) from exc
 
 
 def connect(url: str) -> redis.Redis:
@@ -181,10 +191,12 @@ def connect(url: str) -> redis.Redis:
     )
 
 
-def _unreachable(exc: RedisError) -> Postpone:
-    what = f"Redis, which keeps the pace, cannot be used ({type(exc).__name__})"
-    return Postpone(what, retry_after_s=RETRY_PACE_AFTER_S)
+def _slot(reply: list[int]) -> Slot:
+    granted, wait_us, due_us, mark, ahead, generation, probe = reply
+    if not granted:
+        raise Throttled("the shared pace has no slot soon enough", retry_after_s=wait_us / _US)
+    return Slot(wait_us / _US, due_us, mark, bool(ahead), generation, bool(probe))
 
 
-def _why(code: int) -> str:
-    return f"all calls are paused after the gateway's {code}" if code else "the shared pace has no slot soon enough"
+def _moment(us: str) -> datetime | None:
+    return datetime.fromtimestamp(int(us) / _US, UTC) if int(us) else None

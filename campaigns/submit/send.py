@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from campaigns.errors import OutcomeUnknown, Postpone, Refused
 from campaigns.house import House
+from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import SentMessage
-from campaigns.kavenegar.throttle import Lane
 from campaigns.rules.matching import Matched
 from campaigns.rules.states import BatchState
 from campaigns.store import attempts, batches, campaigns
