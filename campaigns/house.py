@@ -24,9 +24,14 @@ class Policy:
     status_window: timedelta = timedelta(hours=48)
     status_polls: Sequence[timedelta] = (timedelta(minutes=5),)
     ring_again: timedelta = timedelta(seconds=10)  # a ring that nobody answered by then is a lost one
-    horizon: timedelta = timedelta(seconds=5)  # how far ahead of the pace the dispatcher rings
+    horizon: timedelta = timedelta(seconds=3)  # how far ahead of the pace the dispatcher rings: a wait and a tick
+    closing: timedelta = timedelta(minutes=15)  # polls of windows that end so soon go ahead of all but otp
     probe: timedelta = timedelta(seconds=60)  # between two looks at an account on hold
     may_select: bool = False  # whether the gateway lets our address read whole messages (sms/select)
+
+    def closing_before(self, now: datetime) -> datetime:
+        """Windows that end by then are about to close: within `closing`, or a quarter of a window that is short."""
+        return now + min(self.closing, self.status_window / 4)
 
 
 @dataclass(frozen=True, slots=True)

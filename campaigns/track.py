@@ -6,20 +6,25 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from campaigns.errors import AccountBlocked, Postpone, Refused
 from campaigns.house import House
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, verdict
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
+from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import MessageStatus
-from campaigns.kavenegar.throttle import Lane
-from campaigns.rules.states import MessageState
 from campaigns.store import installation, polls
 from campaigns.store.records import Asked, Fact
 
 log = logging.getLogger(__name__)
+
+EMPTY_AGAIN: Final = timedelta(seconds=30)
+"""When an answer without rows is asked for again, at the earliest."""
+EMPTY_AGAIN_SHARE: Final = 0.1
+"""The same as a part of the messages' age, so that a gateway that never answers is asked more and more seldom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +43,44 @@ class Polled:
         return f"asked {self.asked}, moved {self.moved}" + (f", {self.trouble}" if self.trouble else "")
 
 
-def run(house: House) -> Polled:
-    """Ask about the next 500 messages that are due. Ringing twice is harmless: the claim decides."""
-    if not house.database(polls.due, now=house.now()):
+def run(house: House, *, closing: bool = False) -> Polled:
+    """Ask about the next 500 messages that are due. Ringing twice is harmless: the claim decides.
+
+    With `closing`, messages whose window is about to close come first, and the call goes ahead of the sends; where no
+    such message is due, there is nothing to ask.
+    """
+    now = house.now()
+    closing_before = house.policy.closing_before(now) if closing else None
+    if not house.database(polls.due, now=now, closing_before=closing_before):
         return Polled()
+    lane = Lane.CLOSING if closing else Lane.POLL
     try:
-        house.gateway.admit(Lane.POLL)
+        house.gateway.admit(lane)
     except Postpone as why:
         return Polled(trouble=f"put off for {why.retry_after_s:.0f} s")
-    asked = house.database(polls.claim, now=house.now(), lease=house.policy.lease)
+    asked = house.database(polls.claim, now=house.now(), lease=house.policy.lease, closing_before=closing_before)
     if not asked:
         return Polled()
     gateway_ids = [gateway_id for batch in asked for gateway_id in batch.message_ids]
     try:
-        answered = house.gateway.status(gateway_ids)  # no transaction is open here
+        answered = house.gateway.status(gateway_ids, lane=lane)  # no transaction is open here
     except Postpone as why:
-        return _put_off(house, asked, why, wait_s=why.retry_after_s)
+        return _put_off(house, asked, str(why), wait=timedelta(seconds=why.retry_after_s))
     except Refused as why:
         if isinstance(why, AccountBlocked):
             house.database(_hold, why, now=house.now())
-        return _put_off(house, asked, why, wait_s=house.policy.probe.total_seconds())
+        return _put_off(house, asked, str(why), wait=house.policy.probe)
     return _settle(house, asked, answered)
 
 
 def _settle(house: House, asked: Sequence[Asked], answered: Iterable[MessageStatus]) -> Polled:
     now = house.now()
     ids = {gateway_id: message_id for batch in asked for gateway_id, message_id in batch.message_ids.items()}
-    facts = _facts(ids, answered)
+    told = [row for row in answered if row.messageid in ids]
+    if not told:
+        log.warning("status answer told nothing", extra={"messages": len(ids)})
+        return _put_off(house, asked, "the answer told nothing", wait=_patience(house, asked, now))
+    facts = _facts(ids, told)
     moved = house.database(
         polls.settle,
         asked,
@@ -81,14 +97,11 @@ def _facts(ids: Mapping[int, int], answered: Iterable[MessageStatus]) -> list[Fa
     facts: dict[int, Fact] = {}
     forgotten = 0
     for row in answered:
-        message_id = ids.get(row.messageid)
-        if message_id is None:
-            continue
         if row.status == NO_LONGER_KNOWN:
             forgotten += 1
             continue
-        state = MessageState(verdict(row.status) or MessageState.ACCEPTED)
-        facts[message_id] = Fact(message_id, state, row.messageid, row.status)
+        message_id = ids[row.messageid]
+        facts[message_id] = Fact(message_id, standing(row.status), row.messageid, row.status)
     if forgotten:
         log.warning("messages not known to the gateway", extra={"messages": forgotten})
     return list(facts.values())
@@ -101,9 +114,16 @@ def _next(house: House, batch: Asked, now: datetime) -> datetime:
     return house.next_poll(batch.accepted_at, now, batch.closes_at)
 
 
-def _put_off(house: House, asked: Sequence[Asked], why: Exception, *, wait_s: float) -> Polled:
-    house.database(polls.put_off, asked, until=house.now() + timedelta(seconds=wait_s))
-    return Polled(asked=sum(len(batch.message_ids) for batch in asked), trouble=str(why))
+def _patience(house: House, asked: Sequence[Asked], now: datetime) -> timedelta:
+    """How long to wait after an answer that told nothing: a part of the youngest's age, and no age of the schedule."""
+    age = now - max(batch.accepted_at for batch in asked)
+    scheduled = min(house.next_poll(batch.accepted_at, now, batch.closes_at) for batch in asked)
+    return min(max(EMPTY_AGAIN, age * EMPTY_AGAIN_SHARE), scheduled - now)
+
+
+def _put_off(house: House, asked: Sequence[Asked], why: str, *, wait: timedelta) -> Polled:
+    house.database(polls.put_off, asked, until=house.now() + wait)
+    return Polled(asked=sum(len(batch.message_ids) for batch in asked), trouble=why)
 
 
 def _hold(connection: Connection, why: AccountBlocked, *, now: datetime) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 
 from campaigns.errors import GatewayError
 from campaigns.house import House
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, verdict
-from campaigns.kavenegar.throttle import Lane
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
+from campaigns.kavenegar.pace import Lane
 from campaigns.rules.states import MessageState
 from campaigns.store import messages
 from campaigns.store.records import Fact
@@ -42,7 +42,7 @@ def run(house: House, batch_id: int) -> Withdrawn:
     except GatewayError as why:
         return Withdrawn(asked=len(ids), trouble=str(why))
     facts = [
-        Fact(ids[row.messageid], MessageState(verdict(row.status) or MessageState.ACCEPTED), row.messageid, row.status)
+        Fact(ids[row.messageid], standing(row.status), row.messageid, row.status)
         for row in answered
         if row.messageid in ids and row.status != NO_LONGER_KNOWN
     ]

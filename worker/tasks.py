@@ -26,7 +26,7 @@ def tick() -> str:
     _ring(send_batch, [(batch_id,) for batch_id in bells.send])
     _ring(resolve_batch, [(batch_id,) for batch_id in bells.resolve])
     _ring(withdraw_batch, [(batch_id,) for batch_id in bells.withdraw])
-    _ring(poll_statuses, [()] * bells.polls)
+    _ring(poll_statuses, [(True,)] * bells.closing + [()] * (bells.polls - bells.closing))
     _ring(check_account, [()] * bells.account)
     return bells.summary
 
@@ -50,9 +50,9 @@ def withdraw_batch(batch_id: int) -> str:
 
 
 @app.task(name="campaigns.poll_statuses")
-def poll_statuses() -> str:
-    """Verdicts are due for up to 500 messages. The claim decides which."""
-    return track.run(wiring.house()).summary
+def poll_statuses(closing: bool = False) -> str:
+    """Verdicts are due for up to 500 messages, some of them of windows that are about to close. The claim decides."""
+    return track.run(wiring.house(), closing=closing).summary
 
 
 @app.task(name="campaigns.check_account")

@@ -65,6 +65,7 @@ def move(
         text("""
             UPDATE sms.campaigns
                SET state = :target, hold_code = :code, hold_reason = :reason,
+                   paused_at = CASE WHEN :target = 'paused' THEN CAST(:now AS timestamptz) END,
                    started_at = CASE WHEN :target = 'running' THEN coalesce(started_at, :now) ELSE started_at END
              WHERE id = :id
         """),
@@ -92,7 +93,7 @@ def schedule(connection: Connection, campaign_id: int, *, start_at: datetime | N
 
 # A refusal pauses a running campaign; whoever comes second finds it paused.
 _HOLD: Final = text("""
-    UPDATE sms.campaigns SET state = 'paused', hold_code = :code, hold_reason = :reason
+    UPDATE sms.campaigns SET state = 'paused', hold_code = :code, hold_reason = :reason, paused_at = now()
      WHERE id = :id AND state = 'running'
 """)
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
 
+from campaigns.rules.states import OPEN_BATCH_STATES
 from campaigns.store import messages
 
 # Does another dispatcher tick at this moment? Then this one has nothing to do.
@@ -31,31 +32,41 @@ _LAPSE: Final = text("""
 """)
 
 
-def lapse(connection: Connection, *, now: datetime, settle: timedelta = timedelta(0)) -> list[int]:
+def lapse(connection: Connection, *, now: datetime, settle: timedelta) -> list[int]:
     """Batches whose worker died or hung are now unknown, and asked about once the gateway has had time to `settle`."""
     return [row.id for row in connection.execute(_LAPSE, {"now": now, "ask_at": now + settle})]
 
 
-# How many rings for batches in this state are still on their way to a worker?
-_ON_THEIR_WAY: Final = text("""
-    SELECT count(*) FROM sms.batches
-     WHERE state IN ('ready', 'unknown') AND rung_at > :since AND state = :state
+# How many rings for batches that may leave are still on their way to a worker? Those of a campaign that was paused
+# meanwhile find nothing to claim, and take no room.
+_READY_RUNG: Final = text("""
+    SELECT count(*) FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
+     WHERE batch.state IN ('ready', 'unknown') AND batch.rung_at > :since AND batch.state = 'ready'
+       AND campaign.state = 'running'
 """)
 
-# Which batches are to leave next? One of each running campaign in turn, oldest due first.
+# Which batches are to leave next? The oldest due of each running campaign in turn. What a campaign has on its way, rung
+# for or claimed, are turns that it has had; of those that have had as many, another goes first at each tick.
 _READY: Final = text("""
-    WITH next AS (
+    WITH on_their_way AS (
+        SELECT campaign_id, count(*) AS batches
+          FROM (SELECT campaign_id FROM sms.batches
+                 WHERE state IN ('ready', 'unknown') AND rung_at > :since AND state = 'ready'
+             UNION ALL SELECT campaign_id FROM sms.batches WHERE state = 'claimed') AS busy
+      GROUP BY campaign_id
+    ), next AS (
         SELECT turn.id
           FROM sms.campaigns AS campaign
+          LEFT JOIN on_their_way ON on_their_way.campaign_id = campaign.id
          CROSS JOIN LATERAL (
-               SELECT id, row_number() OVER (ORDER BY due_at, id) AS place
+               SELECT id, coalesce(on_their_way.batches, 0) + row_number() OVER (ORDER BY due_at, id) AS place
                  FROM (SELECT id, due_at FROM sms.batches
                         WHERE campaign_id = campaign.id AND state = 'ready' AND due_at <= :now
                           AND (rung_at IS NULL OR rung_at <= :since)
                      ORDER BY due_at, id LIMIT :most) AS waiting) AS turn
          WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
            AND NOT EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL)
-      ORDER BY turn.place, campaign.id
+      ORDER BY turn.place, hashint8extended(campaign.id, :tick)
          LIMIT :most
     ), free AS (
         SELECT id FROM sms.batches WHERE id IN (SELECT id FROM next) FOR UPDATE SKIP LOCKED
@@ -67,8 +78,14 @@ _READY: Final = text("""
 
 def ring_ready(connection: Connection, *, now: datetime, since: datetime, room: int) -> list[int]:
     """Batches to ring for, so that at most `room` rings are on their way; rings from before `since` are lost ones."""
-    return _ring(connection, _READY, "ready", now=now, since=since, room=room)
+    return _ring(connection, _READY_RUNG, _READY, now=now, since=since, room=room)
 
+
+# How many rings for unknown batches are still on their way to a worker?
+_UNKNOWN_RUNG: Final = text("""
+    SELECT count(*) FROM sms.batches
+     WHERE state IN ('ready', 'unknown') AND rung_at > :since AND state = 'unknown'
+""")
 
 # Which unknown batches may be asked about now?
 _UNKNOWN: Final = text("""
@@ -85,29 +102,17 @@ _UNKNOWN: Final = text("""
 
 def ring_unknown(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
     """Unknown batches to ask about, so that at most `most` rings for them are on their way."""
-    return _ring(connection, _UNKNOWN, "unknown", now=now, since=since, room=most)
+    return _ring(connection, _UNKNOWN_RUNG, _UNKNOWN, now=now, since=since, room=most)
 
 
 def _ring(
-    connection: Connection, next_: TextClause, state: str, *, now: datetime, since: datetime, room: int
+    connection: Connection, rung: TextClause, next_: TextClause, *, now: datetime, since: datetime, room: int
 ) -> list[int]:
-    on_their_way = connection.execute(_ON_THEIR_WAY, {"since": since, "state": state}).scalar_one()
-    if on_their_way >= room:
+    free = room - connection.execute(rung, {"since": since}).scalar_one()
+    if free <= 0:
         return []
-    return [row.id for row in connection.execute(next_, {"now": now, "since": since, "most": room - on_their_way})]
-
-
-# How many messages are due to be asked about, as far as it matters?
-_POLLS: Final = text("""
-    SELECT coalesce(sum(accepted), 0) FROM
-           (SELECT accepted FROM sms.batches
-             WHERE poll_at <= :now AND closes_at > :now ORDER BY poll_at LIMIT :most) AS due
-""")
-
-
-def due_polls(connection: Connection, *, now: datetime, most_batches: int) -> int:
-    """Messages due for a poll in the first `most_batches` batches."""
-    return int(connection.execute(_POLLS, {"now": now, "most": most_batches}).scalar_one())
+    times = {"now": now, "since": since, "tick": int(now.timestamp())}
+    return [row.id for row in connection.execute(next_, {**times, "most": free})]
 
 
 # Which scheduled campaigns begin?
@@ -176,16 +181,16 @@ def ring_scheduled(connection: Connection, *, now: datetime, since: datetime, mo
 
 
 # Which campaigns have nothing open any more?
-_FINISH: Final = text("""
+_FINISH: Final = text(f"""
     UPDATE sms.campaigns AS campaign
        SET state = CASE WHEN state = 'cancelled' THEN 'cancelled' ELSE 'finished' END,
-           finished_at = :now, hold_code = NULL,
+           finished_at = :now, hold_code = NULL, paused_at = NULL,
            hold_reason = CASE WHEN state = 'cancelled' THEN hold_reason END
      WHERE id IN (SELECT id FROM sms.campaigns
                    WHERE finished_at IS NULL AND state IN ('running', 'paused', 'cancelled') FOR UPDATE SKIP LOCKED)
        AND NOT EXISTS (SELECT FROM sms.batches AS batch
                         WHERE batch.campaign_id = campaign.id
-                          AND batch.state IN ('ready', 'claimed', 'unknown', 'accepted'))
+                          AND batch.state IN ({", ".join(f"'{state}'" for state in OPEN_BATCH_STATES)}))
  RETURNING id
 """)
 

@@ -6,7 +6,8 @@ that does not fit is asked about as far as it goes and stays due from there.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -18,26 +19,44 @@ from campaigns.rules.splitting import POLL
 from campaigns.store import messages
 from campaigns.store.records import Asked, Fact
 
+_IS_DUE: Final = "poll_at <= :now AND closes_at > :now"
+# What is due before its window ends has its next poll before that too, which is what the index of closing ones holds.
+_IS_CLOSING: Final = f"{_IS_DUE} AND closes_at <= :closing_before AND poll_at < closes_at"
+
 # Is anything due? (Asked before a slot of the pace is spent.)
-_DUE: Final = text("SELECT EXISTS (SELECT FROM sms.batches WHERE poll_at <= :now AND closes_at > :now)")
+_DUE: Final = text(f"SELECT EXISTS (SELECT FROM sms.batches WHERE {_IS_DUE})")
+# Is anything due whose window is about to close?
+_CLOSING_DUE: Final = text(f"SELECT EXISTS (SELECT FROM sms.batches WHERE {_IS_CLOSING})")
+
+# How many messages are due to be asked about, and how many of windows that are about to close, as far as it matters?
+_WAITING: Final = text(f"""
+    SELECT (SELECT coalesce(sum(accepted), 0)
+              FROM (SELECT accepted FROM sms.batches WHERE {_IS_DUE} ORDER BY poll_at, id LIMIT :most) AS due) AS due,
+           (SELECT coalesce(sum(accepted), 0)
+              FROM (SELECT accepted FROM sms.batches WHERE {_IS_CLOSING}
+                  ORDER BY closes_at, id LIMIT :most) AS closing) AS closing
+""")
 
 # Pollers choose one after the other: each then finds 500 messages of its own, where all at once would choose the same.
 _TURN: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.polls'))")
 
-# Which batches hold the first 500 messages that are due? They are ours until the lease ends; then they are due again.
-_CLAIM: Final = text("""
+# What is claimed is ours until the lease ends; then it is due again.
+_CLAIM: Final = """
     WITH due AS (
-        SELECT id, poll_at, sum(accepted) OVER (ORDER BY poll_at, id ROWS UNBOUNDED PRECEDING) - accepted AS before
-          FROM (SELECT id, poll_at, accepted FROM sms.batches
-                 WHERE poll_at <= :now AND closes_at > :now ORDER BY poll_at, id LIMIT :most) AS first
+        SELECT id, at, sum(accepted) OVER (ORDER BY at, id ROWS UNBOUNDED PRECEDING) - accepted AS before
+          FROM (SELECT id, {at} AS at, accepted FROM sms.batches WHERE {which} ORDER BY {at}, id LIMIT :most) AS first
     ), chosen AS (
-        SELECT batch.id, due.poll_at FROM sms.batches AS batch JOIN due ON due.id = batch.id
+        SELECT batch.id, due.at FROM sms.batches AS batch JOIN due ON due.id = batch.id
          WHERE due.before < :most AND batch.poll_at <= :now
            FOR UPDATE OF batch SKIP LOCKED
     )
     UPDATE sms.batches AS batch SET poll_at = :lease_ends FROM chosen WHERE batch.id = chosen.id
- RETURNING batch.id, chosen.poll_at
-""")
+ RETURNING batch.id, batch.accepted, chosen.at
+"""
+# Which batches hold the messages that have been due for longest?
+_CLAIM_OLDEST: Final = text(_CLAIM.format(at="poll_at", which=_IS_DUE))
+# Which batches hold the messages that are due, and whose windows close next?
+_CLAIM_CLOSING: Final = text(_CLAIM.format(at="closes_at", which=_IS_CLOSING))
 
 # Which messages of these batches has the gateway not settled yet, in the order in which they are due?
 _OPEN: Final = text("""
@@ -52,28 +71,50 @@ _OPEN: Final = text("""
 """)
 
 
-def due(connection: Connection, *, now: datetime) -> bool:
-    """Whether any batch is due to be asked about."""
-    return bool(connection.execute(_DUE, {"now": now}).scalar_one())
+def due(connection: Connection, *, now: datetime, closing_before: datetime | None = None) -> bool:
+    """Whether any batch is due to be asked about; with `closing_before`, whether any whose window ends by then is."""
+    question = _DUE if closing_before is None else _CLOSING_DUE
+    return bool(connection.execute(question, {"now": now, "closing_before": closing_before}).scalar_one())
 
 
-def claim(connection: Connection, *, now: datetime, lease: timedelta) -> list[Asked]:
-    """The next 500 messages to ask about, by batch; empty when nothing is due any more."""
+def waiting(connection: Connection, *, now: datetime, closing_before: datetime, most_batches: int) -> tuple[int, int]:
+    """Messages due for a poll, and those of them whose windows end by `closing_before`; of the first batches each."""
+    times = {"now": now, "closing_before": closing_before}
+    row = connection.execute(_WAITING, {**times, "most": most_batches}).one()
+    return int(row.due), int(row.closing)
+
+
+def claim(
+    connection: Connection, *, now: datetime, lease: timedelta, closing_before: datetime | None = None
+) -> list[Asked]:
+    """The next 500 messages to ask about, by batch; empty when nothing is due any more.
+
+    The oldest due come first; with `closing_before`, ahead of them those whose windows end by then, the next one first.
+    """
     connection.execute(_TURN)
-    taken = connection.execute(_CLAIM, {"now": now, "most": POLL, "lease_ends": now + lease}).all()
-    ids = [row.id for row in sorted(taken, key=lambda row: (row.poll_at, row.id))]
+    ids = _taken(connection, {"now": now, "lease_ends": now + lease, "closing_before": closing_before})
     if not ids:
         return []
     rows = connection.execute(_OPEN, {"ids": ids, "most": POLL}).all()
     asked = [_asked(batch_id, list(group)) for batch_id, group in groupby(rows[:POLL], key=lambda row: row.batch_id)]
     beyond = rows[POLL] if len(rows) > POLL else None
     if beyond is not None and asked and asked[-1].batch_id == beyond.batch_id:
-        last = asked[-1]
-        asked[-1] = Asked(
-            last.batch_id, last.poll_no, last.accepted_at, last.closes_at, last.message_ids, resume_at=beyond.id
-        )
+        asked[-1] = replace(asked[-1], resume_at=beyond.id)
     _give_back(connection, set(ids) - {batch.batch_id for batch in asked}, now=now)
     return asked
+
+
+def _taken(connection: Connection, times: Mapping[str, datetime | None]) -> list[int]:
+    """Batches enough for one poll, in the order in which they are asked about."""
+    ids: list[int] = []
+    room = POLL
+    for claim_first in (_CLAIM_CLOSING, _CLAIM_OLDEST) if times["closing_before"] else (_CLAIM_OLDEST,):
+        rows = connection.execute(claim_first, {**times, "most": room}).all()
+        ids += [row.id for row in sorted(rows, key=lambda row: (row.at, row.id))]
+        room -= sum(row.accepted for row in rows)
+        if room <= 0:
+            break
+    return ids
 
 
 def _asked(batch_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Asked:
@@ -173,7 +214,7 @@ def put_off(connection: Connection, asked: Sequence[Asked], *, until: datetime) 
 
 
 # Whose window has closed? Their messages without a verdict expire, keeping the last status that was known.
-_CLOSING: Final = text("""
+_OVER: Final = text("""
     SELECT id FROM sms.batches WHERE poll_at IS NOT NULL AND poll_at <= :now AND closes_at <= :now
   ORDER BY closes_at LIMIT :most
        FOR UPDATE SKIP LOCKED
@@ -190,7 +231,7 @@ _EXPIRE: Final = text("""
 
 def close_windows(connection: Connection, *, now: datetime, most: int = 50) -> int:
     """Expire what the gateway no longer answers for; how many batches were closed, at most `most`."""
-    ids = [row.id for row in connection.execute(_CLOSING, {"now": now, "most": most})]
+    ids = [row.id for row in connection.execute(_OVER, {"now": now, "most": most})]
     if ids:
         connection.execute(_EXPIRE, {"ids": ids, "now": now})
         messages.recount(connection, ids, now=now)

@@ -23,6 +23,7 @@ class Campaign:
     state: CampaignState
     hold_code: int | None
     hold_reason: str | None
+    paused_at: datetime | None
     rows_read: int
     messages: int
     duplicates: int

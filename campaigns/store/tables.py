@@ -20,6 +20,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -106,6 +107,7 @@ campaigns = Table(
     Column("state", Text, nullable=False),
     Column("hold_code", SmallInteger),
     Column("hold_reason", Text),  # why it is paused, as a sentence
+    _time("paused_at"),
     Column("message_ids", INT8MULTIRANGE, nullable=False),
     Column("rows_read", Integer, nullable=False),
     Column("messages", Integer, nullable=False),
@@ -121,6 +123,7 @@ campaigns = Table(
     CheckConstraint(_in("state", CampaignState), name="state"),
     CheckConstraint("messages + duplicates + rejects = rows_read", name="rows"),
     CheckConstraint("hold_reason IS NULL OR state IN ('paused', 'cancelled')", name="hold"),
+    CheckConstraint("paused_at IS NULL OR state = 'paused'", name="paused"),
     CheckConstraint("state <> 'running' OR started_at IS NOT NULL", name="started"),
     CheckConstraint("(state IN ('finished')) <= (finished_at IS NOT NULL)", name="finished"),
     CheckConstraint("finished_at IS NULL OR state IN ('finished', 'cancelled')", name="over"),
@@ -224,6 +227,8 @@ batches = Table(
     Index("batches_lease_idx", "due_at", postgresql_where=text("state = 'claimed'")),
     Index("batches_unknown_idx", "due_at", postgresql_where=text("state = 'unknown'")),
     Index("batches_poll_idx", "poll_at", "id", postgresql_where=text("poll_at IS NOT NULL")),
+    # Whose window closes soon? Without those that wait for nothing but its end: of these there may be very many.
+    Index("batches_closing_idx", "closes_at", "id", postgresql_where=text("poll_at < closes_at")),
     Index("batches_open_idx", "campaign_id", postgresql_where=text(_in("state", OPEN_BATCH_STATES))),
     postgresql_with={"fillfactor": "70"},
 )
@@ -253,3 +258,15 @@ suppressions = Table(
     Column("source", Text, nullable=False),
     _time("created_at", nullable=False, server_default=text("now()")),
 )
+
+pace = Table(
+    "pace",
+    metadata,
+    Column("label", Text, primary_key=True),  # of the account, as the pace in Redis names it: never the API key
+    Column("rate", Double, nullable=False),  # the most calls a second that the gateway took
+    Column("refused", Double),  # the least that it refused
+    _time("learnt_at", nullable=False),  # on the clock of the Redis server
+    CheckConstraint("rate > 0", name="rate"),
+    CheckConstraint("refused > 0", name="refused"),
+)
+"""What the gateway has taught the pace: what Redis is given back when it has forgotten."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from campaigns.errors import BadInput
 from campaigns.house import House
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, verdict
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
 from campaigns.kavenegar.records import SentMessage
 from campaigns.rules.matching import Matched, match
 from campaigns.rules.phone import normalise
@@ -37,8 +37,8 @@ def _number(receptor: str) -> str:
 
 def fact(message_id: int, gateway_id: int, status: int, cost_rial: int | None = None) -> Fact:
     """That the gateway has a message, under its own id, and where it stands."""
-    state = MessageState(verdict(status) or MessageState.ACCEPTED)
-    return Fact(message_id, state, gateway_id, None if status == NO_LONGER_KNOWN else status, cost_rial)
+    known = None if status == NO_LONGER_KNOWN else status
+    return Fact(message_id, standing(status), gateway_id, known, cost_rial)
 
 
 def learn(connection: Connection, house: House, claim: Claim, facts: Sequence[Fact], *, now: datetime) -> None:

@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 
 from campaigns import dispatch, submit
 from campaigns.house import House
-from campaigns.kavenegar.throttle import Lane, Throttle, connect
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.throttle import Throttle, connect
 from campaigns.submit import Outcome
 from tests.chaos.workshop import to_the_end
 from tests.world import Sandbox, answer_bells, batch_ids, running
@@ -28,11 +29,11 @@ def test_a_ring_that_comes_too_late_spends_no_slot_of_the_pace(
 ) -> None:
     (batch,) = batch_ids(engine, running(engine, 200))
     answer_bells(house)
-    before = house.pace.view().taken[Lane.SEND]
+    before = house.pace.view().lanes[Lane.SEND].calls
 
     assert [ring(house, batch) for _ in range(5)] == [Outcome.NOT_DUE] * 5
 
-    assert house.pace.view().taken[Lane.SEND] <= before
+    assert house.pace.view().lanes[Lane.SEND].calls <= before
     assert to_the_end(house, engine, sandbox).broken == ()
 
 

@@ -17,6 +17,7 @@ from campaigns.house import House
 from campaigns.kavenegar.throttle import Throttle, connect
 from campaigns.store import due
 from campaigns.submit import Outcome
+from tests.stations.accepted import calls
 from tests.world import Sandbox, answer_bells, batch_ids, running, states
 
 
@@ -51,7 +52,7 @@ def test_no_more_is_rung_for_than_the_pace_can_take_in_its_horizon(
 ) -> None:
     slow = Throttle(connect(broker_url), account="slow", start_rate=0.5, max_rate=0.5)
     running(engine, 2000)
-    assert len(tick(replace(house, pace=slow)).send) == 3  # half a call a second, for five seconds
+    assert len(tick(replace(house, pace=slow)).send) == 2  # half a call a second, for three seconds
 
 
 def test_verdicts_that_are_due_are_rung_for_five_hundred_at_a_time(
@@ -153,11 +154,39 @@ def test_a_doubled_ring_costs_no_slot_of_the_pace(house: House, engine: Engine) 
     campaign = running(engine, 200)
     (only,) = batch_ids(engine, campaign)
     submit.run(house, only)
-    before = sum(house.pace.view().taken.values())
+    before = calls(house)
     assert [submit.run(house, only), submit.resolve(house, only)] == [Outcome.NOT_DUE, Outcome.NOT_DUE]
-    assert sum(house.pace.view().taken.values()) == before
+    assert calls(house) == before
 
 
 def test_the_horizon_is_shorter_than_the_time_after_which_a_ring_counts_as_lost(house: House) -> None:
     """Otherwise a ring that only waits its turn is rung for again."""
     assert timedelta(0) < house.policy.horizon < house.policy.ring_again
+
+
+# ── polls whose window is about to close ──
+
+
+def test_polls_of_windows_that_are_about_to_close_are_told_from_the_others(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.turn(fates={"stuck": 1.0})
+    running(engine, 700)
+    answer_bells(house)
+    sandbox.advance(hours=40)
+    running(engine, 600)
+    answer_bells(house)
+    assert tick(house).closing == 0
+
+    sandbox.advance(hours=7, minutes=46)
+
+    assert tick(house).summary == "poll 3 closing 2"
+
+
+def test_a_short_window_is_about_to_close_in_its_last_quarter(house: House) -> None:
+    now = house.now()
+    short = replace(house.policy, status_window=timedelta(seconds=40))
+    assert (short.closing_before(now), house.policy.closing_before(now)) == (
+        now + timedelta(seconds=10),
+        now + timedelta(minutes=15),
+    )

@@ -155,7 +155,7 @@ def test_a_withdrawal_does_not_overrule_an_acceptance_that_was_written_meanwhile
     campaign = running(engine, 3)
     (only,) = batch_ids(engine, campaign)
     sender = take(house, only)
-    house.database(due.lapse, now=house.now() + house.policy.lease)
+    house.database(due.lapse, now=house.now() + house.policy.lease, settle=timedelta(0))
     with engine.begin() as connection:
         campaigns.cancel(connection, campaign)
         connection.execute(text("UPDATE sms.batches SET due_at = :now"), {"now": house.now()})
@@ -177,7 +177,7 @@ def test_a_refusal_by_a_worker_that_lost_its_lease_does_not_count(
     taken: list[Claim] = []
 
     def another_worker_sends() -> None:
-        house.database(due.lapse, now=house.now() + later)
+        house.database(due.lapse, now=house.now() + later, settle=timedelta(0))
         asked = house.database(
             batches.claim_unknown,
             only,

@@ -234,12 +234,16 @@ def test_an_account_without_credit_from_the_start_goes_on_once_it_has_some(
 def test_a_throttled_batch_goes_back_and_everybody_pauses(house: House, engine: Engine, sandbox: Sandbox) -> None:
     sandbox.arm("code", "sms/send", count=1, code=451)
     campaign = running(engine, 400)
+    first, second = batch_ids(engine, campaign)
 
-    assert _send_all(house, engine, campaign) == [Outcome.PUT_OFF, Outcome.PUT_OFF]
+    assert submit.run(house, first) is Outcome.PUT_OFF
 
+    paused = house.pace.view()
+    assert paused.paused_until is not None
     assert states(engine, campaign) == {"pending": 400}
-    assert sandbox.summary()["requests"]["sms/send"] == 1
-    assert house.pace.view().paused_until is not None
+    assert submit.run(house, second) is Outcome.ACCEPTED
+    assert house.pace.view().at >= paused.paused_until
+    assert sandbox.summary()["requests"]["sms/send"] == 2
 
 
 def test_a_gateway_that_is_down_costs_nothing_but_time(house: House, engine: Engine, sandbox: Sandbox) -> None:

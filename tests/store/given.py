@@ -18,6 +18,7 @@ from campaigns.store.records import Claim, Fact
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 LEASE = timedelta(seconds=120)
 WINDOW = timedelta(hours=48)
+AT_ONCE = timedelta(0)
 FIRST_POLL = timedelta(minutes=5)
 PRICE = 120
 

@@ -12,6 +12,7 @@ from campaigns.rules.states import BATCH_MOVES, BatchState, MessageState
 from campaigns.store import batches, due, polls
 from campaigns.store.records import Fact
 from tests.store.given import (
+    AT_ONCE,
     MOVES_SEEN,
     NOW,
     WINDOW,
@@ -77,7 +78,7 @@ def test_an_answer_that_comes_after_a_batch_was_split_counts_in_its_halves(engin
     zombie = claimed(engine, whole)
     later = zombie.claimed_at + timedelta(minutes=3)
     with engine.begin() as connection:
-        assert due.lapse(connection, now=later) == [whole]
+        assert due.lapse(connection, now=later, settle=AT_ONCE) == [whole]
         resolver = batches.claim_unknown(
             connection, whole, owner=zombie.owner, call_id=zombie.call_id, now=later, lease=timedelta(minutes=2)
         )
@@ -147,7 +148,7 @@ def test_every_move_of_a_batch_stands_in_the_table(engine: Engine) -> None:
         connection.execute(text(MOVES_SEEN))
         held = claim(connection, ready[0])
         assert held is not None
-        due.lapse(connection, now=NOW + timedelta(hours=1))
+        due.lapse(connection, now=NOW + timedelta(hours=1), settle=AT_ONCE)
         learn(connection, held, facts([message.id for message in held.messages]))
         zombie = claim(connection, ready[1])
         assert zombie is not None

@@ -16,6 +16,7 @@ from campaigns.rules.states import BatchState
 from campaigns.store import batches, due, installation
 from campaigns.store.records import Claim
 from tests.store.given import (
+    AT_ONCE,
     LEASE,
     NOW,
     batch,
@@ -209,7 +210,7 @@ def test_who_has_lost_the_lease_decides_nothing(engine: Engine, decision: str, r
     (only,) = batch_ids(engine, running(engine, 200))
     zombie = claimed(engine, only)
     with engine.begin() as connection:
-        assert due.lapse(connection, now=LAPSED) == [only]
+        assert due.lapse(connection, now=LAPSED, settle=AT_ONCE) == [only]
     if retaken:
         _return_to_ready(engine, only)
         claimed(engine, only, now=LAPSED)
@@ -244,7 +245,7 @@ def test_the_facts_of_who_has_lost_the_lease_still_count(engine: Engine) -> None
     (only,) = batch_ids(engine, campaign)
     zombie = claimed(engine, only)
     with engine.begin() as connection:
-        due.lapse(connection, now=LAPSED)
+        due.lapse(connection, now=LAPSED, settle=AT_ONCE)
         learn(connection, zombie, facts([message.id for message in zombie.messages[:150]]))
     assert states(engine, campaign) == {"accepted": 150, "pending": 50}
     found = batch(engine, only)
@@ -256,9 +257,9 @@ def test_the_facts_of_who_has_lost_the_lease_still_count(engine: Engine) -> None
 def test_a_lease_lapses_when_it_ends_and_not_before(engine: Engine, connection: Connection) -> None:
     (only,) = batch_ids(engine, running(engine, 1))
     assert claim(connection, only) is not None
-    assert due.lapse(connection, now=NOW + LEASE - timedelta(microseconds=1)) == []
-    assert due.lapse(connection, now=NOW + LEASE) == [only]
-    assert due.lapse(connection, now=NOW + LEASE) == []
+    assert due.lapse(connection, now=NOW + LEASE - timedelta(microseconds=1), settle=AT_ONCE) == []
+    assert due.lapse(connection, now=NOW + LEASE, settle=AT_ONCE) == [only]
+    assert due.lapse(connection, now=NOW + LEASE, settle=AT_ONCE) == []
 
 
 def test_what_never_left_us_has_never_been_sent(engine: Engine, connection: Connection) -> None:

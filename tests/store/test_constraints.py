@@ -31,6 +31,7 @@ ATTEMPT: dict[str, Any] = {
     "batch_id": 1, "call_id": "00000000-0000-0000-0000-000000000000", "kind": "send", "event": "began",
     "attempt": 1, "asked": 1, "at": NOW,
 }  # fmt: skip
+PACE: dict[str, Any] = {"label": "x", "rate": 5, "refused": 6, "learnt_at": NOW}
 POLLED = {"accepted_at": NOW, "closes_at": NOW}
 OWNER = "00000000-0000-0000-0000-000000000001"
 
@@ -45,6 +46,7 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], str]] = [
     ("campaigns", {"state": "asleep"}, "campaigns_state_check"),
     ("campaigns", {"messages": 2}, "campaigns_rows_check"),
     ("campaigns", {"hold_reason": "x"}, "campaigns_hold_check"),
+    ("campaigns", {"paused_at": NOW}, "campaigns_paused_check"),
     ("campaigns", {"state": "running"}, "campaigns_started_check"),
     ("campaigns", {"state": "finished", "started_at": NOW}, "campaigns_finished_check"),
     ("campaigns", {"state": "running", "started_at": NOW, "finished_at": NOW}, "campaigns_over_check"),
@@ -81,6 +83,8 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], str]] = [
     ("batches", {"state": "accepted", "pending": 0, "accepted": 1, **POLLED}, "batches_polled_check"),
     ("batches", {"state": "accepted", "pending": 0, "delivered": 1, "poll_at": NOW, **POLLED}, "batches_polled_check"),
     ("attempts", {"kind": "guess"}, "attempts_kind_check"),
+    ("pace", {"rate": 0}, "pace_rate_check"),
+    ("pace", {"refused": 0}, "pace_refused_check"),
 ]  # fmt: skip
 ROWS: dict[str, dict[str, Any]] = {
     "installation": {},
@@ -88,6 +92,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "messages": MESSAGE,
     "batches": BATCH,
     "attempts": ATTEMPT,
+    "pace": PACE,
 }
 
 
@@ -117,7 +122,7 @@ def test_what_cannot_be_is_refused(
     assert refusal.value.orig.diag.constraint_name == constraint  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("table", ["campaigns", "messages", "batches", "attempts"])
+@pytest.mark.parametrize("table", ["campaigns", "messages", "batches", "attempts", "pace"])
 def test_the_rows_those_differ_from_stand(connection: Connection, table: str) -> None:
     write(connection, table, ROWS[table])
 

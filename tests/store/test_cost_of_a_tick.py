@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, event, text
 
-from campaigns.dispatch import _ring, tidy
+from campaigns.dispatch import _begin, _end
 from campaigns.house import Policy
+from campaigns.kavenegar.pace import PaceView
+from campaigns.store import due
+from campaigns.store.pace import Remembered
 from tests.store.emptying import empty
-from tests.store.given import NOW, running
+from tests.store.given import AT_ONCE, NOW, running
 
 FEW, MANY = 1_000, 100_000
+OPEN = NOW + timedelta(hours=48)
 LATER = NOW + timedelta(minutes=1)
+NEWS = Remembered(rate=5.0, refused=None, at=NOW)
+VIEW = PaceView(
+    at=NOW,
+    rate=5.0,
+    max_rate=20.0,
+    fixed=False,
+    learnt=None,
+    queue_s=0.0,
+    paused_until=None,
+    code=None,
+    refusals=0,
+    pauses=0,
+    lanes={},
+)
 
 _CLOSED = text("""
     INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending, delivered, first_sent_at,
@@ -29,7 +47,12 @@ _ASKED = text("""
     INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending, accepted, first_sent_at,
                              accepted_at, closes_at, poll_at)
     SELECT :campaign, 10^9 + n * 200, 10^9 + n * 200 + 199, 'accepted', :now, 0, 200, :now, :now,
-           :now + interval '48 hours', :due
+           :closes, :due
+      FROM generate_series(CAST(:first AS bigint), :last) AS n
+""")
+_WAITING = text("""
+    INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending)
+    SELECT :campaign, :campaign * 10^9 + n * 200, :campaign * 10^9 + n * 200 + 199, 'ready', :now, 200
       FROM generate_series(CAST(:first AS bigint), :last) AS n
 """)
 _MESSAGES = text("""
@@ -50,7 +73,7 @@ class Cost:
         return sum(self.pages.values())
 
 
-def statements_of_a_tick(engine: Engine) -> list[tuple[str, Any]]:
+def statements_of_a_tick(engine: Engine, view: PaceView) -> list[tuple[str, Any]]:
     """Every statement that a tick executes, with its parameters; nothing of it is kept."""
     seen: list[tuple[str, Any]] = []
 
@@ -60,19 +83,19 @@ def statements_of_a_tick(engine: Engine) -> list[tuple[str, Any]]:
     event.listen(engine, "before_cursor_execute", note)
     try:
         with engine.connect() as connection, connection.begin() as transaction:
-            tidy(connection, now=LATER)
-            _ring(connection, now=LATER, policy=Policy(), rate=5.0)
+            _begin(connection, "account", now=LATER, settle=AT_ONCE)
+            _end(connection, "account", NEWS, now=LATER, policy=Policy(), view=view)
             transaction.rollback()
     finally:
         event.remove(engine, "before_cursor_execute", note)
     return seen
 
 
-def cost_of_a_tick(engine: Engine) -> Cost:
+def cost_of_a_tick(engine: Engine, *, rate: float = 5.0) -> Cost:
     pages: dict[str, int] = {}
     scanned: set[str] = set()
     with engine.connect() as connection, connection.begin() as transaction:
-        for statement, parameters in statements_of_a_tick(engine):
+        for statement, parameters in statements_of_a_tick(engine, replace(VIEW, rate=rate)):
             explained = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
             found = explained.scalar_one()
             plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
@@ -117,7 +140,7 @@ def costs(shared: Engine) -> dict[int, Cost]:
     found = {}
     for before, count in [(0, FEW), (FEW, MANY)]:
         _insert(shared, _CLOSED, over, before + 1, count)
-        _insert(shared, _ASKED, live[0], before // 5 + 1, count // 5, due=NOW + timedelta(hours=1))
+        _insert(shared, _ASKED, live[0], before // 5 + 1, count // 5, due=NOW + timedelta(hours=1), closes=OPEN)
         _analysed(shared)
         found[count] = cost_of_a_tick(shared)
     return found
@@ -140,7 +163,37 @@ def test_a_tick_costs_the_same_however_many_polls_are_overdue(shared: Engine, co
     campaign = running(shared, 1)
     found = []
     for first, last in [(1_000_001, 1_000_000 + FEW), (1_000_001 + FEW, 1_020_000)]:
-        _insert(shared, _ASKED, campaign, first, last, due=NOW)
+        _insert(shared, _ASKED, campaign, first, last, due=NOW, closes=OPEN)
         _analysed(shared)
         found.append(cost_of_a_tick(shared))
     assert found[1].total <= 1.5 * found[0].total + 50, found[1].pages
+
+
+@pytest.mark.parametrize("poll_at", [NOW, NOW + timedelta(minutes=10)], ids=["overdue", "waiting for the end"])
+def test_a_tick_costs_the_same_however_many_windows_are_about_to_close(
+    shared: Engine, costs: dict[int, Cost], poll_at: datetime
+) -> None:
+    campaign = running(shared, 1)
+    block = 2_000_000 if poll_at == NOW else 3_000_000
+    found = []
+    for first, last in [(block + 1, block + FEW), (block + 1 + FEW, block + 20_000)]:
+        _insert(shared, _ASKED, campaign, first, last, due=poll_at, closes=NOW + timedelta(minutes=10))
+        _analysed(shared)
+        found.append(cost_of_a_tick(shared))
+    assert found[1].total <= 1.5 * found[0].total + 50, found[1].pages
+    assert found[1].scanned & {"batches", "messages"} == set()
+
+
+def test_a_tick_costs_the_same_whether_twenty_campaigns_have_few_batches_or_many(engine: Engine) -> None:
+    """Twenty-five rings of one of them are on their way, and there is room for as many again."""
+    campaigns = [running(engine, 1) for _ in range(20)]
+    found = []
+    for first, last in [(1, 50), (51, 2_000)]:
+        for campaign in campaigns:
+            _insert(engine, _WAITING, campaign, first, last)
+        with engine.begin() as connection:
+            due.ring_ready(connection, now=LATER, since=LATER, room=25)
+        _analysed(engine)
+        found.append(cost_of_a_tick(engine, rate=10.0))
+    assert found[1].total <= 1.5 * found[0].total + 50, found[1].pages
+    assert found[1].scanned & {"batches", "messages"} == set()

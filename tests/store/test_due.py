@@ -13,7 +13,21 @@ from sqlalchemy import Connection, Engine, text
 from campaigns import plan
 from campaigns.dispatch import tidy
 from campaigns.store import batches, due, polls
-from tests.store.given import LEASE, NOW, WINDOW, batch, batch_ids, claimed, draft, facts, learn, lies, running, states
+from tests.store.given import (
+    AT_ONCE,
+    LEASE,
+    NOW,
+    WINDOW,
+    batch,
+    batch_ids,
+    claimed,
+    draft,
+    facts,
+    learn,
+    lies,
+    running,
+    states,
+)
 
 SECOND = timedelta(seconds=1)
 RING_AGAIN = timedelta(seconds=10)
@@ -37,6 +51,50 @@ def test_campaigns_take_turns_whatever_their_size(engine: Engine) -> None:
     big, middle, small = running(engine, 4000), running(engine, 600), running(engine, 200)
     assert campaign_of(engine, ring(engine, room=7)) == {big: 3, middle: 3, small: 1}
     assert campaign_of(engine, ring(engine, room=11)) == {big: 4}
+
+
+def test_a_small_campaign_behind_a_huge_one_has_its_turns_at_once(engine: Engine) -> None:
+    """Forty rings of the huge one wait for a worker: these were its turns, and the next are the small one's."""
+    huge = running(engine, 100 * 200)
+    assert campaign_of(engine, ring(engine, room=40)) == {huge: 40}
+    small = running(engine, 10 * 200)
+
+    shares = [campaign_of(engine, ring(engine, room=40 + n, now=NOW + SECOND)) for n in (1, 4, 9)]
+
+    assert shares == [{small: 1}, {small: 3}, {small: 5}]
+
+
+@pytest.mark.parametrize("room", [1, 2, 3, 8, 15])
+def test_a_small_campaign_gets_at_least_its_half_of_what_the_pace_takes(engine: Engine, room: int) -> None:
+    huge = running(engine, 100 * 200)
+    for batch_id in ring(engine, room=room):
+        claimed(engine, batch_id)
+    small = running(engine, 10 * 200)
+    share = campaign_of(engine, ring(engine, room=room, now=NOW + SECOND))
+    assert share[small] >= min(10, room / 2)
+    assert share[small] + share[huge] == room
+
+
+def test_turns_that_come_to_the_same_do_not_always_go_to_the_older_campaign(engine: Engine) -> None:
+    """A slow pace: one ring a tick, answered before the next. Five batches would else wait for the end of a hundred."""
+    running(engine, 100 * 200)
+    small = running(engine, 5 * 200)
+    seconds = range(60)
+    for second in seconds:
+        for batch_id in ring(engine, room=1, now=NOW + second * SECOND):
+            held = claimed(engine, batch_id, now=NOW + second * SECOND)
+            with engine.begin() as connection:
+                learn(connection, held, facts([message.id for message in held.messages]))
+    assert states(engine, small) == {"accepted": 1000}
+
+
+def test_the_rings_of_a_campaign_that_was_paused_leave_their_room_to_the_others(engine: Engine) -> None:
+    paused = running(engine, 100 * 200)
+    assert len(ring(engine, room=5)) == 5
+    with engine.begin() as connection:
+        plan.pause(connection, paused, now=NOW)
+    other = running(engine, 10 * 200)
+    assert campaign_of(engine, ring(engine, room=5, now=NOW + SECOND)) == {other: 5}
 
 
 def test_the_oldest_due_batch_of_a_campaign_is_rung_for_first(engine: Engine) -> None:
@@ -172,7 +230,7 @@ def test_one_campaign_that_cannot_end_does_not_stop_the_tick_for_all(engine: Eng
         plan.start(connection, campaign, now=NOW, at=NOW + timedelta(days=1))
         plan.pause(connection, campaign, now=NOW)
     with engine.begin() as connection:
-        tidy(connection, now=NOW)
+        tidy(connection, now=NOW, settle=AT_ONCE)
 
 
 @pytest.fixture
@@ -184,5 +242,5 @@ def quiet(engine: Engine) -> Iterator[Connection]:
 
 
 def test_the_tick_leaves_a_sign_that_it_came(quiet: Connection) -> None:
-    tidy(quiet, now=NOW)
+    tidy(quiet, now=NOW, settle=AT_ONCE)
     assert quiet.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one() == NOW

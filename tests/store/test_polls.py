@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
-from uuid import uuid4
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.rules.states import MessageState
 from campaigns.store import messages, polls
-from campaigns.store.records import Asked
-from tests.store.given import FIRST_POLL, LEASE, NOW, WINDOW, accepted, batch, batch_ids, facts, lies, states
+from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids, facts, lies, states
+from tests.store.polling import DUE, HOUR, all_ids, asked_ids, settle, take
 
-DUE = NOW + FIRST_POLL
-HOUR = timedelta(hours=1)
 M = MessageState
-
-
-def take(engine: Engine, *, now: datetime = DUE) -> list[Asked]:
-    with engine.begin() as connection:
-        return polls.claim(connection, now=now, lease=LEASE)
-
-
-def asked_ids(asked: Sequence[Asked]) -> list[int]:
-    return [id_ for each in asked for id_ in each.message_ids.values()]
-
-
-def settle(
-    engine: Engine,
-    asked: Sequence[Asked],
-    *,
-    delivered: Sequence[int] = (),
-    now: datetime = DUE,
-    after: timedelta = HOUR,
-) -> int:
-    """Answer a poll: `delivered` have their verdict, the others are asked about again."""
-    with engine.begin() as connection:
-        return polls.settle(
-            connection,
-            asked,
-            facts(delivered, M.DELIVERED, 10),
-            next_polls=[now if each.resume_at is not None else now + after for each in asked],
-            call_id=uuid4(),
-            now=now,
-        )
-
-
-def all_ids(engine: Engine, campaign: int) -> list[int]:
-    with engine.connect() as connection:
-        rows = connection.execute(
-            text("SELECT id FROM sms.messages WHERE campaign_id = :id ORDER BY id"), {"id": campaign}
-        )
-        return list(rows.scalars())
 
 
 def test_nothing_is_asked_before_it_is_due(engine: Engine, connection: Connection) -> None:

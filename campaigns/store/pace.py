@@ -1,0 +1,48 @@
+"""What the gateway has taught the pace, kept where neither a flush nor a restart of Redis reaches.
+
+Nobody waits for this: Redis keeps the pace, and comes here only once it knows nothing any more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The last good rate of an account.
+
+    `rate` is the most calls a second that the gateway took, `refused` the least that it did not, None if it took all;
+    `at` is when that was last confirmed, on the clock of the Redis server.
+    """
+
+    rate: float
+    refused: float | None
+    at: datetime
+
+
+# What had this account's gateway taught us, when that was last written down?
+_RECALL: Final = text("SELECT rate, refused, learnt_at FROM sms.pace WHERE label = :label")
+
+
+def recall(connection: Connection, account: str) -> Remembered | None:
+    """What is known of `account`, the label under which the pace keeps it; None where nothing is."""
+    row = connection.execute(_RECALL, {"label": account}).one_or_none()
+    return None if row is None else Remembered(row.rate, row.refused, row.learnt_at)
+
+
+# This is what it teaches now.
+_REMEMBER: Final = text("""
+    INSERT INTO sms.pace (label, rate, refused, learnt_at) VALUES (:label, :rate, :refused, :at)
+        ON CONFLICT (label) DO UPDATE
+       SET rate = excluded.rate, refused = excluded.refused, learnt_at = excluded.learnt_at
+""")
+
+
+def remember(connection: Connection, account: str, known: Remembered) -> None:
+    """Replace what is known of `account`."""
+    connection.execute(_REMEMBER, {"label": account, "rate": known.rate, "refused": known.refused, "at": known.at})
