@@ -26,13 +26,16 @@ from sqlalchemy.orm import Session
 from campaigns import intake as _intake
 from campaigns import plan as _plan
 from campaigns import report as _report
+from campaigns import waiting as _waiting
 from campaigns.errors import BadInput, CampaignsError, IllegalMove, KeyConflict, NotFound
 from campaigns.intake import Estimate, Recipients, estimate
+from campaigns.kavenegar.pace import PaceView
 from campaigns.report import Report
 from campaigns.rules.states import CampaignState, MessageState
 from campaigns.rules.text import MAX_CHARACTERS
 from campaigns.store import campaigns as _store
 from campaigns.store.records import Campaign, Progress
+from campaigns.waiting import Waiting
 
 __all__ = [
     "BadInput",
@@ -47,6 +50,7 @@ __all__ = [
     "Progress",
     "Recipients",
     "Report",
+    "Waiting",
     "cancel",
     "create",
     "estimate",
@@ -59,6 +63,7 @@ __all__ = [
     "resume",
     "send_uncertain",
     "start",
+    "waiting",
 ]
 
 
@@ -147,6 +152,15 @@ def newest(bind: Connection | Session, *, limit: int = 20) -> list[Campaign]:
 def progress(bind: Connection | Session, campaign_id: int) -> Progress:
     """How many messages stand where; cheap enough to ask every second. Raises: NotFound."""
     return _store.progress(_connection(bind), campaign_id)
+
+
+def waiting(bind: Connection | Session, campaign_id: int, *, pace: PaceView | None = None) -> Waiting | None:
+    """Why a campaign waits, as a word, a sentence and a time; None when it is over. Cheap enough for every second.
+
+    With the `pace` of now it also tells when sending ends, and whether all calls pause. Raises: NotFound.
+    """
+    connection = _connection(bind)
+    return _waiting.why(connection, campaign_id, now=_now(connection), pace=pace)
 
 
 def report(bind: Connection | Session, campaign_id: int) -> Report:

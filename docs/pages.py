@@ -1,4 +1,4 @@
-"""Writes the pages that are told by the code: states, codes, settings. `scripts/docs` runs it; a test compares."""
+"""Writes the pages told by the code: states, codes, metrics, settings. `scripts/docs` runs it; a test compares."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from campaigns.kavenegar.codes import RETURN_CODES, STATUSES
 from campaigns.rules import states
+from worker.metrics.families import HOUSE, PACE, UP
 from worker.settings import load, rows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +20,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Every page and the text it should have."""
     yield ROOT / "docs" / "states.md", states_page()
     yield ROOT / "docs" / "codes.md", codes_page()
+    yield ROOT / "docs" / "metrics.md", metrics_page()
     readme = ROOT / "README.md"
     yield readme, within(readme.read_text(encoding="utf-8"), "settings", settings_table())
 
@@ -80,6 +82,42 @@ def codes_page() -> str:
         refunded = "yes" if status.refunded else ""
         told.append(f"| {status.status} | {status.state or ''} | {status.meaning} | {refunded} | {status.source} |")
     return "\n".join([*told, ""])
+
+
+METRICS_ARE_FOR = """\
+Written by `scripts/docs` from `worker/metrics/families.py`.
+
+The process `metrics` of the Procfile tells them at `http://METRICS_ADDRESS:METRICS_PORT/metrics` to whoever sends the
+name and the password of `METRICS_BASIC_AUTH`; `/healthz` answers everybody. They are read from Redis and PostgreSQL
+when they are asked for, for all hosts together: one such process is enough. A scrape reads no messages, and of batches
+only those that are open. All are gauges.
+
+```yaml
+scrape_configs:
+  - job_name: kavenegar
+    basic_auth: {username: prometheus, password_file: /etc/prometheus/kavenegar-password}
+    static_configs: [{targets: ["127.0.0.1:9540"]}]
+```
+
+Worth waking somebody for: `kavenegar_up == 0`, `kavenegar_tick_age_seconds > 60`, `kavenegar_account_on_hold == 1`,
+`kavenegar_batches_overdue_seconds > 600`, and an increase of `kavenegar_messages_uncertain`.
+"""
+
+
+def metrics_page() -> str:
+    """Every metric, in tables."""
+    told = ["# Metrics\n", METRICS_ARE_FOR]
+    for title, families in (
+        ("The process", (UP,)),
+        ("The pace, from Redis", PACE),
+        ("The house, from PostgreSQL", HOUSE),
+    ):
+        told += [f"## {title}\n", "| metric | label | meaning |", "|---|---|---|"]
+        for family in families:
+            label = f"`{family.label}`" if family.label else ""
+            told.append(f"| `{family.name}` | {label} | {family.meaning} |")
+        told.append("")
+    return "\n".join(told)
 
 
 def settings_table() -> str:

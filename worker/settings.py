@@ -3,115 +3,28 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
-
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from typing import Any
 
 from campaigns.errors import BadInput
 from campaigns.house import Policy
-
-_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
-
-
-def duration(value: str) -> timedelta:
-    """`90s`, `5m`, `48h`, `2d`, `500ms`."""
-    match = _DURATION.match(value.strip().lower())
-    if match is None:
-        raise ValueError("a duration such as 90s, 5m or 48h")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-
-
-def lasting(value: str) -> timedelta:
-    """A duration above zero."""
-    found = duration(value)
-    if not found:
-        raise ValueError("a duration above zero such as 90s, 5m or 48h")
-    return found
-
-
-def durations(value: str) -> tuple[timedelta, ...]:
-    """Durations in ascending order, separated by commas."""
-    found = tuple(duration(item) for item in value.split(",") if item.strip())
-    if not found or list(found) != sorted(set(found)):
-        raise ValueError("durations in ascending order, separated by commas, such as 5m,10m,1h")
-    return found
-
-
-def positive(value: str) -> float:
-    """A number above zero."""
-    try:
-        number = float(value)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise ValueError("a number above zero")
-    return number
-
-
-def count(value: str) -> int:
-    """A whole number above zero."""
-    if not value.strip().isdigit() or int(value) == 0:
-        raise ValueError("a whole number above zero")
-    return int(value)
-
-
-def yes_or_no(value: str) -> bool:
-    """`yes` or `no`."""
-    if value.strip().lower() not in {"yes", "no"}:
-        raise ValueError("yes or no")
-    return value.strip().lower() == "yes"
-
-
-def database_url(value: str) -> str:
-    """A PostgreSQL URL; the driver is always psycopg 3."""
-    right = "a PostgreSQL address such as postgresql://user:password@host/database"
-    scheme, _, rest = value.strip().partition("://")
-    if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
-        raise ValueError(right)
-    try:
-        make_url(f"postgresql+psycopg://{rest}")
-    except (ArgumentError, ValueError):
-        raise ValueError(right) from None
-    return f"postgresql+psycopg://{rest}"
-
-
-def broker_url(value: str) -> str:
-    """A Redis or Valkey URL."""
-    if not value.startswith(("redis://", "rediss://", "unix://", "redis+socket://")):
-        raise ValueError("a Redis or Valkey address such as redis://:password@host:6379/0")
-    return value
-
-
-def http_url(value: str) -> str:
-    """Scheme and host of an http or https address."""
-    parts = urlsplit(value.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError("scheme and host alone, such as https://api.kavenegar.com")
-    return value.strip().rstrip("/")
-
-
-def api_key(value: str) -> str:
-    """The account's key."""
-    key = value.strip()
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("a key: it holds a character that no key has")
-    return key
-
-
-def log_level(value: str) -> str:
-    """The name of a level."""
-    level = value.strip().upper()
-    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise ValueError("DEBUG, INFO, WARNING or ERROR")
-    return level
+from worker.spelling import (
+    api_key,
+    broker_url,
+    count,
+    database_url,
+    duration,
+    durations,
+    http_url,
+    lasting,
+    log_level,
+    name_and_password,
+    positive,
+    yes_or_no,
+)
 
 
 def _about(default: str | None, parse: Callable[[str], Any], meaning: str, *, secret: bool = False) -> dict[str, Any]:
@@ -175,11 +88,39 @@ class Settings:
             "no", yes_or_no, "whether our address is registered for sms/select: resolving then looks closer"
         )
     )
-    pace_start: float = field(metadata=_about("5", positive, "requests a second to start with"))
-    pace_max: float = field(metadata=_about("20", positive, "requests a second never to exceed"))
+    pace_start: float = field(metadata=_about("5", positive, "calls a second to start with, before anything is learnt"))
+    pace_max: float = field(
+        metadata=_about("20", positive, "calls a second never to exceed; raise it where the gateway may take more")
+    )
+    pace_fixed: float | None = field(
+        metadata=_about(
+            None,
+            positive,
+            "the limit, where it is known: calls keep to 99 % of it, and PACE_START and PACE_MAX mean nothing",
+        )
+    )
+    pace_egress: str = field(
+        metadata=_about("default", str.strip, "hosts that call from one address share this name, and one pace")
+    )
+    pace_name: str | None = field(
+        metadata=_about(
+            None, str.strip, "stands for the account's key where the pace is looked up, for processes without the key"
+        )
+    )
     send_threads: int = field(metadata=_about("24", count, "threads of the worker that sends"))
     poll_threads: int = field(metadata=_about("8", count, "threads of the worker that polls and dispatches"))
     flower_port: int = field(metadata=_about("5555", count, "where Flower listens"))
+    metrics_address: str = field(metadata=_about("127.0.0.1", str.strip, "the address at which Prometheus finds us"))
+    metrics_port: int = field(metadata=_about("9540", count, "the port of METRICS_ADDRESS"))
+    metrics_basic_auth: str | None = field(
+        repr=False,
+        metadata=_about(
+            None,
+            name_and_password,
+            "name:password that Prometheus has to send (or METRICS_BASIC_AUTH_FILE)",
+            secret=True,
+        ),
+    )
     log_level: str = field(metadata=_about("INFO", log_level, "DEBUG, INFO, WARNING or ERROR"))
 
     @property
@@ -226,7 +167,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             "LEASE must be at least HTTP_DEADLINE and UNKNOWN_SETTLE together: once it lapses, the gateway is asked at "
             "once, and must have had its time"
         )
-    if settings.pace_start > settings.pace_max:
+    if settings.pace_fixed is None and settings.pace_start > settings.pace_max:
         raise BadInput("PACE_START must not be above PACE_MAX")
     return settings
 

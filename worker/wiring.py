@@ -71,15 +71,25 @@ def engine() -> Engine:
 
 @cache
 def pace() -> Throttle:
-    """The pace that every worker shares. Raises: BadInput when the broker or the key is missing."""
+    """The pace that every worker shares. Raises: BadInput when the broker is missing, or both key and PACE_NAME."""
     where, chosen = places(), settings()
     if where.broker_url is None:
         raise BadInput("BROKER_URL is not set: the pace that all workers share lives there")
+    account = chosen.pace_name or where.api_key
+    if account is None:
+        raise BadInput("neither KAVENEGAR_API_KEY nor PACE_NAME is set: nobody can tell whose pace is meant")
+    return throttle(chosen, where.broker_url, account_label(account, chosen.pace_egress))
+
+
+def throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
+    """The pace under this label, found or fixed as the settings say."""
+    fixed = chosen.pace_fixed
     return Throttle(
-        connect(where.broker_url),
-        account=account_label(_api_key(where)),
-        start_rate=chosen.pace_start,
-        max_rate=chosen.pace_max,
+        connect(broker_url),
+        account=account,
+        start_rate=chosen.pace_start if fixed is None else fixed,
+        max_rate=chosen.pace_max if fixed is None else fixed,
+        fixed=fixed is not None,
     )
 
 
@@ -102,9 +112,9 @@ def _api_key(where: Places) -> str:
     return where.api_key
 
 
-def account_label(api_key: str) -> str:
-    """A name for an account that does not tell its key."""
-    return hashlib.sha256(b"kavenegar-campaigns:" + api_key.encode()).hexdigest()[:12]
+def account_label(account: str, egress: str) -> str:
+    """A name for an account, by its key, and the address it calls from; it does not tell the key."""
+    return hashlib.sha256(f"kavenegar-campaigns:{account}\0{egress}".encode()).hexdigest()[:12]
 
 
 @cache

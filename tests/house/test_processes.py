@@ -6,7 +6,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import yaml
 
 from worker.embedded import ports, postgres, procfile, wheels
 from worker.embedded.locks import wait_until
+from worker.settings import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMPOSE = PROJECT / "docker-compose.yml"
@@ -28,6 +31,7 @@ PROCESSES = procfile.read(PROJECT / "Procfile")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["services"]
 ENDING = {"migrate"}
 WORKERS = {"worker-send", "worker-poll"}
+WATCHED = {"flower", "metrics"}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
 every_process = pytest.mark.parametrize("name", PROCESSES)
@@ -77,19 +81,27 @@ def test_no_service_runs_as_root_or_may_become_it(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
-def test_only_flower_can_be_reached_and_only_from_this_machine() -> None:
+def test_only_those_that_ask_for_a_password_can_be_reached_and_only_from_this_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert list(published) == ["flower"]
-    assert all(port.startswith("127.0.0.1:") for port in published["flower"])
+    assert set(published) == WATCHED
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert all(service["networks"] == ["inside"] for name, service in SERVICES.items() if name in SERVERS)
 
 
-def test_flower_starts_with_a_password_or_not_at_all() -> None:
+@pytest.mark.parametrize("name", sorted(WATCHED))
+def test_what_can_be_reached_starts_with_a_password_or_not_at_all(name: str) -> None:
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
+    nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere", "BROKER_URL": "redis://127.0.0.1:1/0"}
     asked = subprocess.run(
-        ["sh", "-c", PROCESSES["flower"]], env={"PATH": os.defpath}, capture_output=True, check=False
+        ["sh", "-c", PROCESSES[name]],
+        env={"PATH": programs, "PYTHONPATH": str(PROJECT), "KAVENEGAR_API_KEY": "a-key", **nowhere},
+        capture_output=True,
+        timeout=60,
+        check=False,
     )
     assert asked.returncode != 0
-    assert b"FLOWER_BASIC_AUTH" in asked.stderr
+    assert f"{name.upper()}_BASIC_AUTH" in (said := asked.stderr.decode())
+    assert "is not set: it holds name:password" in said
 
 
 @pytest.mark.parametrize("name", sorted(WORKERS))
@@ -110,6 +122,15 @@ def test_only_the_workers_hold_the_api_key() -> None:
     holders = {name for name, service in SERVICES.items() if "KAVENEGAR_API_KEY" in service.get("environment", {})}
     assert holders == WORKERS
     assert {name for name, service in SERVICES.items() if "env_file" in service} == WORKERS
+
+
+def test_every_process_finds_the_same_pace_though_only_the_workers_hold_the_key() -> None:
+    chosen = {name: {k: v for k, v in SERVICES[name]["environment"].items() if k.startswith("PACE_")}
+              for name in PROCESSES}  # fmt: skip
+    names = {setting.name.upper() for setting in fields(Settings) if setting.name.startswith("pace_")}
+    assert all(set(found) == names for found in chosen.values())
+    assert len({tuple(sorted(found.items())) for found in chosen.values()}) == 1
+    assert chosen["metrics"]["PACE_NAME"] == "${PACE_NAME:-campaigns}"
 
 
 def test_what_must_be_set_stands_in_the_example() -> None:

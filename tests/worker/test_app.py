@@ -13,6 +13,7 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
+from tests.conftest import _create
 from tests.world import batch_ids, numbers, running
 from worker import embedded
 
@@ -176,14 +177,34 @@ def test_the_beat_ticks_every_second_and_a_tick_that_waited_is_dropped(described
 # ── what is really on the wire ──
 
 
+ACCEPTED_LONG_AGO = """
+    UPDATE sms.messages SET state = 'accepted', gateway_id = id;
+    UPDATE sms.batches SET state = 'accepted', pending = 0, accepted = 200, poll_at = now(),
+                           accepted_at = now() - interval '30 hours', closes_at = now() + interval '18 hours';
+    UPDATE sms.batches SET closes_at = now() + interval '9 minutes' WHERE id = (SELECT min(id) FROM sms.batches)
+"""
+
+
 @pytest.fixture(scope="module")
 def rung(request: pytest.FixtureRequest) -> dict[str, Any]:
     """One tick of a process with 600 messages to send, and another after the broker was flushed."""
+    return _rung(request, "rung")
+
+
+@pytest.fixture(scope="module")
+def rung_for_polls(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The same where the gateway has the 600 messages, and 200 of them will soon be too old to be asked about."""
+    return _rung(request, "rung_for_polls", ACCEPTED_LONG_AGO)
+
+
+def _rung(request: pytest.FixtureRequest, database: str, story: str = "SELECT") -> dict[str, Any]:
     servers: embedded.Attached = request.getfixturevalue("servers")
-    engine: Engine = _engine(request)
+    engine: Engine = _create(servers, database, request.getfixturevalue("_template"))
     with redis.Redis.from_url(str(servers.broker_url)) as broker:
         broker.flushall()
     campaign = running(engine, 600, text="متن محرمانه برای {name}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql(story)
     told = run(
         RING,
         DATABASE_URL=engine.url.render_as_string(hide_password=False),
@@ -197,12 +218,6 @@ def rung(request: pytest.FixtureRequest) -> dict[str, Any]:
     return told
 
 
-def _engine(request: pytest.FixtureRequest) -> Engine:
-    from tests.conftest import _create
-
-    return _create(request.getfixturevalue("servers"), "rung", request.getfixturevalue("_template"))
-
-
 def bodies(messages: list[str]) -> list[Any]:
     return [json.loads(base64.b64decode(json.loads(raw)["body"])) for raw in messages]
 
@@ -213,6 +228,15 @@ def test_a_ring_carries_one_id_and_nothing_else(rung: dict[str, Any]) -> None:
     assert sorted(arguments[0] for arguments, _, _ in found) == rung["batches"]
     assert all(len(arguments) == 1 and keywords == {} for arguments, keywords, _ in found)
     assert all(rung["first"][queue] == [] for queue in QUEUES - {"send"})
+
+
+def test_a_poll_is_rung_for_without_any_id_and_says_whether_windows_are_about_to_close(
+    rung_for_polls: dict[str, Any],
+) -> None:
+    assert rung_for_polls["summary"] == "poll 2 closing 1"
+    found = bodies(rung_for_polls["first"]["poll"])
+    assert sorted(arguments for arguments, _, _ in found) == [[], [True]]
+    assert all(keywords == {} for _, keywords, _ in found)
 
 
 def test_no_number_and_no_text_is_anywhere_in_a_raw_message(rung: dict[str, Any]) -> None:

@@ -42,8 +42,9 @@ def test_a_database_without_our_tables_is_told_to_be_migrated(command: Command, 
     assert command("list", "--json").answer == []
 
 
-def test_without_a_broker_the_credit_cannot_be_asked(command: Command) -> None:
-    said = command("credit", BROKER_URL="redis://127.0.0.1:1/0")
+@pytest.mark.parametrize("arguments", [("credit",), ("pace",), ("pace", "--json"), ("pace", "--watch")])
+def test_without_a_broker_neither_credit_nor_pace_can_be_told(arguments: tuple[str, ...], command: Command) -> None:
+    said = command(*arguments, BROKER_URL="redis://127.0.0.1:1/0")
 
     assert said.exit == 3
     assert "Redis" in said.sentence

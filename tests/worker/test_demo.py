@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -9,8 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.worker.conftest import Command
+from worker.demo.keeper import read_place
+from worker.demo.surroundings import FLOWER_USER
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -41,6 +45,13 @@ def test_a_demo_comes_true_and_stays_when_it_is_told_to(alone: Command, home: Pa
                    KAVENEGAR_API_KEY=None)  # fmt: skip
     assert doctor.exit == 0, doctor
     assert {each["name"]: each["level"] for each in doctor.answer["findings"]}["workers"] == "ok"
+
+    place = read_place(home)
+    assert place is not None
+    told = requests.get(place.metrics_url, auth=(FLOWER_USER, place.flower_password), timeout=30).text
+    assert 'kavenegar_up{part="redis"} 1.0' in told
+    assert 'kavenegar_up{part="postgresql"} 1.0' in told
+    assert re.search(r'kavenegar_pace_calls_last_minute\{lane="send"\} [1-9]', told)
 
     again = alone("demo", file, "--text", "سلام {name}")
     assert again.exit == 0, again

@@ -11,13 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from campaigns.errors import BadInput
-from worker.settings import Settings, duration, durations, load, rows
+from worker.settings import Settings, load, rows
+from worker.spelling import duration, durations
 
 SECRET = "hunter2hunter2"
 SECRETS = {
     "DATABASE_URL": f"postgresql://somebody:{SECRET}@db.example/sms",
     "BROKER_URL": f"redis://:{SECRET}@broker.example:6379/0",
     "KAVENEGAR_API_KEY": SECRET,
+    "METRICS_BASIC_AUTH": f"prometheus:{SECRET}",
 }
 
 
@@ -85,6 +87,10 @@ def test_durations_come_in_ascending_order_or_not_at_all(seconds: list[int]) -> 
         ("PACE_MAX", "inf"),
         ("PACE_MAX", "nan"),
         ("PACE_START", "100"),
+        ("PACE_FIXED", "0"),
+        ("METRICS_BASIC_AUTH", "password"),
+        ("METRICS_BASIC_AUTH", "name:"),
+        ("METRICS_PORT", "0"),
         ("LOG_LEVEL", "loud"),
         ("MAY_SELECT", "perhaps"),
         ("DATABASE_URL", "mysql://somebody@db.example/sms"),
@@ -139,7 +145,7 @@ def test_only_secrets_are_read_from_files(tmp_path: Path) -> None:
     assert load({"LEASE_FILE": str(tmp_path / "x")}).lease == timedelta(seconds=120)
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "BROKER_URL"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "BROKER_URL", "METRICS_BASIC_AUTH"])
 def test_a_refusal_does_not_tell_a_secret(name: str) -> None:
     with pytest.raises(BadInput) as refusal:
         load({name: f"nonsense {SECRET}"})

@@ -3,7 +3,7 @@
     root      the command itself, its help, and which commands it has
     door      the one way out: every error becomes a sentence and an exit code, never a traceback
     words     times, money, numbers and tables as people and programs read them
-    waiting   why a campaign does not move, in one line
+    standing  where a campaign stands at a moment
     live      its progress, as bars or as lines
 
 and a file for each group of commands.

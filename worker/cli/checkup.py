@@ -22,8 +22,9 @@ from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import connect
 from campaigns.store import health, installation, migrate
 from campaigns.store.installation import Installation
+from campaigns.waiting import SILENT_AFTER
 from worker import wiring
-from worker.cli.waiting import SILENT_AFTER_S
+from worker.cli.pace import how_found, pause
 from worker.cli.words import duration, moment
 from worker.logs import redact
 from worker.settings import Settings
@@ -66,6 +67,7 @@ def examine() -> Iterator[Finding]:
     broker = _broker(where.broker_url)
     yield broker
     if broker.level is Level.OK:
+        yield _pace()
         yield from _workers()
         yield from _gateway()
 
@@ -140,7 +142,7 @@ def _dispatcher(found: Installation, *, running: int, now: datetime) -> Finding:
     if found.ticked_at is None:
         return Finding("dispatcher", level, "it has never run on this database", do)
     silence_s = (now - found.ticked_at).total_seconds()
-    if silence_s > SILENT_AFTER_S:
+    if silence_s > SILENT_AFTER.total_seconds():
         waiting = f", and {running:,} campaigns run" if running else ""
         return Finding("dispatcher", level, f"it has been silent for {duration(silence_s)}{waiting}", do)
     return Finding("dispatcher", Level.OK, f"it ticked {max(silence_s, 0):.0f} s ago")
@@ -202,6 +204,17 @@ def _broker(url: str | None) -> Finding:
         said = redact(str(why).partition("\n")[0])
         return Finding("broker", Level.BAD, f"it does not answer: {said}", "start it, or correct BROKER_URL")
     return Finding("broker", Level.OK, "it answers")
+
+
+def _pace() -> Finding:
+    try:
+        view = wiring.pace().view()
+    except CampaignsError as why:
+        return Finding("pace", Level.BAD, str(why), "correct BROKER_URL, and KAVENEGAR_API_KEY or PACE_NAME")
+    if paused := pause(view):
+        do = "nothing: calls go on by themselves, slower; `campaigns pace --watch` shows how"
+        return Finding("pace", Level.WARN, f"all calls pause {paused}", do)
+    return Finding("pace", Level.OK, f"{view.rate:.2f} calls a second, {how_found(view)}")
 
 
 def _workers() -> Iterator[Finding]:

@@ -109,6 +109,7 @@ def _say_kept(place: Place) -> None:
     words.facts(
         [
             ("  Flower", story.flower(place)),
+            ("  metrics", f"{place.metrics_url} (the same user and password)"),
             ("  the command", f"CAMPAIGNS_HOME={place.home} {program} list"),
             ("  once more", f"{program} demo"),
             ("  stop it all", f"{program} demo --stop"),

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from worker.cli.waiting import Standing, why
+from worker.cli.standing import Standing, sentence
 from worker.cli.words import Paper, moment, printable, say, share
 
 LOOK_EVERY_S: Final = 1.0
@@ -32,7 +32,7 @@ class Picture(Protocol):
         """Leave the last moment standing."""
 
 
-def follow(look: Callable[[], Standing], *, explain: Explain = why) -> Iterator[Standing]:
+def follow(look: Callable[[], Standing], *, explain: Explain = sentence) -> Iterator[Standing]:
     """Show the campaign every second; each look is handed on, and whoever follows decides when it is enough."""
     picture = Bars() if Paper().is_terminal else Lines()
     try:
@@ -78,7 +78,7 @@ class Lines:
     """A line whenever something moved, and otherwise every quarter of a minute."""
 
     def __init__(self) -> None:
-        self._said = ""
+        self._said: object = None
         self._said_at = 0.0
 
     def show(self, now: Standing, remark: str) -> None:
@@ -89,9 +89,10 @@ class Lines:
             f"verdicts {now.settled:,} ({share(now.settled, whole)})"
         )
         line = f"{line}; {remark}" if remark else line
-        if line != self._said or time.monotonic() - self._said_at > SAY_AT_LEAST_EVERY_S:
+        news = (now.sent, now.settled, now.campaign.state, now.waiting and now.waiting.reason)
+        if news != self._said or time.monotonic() - self._said_at > SAY_AT_LEAST_EVERY_S:
             say(f"{moment(now.at)}  {line}")
-            self._said, self._said_at = line, time.monotonic()
+            self._said, self._said_at = news, time.monotonic()
 
     def close(self) -> None:
         """Nothing is left open."""

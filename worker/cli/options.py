@@ -11,9 +11,10 @@ from typing import Any, BinaryIO, Final, TypeVar
 import click
 
 from campaigns import BadInput
+from campaigns.waiting import TEHRAN
 from worker import wiring
 from worker.cli.exits import Exit
-from worker.cli.words import TEHRAN, moment, printable, say
+from worker.cli.words import moment, printable, say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

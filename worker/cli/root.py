@@ -13,6 +13,8 @@ from worker.cli.doctor import doctor
 from worker.cli.exits import Exit
 from worker.cli.making import create, estimate
 from worker.cli.mending import epoch, uncertain_
+from worker.cli.metrics import metrics
+from worker.cli.pace import pace
 from worker.cli.reporting import report, verify
 from worker.cli.sandbox import sandbox
 from worker.cli.setup import migrate, settings
@@ -78,9 +80,11 @@ for command in (
     uncertain_,
     epoch,
     credit,
+    pace,
     migrate,
     settings,
     doctor,
+    metrics,
     sandbox,
     demo,
 ):

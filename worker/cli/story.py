@@ -16,12 +16,17 @@ from sqlalchemy import Connection, Engine
 
 import campaigns
 from campaigns import Campaign, CampaignState
+from campaigns.kavenegar.throttle import Throttle
 from campaigns.store.database import Database, make_engine
-from worker.cli import live, reporting, waiting, words
-from worker.cli.waiting import Standing
+from campaigns.waiting import Reason
+from worker import wiring
+from worker.cli import live, reporting, words
+from worker.cli.standing import Glance, Standing, sentence, standing
 from worker.demo import ledger, surroundings
 from worker.demo.leash import Held
 from worker.demo.surroundings import FLOWER_USER, Place
+from worker.embedded import SANDBOX_API_KEY
+from worker.settings import load
 
 STALLED_AFTER_S: Final = 90.0
 ASKED_ABOUT_WHOLE: Final = 10_000
@@ -100,9 +105,14 @@ def flower(place: Place) -> str:
 
 def _follow(held: Held, engine: Engine, campaign_id: int) -> Standing:
     """Show progress until the campaign is over, waits for a person, or has not moved for too long."""
-    database = Database(engine)
+    database, pace = Database(engine), _pace(held.place)
+    glance = Glance(lambda: pace)
+
+    def look() -> Standing:
+        return database(standing, campaign_id, now=database.now(), pace=glance.look())
+
     moved_at, last = time.monotonic(), (-1, -1)
-    for now in live.follow(lambda: database(waiting.standing, campaign_id, now=database.now()), explain=_explain):
+    for now in live.follow(look, explain=_explain):
         held.check()
         if now.campaign.finished_at is not None or now.waits_for_a_person:
             return now
@@ -113,14 +123,21 @@ def _follow(held: Held, engine: Engine, campaign_id: int) -> Standing:
     raise AssertionError("a campaign is followed until we say that it is enough")
 
 
+def _pace(place: Place) -> Throttle:
+    """The one that the demo's workers keep."""
+    chosen = load(surroundings.environment(place))
+    return wiring.throttle(chosen, place.broker_url, wiring.account_label(SANDBOX_API_KEY, chosen.pace_egress))
+
+
 def _explain(now: Standing) -> str | None:
-    return "the workers are starting" if waiting.silent(now) else waiting.why(now)
+    silent = now.waiting is not None and now.waiting.reason is Reason.SILENT
+    return "the workers are starting" if silent else sentence(now)
 
 
 def _proven(place: Place, engine: Engine, ended: Standing, *, out: Path) -> bool:
     campaign = ended.campaign
     if campaign.state is not CampaignState.FINISHED:
-        why = waiting.why(ended) or f"nothing has moved for {STALLED_AFTER_S:.0f} s"
+        why = sentence(ended) or f"nothing has moved for {STALLED_AFTER_S:.0f} s"
         words.say(f"campaign {campaign.id} did not come to its end: {why}", f"the logs are in {place.home / 'logs'}")
         return False
     with engine.connect() as connection:

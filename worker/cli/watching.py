@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import click
+from sqlalchemy import Connection
 
 import campaigns
-from campaigns import CampaignState, Progress
+from campaigns import Campaign, CampaignState, Progress, Waiting
 from campaigns.store.database import Database
+from campaigns.waiting import each
 from worker import wiring
-from worker.cli import live, options, waiting, words
+from worker.cli import live, options, words
 from worker.cli.exits import Exit
-from worker.cli.waiting import Standing
+from worker.cli.standing import Glance, Standing, sentence, standing
 
 
 @click.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @options.as_json
 def list_(limit: int, as_json: bool) -> None:
-    """List campaigns, the newest first."""
+    """List campaigns, the newest first, and why each of them waits."""
     with wiring.engine().connect() as connection:
         found = campaigns.newest(connection, limit=limit)
+        waiting = _waiting(connection, found)
     if as_json:
-        words.tell([words.campaign_answer(campaign) for campaign in found])
+        words.tell([{**words.campaign_answer(each), "waiting": waiting[each.id]} for each in found])
     elif found:
         words.table(
-            ("id", "name", "state", "messages", "parts", "created", "finished", "held because"),
+            ("id", "name", "state", "messages", "parts", "created", "finished", "waits because"),
             [
                 (str(each.id), each.name, each.state, each.messages, each.parts, each.created_at, each.finished_at,
-                 each.hold_reason)
+                 because.sentence if (because := waiting[each.id]) else each.hold_reason)
                 for each in found
             ],
             right=("id", "messages", "parts"),
@@ -36,30 +39,41 @@ def list_(limit: int, as_json: bool) -> None:
         words.say("there are no campaigns yet: `campaigns create --help` tells how to make one")
 
 
+def _waiting(connection: Connection, found: list[Campaign]) -> dict[int, Waiting | None]:
+    live = any(campaign.finished_at is None for campaign in found)
+    return each(connection, found, now=wiring.database().now(), pace=Glance().look() if live else None)
+
+
 @click.command()
 @options.campaign_id
 @options.as_json
 def show(campaign_id: int, as_json: bool) -> None:
-    """Show how a campaign stands, and why it waits."""
-    now = _look(Database(wiring.engine(), patience_s=0), campaign_id)
+    """Show how a campaign stands, and why it waits.
+
+    With --json: its row, counts by state, and `waiting`, null when it is over, else an object of `reason` (a word),
+    `sentence`, and `until` (a time, or null where nobody can say).
+    """
+    glance = Glance()
+    now = _look(Database(wiring.engine(), patience_s=0), campaign_id, glance)
     if as_json:
-        words.tell({**words.progress_answer(now.progress), "waiting_because": waiting.why(now)})
+        words.tell({**words.progress_answer(now.progress), "waiting": now.waiting})
     else:
-        _say_standing(now)
+        _say_standing(now, pace_trouble=glance.trouble)
 
 
-def _look(database: Database, campaign_id: int) -> Standing:
-    return database(waiting.standing, campaign_id, now=database.now())
+def _look(database: Database, campaign_id: int, glance: Glance) -> Standing:
+    return database(standing, campaign_id, now=database.now(), pace=glance.look())
 
 
-def _say_standing(now: Standing) -> None:
+def _say_standing(now: Standing, *, pace_trouble: str | None) -> None:
     campaign = now.campaign
     kind = "personal" if campaign.personal else "the same for all"
     words.facts(
         [
             ("campaign", f"{campaign.id} ({campaign.name})"),
             ("state", campaign.state.value),
-            ("waits because", waiting.why(now)),
+            ("waits because", sentence(now)),
+            ("pace", f"not known: {pace_trouble}" if pace_trouble and now.waiting else None),
             ("text", f"{campaign.template} ({kind})"),
             ("sender", campaign.sender),
             ("key", campaign.client_key),
@@ -90,10 +104,10 @@ def watch(context: click.Context, campaign_id: int) -> None:
 
     Ends with 1 where it waits for a person, or was cancelled. Ctrl-C harms nothing.
     """
-    database = wiring.database()
+    database, glance = wiring.database(), Glance()
     with wiring.engine().connect() as connection:  # a wrong address is told at once, a restart later is waited for
         campaigns.get(connection, campaign_id)
-    for now in live.follow(lambda: _look(database, campaign_id)):
+    for now in live.follow(lambda: _look(database, campaign_id, glance)):
         if now.campaign.finished_at is not None or now.waits_for_a_person:
             break
     if now.waits_for_a_person or now.campaign.state is CampaignState.CANCELLED:

@@ -9,16 +9,13 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NoReturn
-from zoneinfo import ZoneInfo
 
 import orjson
 from rich.console import Console
 from rich.table import Table
 
 from campaigns import Campaign, MessageState, Progress
-
-TEHRAN: Final = ZoneInfo("Asia/Tehran")
-"""Where the gateway, its operators and most recipients are."""
+from campaigns.waiting import TEHRAN
 
 WIDTH_WITHOUT_TERMINAL: Final = 160
 
@@ -52,21 +49,37 @@ def tell(answer: object) -> None:
     sys.stdout.write(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
+def tell_line(answer: object) -> None:
+    """One JSON document on a line of its own, which leaves at once."""
+    sys.stdout.write(orjson.dumps(answer, default=str).decode() + "\n")
+    sys.stdout.flush()
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
     """Columns under headings; those named in `right` hold numbers."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    Paper().print(drawn(headings, rows, right=right))
+
+
+def drawn(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Table:
+    """The same, for whoever prints it."""
+    found = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
-        drawn.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+        found.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*(printable(shown(cell)) for cell in row))
-    Paper().print(drawn)
+        found.add_row(*(printable(shown(cell)) for cell in row))
+    return found
 
 
 def facts(rows: Iterable[tuple[str, object]]) -> None:
     """Names and values under one another; rows without a value are left out."""
+    say(*aligned(rows))
+
+
+def aligned(rows: Iterable[tuple[str, object]]) -> list[str]:
+    """The same, a line each, for whoever prints it."""
     told = [(name, shown(value)) for name, value in rows if value not in (None, "")]
     widest = max(len(name) for name, _ in told)
-    say(*(f"{name:<{widest}}  {value}" for name, value in told))
+    return [f"{name:<{widest}}  {value}" for name, value in told]
 
 
 def shown(value: object) -> str:

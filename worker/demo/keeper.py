@@ -40,6 +40,7 @@ STAYS: Final = b" stays"
 LOOK_AFTER_SERVERS_EVERY_S: Final = 5.0
 GRACE_S: Final = 15
 FLOWER_PORT: Final = 5555
+METRICS_PORT: Final = 9540
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def _keep(home: Path, lock: LockFile) -> None:
     with attach(home, sandbox=True, sandbox_options=surroundings.SANDBOX_OPTIONS) as servers:
         _migrate(str(servers.database_url))
         place = _place(servers)
-        _tell("starting the workers, beat and Flower")
+        _tell("starting the workers, beat, Flower and the metrics")
         commands = procfile.commands(surroundings.PROCESSES)
         supervisor = Supervisor(commands, surroundings.environment(place), home / "logs")
         with _running(supervisor), _written_down(place):
@@ -94,15 +95,19 @@ def _migrate(database_url: str) -> None:
 
 
 def _place(servers: Attached) -> Place:
-    port = FLOWER_PORT if ports.is_free(FLOWER_PORT) else ports.find_free()
     return Place(
         home=servers.home,
         database_url=str(servers.database_url),
         broker_url=str(servers.broker_url),
         gateway_url=str(servers.gateway_url),
-        flower_port=port,
+        flower_port=_port(FLOWER_PORT),
         flower_password=secrets.token_urlsafe(12),
+        metrics_port=_port(METRICS_PORT),
     )
+
+
+def _port(usual: int) -> int:
+    return usual if ports.is_free(usual) else ports.find_free()
 
 
 @contextmanager

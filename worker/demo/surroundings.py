@@ -15,7 +15,7 @@ from worker.embedded import SANDBOX_API_KEY
 PROJECT: Final = Path(__file__).resolve().parents[2]
 """Where the Procfile stands, and where Celery finds the package `worker` though it may not be installed."""
 
-PROCESSES: Final = ("worker-send", "worker-poll", "beat", "flower")
+PROCESSES: Final = ("worker-send", "worker-poll", "beat", "flower", "metrics")
 SENDER: Final = "10004346"
 """A line that the sandbox knows."""
 
@@ -45,12 +45,18 @@ class Place:
     broker_url: str
     gateway_url: str
     flower_port: int
-    flower_password: str
+    flower_password: str  # of the metrics too
+    metrics_port: int
 
     @property
     def flower_url(self) -> str:
         """Where a browser finds Flower."""
         return f"http://127.0.0.1:{self.flower_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus finds the metrics, by Flower's user and password."""
+        return f"http://127.0.0.1:{self.metrics_port}/metrics"
 
     @property
     def flower_password_file(self) -> Path:
@@ -73,7 +79,7 @@ def bare(home: Path) -> dict[str, str]:
 
 
 def environment(place: Place) -> dict[str, str]:
-    """The whole environment of the workers, beat and Flower; and of every command that is to see what they see."""
+    """The whole environment of the Procfile's processes, and of every command that is to see what they see."""
     return {
         **bare(place.home),
         **_FAST,
@@ -84,4 +90,6 @@ def environment(place: Place) -> dict[str, str]:
         "KAVENEGAR_SENDER": SENDER,
         "FLOWER_PORT": str(place.flower_port),
         "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{place.flower_password}",
+        "METRICS_PORT": str(place.metrics_port),
+        "METRICS_BASIC_AUTH": f"{FLOWER_USER}:{place.flower_password}",
     }

@@ -1,0 +1,92 @@
+"""What is known of a campaign at a moment, what it may wait for, and how times are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from campaigns.kavenegar.pace import PaceView
+from campaigns.rules.states import CampaignState
+from campaigns.store.installation import Installation
+from campaigns.store.records import Campaign
+from campaigns.store.waiting import OpenParts
+
+TEHRAN: Final = ZoneInfo("Asia/Tehran")
+"""Where the gateway, its operators and most recipients are: the times in a sentence are told as there."""
+
+SILENT_AFTER: Final = timedelta(seconds=15)
+"""A dispatcher that ticks every second and has not for this long is not there."""
+
+SECONDS_WITHIN: Final = timedelta(minutes=10)
+"""A time as near as this is told with its seconds."""
+
+
+class Reason(StrEnum):
+    """What a campaign can wait for, as a word for programs; in the order in which it is looked for."""
+
+    DRAFT = "draft"  # a person has to start it
+    PAUSED = "paused"  # a person has to resume it
+    SILENT = "silent"  # nobody dispatches
+    SCHEDULED = "scheduled"  # its time has not come
+    ON_HOLD = "on_hold"  # the account, and with it every campaign
+    PACE_PAUSED = "pace_paused"  # the gateway wants no calls at all for a while
+    GATEWAY_DOWN = "gateway_down"
+    PUT_OFF = "put_off"  # all that is left of it is to be tried again later
+    SENDING = "sending"  # it is being sent: this is how long that takes
+    WITHDRAWING = "withdrawing"  # it was cancelled, and what has not left is taken back
+    UNANSWERED = "unanswered"  # requests left without an answer, and are asked about
+    UNDER_WAY = "under_way"  # requests are at the gateway now
+    UNCERTAIN = "uncertain"  # a person has to decide about messages of which nobody knows
+    VERDICTS = "verdicts"  # everything has left, and phones take their time
+    CLOSING = "closing"  # nothing of it is open any more
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a campaign waits. `until` is when that ends or is looked at next, None where nobody can say."""
+
+    reason: Reason
+    sentence: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One campaign `now`. `ahead` counts the requests of all campaigns that leave before its last one."""
+
+    campaign: Campaign
+    parts: OpenParts
+    ahead: int
+    installation: Installation
+    pace: PaceView | None
+    now: datetime
+
+    @property
+    def sends(self) -> bool:
+        """Whether it runs and has something to send."""
+        return self.campaign.state is CampaignState.RUNNING and self.parts.ready > 0
+
+    def at(self, moment: datetime) -> str:
+        """`10:32:05 Tehran`, `16:45 Tehran`, `2026-12-01 09:00 Tehran`: as much of it as is needed now."""
+        local = moment.astimezone(TEHRAN)
+        if abs(moment - self.now) < SECONDS_WITHIN:
+            return f"{local:%H:%M:%S} Tehran"
+        today = local.date() == self.now.astimezone(TEHRAN).date()
+        return f"{local:%H:%M} Tehran" if today else f"{local:%Y-%m-%d %H:%M} Tehran"
+
+    def asked(self, moment: datetime) -> str:
+        """When the gateway is asked: at a time to come, or one that has passed without it."""
+        at = self.at(moment)
+        return f"asked about at {at}" if moment > self.now else f"due to be asked about since {at}"
+
+    def to_come(self, moment: datetime) -> datetime | None:
+        """`moment`, unless it has passed."""
+        return moment if moment > self.now else None
+
+
+def many(count: int, noun: str) -> str:
+    """`1 request`, `4,210 requests`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

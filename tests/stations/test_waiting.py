@@ -1,0 +1,381 @@
+"""Why a campaign waits: one reason, one line, one time, and never at the cost of its messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+import campaigns
+from campaigns import plan
+from campaigns.errors import NotFound
+from campaigns.house import House
+from campaigns.kavenegar.pace import Lane, LaneView, PaceView
+from campaigns.rules.states import MessageState
+from campaigns.store import batches, due, installation, messages
+from campaigns.store.waiting import open_work
+from campaigns.waiting import Reason, Waiting, each, why
+from tests.store import given
+from tests.store.given import LEASE, NOW  # 11:30 in Tehran
+from tests.world import Sandbox, answer_bells
+from tests.world import running as running_now
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+@pytest.fixture
+def ticking(engine: Engine) -> Engine:
+    """The same database, with a dispatcher that ticked this very second."""
+    with engine.begin() as connection:
+        due.ticked(connection, now=NOW)
+    return engine
+
+
+def pace(rate: float = 2.0, *, paused_for_s: float = 0, code: int | None = None, **calls: int) -> PaceView:
+    """A pace at NOW; `calls` of the last minute by lane."""
+    return PaceView(
+        at=NOW,
+        rate=rate,
+        max_rate=20,
+        fixed=False,
+        learnt=None,
+        queue_s=0,
+        paused_until=NOW + timedelta(seconds=paused_for_s) if paused_for_s else None,
+        code=code,
+        refusals=0,
+        pauses=0,
+        lanes={lane: LaneView(calls.get(lane.label, 0), waiting=False) for lane in Lane},
+    )
+
+
+def ask(engine: Engine, campaign: int, seen: PaceView | None = None, *, now: datetime = NOW) -> Waiting:
+    """Why a campaign waits that is not over."""
+    with engine.connect() as connection:
+        found = why(connection, campaign, now=now, pace=seen)
+    assert found is not None
+    return found
+
+
+def execute(engine: Engine, statement: str, **values: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+# ── what a person has to mend ──
+
+
+def test_a_draft_waits_for_somebody_to_start_it(ticking: Engine) -> None:
+    with ticking.begin() as connection:
+        campaign = given.draft(connection, 3)
+    found = ask(ticking, campaign)
+    assert (found.reason, found.until) == (Reason.DRAFT, None)
+    assert f"`campaigns start {campaign}` starts it" in found.sentence
+
+
+def test_a_paused_campaign_tells_why_and_since_when(ticking: Engine) -> None:
+    campaign = given.running(ticking, 300)
+    with ticking.begin() as connection:
+        plan.pause(connection, campaign, now=NOW, reason="قیمت\nاشتباه است")
+    assert ask(ticking, campaign).sentence == (
+        f"paused since 11:30:00 Tehran: قیمت اشتباه است; `campaigns resume {campaign}` lets it go on"
+    )
+
+
+def test_a_house_in_which_nobody_ticks_is_told_before_anything_that_would_pass_by_itself(engine: Engine) -> None:
+    campaign = given.running(engine, 3)
+    assert ask(engine, campaign, pace()).reason is Reason.SILENT
+    with engine.begin() as connection:
+        due.ticked(connection, now=NOW)
+    assert ask(engine, campaign, pace(), now=NOW + timedelta(seconds=10)).reason is Reason.SENDING
+    found = ask(engine, campaign, pace(), now=NOW + 20 * MINUTE)
+    assert (found.reason, found.until) == (Reason.SILENT, None)
+    assert found.sentence == "nobody has ticked since 11:30 Tehran: are beat and worker-poll running?"
+
+
+def test_uncertain_messages_wait_for_a_person_while_others_wait_for_their_verdict(ticking: Engine) -> None:
+    campaign = given.accepted(ticking, 300)
+    last = given.batch_ids(ticking, campaign)[-1]
+    execute(
+        ticking,
+        """UPDATE sms.batches SET state = 'uncertain', uncertain = 100, accepted = 0, poll_at = NULL WHERE id = :id""",
+        id=last,
+    )
+    found = ask(ticking, campaign)
+    assert found.reason is Reason.UNCERTAIN
+    assert found.sentence == (
+        f"100 messages uncertain: a person decides (`campaigns uncertain list --campaign {campaign}`)"
+    )
+
+
+# ── what passes by itself ──
+
+
+def test_a_scheduled_campaign_tells_its_time_as_far_as_it_is_not_today(ticking: Engine) -> None:
+    with ticking.begin() as connection:
+        campaign = given.draft(connection, 3)
+        plan.start(connection, campaign, now=NOW, at=datetime(2026, 1, 6, 5, 30, tzinfo=UTC))
+    found = ask(ticking, campaign, pace(paused_for_s=60, code=451))
+    assert found == Waiting(
+        Reason.SCHEDULED, "scheduled for 2026-01-06 09:00 Tehran", datetime(2026, 1, 6, 5, 30, tzinfo=UTC)
+    )
+
+
+def test_an_account_without_credit_holds_what_has_not_left_and_says_when_it_is_looked_at_again(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    sandbox.set_credit(0)
+    held, over = running_now(engine, 3), given.accepted(engine, 3, now=house.now())
+    answer_bells(house)
+    with engine.connect() as connection:
+        found = why(connection, held, now=house.now(), pace=house.pace.view())
+        other = why(connection, over, now=house.now(), pace=house.pace.view())
+        hold = installation.read(connection).hold
+    assert found is not None
+    assert hold is not None
+    assert (found.reason, found.until) == (Reason.ON_HOLD, hold.probe_at)
+    assert found.sentence.startswith("the account is on hold (418, the credit does not suffice) since ")
+    assert "; looked at again at " in found.sentence
+    assert other is not None
+    assert other.reason is Reason.VERDICTS
+
+
+def test_a_pause_of_all_calls_is_told_with_its_code_and_its_end(ticking: Engine) -> None:
+    campaign = given.running(ticking, 3)
+    found = ask(ticking, campaign, pace(paused_for_s=65, code=451))
+    assert found == Waiting(
+        Reason.PACE_PAUSED,
+        "the gateway answered 451, too many calls from our IP address: all calls pause until 11:31:05 Tehran",
+        NOW + timedelta(seconds=65),
+    )
+
+
+def test_a_pause_is_no_reason_for_who_would_not_call_before_its_end_nor_one_that_is_over_when_it_is_read(
+    ticking: Engine,
+) -> None:
+    waits_for_verdicts = given.accepted(ticking, 3)  # asked about in five minutes
+    assert ask(ticking, waits_for_verdicts, pace(paused_for_s=120, code=451)).reason is Reason.VERDICTS
+    assert ask(ticking, waits_for_verdicts, pace(paused_for_s=301, code=429)).reason is Reason.PACE_PAUSED
+    assert ask(ticking, given.running(ticking, 3), pace(paused_for_s=1, code=451)).reason is Reason.SENDING
+
+
+def test_a_gateway_that_does_not_answer_is_told_although_other_requests_are_due(ticking: Engine) -> None:
+    campaign = given.running(ticking, 600)
+    claim = given.claimed(ticking, given.batch_ids(ticking, campaign)[0])
+    with ticking.begin() as connection:
+        batches.release(connection, claim, due_at=NOW + timedelta(seconds=5), trouble="GatewayDown")
+    assert ask(ticking, campaign, pace()).reason is Reason.GATEWAY_DOWN
+    assert ask(ticking, campaign, pace(), now=NOW + timedelta(seconds=6)).reason is Reason.SENDING
+
+
+def test_what_is_all_put_off_is_told_with_the_time_of_the_first(ticking: Engine) -> None:
+    campaign = given.running(ticking, 300)
+    first, second = given.batch_ids(ticking, campaign)
+    with ticking.begin() as connection:
+        batches.postpone(connection, first, due_at=NOW + 11 * MINUTE)
+    assert ask(ticking, campaign, pace()).reason is Reason.SENDING
+    with ticking.begin() as connection:
+        batches.postpone(connection, second, due_at=NOW + 12 * MINUTE)
+    found = ask(ticking, campaign, pace())
+    assert found == Waiting(
+        Reason.PUT_OFF, "2 requests put off; the first is tried again at 11:41 Tehran", NOW + 11 * MINUTE
+    )
+
+
+# ── sending, and how long that takes ──
+
+
+def test_while_it_is_sent_it_is_told_how_many_requests_leave_before_its_last_and_when_that_is(ticking: Engine) -> None:
+    small = given.running(ticking, 1000)
+    assert ask(ticking, small, pace(0.01)).sentence == (
+        "4 requests to leave before its last one, at 0.01 a second: sending ends about 11:38:20 Tehran"
+    )
+    huge = given.running(ticking, 4000)
+    alone, beside = ask(ticking, small, pace(2)), ask(ticking, huge, pace(2))
+    # Turn by turn: five of the huge one before the small one's fifth, and all five of the small one before its last.
+    assert (alone.until, beside.until) == (NOW + timedelta(seconds=5), NOW + timedelta(seconds=12.5))
+    assert alone.sentence == (
+        "9 requests to leave before its last one, at 2 a second: sending ends about 11:30:05 Tehran"
+    )
+
+
+def test_what_other_lanes_take_is_not_left_for_sends_but_their_shares_bound_it(ticking: Engine) -> None:
+    campaign = given.running(ticking, 1000)
+    polled = ask(ticking, campaign, pace(2, poll=60, send=600))
+    flooded = ask(ticking, campaign, pace(2, otp=6000))
+    assert polled.until == NOW + timedelta(seconds=5)
+    assert flooded.until is not None
+    assert flooded.until - NOW == pytest.approx(timedelta(seconds=5 / (2 * 0.08)), abs=timedelta(seconds=1))
+
+
+def test_a_pause_puts_the_end_of_sending_off(ticking: Engine) -> None:
+    campaign = given.running(ticking, 200)
+    assert ask(ticking, campaign, pace(1, paused_for_s=2, code=451)).until == NOW + timedelta(seconds=3)
+
+
+def test_without_a_pace_everything_else_is_still_told(ticking: Engine) -> None:
+    several, single = given.running(ticking, 1000), given.running(ticking, 3)
+    assert ask(ticking, several) == Waiting(
+        Reason.SENDING, "5 requests to leave before its last one; due since 11:30:00 Tehran"
+    )
+    assert ask(ticking, single).sentence == "1 request to leave before its last one; due since 11:30:00 Tehran"
+
+
+# ── after it has left ──
+
+
+def test_a_request_without_an_answer_is_told_with_the_time_at_which_it_is_asked_about(ticking: Engine) -> None:
+    campaign = given.running(ticking, 3)
+    claim = given.claimed(ticking, given.batch_ids(ticking, campaign)[0])
+    under_way = ask(ticking, campaign, pace())
+    assert (under_way.reason, under_way.until) == (Reason.UNDER_WAY, NOW + LEASE)
+    with ticking.begin() as connection:
+        batches.doubt(connection, claim, due_at=NOW + MINUTE, trouble="no answer in time")
+    assert ask(ticking, campaign, pace()) == Waiting(
+        Reason.UNANSWERED, "1 request without an answer; asked about at 11:31:00 Tehran", NOW + MINUTE
+    )
+    late = NOW + 2 * MINUTE
+    with ticking.begin() as connection:
+        due.ticked(connection, now=late)
+    overdue = ask(ticking, campaign, pace(), now=late)
+    assert overdue.sentence == "1 request without an answer; due to be asked about since 11:31:00 Tehran"
+    assert overdue.until is None
+
+
+def test_verdicts_are_waited_for_until_the_next_poll(ticking: Engine) -> None:
+    campaign = given.accepted(ticking, 1200)
+    assert ask(ticking, campaign, pace()) == Waiting(
+        Reason.VERDICTS,
+        "1,200 messages without a verdict; asked about at 11:35:00 Tehran",
+        NOW + given.FIRST_POLL,
+    )
+
+
+def test_a_cancelled_campaign_waits_until_what_has_not_left_is_withdrawn_and_what_has_left_is_known(
+    ticking: Engine,
+) -> None:
+    campaign = given.running(ticking, 600)
+    claim = given.claimed(ticking, given.batch_ids(ticking, campaign)[0])
+    with ticking.begin() as connection:
+        given.learn(connection, claim, given.facts([message.id for message in claim.messages]))
+        plan.cancel(connection, campaign, now=NOW)
+    assert ask(ticking, campaign, pace(paused_for_s=60, code=451)).reason is Reason.WITHDRAWING
+    with ticking.begin() as connection:
+        due.withdraw(connection, now=NOW)
+    assert ask(ticking, campaign, pace()).reason is Reason.VERDICTS
+
+
+def test_a_campaign_with_nothing_open_waits_for_the_tick_that_closes_it_and_then_for_nothing(ticking: Engine) -> None:
+    campaign = given.accepted(ticking, 3)
+    with ticking.begin() as connection:
+        ids = [row.id for row in connection.execute(text("SELECT id FROM sms.messages"))]
+        messages.merge(connection, given.facts(ids, MessageState.DELIVERED, 10), now=NOW)
+        messages.recount(connection, given.batch_ids(ticking, campaign), now=NOW)
+    assert ask(ticking, campaign).reason is Reason.CLOSING
+    with ticking.begin() as connection:
+        due.finish(connection, now=NOW)
+        assert why(connection, campaign, now=NOW, pace=pace()) is None
+
+
+# ── asking ──
+
+
+def test_a_campaign_that_is_not_there_is_not_found(ticking: Engine) -> None:
+    with ticking.connect() as connection, pytest.raises(NotFound):
+        why(connection, 77, now=NOW, pace=None)
+
+
+def test_a_web_app_asks_by_the_face_of_the_package(ticking: Engine) -> None:
+    """It asks at the database's own time, and NOW is long past: nobody has ticked since."""
+    campaign = given.running(ticking, 3)
+    with ticking.connect() as connection:
+        found = campaigns.waiting(connection, campaign)
+    assert found is not None
+    assert found.reason is Reason.SILENT
+    assert "2026-01-05 11:30 Tehran" in found.sentence
+
+
+def some_of_each(engine: Engine) -> list[campaigns.Campaign]:
+    with engine.begin() as connection:
+        given.draft(connection, 3)
+    given.running(engine, 1000)
+    given.accepted(engine, 400)
+    with engine.connect() as connection:
+        return campaigns.newest(connection)
+
+
+def test_many_are_asked_about_in_as_many_questions_as_one_and_say_the_same(ticking: Engine) -> None:
+    found = some_of_each(ticking)
+    with ticking.connect() as connection:
+        together = each(connection, found, now=NOW, pace=pace())
+        alone = {campaign.id: why(connection, campaign.id, now=NOW, pace=pace()) for campaign in found}
+        assert together == alone
+        few = statements(connection, found[:1])
+        many = statements(connection, found)
+    assert len(many) == len(few) == 3
+
+
+def statements(connection: Connection, asked: list[campaigns.Campaign]) -> list[tuple[str, Any]]:
+    """What is executed to ask about these, and about the house for its metrics when there are none."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_conn: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        each(connection, asked, now=NOW, pace=pace()) if asked else open_work(connection, now=NOW)
+    finally:
+        event.remove(connection, "before_cursor_execute", note)
+    return seen
+
+
+def test_asking_reads_no_message_and_as_much_however_many_batches_are_over(ticking: Engine) -> None:
+    """EXPLAIN says so, of the reasons and of the metrics."""
+    found = some_of_each(ticking)
+    over = given.running(ticking, 1)
+    execute(ticking, "DELETE FROM sms.batches WHERE campaign_id = :id", id=over)
+    execute(ticking, "UPDATE sms.campaigns SET state = 'finished', finished_at = now() WHERE id = :id", id=over)
+    costs = []
+    for first, last in [(1, 1_000), (1_001, 60_000)]:
+        execute(
+            ticking,
+            """INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending, delivered,
+                                        first_sent_at, accepted_at, closes_at)
+               SELECT :over, n * 200, n * 200 + 199, 'closed', :now, 0, 200, :now, :now, :now
+                 FROM generate_series(CAST(:first AS bigint), :last) AS n""",
+            over=over, now=NOW, first=first, last=last,
+        )  # fmt: skip
+        with ticking.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE sms.batches, sms.messages, sms.campaigns"))
+        costs.append(cost(ticking, found))
+    assert costs[1] <= 1.5 * costs[0] + 30
+
+
+def cost(engine: Engine, asked: list[campaigns.Campaign]) -> int:
+    """Pages read by all questions together; none of them is about a message, or reads all batches."""
+    pages = 0
+    with engine.connect() as connection:
+        for statement, parameters in [*statements(connection, asked), *statements(connection, [])]:
+            explained = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+            answer = explained.scalar_one()
+            top = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
+            pages += top["Shared Hit Blocks"] + top["Shared Read Blocks"]
+            read = {(node.get("Relation Name"), node["Node Type"]) for node in nodes(top)}
+            assert "messages" not in {relation for relation, _ in read}
+            assert ("batches", "Seq Scan") not in read, statement
+    return pages
+
+
+def nodes(top: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield top
+    for inner in top.get("Plans", []):
+        yield from nodes(inner)

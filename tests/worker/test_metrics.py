@@ -1,0 +1,294 @@
+"""What Prometheus is told: true figures, to whoever knows the password, also while half of the house is away."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Engine, text
+
+import campaigns
+from campaigns.house import House
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.throttle import connect
+from campaigns.store import due
+from campaigns.store.database import Database, make_engine
+from tests.store.given import NOW, accepted, draft
+from tests.worker.conftest import Command
+from tests.world import Sandbox, answer_bells, numbers, running
+from worker import wiring
+from worker.embedded import ports
+from worker.metrics import Figures, application, listening
+from worker.metrics.families import HOUSE, PACE, UP
+from worker.settings import load
+
+WHO = ("prometheus", "hunter2:with a colon")
+NAME_AND_PASSWORD = ":".join(WHO)
+NAMES = {UP.name} | {family.name for family in PACE} | {family.name for family in HOUSE}
+Samples = dict[tuple[str, str], float]
+Scrape = Callable[[], Samples]
+
+
+@contextmanager
+def served(figures: Figures) -> Iterator[str]:
+    """The address of a process's server."""
+    port = ports.find_free()
+    with listening("127.0.0.1", port, application(figures, NAME_AND_PASSWORD)) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{port}"
+        server.shutdown()
+
+
+def scraped(url: str) -> Samples:
+    """Every sample by its name and the value of its one label, as Prometheus itself reads them."""
+    answer = requests.get(f"{url}/metrics", auth=WHO, timeout=30)
+    assert answer.ok, answer.text
+    found = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            assert len(sample.labels) <= 1
+            found[sample.name, "".join(sample.labels.values())] = sample.value
+    return found
+
+
+@pytest.fixture
+def url(house: House) -> Iterator[str]:
+    """Where the metrics of the house are."""
+    with served(Figures(house.pace, house.database)) as address:
+        yield address
+
+
+# ── the figures ──
+
+
+def test_every_metric_is_there_and_nothing_has_happened_yet(url: str) -> None:
+    found = scraped(url)
+
+    missing = {"kavenegar_pace_learnt_calls_per_second", "kavenegar_pace_refused_calls_per_second",
+               "kavenegar_pace_learnt_age_seconds", "kavenegar_account_credit_rial"}  # fmt: skip
+    assert {name for name, _ in found} == NAMES - missing
+    assert found["kavenegar_up", "redis"] == found["kavenegar_up", "postgresql"] == 1
+    assert found["kavenegar_tick_age_seconds", ""] == float("inf")
+    told = {name: value for (name, _), value in found.items() if value}
+    assert set(told) == {
+        "kavenegar_up", "kavenegar_tick_age_seconds",
+        "kavenegar_pace_calls_per_second", "kavenegar_pace_max_calls_per_second",
+    }  # fmt: skip
+
+
+def test_the_pace_is_told_as_it_is(url: str, house: House) -> None:
+    house.pace.take(Lane.POLL)
+    house.pace.blocked(house.pace.take(Lane.SEND), 451, 60)
+    house.pace.blocked(house.pace.reserve(Lane.OTP, max_wait_s=60), 409, 300)
+
+    found, view = scraped(url), house.pace.view()
+
+    assert found["kavenegar_pace_calls_per_second", ""] == pytest.approx(view.rate)
+    assert view.rate < found["kavenegar_pace_max_calls_per_second", ""] == 500
+    assert found["kavenegar_pace_fixed", ""] == 0
+    assert found["kavenegar_pace_pause_code", ""] == 409
+    assert 200 < found["kavenegar_pace_pause_seconds", ""] <= 300
+    assert found["kavenegar_pace_refusals_last_hour", ""] == view.refusals == 1
+    assert found["kavenegar_pace_pauses_last_hour", ""] == view.pauses >= 1
+    assert found["kavenegar_pace_queue_seconds", ""] == pytest.approx(view.queue_s, abs=5)
+    assert found["kavenegar_pace_calls_last_minute", "poll"] == 1
+    assert view.learnt is not None
+    assert found["kavenegar_pace_refused_calls_per_second", ""] == pytest.approx(view.learnt.refused)
+
+
+def test_what_waits_is_counted_by_its_state(url: str, house: House, engine: Engine) -> None:
+    running(engine, 1000)
+    held = running(engine, 500)
+    accepted(engine, 400, now=NOW)
+    with engine.begin() as connection:
+        draft(connection, 3)
+        campaigns.pause(connection, held)
+        connection.execute(
+            text("UPDATE sms.batches SET due_at = now() - interval '1 h' WHERE campaign_id = :held"), {"held": held}
+        )
+        due.ticked(connection, now=house.now())
+        some = f"(SELECT id FROM sms.batches WHERE state = 'ready' AND campaign_id <> {held} ORDER BY id LIMIT 2)"
+        connection.execute(
+            text(f"UPDATE sms.batches SET state = 'unknown', due_at = now() - interval '90 s' WHERE id IN {some}")
+        )
+        connection.execute(text("UPDATE sms.installation SET credit_rial = 1234567"))
+
+    found = scraped(url)
+
+    by_state = {state: found["kavenegar_campaigns", state] for state in ("draft", "running", "paused", "scheduled")}
+    assert by_state == {"draft": 1, "running": 2, "paused": 1, "scheduled": 0}
+    assert {state: found["kavenegar_batches", state] for state in ("ready", "claimed", "unknown")} == {
+        "ready": 6, "claimed": 0, "unknown": 2,
+    }  # fmt: skip
+    assert 90 <= found["kavenegar_batches_overdue_seconds", "unknown"] < 300
+    assert found["kavenegar_batches_overdue_seconds", "ready"] < 90
+    assert found["kavenegar_batches_overdue_seconds", "claimed"] == 0
+    assert found["kavenegar_polls_overdue", ""] == 2
+    assert found["kavenegar_polls_overdue_seconds", ""] > 86400
+    assert found["kavenegar_tick_age_seconds", ""] < 60
+    assert found["kavenegar_account_credit_rial", ""] == 1_234_567
+
+
+def test_an_account_on_hold_and_uncertain_messages_are_told(
+    url: str, house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    lost = accepted(engine, 150, now=house.now())
+    sandbox.set_credit(0)
+    running(engine, 3)
+    answer_bells(house)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""UPDATE sms.batches SET state = 'uncertain', uncertain = accepted, accepted = 0, poll_at = NULL
+                     WHERE campaign_id = :lost"""),
+            {"lost": lost},
+        )
+
+    found = scraped(url)
+
+    assert (found["kavenegar_account_on_hold", ""], found["kavenegar_account_hold_code", ""]) == (1, 418)
+    assert found["kavenegar_messages_uncertain", ""] == 150
+
+
+# ── while something is away ──
+
+
+def test_with_redis_away_the_house_is_still_told(house: House) -> None:
+    nowhere = wiring.throttle(load({}), "redis://127.0.0.1:1/0", "nobody")
+    with served(Figures(nowhere, house.database)) as url:
+        found = scraped(url)
+
+    assert (found["kavenegar_up", "redis"], found["kavenegar_up", "postgresql"]) == (0, 1)
+    assert {name for name, _ in found} & {family.name for family in PACE} == set()
+    assert ("kavenegar_batches", "ready") in found
+
+
+def test_with_postgresql_away_the_pace_is_still_told(house: House) -> None:
+    nowhere = make_engine("postgresql+psycopg://somebody:hunter2@127.0.0.1:1/nowhere")
+    with served(Figures(house.pace, Database(nowhere, patience_s=0))) as url:
+        found = scraped(url)
+
+    assert (found["kavenegar_up", "redis"], found["kavenegar_up", "postgresql"]) == (1, 0)
+    assert {name for name, _ in found} & {family.name for family in HOUSE} == set()
+    assert ("kavenegar_pace_calls_per_second", "") in found
+
+
+def test_a_database_without_our_tables_is_as_good_as_away(url: str, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA sms CASCADE"))
+    assert scraped(url)["kavenegar_up", "postgresql"] == 0
+
+
+# ── who may ask ──
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        {},
+        {"Authorization": "Basic"},
+        {"Authorization": "Basic ****"},
+        {"Authorization": "Basic cHJvbWV0aGV1czpodW50ZXIy"},  # the right name, and a part of the password
+        {"Authorization": "Bearer cHJvbWV0aGV1czpodW50ZXIyOndpdGggYSBjb2xvbg=="},  # right, and not basic
+        {"Authorization": "Basic \xff\xfe"},
+    ],
+)
+def test_whoever_does_not_know_the_password_is_told_nothing(url: str, authorization: dict[str, str]) -> None:
+    answer = requests.get(f"{url}/metrics", headers=authorization, timeout=30)
+
+    assert (answer.status_code, answer.text) == (401, "Unauthorized\n")
+    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+def test_nothing_but_the_metrics_and_a_sign_of_life_is_there_and_only_to_be_read(url: str) -> None:
+    assert (requests.get(f"{url}/healthz", timeout=30)).text == "OK\n"
+    assert requests.get(f"{url}/", auth=WHO, timeout=30).status_code == 404
+    assert requests.get(f"{url}/metrics/../etc", auth=WHO, timeout=30).status_code == 404
+    assert requests.post(f"{url}/metrics", auth=WHO, timeout=30).status_code == 405
+    assert requests.delete(f"{url}/healthz", timeout=30).status_code == 405
+
+
+def test_a_client_that_says_nothing_keeps_nobody_waiting(url: str) -> None:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30):
+        assert ("kavenegar_up", "redis") in scraped(url)
+
+
+def test_no_name_number_text_or_key_is_among_the_metrics(url: str, engine: Engine, sandbox: Sandbox) -> None:
+    running(engine, 50, name="بهار محرمانه", text="متن محرمانه")
+
+    told = requests.get(f"{url}/metrics", auth=WHO, timeout=30).text
+
+    assert "محرمانه" not in told
+    assert not any(number[1:] in told for number in numbers(50))
+    assert sandbox.api_key not in told
+    assert "hunter2" not in told
+
+
+# ── the process ──
+
+
+@contextmanager
+def process(command: Command, **environment: str | None) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    port = ports.find_free()
+    running_ = command.start("metrics", METRICS_PORT=str(port), **environment)
+    assert running_.stdout is not None
+    try:
+        assert running_.stdout.readline().decode() == f"metrics at http://127.0.0.1:{port}/metrics\n"
+        yield running_, f"http://127.0.0.1:{port}"
+    finally:
+        running_.kill()
+        running_.communicate(timeout=30)
+
+
+def test_the_process_tells_the_pace_of_the_workers_without_holding_their_key(
+    command: Command, broker_url: str, tmp_path: Path
+) -> None:
+    wiring.throttle(load({}), broker_url, wiring.account_label("the house", "default")).take(Lane.OTP)
+    (tmp_path / "auth").write_text(f"{NAME_AND_PASSWORD}\n")
+
+    secret = {"METRICS_BASIC_AUTH_FILE": str(tmp_path / "auth"), "PACE_NAME": "the house", "KAVENEGAR_API_KEY": None}
+    with process(command, **secret) as (server, url):
+        found = scraped(url)
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=30)
+
+    assert found["kavenegar_pace_calls_last_minute", "otp"] == 1
+    assert (server.returncode, said) == (130, b"campaigns: interrupted\n")
+
+
+def test_the_process_goes_on_through_a_restart_of_what_it_reads(command: Command, broker_url: str) -> None:
+    with process(command, METRICS_BASIC_AUTH=NAME_AND_PASSWORD) as (_, url):
+        assert scraped(url)["kavenegar_up", "redis"] == 1
+        with connect(broker_url) as broker:
+            broker.script_flush()
+            broker.flushall()
+            broker.client_kill_filter(_type="normal", skipme=True)
+        assert scraped(url)["kavenegar_up", "redis"] == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({}, "METRICS_BASIC_AUTH is not set"),
+        ({"METRICS_BASIC_AUTH": "nopassword"}, "METRICS_BASIC_AUTH"),
+        ({"METRICS_BASIC_AUTH": "a:b", "BROKER_URL": None}, "BROKER_URL"),
+        ({"METRICS_BASIC_AUTH": "a:b", "METRICS_ADDRESS": "192.0.2.1"}, "192.0.2.1:9540 cannot be had"),
+        ({"METRICS_BASIC_AUTH": "a:b", "METRICS_PORT": "port"}, "METRICS_PORT"),
+    ],
+)
+def test_the_process_says_what_is_missing_and_does_not_start(
+    command: Command, environment: dict[str, str | None], named: str
+) -> None:
+    said = command("metrics", **environment)
+
+    assert said.exit == 2
+    assert named in said.sentence
+    assert "nopassword" not in said.err

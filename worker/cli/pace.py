@@ -1,0 +1,175 @@
+"""pace: how fast the gateway is called, what was learnt about it, and whether all calls pause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+import click
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from campaigns.errors import Postpone
+from campaigns.kavenegar.codes import meaning
+from campaigns.kavenegar.pace import Learnt, PaceView
+from worker import wiring
+from worker.cli import options, words
+from worker.cli.live import LOOK_EVERY_S
+
+Fact = tuple[str, object]
+MINUTE_S: Final = 60
+
+
+@click.command()
+@options.as_json
+@click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+def pace(as_json: bool, watch: bool) -> None:
+    """Tell how fast the gateway is called.
+
+    The rate, what was learnt about the gateway's limit, how often it said "too many", whether all calls pause and until
+    when, how far ahead the queue reaches, and who made the calls of the last minute.
+
+    With --json one object, with --watch one a second, each on a line:
+
+    \b
+      at          when this was so; all times are ISO 8601, of the Redis server
+      egress      PACE_EGRESS: whose pace it is
+      rate        calls a second now; max_rate: never more; fixed: by PACE_FIXED
+      learnt      null, or rate (that went well), refused (that did not, or
+                  null), at, age_s
+      last_hour   refusals (answers "too many"), pauses
+      paused      null, or until, for_s, code, meaning
+      queue_s     how far ahead the queue of calls reaches, pauses aside
+      lanes       by name: calls (in the last minute), share (of them, 0 to 1),
+                  waiting (whether its calls wait)
+    """
+    if watch:
+        _watch(as_json=as_json)
+    elif as_json:
+        words.tell(answer(wiring.pace().view()))
+    else:
+        view = wiring.pace().view()
+        words.facts(facts(view))
+        words.say("")
+        words.Paper().print(lanes(view))
+
+
+def _watch(*, as_json: bool) -> None:
+    if as_json:
+        for view in _looks():
+            words.tell_line({"trouble": view} if isinstance(view, str) else answer(view))
+        return
+    paper = words.Paper()
+    if not paper.is_terminal:
+        for view in _looks():
+            words.say(view if isinstance(view, str) else in_one_line(view))
+        return
+    with Live(console=paper, auto_refresh=False) as picture:
+        for view in _looks():
+            told = Text(view) if isinstance(view, str) else Group(*words.aligned(facts(view)), "", lanes(view))
+            picture.update(told, refresh=True)
+
+
+def _looks() -> Iterator[PaceView | str]:
+    """A look every second. The first must succeed; after that a Redis that is away is a sentence, and waited for."""
+    yield wiring.pace().view()
+    while True:
+        time.sleep(LOOK_EVERY_S)
+        try:
+            yield wiring.pace().view()
+        except Postpone as why:
+            yield str(why)
+
+
+def answer(view: PaceView) -> dict[str, object]:
+    """The pace for a program: the keys stand in the help of the command."""
+    whole = sum(lane.calls for lane in view.lanes.values())
+    return {
+        "at": view.at,
+        "egress": wiring.settings().pace_egress,
+        "rate": view.rate,
+        "max_rate": view.max_rate,
+        "fixed": view.fixed,
+        "learnt": None if view.learnt is None else _learnt_answer(view.learnt, view.at),
+        "last_hour": {"refusals": view.refusals, "pauses": view.pauses},
+        "paused": None if view.paused_until is None else _pause_answer(view, view.paused_until),
+        "queue_s": view.queue_s,
+        "lanes": {
+            lane.label: {"calls": seen.calls, "share": seen.calls / whole if whole else 0.0, "waiting": seen.waiting}
+            for lane, seen in view.lanes.items()
+        },
+    }
+
+
+def _learnt_answer(learnt: Learnt, now: datetime) -> dict[str, object]:
+    age_s = (now - learnt.at).total_seconds()
+    return {"rate": learnt.rate, "refused": learnt.refused, "at": learnt.at, "age_s": age_s}
+
+
+def _pause_answer(view: PaceView, until: datetime) -> dict[str, object]:
+    for_s = (until - view.at).total_seconds()
+    return {"until": until, "for_s": for_s, "code": view.code, "meaning": _meaning(view.code)}
+
+
+def facts(view: PaceView) -> list[Fact]:
+    """The pace for a person."""
+    return [
+        ("rate", f"{view.rate:.2f} calls a second, {how_found(view)}"),
+        ("learnt", _learnt(view)),
+        ("last hour", f'{view.refusals:,} answers "too many", {view.pauses:,} pauses'),
+        ("paused", pause(view) or "no"),
+        ("queue", f"reaches {view.queue_s:.1f} s ahead"),
+    ]
+
+
+def how_found(view: PaceView) -> str:
+    """Where the rate comes from."""
+    if view.fixed:
+        return "fixed by PACE_FIXED"
+    return f"{'found' if view.learnt else 'nothing learnt yet'} (at most {view.max_rate:g})"
+
+
+def _learnt(view: PaceView) -> str | None:
+    if view.learnt is None:
+        return None
+    learnt = view.learnt
+    refused = "nothing was refused" if learnt.refused is None else f"{learnt.refused:.2f} was refused"
+    age = words.duration((view.at - learnt.at).total_seconds())
+    return f"{learnt.rate:.2f} a second went well, {refused}; confirmed {age} ago ({words.moment(learnt.at)})"
+
+
+def pause(view: PaceView) -> str | None:
+    """Until when all calls pause, and why; None while they flow."""
+    if view.paused_until is None:
+        return None
+    left_s = max(0.0, (view.paused_until - view.at).total_seconds())
+    because = "" if view.code is None else f": {view.code}, {_meaning(view.code)}"
+    return f"until {words.moment(view.paused_until)} (in {left_s:.0f} s){because}"
+
+
+def _meaning(code: int | None) -> str | None:
+    return None if code is None else meaning(code).advice
+
+
+def lanes(view: PaceView) -> Table:
+    """Who made the calls of the last minute, and who waits; those that go first on top."""
+    whole = sum(seen.calls for seen in view.lanes.values())
+    return words.drawn(
+        ("lane", "calls in the last minute", "share", "waits"),
+        [(lane.label, seen.calls, words.share(seen.calls, whole), seen.waiting) for lane, seen in view.lanes.items()],
+        right=("calls in the last minute", "share"),
+    )
+
+
+def in_one_line(view: PaceView) -> str:
+    """The pace at a moment, for a log."""
+    calls = ", ".join(f"{lane.label} {seen.calls:,}" for lane, seen in view.lanes.items() if seen.calls)
+    paused = pause(view)
+    return (
+        f"{words.moment(view.at)}  {view.rate:.2f} calls a second, queue {view.queue_s:.1f} s, "
+        f"calls in the last minute: {calls or 'none'}{f'; paused {paused}' if paused else ''}"
+    )

@@ -1,0 +1,77 @@
+"""Reads every figure anew for each scrape. What cannot be read is left out, and said to be away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Final, TypeVar
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from campaigns.errors import Postpone
+from campaigns.kavenegar.pace import PaceView
+from campaigns.kavenegar.throttle import Throttle
+from campaigns.store import health, installation
+from campaigns.store.database import Database
+from campaigns.store.waiting import open_work
+from worker.metrics.families import HOUSE, PACE, UP, Family, HouseView
+
+Source = TypeVar("Source")
+
+UNCERTAIN_LASTS_S: Final = 60.0
+"""How long a count of the uncertain is good for: it is the only figure that looks at batches that are over."""
+
+
+class Figures(Collector):
+    """The figures of one house, from its pace and its database."""
+
+    def __init__(self, pace: Throttle, database: Database) -> None:
+        self._pace = pace
+        self._database = database
+        self._uncertain = 0
+        self._uncertain_until = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        """All there are now."""
+        pace, house = self._look_at_pace(), self._look_at_house()
+        yield told(UP, {"redis": pace is not None, "postgresql": house is not None})
+        yield from () if pace is None else _all(PACE, pace)
+        yield from () if house is None else _all(HOUSE, house)
+
+    def _look_at_pace(self) -> PaceView | None:
+        try:
+            return self._pace.view()
+        except Postpone:
+            return None
+
+    def _look_at_house(self) -> HouseView | None:
+        try:
+            return self._database(self._read, now=self._database.now())
+        except SQLAlchemyError:
+            return None
+
+    def _read(self, connection: Connection, *, now: datetime) -> HouseView:
+        if time.monotonic() >= self._uncertain_until:
+            self._uncertain = sum(health.uncertain(connection).values())
+            self._uncertain_until = time.monotonic() + UNCERTAIN_LASTS_S
+        return HouseView(open_work(connection, now=now), installation.read(connection), self._uncertain, now)
+
+
+def _all(families: Iterable[Family[Source]], source: Source) -> Iterator[Metric]:
+    return (told(family, source) for family in families)
+
+
+def told(family: Family[Source], source: Source) -> Metric:
+    """One metric with its values; without any where there is none now."""
+    metric = GaugeMetricFamily(family.name, family.meaning, labels=[family.label] if family.label else None)
+    found = family.read(source)
+    if isinstance(found, Mapping):
+        for label, value in found.items():
+            metric.add_metric([label], float(value))
+    elif found is not None:
+        metric.add_metric([], float(found))
+    return metric

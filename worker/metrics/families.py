@@ -1,0 +1,150 @@
+"""Every metric there is, in tables: its name, what it means, and how it is read. `docs/metrics.md` is made of them.
+
+All are gauges: they tell how things stand, or what happened in the last minute or hour. A label has one of a few
+values that are known beforehand; none is a campaign, a number, a text or a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Generic, TypeVar
+
+from campaigns.kavenegar.pace import PaceView
+from campaigns.store.installation import Installation
+from campaigns.store.waiting import OpenWork
+
+Source = TypeVar("Source")
+
+
+@dataclass(frozen=True, slots=True)
+class Family(Generic[Source]):
+    """One metric. `read` gives its value, None where there is none now, or with a `label` a value for each."""
+
+    name: str
+    meaning: str
+    read: Callable[[Source], Mapping[str, float] | float | None]
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HouseView:
+    """What the database says of the house `at` a moment; `uncertain` counts messages."""
+
+    work: OpenWork
+    installation: Installation
+    uncertain: int
+    at: datetime
+
+    def since(self, moment: datetime | None) -> float:
+        """Seconds since a moment; 0 where there is none."""
+        return 0.0 if moment is None else max(0.0, (self.at - moment).total_seconds())
+
+
+UP: Final[Family[Mapping[str, float]]] = Family(
+    "kavenegar_up", "1 if this part could be read, 0 if not; what stands in it is then left out", lambda up: up, "part"
+)
+
+PACE: Final[tuple[Family[PaceView], ...]] = (
+    Family("kavenegar_pace_calls_per_second", "The rate at which the gateway is called now", lambda pace: pace.rate),
+    Family("kavenegar_pace_max_calls_per_second", "Never more than this", lambda pace: pace.max_rate),
+    Family("kavenegar_pace_fixed", "1 if PACE_FIXED sets the rate, 0 if it is found", lambda pace: pace.fixed),
+    Family(
+        "kavenegar_pace_learnt_calls_per_second",
+        "The highest rate that went well; left out while nothing is learnt",
+        lambda pace: pace.learnt.rate if pace.learnt else None,
+    ),
+    Family(
+        "kavenegar_pace_refused_calls_per_second",
+        "The lowest rate that was refused; left out while none was",
+        lambda pace: pace.learnt.refused if pace.learnt else None,
+    ),
+    Family(
+        "kavenegar_pace_learnt_age_seconds",
+        "Since this was last confirmed; left out while nothing is learnt",
+        lambda pace: max(0.0, (pace.at - pace.learnt.at).total_seconds()) if pace.learnt else None,
+    ),
+    Family(
+        "kavenegar_pace_pause_seconds",
+        "For how long all calls still pause; 0 while they flow",
+        lambda pace: max(0.0, (pace.paused_until - pace.at).total_seconds()) if pace.paused_until else 0.0,
+    ),
+    Family(
+        "kavenegar_pace_pause_code",
+        "The gateway's return code for which all calls pause; 0 while they flow",
+        lambda pace: pace.code or 0,
+    ),
+    Family(
+        "kavenegar_pace_refusals_last_hour",
+        "How often the gateway answered that there were too many calls",
+        lambda pace: pace.refusals,
+    ),
+    Family("kavenegar_pace_pauses_last_hour", "How often all calls paused", lambda pace: pace.pauses),
+    Family(
+        "kavenegar_pace_queue_seconds",
+        "How far ahead the queue of calls reaches, pauses aside",
+        lambda pace: pace.queue_s,
+    ),
+    Family(
+        "kavenegar_pace_calls_last_minute",
+        "Calls made, by lane",
+        lambda pace: {lane.label: seen.calls for lane, seen in pace.lanes.items()},
+        "lane",
+    ),
+    Family(
+        "kavenegar_pace_waiting",
+        "1 if calls of this lane wait for their turn",
+        lambda pace: {lane.label: seen.waiting for lane, seen in pace.lanes.items()},
+        "lane",
+    ),
+)
+
+HOUSE: Final[tuple[Family[HouseView], ...]] = (
+    Family(
+        "kavenegar_campaigns",
+        "Campaigns that are not over, by state; a cancelled one is over once all that left has its verdict",
+        lambda house: house.work.campaigns,
+        "state",
+    ),
+    Family("kavenegar_batches", "Requests still to be settled, by state", lambda house: house.work.batches, "state"),
+    Family(
+        "kavenegar_batches_overdue_seconds",
+        "For how long the oldest of them should have moved on; 0 where none should",
+        lambda house: {state: house.since(moment) for state, moment in house.work.overdue_since.items()},
+        "state",
+    ),
+    Family(
+        "kavenegar_polls_overdue", "Batches whose verdicts are due to be asked about", lambda house: house.work.polls
+    ),
+    Family(
+        "kavenegar_polls_overdue_seconds",
+        "For how long the oldest of them has been due",
+        lambda house: house.since(house.work.polls_since),
+    ),
+    Family(
+        "kavenegar_messages_uncertain",
+        "Messages of which nobody knows whether they were sent: a person decides; counted once a minute",
+        lambda house: house.uncertain,
+    ),
+    Family(
+        "kavenegar_tick_age_seconds",
+        "Since the dispatcher last ticked, which it does every second; +Inf if it never did",
+        lambda house: house.since(house.installation.ticked_at) if house.installation.ticked_at else float("inf"),
+    ),
+    Family(
+        "kavenegar_account_on_hold",
+        "1 while nothing is sent for the account",
+        lambda house: house.installation.hold is not None,
+    ),
+    Family(
+        "kavenegar_account_hold_code",
+        "The gateway's return code that put it on hold; 0 while it is not",
+        lambda house: house.installation.hold.code if house.installation.hold else 0,
+    ),
+    Family(
+        "kavenegar_account_credit_rial",
+        "The account's credit when it was last asked for; left out while it never was",
+        lambda house: house.installation.credit_rial,
+    ),
+)

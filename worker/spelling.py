@@ -1,0 +1,115 @@
+"""How settings are spelt: from a variable's text to its value, or a ValueError that says what would be right."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+
+
+def duration(value: str) -> timedelta:
+    """`90s`, `5m`, `48h`, `2d`, `500ms`."""
+    match = _DURATION.match(value.strip().lower())
+    if match is None:
+        raise ValueError("a duration such as 90s, 5m or 48h")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+def lasting(value: str) -> timedelta:
+    """A duration above zero."""
+    found = duration(value)
+    if not found:
+        raise ValueError("a duration above zero such as 90s, 5m or 48h")
+    return found
+
+
+def durations(value: str) -> tuple[timedelta, ...]:
+    """Durations in ascending order, separated by commas."""
+    found = tuple(duration(item) for item in value.split(",") if item.strip())
+    if not found or list(found) != sorted(set(found)):
+        raise ValueError("durations in ascending order, separated by commas, such as 5m,10m,1h")
+    return found
+
+
+def positive(value: str) -> float:
+    """A number above zero."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ValueError("a number above zero")
+    return number
+
+
+def count(value: str) -> int:
+    """A whole number above zero."""
+    if not value.strip().isdigit() or int(value) == 0:
+        raise ValueError("a whole number above zero")
+    return int(value)
+
+
+def yes_or_no(value: str) -> bool:
+    """`yes` or `no`."""
+    if value.strip().lower() not in {"yes", "no"}:
+        raise ValueError("yes or no")
+    return value.strip().lower() == "yes"
+
+
+def database_url(value: str) -> str:
+    """A PostgreSQL URL; the driver is always psycopg 3."""
+    right = "a PostgreSQL address such as postgresql://user:password@host/database"
+    scheme, _, rest = value.strip().partition("://")
+    if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
+        raise ValueError(right)
+    try:
+        make_url(f"postgresql+psycopg://{rest}")
+    except (ArgumentError, ValueError):
+        raise ValueError(right) from None
+    return f"postgresql+psycopg://{rest}"
+
+
+def broker_url(value: str) -> str:
+    """A Redis or Valkey URL."""
+    if not value.startswith(("redis://", "rediss://", "unix://", "redis+socket://")):
+        raise ValueError("a Redis or Valkey address such as redis://:password@host:6379/0")
+    return value
+
+
+def http_url(value: str) -> str:
+    """Scheme and host of an http or https address."""
+    parts = urlsplit(value.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("scheme and host alone, such as https://api.kavenegar.com")
+    return value.strip().rstrip("/")
+
+
+def api_key(value: str) -> str:
+    """The account's key."""
+    key = value.strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("a key: it holds a character that no key has")
+    return key
+
+
+def name_and_password(value: str) -> str:
+    """`name:password`, as basic authentication has it."""
+    name, _, password = value.partition(":")
+    if not name or not password or not value.isprintable():
+        raise ValueError("name:password")
+    return value
+
+
+def log_level(value: str) -> str:
+    """The name of a level."""
+    level = value.strip().upper()
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("DEBUG, INFO, WARNING or ERROR")
+    return level
