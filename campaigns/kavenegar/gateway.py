@@ -33,7 +33,7 @@ TRIES = {Kind.NOT_SENT: 3, Kind.UNUSABLE: 2, Kind.LOST: 1}
 TRIES_WHEN_BUSY = 3
 BUSY = 409
 # An admission not used by then is worth nothing: the pace has moved on.
-ADMISSION_LASTS_S = 10.0
+ADMISSION_LASTS_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Gateway:
         )
 
     def admit(self, lane: Lane, *, max_wait_s: float | None = None) -> float:
-        """Take the slot of this thread's next call now; the seconds waited. It lasts ten seconds.
+        """Take the slot of this thread's next call now; the seconds waited. It lasts two seconds.
 
         Raises:
             Throttled: no slot soon enough; try again after `retry_after_s`.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
@@ -40,14 +40,15 @@ _US = 1_000_000
 class Slot:
     """A place in the queue of calls: its time, and `wait_s` until then.
 
-    `mark`, `ahead`, `generation` are the script's own, which it asks for again. A `probe` is the one call that finds
+    `tier`, `epoch`, `generation` are the script's own, which it asks for again. A `probe` is the one call that finds
     out whether a block is over: everybody waits for what becomes of it.
     """
 
+    lane: Lane
     wait_s: float
     due_us: int
-    mark: int
-    ahead: bool
+    tier: int
+    epoch: int
     generation: int
     probe: bool
 
@@ -104,20 +105,19 @@ class Throttle:
             self._sleep(slot.wait_s)
             waited_s += slot.wait_s
             slot = self.depart(slot, max_wait_s=max_wait_s - waited_s)
-        return Slot(waited_s, slot.due_us, slot.mark, slot.ahead, slot.generation, slot.probe)
+        return replace(slot, wait_s=waited_s)
 
     def reserve(self, lane: Lane, *, max_wait_s: float) -> Slot:
         """A place in the queue; with `wait_s` zero the call may leave. Raises as `take`."""
-        asked = (lane.label, _RANKS[lane], lane.share, lane.cap, round(max_wait_s * _US))
-        return _slot(self._run("reserve", *asked))
+        return _slot(lane, self._run("reserve", *_wish(lane, max_wait_s)))
 
     def depart(self, slot: Slot, *, max_wait_s: float) -> Slot:
         """Ask to leave once a slot's wait is over; with `wait_s` above zero, wait on. Raises as `take`.
 
-        Whoever goes ahead moves the slot back. It is given up where that means more than `max_wait_s`.
+        Somebody may have gone ahead in this slot: then it is another, or none where that is farther than `max_wait_s`.
         """
-        own = (slot.due_us, slot.mark, int(slot.ahead), slot.generation, int(slot.probe))
-        return _slot(self._run("depart", *own, round(max_wait_s * _US)))
+        own = (slot.due_us, slot.tier, slot.epoch, slot.generation, int(slot.probe))
+        return _slot(slot.lane, self._run("depart", *_wish(slot.lane, max_wait_s), *own))
 
     def passed(self, slot: Slot) -> None:
         """The gateway answered a probe: the block is over. Raises Postpone if Redis does not answer."""
@@ -191,11 +191,15 @@ def connect(url: str) -> redis.Redis:
     )
 
 
-def _slot(reply: list[int]) -> Slot:
-    granted, wait_us, due_us, mark, ahead, generation, probe = reply
+def _wish(lane: Lane, max_wait_s: float) -> tuple[str | float, ...]:
+    return lane.label, _RANKS[lane], lane.share, lane.cap, round(max_wait_s * _US)
+
+
+def _slot(lane: Lane, reply: list[int]) -> Slot:
+    granted, wait_us, due_us, tier, epoch, generation, probe = reply
     if not granted:
         raise Throttled("the shared pace has no slot soon enough", retry_after_s=wait_us / _US)
-    return Slot(wait_us / _US, due_us, mark, bool(ahead), generation, bool(probe))
+    return Slot(lane, wait_us / _US, due_us, tier, epoch, generation, bool(probe))
 
 
 def _moment(us: str) -> datetime | None:

@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.gateway import CallRecord, Gateway
 from campaigns.kavenegar.throttle import Throttle
 from tests.kavenegar.pace import Clock
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
@@ -85,8 +86,8 @@ def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("valkey")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [_valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with subprocess.Popen([*command, "--dir", folder], stdout=subprocess.DEVNULL) as process:
+    command = [str(_valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL) as process:
         url = f"redis://127.0.0.1:{port}/0"
         try:
             _await_valkey(url)
@@ -123,10 +124,29 @@ def clock() -> Clock:
 
 @pytest.fixture
 def make_throttle(valkey: redis.Redis, clock: Clock) -> Callable[..., Throttle]:
-    """Throttles of one account on the test's clock. A slept wait takes no time: the test moves the clock."""
+    """Throttles of one account on the test's clock; whoever sleeps moves it."""
 
     def make(start_rate: float = 5, max_rate: float = 5, **options: Any) -> Throttle:
-        given = {"account": "one", "clock": clock, "sleep": lambda _: None} | options
+        given: dict[str, Any] = {"account": "one", "clock": clock, "sleep": clock.sleep} | options
         return Throttle(valkey, start_rate=start_rate, max_rate=max_rate, **given)
 
     return make
+
+
+# ── the client behind the pace ──
+
+
+@pytest.fixture
+def throttle(make_throttle: Callable[..., Throttle]) -> Throttle:
+    """A pace that makes hardly anybody wait, and may still learn."""
+    return make_throttle(500, 1000)
+
+
+@pytest.fixture
+def calls() -> list[CallRecord]:
+    return []
+
+
+@pytest.fixture
+def gateway(client: Client, throttle: Throttle, calls: list[CallRecord]) -> Gateway:
+    return Gateway(client, throttle, on_call=calls.append)

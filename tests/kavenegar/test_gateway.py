@@ -1,14 +1,16 @@
-"""The client behind the pace: every call costs a slot, and only what is quick and certain is tried again."""
+"""The client behind the pace: every call costs a slot, and only what is quick and certain is tried again.
+
+The pace keeps to the test's clock, so that its waits and pauses take no time.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import redis
 
 from campaigns.errors import (
     AccountBlocked,
@@ -22,28 +24,14 @@ from campaigns.errors import (
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.gateway import CallRecord, Gateway, tries
-from campaigns.kavenegar.throttle import Lane, Throttle, connect
-from tests.kavenegar.scripted_server import API_KEY, ScriptedServer, Wire
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.throttle import Throttle, connect
+from tests.kavenegar.pace import Clock
+from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
 
 NUMBER, TEXT = "09120000001", "متن پنهان"
 ROW = {"messageid": 1, "receptor": NUMBER, "sender": "10004346", "message": TEXT, "status": 1, "cost": 120}
 STATUS = {"messageid": 1, "status": 10, "statustext": "x"}
-
-
-@pytest.fixture
-def throttle(valkey_url: str, valkey: redis.Redis) -> Iterator[Throttle]:
-    with connect(valkey_url) as own:
-        yield Throttle(own, account="one", start_rate=500, max_rate=1000)
-
-
-@pytest.fixture
-def calls() -> list[CallRecord]:
-    return []
-
-
-@pytest.fixture
-def gateway(client: Client, throttle: Throttle, calls: list[CallRecord]) -> Gateway:
-    return Gateway(client, throttle, on_call=calls.append)
 
 
 def send(gateway: Gateway, **options: Any) -> Any:
@@ -51,26 +39,34 @@ def send(gateway: Gateway, **options: Any) -> Any:
 
 
 def taken(throttle: Throttle) -> dict[Lane, int]:
-    return {lane: count for lane, count in throttle.view().taken.items() if count}
+    return {lane: seen.calls for lane, seen in throttle.view().lanes.items() if seen.calls}
 
 
 # ── slots ──
 
 
-def test_a_call_takes_a_slot_in_its_lane(server: ScriptedServer, gateway: Gateway, throttle: Throttle) -> None:
+def test_a_call_takes_a_slot_in_its_lane(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle, clock: Clock
+) -> None:
     server.will(server.answer(200, [ROW | STATUS | {"localid": 1, "sumcount": 1, "sumpart": 1, "unixtime": 1}]))
-    send(gateway)
-    send(gateway, lane=Lane.OTP)
-    gateway.sendarray([NUMBER], [TEXT], ["10004346"], [1])
-    gateway.status([1])
-    gateway.statuslocalmessageid([1])
-    gateway.select([1])
-    gateway.cancel([1])
-    gateway.countoutbox(1)
-    gateway.getdate()
-    gateway.account_config()
-    assert taken(throttle) == {Lane.OTP: 1, Lane.SEND: 3, Lane.POLL: 3, Lane.HOUSEKEEPING: 3}
-    assert len(server.received) == 10
+    every_call: list[Callable[[], object]] = [
+        lambda: send(gateway),
+        lambda: send(gateway, lane=Lane.OTP),
+        lambda: gateway.sendarray([NUMBER], [TEXT], ["10004346"], [1]),
+        lambda: gateway.status([1]),
+        lambda: gateway.status([1], lane=Lane.CLOSING),
+        lambda: gateway.statuslocalmessageid([1]),
+        lambda: gateway.select([1]),
+        lambda: gateway.cancel([1]),
+        lambda: gateway.countoutbox(1),
+        gateway.getdate,
+        gateway.account_config,
+    ]
+    for call in every_call:
+        call()
+        clock.s += 1
+    assert taken(throttle) == {Lane.OTP: 1, Lane.CLOSING: 1, Lane.SEND: 3, Lane.POLL: 3, Lane.HOUSEKEEPING: 3}
+    assert len(server.received) == len(every_call)
 
 
 def test_an_admission_pays_for_the_next_call_and_for_one_only(
@@ -96,14 +92,37 @@ def test_an_admission_belongs_to_the_thread_that_took_it(
     assert taken(throttle) == {Lane.SEND: 1, Lane.POLL: 1}
 
 
+def test_an_admission_that_was_not_used_is_the_threads_next_one(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle
+) -> None:
+    server.will(server.answer(200, [STATUS]))
+    gateway.admit(Lane.SEND)
+    gateway.admit(Lane.SEND)
+    gateway.status([1])
+    assert taken(throttle) == {Lane.SEND: 1}
+
+
+def test_an_admission_tells_how_long_it_was_waited_for(gateway: Gateway, throttle: Throttle) -> None:
+    throttle.reserve(Lane.SEND, max_wait_s=0)
+    assert gateway.admit(Lane.SEND) == pytest.approx(1 / 500, abs=1e-4)
+
+
+def test_a_call_for_which_it_is_too_late_does_not_leave(server: ScriptedServer, gateway: Gateway) -> None:
+    with pytest.raises(Postpone) as caught:
+        send(gateway, in_time=lambda: False)
+    assert caught.value.retry_after_s == 0
+    assert server.received == []
+
+
 def test_without_a_slot_nothing_is_called(server: ScriptedServer, gateway: Gateway, throttle: Throttle) -> None:
-    throttle.blocked(451, 60)
+    throttle.blocked(throttle.take(Lane.SEND), 409, 60)
     for call in (lambda: gateway.admit(Lane.OTP), lambda: send(gateway), gateway.account_info):
         with pytest.raises(Throttled) as caught:
             call()
-        assert 59 < caught.value.retry_after_s <= 60
+        assert caught.value.retry_after_s == pytest.approx(60)
     assert server.received == []
-    assert throttle.rate() == pytest.approx(350), "our own pace is no answer of the gateway's, and cuts nothing"
+    view = throttle.view()
+    assert (view.rate, view.code) == (500, 409), "our own pace is no answer of the gateway's, and cuts nothing"
 
 
 def test_without_redis_nothing_is_called(server: ScriptedServer, client: Client, closed_port_url: str) -> None:
@@ -113,51 +132,6 @@ def test_without_redis_nothing_is_called(server: ScriptedServer, client: Client,
             with pytest.raises(Postpone):
                 call()
     assert server.received == []
-
-
-# ── when the gateway says no ──
-
-
-@pytest.mark.parametrize(("code", "pause_s"), [(451, 60), (429, 300)])
-def test_one_refusal_for_haste_pauses_everybody_and_is_not_tried_again(
-    server: ScriptedServer, gateway: Gateway, throttle: Throttle, code: int, pause_s: float
-) -> None:
-    server.will(server.answer(code))
-    with pytest.raises(Throttled) as caught:
-        gateway.status([1])
-    assert (caught.value.code, caught.value.retry_after_s) == (code, pause_s)
-    assert len(server.received) == 1
-    view = throttle.view()
-    assert (view.code, view.rate) == (code, pytest.approx(350))
-    assert view.paused_for_s == pytest.approx(pause_s, abs=1)
-
-
-def test_a_busy_gateway_is_asked_again_after_its_pause(
-    server: ScriptedServer, gateway: Gateway, throttle: Throttle, calls: list[CallRecord]
-) -> None:
-    server.will(server.answer(409), server.answer(200, [ROW]))
-    assert send(gateway)[0].messageid == 1
-    assert [(call.method, call.code, call.error) for call in calls] == [
-        ("sms/send", 409, "Throttled"),
-        ("sms/send", 200, None),
-    ]
-    assert throttle.rate() >= 500
-
-
-def test_a_pause_that_cannot_be_shared_does_not_hide_the_answer(
-    server: ScriptedServer, gateway: Gateway, valkey: redis.Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    refuse = server.answer(451)
-
-    def spoil_the_pace_then_refuse(wire: Wire) -> None:
-        valkey.set("pace:one", "not a hash")
-        refuse(wire)
-
-    server.will(spoil_the_pace_then_refuse)
-    with pytest.raises(Throttled) as caught:
-        send(gateway)
-    assert caught.value.code == 451
-    assert "pause not shared" in caplog.text
 
 
 # ── further tries ──

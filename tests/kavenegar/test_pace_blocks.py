@@ -1,4 +1,4 @@
-"""When the gateway says no, everybody pauses; the rate falls at once and climbs back with care."""
+"""When the gateway says no, everybody pauses; how long, and what it does to the rate."""
 
 from __future__ import annotations
 
@@ -8,144 +8,251 @@ from datetime import timedelta
 import pytest
 
 from campaigns.errors import Throttled
-from campaigns.kavenegar.throttle import Lane, Throttle
-from tests.kavenegar.pace import BEGIN, MINUTE, Clock, compete, refused, use_fully
+from campaigns.kavenegar.pace import Lane, Learnt
+from campaigns.kavenegar.throttle import Throttle
+from tests.kavenegar.pace import (
+    BEGIN,
+    EARLY_S,
+    MINUTE,
+    Clock,
+    Crowd,
+    compete,
+    play,
+    probe,
+    queue,
+    refused,
+    turned_away,
+)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 900
 
 
+def pause_of_a_block(throttle: Throttle, clock: Clock, *, probes_refused: int) -> list[float]:
+    """A block that outlasts so many probes and is over at the next: the pauses it took."""
+    clock.s += MINUTE
+    pauses = [throttle.blocked(throttle.take(Lane.SEND), 451, 60)]
+    pauses += [throttle.blocked(probe(throttle, clock), 451, 60) for _ in range(probes_refused)]
+    throttle.passed(probe(throttle, clock))
+    return pauses
+
+
+# ── everybody pauses ──
+
+
+@pytest.mark.parametrize("code", [451, 429])
 def test_one_workers_block_pauses_all_of_them_and_every_lane(
-    make_throttle: Callable[..., Throttle], clock: Clock
+    make_throttle: Callable[..., Throttle], clock: Clock, code: int
 ) -> None:
     here, there = make_throttle(), make_throttle()
-    here.blocked(451, 60)
+    assert here.blocked(here.take(Lane.SEND), code, 60) == FIRST_PAUSE_S
     for lane in Lane:
-        why = refused(there, lane)
-        assert why.retry_after_s == pytest.approx(60)
-        assert "451" in str(why)
-    clock.s = 59
-    assert there.take(Lane.SEND) == pytest.approx(1)
+        assert refused(there, lane, max_wait_s=0.4).retry_after_s == pytest.approx(FIRST_PAUSE_S)
     view = there.view()
-    assert (view.paused_until, view.code) == (BEGIN + timedelta(seconds=60), 451)
-    clock.s = 60
-    assert (there.view().paused_until, there.view().code, there.view().paused_for_s) == (None, None, 0)
+    assert (view.paused_until, view.code) == (BEGIN + timedelta(seconds=FIRST_PAUSE_S), code)
+    clock.s = FIRST_PAUSE_S
+    assert (there.view().paused_until, there.view().code) == (None, None)
 
 
-def test_a_pause_that_begins_during_a_wait_is_kept_by_those_who_wait(make_throttle: Callable[..., Throttle]) -> None:
-    other = make_throttle()
-    throttle = make_throttle(sleep=lambda _: other.blocked(429, 300))
-    throttle.take(Lane.SEND)
-    assert refused(throttle).retry_after_s == pytest.approx(300 - 0.2)  # since the slot it gave up was due
+def test_all_slots_reserved_before_a_block_are_void_at_once_and_for_good(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 5)
+    first, *waiting = queue(throttle, 5)
+    throttle.blocked(first, 451, 60)
+    assert {turned_away(throttle, slot).retry_after_s for slot in waiting} == {FIRST_PAUSE_S}
+    clock.s = 30
+    assert {turned_away(throttle, slot).retry_after_s for slot in waiting} == {0}
+    assert throttle.reserve(Lane.SEND, max_wait_s=0).probe, "they hold no place in the queue any more"
+
+
+@pytest.mark.parametrize(("code", "pause_s", "left_s"), [(451, 60, 0.3), (409, 30, 29.8)])
+def test_who_sleeps_until_a_slot_finds_that_a_pause_has_begun(
+    make_throttle: Callable[..., Throttle], clock: Clock, code: int, pause_s: float, left_s: float
+) -> None:
+    other = make_throttle(5, 5)
+    slot = other.take(Lane.SEND)
+
+    def sleep(seconds: float) -> None:
+        other.blocked(slot, code, pause_s)
+        clock.sleep(seconds)
+
+    with pytest.raises(Throttled) as caught:
+        make_throttle(5, 5, sleep=sleep).take(Lane.SEND)
+    assert caught.value.retry_after_s == pytest.approx(left_s, abs=1e-5)
+
+
+def test_a_busy_gateway_pauses_us_for_as_long_as_it_is_said_and_cuts_nothing(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(10, 20)
+    slot = throttle.take(Lane.SEND)
+    assert [throttle.blocked(slot, 409, 2) for _ in range(5)] == [2] * 5
+    view = throttle.view()
+    assert (view.rate, view.learnt, view.code, view.refusals) == (10, None, 409, 0)
+    assert view.paused_until == BEGIN + timedelta(seconds=2)
+    clock.s = 2
+    slots = queue(throttle, 3)
+    assert [slot.wait_s for slot in slots] == pytest.approx([0, 0.1, 0.2], abs=0.001)
+    assert not any(slot.probe for slot in slots)
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle()
-    throttle.blocked(451, 60)
-    throttle.blocked(409, 2)
-    assert throttle.view().paused_for_s == pytest.approx(60)
-    assert throttle.view().code == 451
-
-
-@pytest.mark.parametrize("code", [451, 429])
-def test_a_block_cuts_the_rate_once_however_many_calls_were_under_way(
-    make_throttle: Callable[..., Throttle], clock: Clock, code: int
-) -> None:
-    throttle = make_throttle(10, 20)
-    for late in range(24):
-        clock.s = late
-        throttle.blocked(code, 60)
-    assert throttle.rate() == pytest.approx(7)
-    assert throttle.view().paused_until == BEGIN + timedelta(seconds=23 + 60)
-
-
-def test_a_short_pause_still_cuts_at_most_once_a_second(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
-    throttle = make_throttle(10, 20)
-    for tenth in range(25):
-        clock.s = tenth / 10
-        throttle.blocked(451, 0)
-    assert throttle.rate() == pytest.approx(10 * 0.7**3)
-
-
-def test_a_busy_gateway_pauses_us_briefly_and_cuts_nothing(
-    make_throttle: Callable[..., Throttle], clock: Clock
-) -> None:
-    throttle = make_throttle(10, 20)
-    for _ in range(5):
-        throttle.blocked(409, 2)
-    assert (throttle.rate(), throttle.view().code, throttle.view().paused_for_s) == (10, 409, 2)
-    clock.s = 1
-    throttle.blocked(451, 60)
-    assert throttle.rate() == pytest.approx(7)
-
-
-def test_blocked_again_soon_after_a_pause_doubles_it_up_to_a_quarter_of_an_hour(
-    make_throttle: Callable[..., Throttle], clock: Clock
-) -> None:
-    throttle = make_throttle()
-    pauses = []
-    for _ in range(6):
-        throttle.blocked(451, 60)
-        pauses.append(throttle.view().paused_for_s)
-        clock.s += pauses[-1] + 30
-    assert pauses == pytest.approx([60, 120, 240, 480, 900, 900])
-    clock.s += 601
-    throttle.blocked(451, 60)
-    assert throttle.view().paused_for_s == pytest.approx(60)
+    slot = throttle.take(Lane.SEND)
+    assert throttle.blocked(slot, 409, 60) == 60
+    assert throttle.blocked(slot, 409, 2) == 60
+    assert throttle.blocked(slot, 451, 2) == 60
+    assert throttle.view().paused_until == BEGIN + timedelta(seconds=60)
 
 
 def test_nobody_asks_for_a_pause_longer_than_the_longest(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle()
-    throttle.blocked(409, 10**6)
-    assert throttle.view().paused_for_s == pytest.approx(900)
+    assert throttle.blocked(throttle.take(Lane.SEND), 409, 10**6) == LONGEST_PAUSE_S
 
 
-def test_after_a_pause_calls_begin_one_step_apart(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
+def test_after_a_busy_gateways_pause_calls_begin_one_step_apart(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
     throttle = make_throttle(10, 10)
-    throttle.blocked(451, 60)
-    clock.s = 59
-    assert [throttle.take(Lane.SEND) for _ in range(3)] == pytest.approx([1, 1 + 1 / 7, 1 + 2 / 7], abs=0.01)
+    crowd = Crowd(throttle, clock, gateway=lambda at: 409 if 5 <= at < 6 else None)
+    play(clock, [crowd.caller() for _ in range(24)], for_s=20)
+    assert crowd.departures.shortest_gap_s() >= 0.1 - EARLY_S
+    assert sum(at > 10 for at in crowd.departures.times()) >= 99
+
+
+# ── how long ──
+
+
+def test_each_probe_that_is_refused_doubles_the_pause_up_to_a_quarter_of_an_hour(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    pauses = pause_of_a_block(make_throttle(), clock, probes_refused=13)
+    assert pauses == pytest.approx([min(0.5 * 2**n, LONGEST_PAUSE_S) for n in range(14)])
+
+
+def test_the_next_block_begins_with_what_was_enough_for_the_last(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle()
+    assert pause_of_a_block(throttle, clock, probes_refused=5)[-1] == 16
+    (again,) = pause_of_a_block(throttle, clock, probes_refused=0)
+    assert 8 < again <= 16
+
+
+def test_a_pause_comes_down_to_just_above_what_was_too_short(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle()
+    pause_of_a_block(throttle, clock, probes_refused=5)
+    for _ in range(7):
+        (pause,) = pause_of_a_block(throttle, clock, probes_refused=0)
+    assert 8 < pause < 9.6
+
+
+def test_a_pause_that_was_shortened_too_far_goes_back_to_what_was_enough(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle()
+    pause_of_a_block(throttle, clock, probes_refused=5)
+    shortened, then = pause_of_a_block(throttle, clock, probes_refused=1)
+    assert 8 < shortened < then == 16
+
+
+def test_a_penalty_that_has_become_milder_is_found_out_in_the_end(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle()
+    pause_of_a_block(throttle, clock, probes_refused=5)
+    pauses = [pause_of_a_block(throttle, clock, probes_refused=0)[0] for _ in range(20)]
+    assert pauses[-1] == FIRST_PAUSE_S
+
+
+# ── what it does to the rate ──
+
+
+def test_a_block_cuts_the_rate_once_however_many_calls_were_under_way(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(100, 200)
+    under_way = queue(throttle, 24)
+    clock.s = 0.24
+    rates = []
+    for slot in under_way:
+        throttle.blocked(slot, 451, 60)
+        rates.append(throttle.rate())
+    assert 50 <= rates[0] < 100
+    assert set(rates) == {rates[0]}
+    view = throttle.view()
+    assert (view.refusals, view.pauses) == (24, 1)
+
+
+def test_a_probe_that_is_refused_does_not_cut_again(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
+    throttle = make_throttle(10, 20)
+    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    cut = throttle.rate()
+    for _ in range(4):
+        throttle.blocked(probe(throttle, clock), 451, 60)
+    assert throttle.rate() == cut
+    assert (throttle.view().refusals, throttle.view().pauses) == (5, 5)
+
+
+def test_a_block_after_one_that_is_over_cuts_again(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
+    throttle = make_throttle(10, 20)
+    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    cut = throttle.rate()
+    throttle.passed(probe(throttle, clock))
+    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    assert throttle.rate() < cut
+
+
+def test_a_block_after_a_busy_gateways_pause_cuts(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
+    throttle = make_throttle(10, 20)
+    slot = throttle.take(Lane.SEND)
+    throttle.blocked(slot, 409, 2)
+    throttle.blocked(slot, 451, 60)
+    assert throttle.rate() < 10
 
 
 def test_a_fixed_rate_is_paused_but_neither_cut_nor_raised(
     make_throttle: Callable[..., Throttle], clock: Clock
 ) -> None:
     throttle = make_throttle(10, 20, fixed=True)
-    throttle.blocked(451, 60)
-    assert refused(throttle).retry_after_s == pytest.approx(60)
-    clock.s = 60
-    compete(throttle, clock, {Lane.SEND: 24}, for_s=2 * MINUTE)
-    assert throttle.rate() == throttle.view().rate == 10
+    assert throttle.blocked(throttle.take(Lane.SEND), 451, 60) == FIRST_PAUSE_S
+    refused(throttle, max_wait_s=0.4)
+    throttle.passed(probe(throttle, clock))
+    compete(throttle, clock, {Lane.SEND: 24}, for_s=MINUTE)
+    view = throttle.view()
+    assert throttle.rate() == view.rate == pytest.approx(9.9)
+    assert (view.fixed, view.learnt) == (True, None)
 
 
 def test_the_rate_never_falls_to_nothing(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
-    throttle = make_throttle()
-    for _ in range(50):
-        throttle.blocked(451, 1)
-        clock.s += 1000
+    throttle = make_throttle(5, 5)
+    for _ in range(30):
+        pause_of_a_block(throttle, clock, probes_refused=0)
     assert throttle.rate() == pytest.approx(0.2)
 
 
 def test_a_lower_highest_rate_holds_at_once(make_throttle: Callable[..., Throttle]) -> None:
-    make_throttle(50, 50).blocked(451, 0)
-    assert make_throttle(5, 5).rate() == make_throttle(5, 5).view().rate == 5
+    throttle = make_throttle(5, 50)
+    throttle.remind(Learnt(rate=40, refused=None, at=BEGIN))
+    assert throttle.rate() == 40
+    lower = make_throttle(5, 8)
+    assert lower.rate() == lower.view().rate == 8
+    assert [slot.wait_s for slot in queue(lower, 3)] == pytest.approx([0, 1 / 8, 2 / 8], abs=1e-5)
 
 
-def test_a_rate_that_is_fully_used_climbs_to_the_highest(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
-    throttle = make_throttle(1, 3)
-    rates = [use_fully(throttle, clock, until_s=second) for second in (10, 20, 30, 40, 50)]
-    assert rates == sorted(rates)
-    assert rates[0] == pytest.approx(1.5, abs=0.1)
-    assert rates[-1] == 3
-
-
-def test_after_a_block_the_rate_stays_below_its_ceiling_for_ten_minutes_and_then_feels_for_it(
+def test_a_rate_that_is_fully_used_climbs_to_the_highest_and_no_further(
     make_throttle: Callable[..., Throttle], clock: Clock
 ) -> None:
-    throttle = make_throttle(2, 3)
-    throttle.blocked(451, 1)
-    assert throttle.rate() == pytest.approx(1.4)
-    assert use_fully(throttle, clock, until_s=MINUTE) == use_fully(throttle, clock, until_s=600) == pytest.approx(1.8)
-    assert 1.8 < use_fully(throttle, clock, until_s=700) < 1.9
-    assert 2.1 < use_fully(throttle, clock, until_s=1200) < 2.3
-    assert use_fully(throttle, clock, until_s=1260) > 2.5, "the ceiling has gone: climb as before"
+    throttle = make_throttle(1, 3)
+    rates = [1.0]
+    for _ in range(5):
+        compete(throttle, clock, {Lane.SEND: 12}, for_s=15)
+        rates.append(throttle.rate())
+    assert rates == sorted(rates)
+    assert (rates[-1], throttle.view().max_rate) == (3, 3)
 
 
 def test_a_rate_that_is_not_used_does_not_climb(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
@@ -154,24 +261,3 @@ def test_a_rate_that_is_not_used_does_not_climb(make_throttle: Callable[..., Thr
         clock.s += 10
         throttle.take(Lane.SEND)
     assert throttle.rate() == 10
-
-
-def test_a_limit_nobody_published_is_found_and_hardly_ever_touched(
-    make_throttle: Callable[..., Throttle], clock: Clock
-) -> None:
-    limit = 3
-    granted, blocks = [-1.0] * limit, 0
-    throttle = make_throttle(1, 30)
-    while clock.s < 3600:
-        try:
-            clock.s += throttle.take(Lane.SEND)
-        except Throttled as why:
-            clock.s += why.retry_after_s
-            continue
-        if clock.s - granted[-limit] < 0.999:
-            blocks += 1
-            throttle.blocked(451, 60)
-        else:
-            granted.append(clock.s)
-    assert 2 <= blocks <= 8
-    assert len(granted) / (limit * 3600) > 0.75

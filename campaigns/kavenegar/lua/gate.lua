@@ -1,26 +1,30 @@
 -- The third part: who may call, and when.
 --
---   reserve  lane, rank, share, cap, longest wait           → granted, wait, slot, mark, ahead, generation, probe
---   depart   slot, mark, ahead, generation, probe, longest wait  → the same
---   passed   generation                                     → nothing
---   blocked  generation, code, pause, cuts                  → how long the pause still lasts
---   remind   rate, refused, when                            → whether it was taken
---   view     lanes                                          → JSON
+--   reserve  lane, rank, share, cap, longest wait                       → a place: see `reply`
+--   depart   the same, then slot, tier, epoch, generation, probe of it  → the same
+--   passed   generation                                                 → nothing
+--   blocked  generation, code, pause, cuts                              → how long the pause still lasts
+--   remind   rate, refused, when                                        → whether it was taken
+--   view     lanes                                                      → JSON
 --
 -- A call reserves the next free slot, one step of 1/rate after the last, sleeps until then, and asks to depart. A lane
--- takes its share ahead of the queue: all who wait in it move back by a step, which each learns as it departs (`mark`
--- is where everybody stood as it reserved). A refusal makes all slots void (`generation`). The first call after the
--- pause is a probe: nobody else leaves before its answer.
+-- that takes its share goes ahead of the queue: it has the first slot in which nobody has left yet, and whoever had
+-- reserved that is given another as it asks to depart. A refusal makes all slots void (`generation`). The first call
+-- after the pause is a probe: nobody else has a slot before its answer (`epoch`).
 
 local LONGEST_PAUSE = 900 * SECOND
 local FIRST_PAUSE   = SECOND / 2
-local LONGEST_QUEUE = 60 * SECOND  -- no slot lies farther ahead than this: a clock set back must not stop us
-local WAITING       = 3 * SECOND   -- a lane that had to wait within this time counts as waiting
-local BURST         = 2 * SECOND   -- what a lane has not used of its share it may use at once, so much of it at most
-local PROBE_LASTS   = 3 * SECOND   -- a probe without an answer by then is followed by another
+local LONGEST_QUEUE = 60 * SECOND -- no slot lies farther ahead than this
+local WAITING       = 3 * SECOND  -- a lane that had to wait within this time counts as waiting
+local BURST         = 2 * SECOND  -- what a lane has not used of its share it may use at once, so much of it at most
+local PROBE_LASTS   = 3 * SECOND  -- a probe without an answer by then is followed by another
 local LOOK_AGAIN    = SECOND / 20
 local EARLY         = SECOND / 1000
-local TRUST         = 8            -- blocks for which it is believed that a pause is too short
+local TRUST         = 8           -- blocks for which it is believed that a pause is too short
+
+-- Who goes before whom. A place in the queue may be taken by both others, one of a lane's share by an otp.
+local OTP, SHARE, QUEUE = 0, 1, 2
+local NOWHERE = -1 -- the epoch of who has no place yet, and only waits for its turn to have one
 
 local step         = SECOND / rate
 local paused_until = math.min(get('paused_until'), now + LONGEST_PAUSE)
@@ -28,96 +32,114 @@ local open_at      = math.max(now, paused_until)
 local next_slot    = math.min(math.max(get('next_slot'), open_at), open_at + LONGEST_QUEUE)
 local generation   = state.generation or now -- never one of before a flush: its slots are void
 
-local function someone_before(rank)
+local lane, rank = ARGV[6], tonumber(ARGV[7])
+local share, cap, longest_wait = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+
+local verbs = {}
+
+local function reply(granted, wait, slot, tier, epoch, probe)
+  save()
+  return { granted, math.max(0, math.ceil(wait)), slot, tier, epoch, generation, probe and 1 or 0 }
+end
+
+local function turned_away(wait) return reply(0, wait, 0, QUEUE, NOWHERE, false) end
+
+local function let_go(slot, tier, probe)
+  set('departed', math.max(get('departed'), slot))
+  return reply(1, 0, slot, tier, get('epoch'), probe)
+end
+
+local function someone_before()
   for above = 0, rank - 1 do
     if now - get('waiting:' .. above) < WAITING then return true end
   end
   return false
 end
 
--- Whether this call is the one that goes ahead after a block.
-local function probes(slot)
-  local last = math.min(get('probe_at'), open_at + LONGEST_QUEUE)
-  if get('probing') == 0 or slot <= last + PROBE_LASTS then return 0 end
-  set('probe_at', slot)
-  return 1
+-- Until where those who go ahead of a tier have taken the slots.
+local function taken(tier)
+  return math.max(tier > OTP and get('ahead:' .. OTP) or 0, tier > SHARE and get('ahead:' .. SHARE) or 0)
 end
 
-local function awaits_probe(probe) return probe == 0 and get('probing') == 1 end
+-- Whether this call is the one that goes first after a block.
+local function is_probe()
+  if get('probing') == 0 or open_at <= get('probe_at') + PROBE_LASTS then return false end
+  set('probe_at', open_at)
+  return true
+end
 
--- Where everybody stands: moved back by whoever went ahead (who goes ahead is not), and by the last probe.
-local function mark(ahead) return get('delay') + (ahead and 0 or get('shift')) end
+local function await_probe()
+  local wait = open_at - now + LOOK_AGAIN
+  if wait > longest_wait then return turned_away(wait) end
+  return reply(1, wait, 0, QUEUE, get('epoch'), false)
+end
 
-local function leave(slot) set('departed', math.max(get('departed'), slot)) end
+-- A call counts once, however often it is moved.
+local function count(wait)
+  tally(lane, MINUTE)
+  if wait > 0 and not fixed then grow(step / SECOND) end
+end
 
-local verbs = {}
+local function place(counted)
+  local tier = rank == 0 and OTP or SHARE
+  local front = math.max(get('departed') + step, taken(tier), get('ahead:' .. tier), open_at - step)
+  local ahead = share > 0 and math.max(front, open_at) < next_slot and get('share:' .. lane) <= front + BURST
+  local capped = cap < 1 and someone_before()
+  local turn = capped and not ahead and get('cap:' .. lane) or 0
+  local slot = ahead and front or next_slot
 
-local function reply(granted, wait, slot, mark, ahead, probe)
-  save()
-  return { granted, math.max(0, math.ceil(wait)), slot, mark, ahead, generation, probe }
+  local wait = math.max(slot, turn) - now
+  if wait > 0 then set('waiting:' .. rank, now) end
+  if wait > longest_wait then return turned_away(wait) end
+  if turn > slot then return reply(1, wait, 0, QUEUE, NOWHERE, false) end
+
+  if ahead then
+    set('share:' .. lane, math.max(slot, get('share:' .. lane)) + step / share)
+    set('ahead:' .. tier, slot + step)
+    set('next_slot', math.max(next_slot, slot + step))
+  else
+    tier = QUEUE
+    set('next_slot', next_slot + step)
+  end
+  if capped then set('cap:' .. lane, math.max(slot, get('cap:' .. lane)) + step / cap) end
+  set('generation', generation)
+  if not counted then count(wait) end
+  if wait <= 0 then return let_go(slot, tier, false) end
+  return reply(1, wait, slot, tier, get('epoch'), false)
 end
 
 function verbs.reserve()
-  local lane, rank = ARGV[6], tonumber(ARGV[7])
-  local share, cap, longest_wait = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-
-  local front = math.max(open_at, get('departed') + step, get('express'))
-  local ahead = share > 0 and front < next_slot and get('share:' .. lane) <= front + BURST
-  local slot = ahead and front or next_slot
-  local held_to = 0
-  if not ahead and cap < 1 and someone_before(rank) then
-    held_to = math.min(get('cap:' .. lane), now + LONGEST_QUEUE)
-  end
-
-  local wait = math.max(slot, held_to) - now
-  if wait > 0 then set('waiting:' .. rank, now) end
-  if wait > longest_wait or held_to > slot then return reply(0, wait, 0, 0, 0, 0) end
-
-  if ahead then
-    set('express', slot + step)
-    set('shift', get('shift') + step)
-  end
-  set('generation', generation)
-  set('next_slot', next_slot + step)
-  if share > 0 then set('share:' .. lane, math.max(slot, get('share:' .. lane)) + step / share) end
-  if cap < 1 then set('cap:' .. lane, math.max(slot, get('cap:' .. lane)) + step / cap) end
+  if get('probing') == 0 then return place(false) end
+  if open_at - now > longest_wait then return turned_away(open_at - now) end
+  if not is_probe() then return await_probe() end
   tally(lane, MINUTE)
-  if wait > 0 and not fixed then grow(step / SECOND) end
-
-  local probe = probes(slot)
-  if awaits_probe(probe) then wait = math.max(wait, LOOK_AGAIN) end
-  if wait <= 0 then leave(slot) end
-  return reply(1, wait, slot, mark(ahead), ahead and 1 or 0, probe)
+  if open_at <= now then return let_go(open_at, OTP, true) end
+  return reply(1, open_at - now, open_at, OTP, get('epoch'), true)
 end
 
 function verbs.depart()
-  local slot, ahead, probe = tonumber(ARGV[6]), ARGV[8] == '1', tonumber(ARGV[10])
-  if tonumber(ARGV[9]) ~= generation or paused_until > now + EARLY then
-    return reply(0, open_at - now, 0, 0, 0, 0)
+  local slot, tier, epoch = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+  local probe = ARGV[15] == '1'
+  if tonumber(ARGV[14]) ~= generation or paused_until > now + EARLY then return turned_away(open_at - now) end
+  if get('probing') == 1 and not probe then
+    if is_probe() then return let_go(now, OTP, true) end
+    return await_probe()
   end
-  slot = slot + mark(ahead) - tonumber(ARGV[7])
+  if epoch ~= get('epoch') then return place(false) end
+  if slot + step / 2 < taken(tier) then return place(true) end
   local wait = slot - now
-  if probe == 0 then probe = probes(now) end
-  if awaits_probe(probe) then wait = math.max(wait, LOOK_AGAIN) end
-  if wait > tonumber(ARGV[11]) then
-    if slot + step + 1 >= next_slot then set('next_slot', next_slot - step) end -- the last in the queue leaves no gap
-    return reply(0, wait, 0, 0, 0, 0)
-  end
-  if wait <= EARLY then
-    leave(slot)
-    wait = 0
-  end
-  return reply(1, wait, slot, mark(ahead), ahead and 1 or 0, probe)
+  if wait <= EARLY then return let_go(slot, tier, probe) end
+  if wait <= longest_wait then return reply(1, wait, slot, tier, epoch, probe) end
+  if tier == QUEUE and slot + 1.5 * step > next_slot then set('next_slot', slot) end -- the last one leaves no gap
+  return turned_away(wait)
 end
 
 -- The probe came back with an answer: the rest may go, a step apart from now.
 function verbs.passed()
   if get('probing') == 1 and tonumber(ARGV[6]) == generation then
-    local waited = math.max(0, now - get('probe_at'))
     set('probing', 0)
-    set('delay', get('delay') + waited)
-    set('next_slot', next_slot + waited)
-    set('express', get('express') + waited)
+    set('epoch', get('epoch') + 1)
+    set('next_slot', math.max(now, get('departed') + step))
     set('enough', get('pause'))
     if get('pause') <= get('too_short') then set('too_short', 0) end
     set('trust', get('trust') - 1)
@@ -168,7 +190,9 @@ function verbs.blocked()
       set('pause', pause)
       set('probing', 1)
       set('next_slot', now + pause)
-      set('express', 0)
+      set('ahead:' .. OTP, 0)
+      set('ahead:' .. SHARE, 0)
+      set('epoch', get('epoch') + 1)
       close_until(now + pause, code)
       set('probe_at', now + pause - PROBE_LASTS - 1)
     elseif paused_until > now then

@@ -9,6 +9,7 @@ local SECOND  = 1000000
 local MINUTE  = 60 * SECOND
 local HOUR    = 60 * MINUTE
 local KEEP_MS = 3600 * 1000 -- an idle account's pace is forgotten after an hour
+local LONG_AGO = 1e12        -- in 1970: any time of ours is later, any other number smaller
 
 local key, verb = KEYS[1], ARGV[1]
 local start_rate, max_rate, fixed = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5] == '1'
@@ -23,6 +24,16 @@ local state = {}
 local fields = redis.call('HGETALL', key)
 for i = 1, #fields, 2 do state[fields[i]] = tonumber(fields[i + 1]) end
 
+-- A clock that was set back takes all times with it, or everybody would wait until it has caught up.
+local seen = state.seen or 0
+local set_back = now < seen - SECOND
+if set_back then
+  for field, value in pairs(state) do
+    local is_time = value > LONG_AGO and field ~= 'generation' and field ~= 'learnt_at'
+    if is_time then state[field] = value - seen + now end
+  end
+end
+
 local function get(field) return state[field] or 0 end
 
 local changed = {}
@@ -32,12 +43,13 @@ local function set(field, value)
 end
 
 local function save()
+  if set_back then for field in pairs(state) do changed[field] = true end end
+  set('seen', now)
   local changes = {}
   for field in pairs(changed) do
     changes[#changes + 1] = field
     changes[#changes + 1] = string.format('%.17g', state[field])
   end
-  if #changes == 0 then return end
   redis.call('HSET', key, unpack(changes))
   redis.call('PEXPIRE', key, KEEP_MS)
 end
