@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import itertools
 import signal
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from campaigns.house import House, Policy
@@ -20,6 +22,7 @@ from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle, connect
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
+from tests.store.emptying import empty
 from tests.world import Sandbox
 from worker import embedded
 
@@ -28,12 +31,38 @@ _numbers = itertools.count()
 # A shell that starts us in the background has us ignore Ctrl-C, and whatever we start with us.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Hypothesis gives an example 200 ms, and a machine that has no time for us takes that for a defect.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+
+# What is lost when a machine loses its power; the machine of a test outlives it.
+_HASTE = ("fsync", "synchronous_commit", "full_page_writes")
+
+# The files that wait longest. They come first, so that none is left alone at the end where several processes share
+# the tests.
+_LONG = ("test_crash_points.py", "test_demo.py", "test_zombies.py", "test_the_main_job.py", "test_mutants.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first; nothing else about the order changes."""
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Attached]:
     """PostgreSQL and Valkey for this run, with data of their own."""
     with embedded.attach(tmp_path_factory.mktemp("home")) as attached:
+        _hasten(attached)
         yield attached
+
+
+def _hasten(servers: embedded.Attached) -> None:
+    admin = create_engine(str(servers.database_url), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for setting in _HASTE:
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    admin.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +91,20 @@ def engine(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
     found.dispose()
 
 
+@pytest.fixture(scope="module")
+def _shared(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
+    found = _create(servers, f"shared_{next(_numbers)}", _template)
+    yield found
+    found.dispose()
+
+
+@pytest.fixture
+def emptied(_shared: Engine) -> Engine:
+    """A module's database, emptied instead of made anew; a module takes it by naming it its `engine`."""
+    empty(_shared)
+    return _shared
+
+
 @pytest.fixture
 def database_url(engine: Engine) -> str:
     """The same database, as DATABASE_URL."""
@@ -83,6 +126,15 @@ def valkey_url(broker_url: str) -> str:
 
 
 @pytest.fixture
+def closed_port_url() -> Iterator[str]:
+    """An address that refuses connections: the port is taken, and nobody listens."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A gateway that has seen nothing."""
     with Sandbox.start() as gateway:
@@ -92,7 +144,7 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def house(engine: Engine, broker_url: str, sandbox: Sandbox) -> Iterator[House]:
     """A house of one process at the sandbox; its clock and the gateway's go together: `sandbox.advance`."""
-    client = Client(sandbox.api_key, sandbox.url, deadline_s=3.0, connect_timeout_s=1.0)
+    client = Client(sandbox.api_key, sandbox.url, deadline_s=15.0, connect_timeout_s=5.0)
     throttle = Throttle(connect(broker_url), account="tests", start_rate=500.0, max_rate=500.0)
     database = Database(engine)
     policy = Policy(

@@ -23,6 +23,7 @@ _STEP_BACK: Final = (
 )
 
 _INSTALL: Final = f"""
+    DROP SCHEMA IF EXISTS chaos CASCADE;
     CREATE SCHEMA chaos;
     CREATE TABLE chaos.ledger (
         localid bigint, messageid bigint NOT NULL, receptor text NOT NULL, text_digest text NOT NULL,
@@ -42,6 +43,6 @@ _INSTALL: Final = f"""
 
 
 def install(engine: Engine) -> None:
-    """Once, in a database at the newest schema that nobody uses yet."""
+    """In a database at the newest schema that nobody uses yet. What an earlier run has noted there goes."""
     with engine.begin() as connection:
         connection.execute(text(_INSTALL))

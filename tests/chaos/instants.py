@@ -58,6 +58,12 @@ def overdue(connection: Connection) -> frozenset[tuple[int, int]]:
     return frozenset((row.id, row.attempt) for row in connection.execute(_OVERDUE))
 
 
+def ticked_at(connection: Connection) -> datetime | None:
+    """When the dispatcher last looked."""
+    moment: datetime | None = connection.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one()
+    return moment
+
+
 def hold(connection: Connection) -> Hold:
     """The account's hold, and the last claim to send that anybody made."""
     row = connection.execute(_HOLD).one()

@@ -1,4 +1,4 @@
-"""A man in the middle: a gateway whose answers somebody changed on their way, over HTTP like the real one."""
+"""A man in the middle, over HTTP like the gateway itself: he keeps calls back, and changes answers on their way."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ import requests
 
 Row = dict[str, Any]
 Change = Callable[[list[Row]], list[Row]]
+Hold = Callable[[], object]
 
 
 @contextmanager
-def tampered(gateway_url: str, method: str, change: Change, *, times: int = 1) -> Iterator[str]:
-    """The URL of a gateway that answers as the one at `gateway_url`, but for `times` answers of `method`."""
-    left = threading.Semaphore(times)
+def tampered(gateway_url: str, method: str, change: Change = list, *, hold: Hold = lambda: None) -> Iterator[str]:
+    """The URL of a gateway that answers as the one at `gateway_url`, but for the first call of `method`.
+
+    The gateway gets that one once `hold` has come back, and its answer is changed.
+    """
+    first = threading.Semaphore()
 
     class Middle(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            chosen = self.path.endswith(f"/{method}.json") and first.acquire(blocking=False)
+            if chosen:
+                hold()
             answer = requests.post(
-                f"{gateway_url}{self.path}", body, headers={"Content-Type": self.headers["Content-Type"]}, timeout=10
+                f"{gateway_url}{self.path}", body, headers={"Content-Type": self.headers["Content-Type"]}, timeout=30
             )
-            content = answer.content
-            if self.path.endswith(f"/{method}.json") and answer.ok and left.acquire(blocking=False):
-                content = _changed(content, change)
+            content = _changed(answer.content, change) if chosen and answer.ok else answer.content
             self.send_response(answer.status_code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

@@ -20,6 +20,7 @@ from tests.chaos.creating import KEY
 from tests.chaos.failpoints import PLAN_VARIABLE, Plan
 from tests.chaos.workshop import to_the_end
 from tests.embedded.conftest import PROJECT
+from tests.waiting import PATIENCE_S
 from tests.world import SENDER, Sandbox, answer_bells, numbers
 
 pytestmark = pytest.mark.usefixtures("audited")
@@ -36,7 +37,7 @@ def _create(database_url: str, plan: Plan) -> int:
         PLAN_VARIABLE: str(plan.path),
     }
     command = [sys.executable, "-m", "tests.chaos.creating", str(RECIPIENTS)]
-    return subprocess.run(command, env=environment, cwd=PROJECT, timeout=60, check=False).returncode
+    return subprocess.run(command, env=environment, cwd=PROJECT, timeout=PATIENCE_S, check=False).returncode
 
 
 def _rows(engine: Engine) -> dict[str, int]:

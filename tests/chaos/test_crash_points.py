@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos import failpoints
-from tests.chaos.workshop import Workshop
+from tests.chaos.workshop import PATIENCE_S, Workshop
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
 WORST_PLACES = (
     "send: after the claim",
@@ -21,9 +23,9 @@ WORST_PLACES = (
 
 def _survives(workshop: Workshop, recipients: int) -> None:
     """Every point was reached, every campaign came to its end, and the ledger agrees with every word."""
-    workshop.until(workshop.all_reached, within_s=70, what="reaching every failpoint")
+    workshop.until(workshop.all_reached, "reaching every failpoint")
     workshop.gateway.disarm()
-    workshop.until(workshop.finished, within_s=60, what="the end of the campaigns")
+    workshop.until(workshop.finished, "the end of the campaigns")
     found = workshop.verdict()
     assert found.broken == ()
     assert found.sent == found.messages == recipients
@@ -35,7 +37,6 @@ def _deaths(workshop: Workshop) -> int:
     return len(set(workshop.plan.reached().values()))
 
 
-@pytest.mark.timeout(240)
 def test_a_worker_killed_at_every_point_of_sending_and_resolving_loses_and_doubles_nothing(workshop: Workshop) -> None:
     workshop.gateway.turn(latency_ms=60)
     workshop.gateway.arm("accept_then_drop", "sms/sendarray", share=0.15)
@@ -48,7 +49,6 @@ def test_a_worker_killed_at_every_point_of_sending_and_resolving_loses_and_doubl
     assert _deaths(workshop) == len(failpoints.SEND + failpoints.RESOLVE)
 
 
-@pytest.mark.timeout(240)
 def test_a_worker_killed_at_every_point_of_polling_and_ticking_loses_and_doubles_nothing(workshop: Workshop) -> None:
     workshop.campaign(2_400)
 

@@ -11,10 +11,16 @@ from campaigns import submit, track
 from campaigns.house import House
 from campaigns.submit import Outcome
 from tests.chaos.tampering import Change, Row, tampered
-from tests.chaos.workshop import at, to_the_end
-from tests.world import Sandbox, answer_bells, batch_ids, running, states
+from tests.chaos.workshop import to_the_end
+from tests.world import Sandbox, answer_bells, at, batch_ids, running, states
 
 pytestmark = pytest.mark.usefixtures("audited")
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
 
 BROKEN_ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "drop": {},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 import redis
@@ -15,11 +14,17 @@ from campaigns.house import House
 from campaigns.rules.states import CampaignState
 from campaigns.submit import Outcome
 from tests.chaos.tampering import Row, tampered
-from tests.chaos.workshop import at, to_the_end
+from tests.chaos.workshop import to_the_end
 from tests.kavenegar.scripted_server import ScriptedServer
-from tests.world import Sandbox, answer_bells, batch_ids, numbers, running, states
+from tests.waiting import until
+from tests.world import Sandbox, answer_bells, at, batch_ids, numbers, running, states
 
 pytestmark = pytest.mark.usefixtures("audited")
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
 
 
 def _send_all(house: House, engine: Engine, campaign: int) -> list[Outcome]:
@@ -29,14 +34,13 @@ def _send_all(house: House, engine: Engine, campaign: int) -> list[Outcome]:
 def test_a_gateway_that_accepts_after_we_hung_up_is_asked_once_it_has_made_up_its_mind(
     house: House, engine: Engine, sandbox: Sandbox
 ) -> None:
-    campaign = running(engine, 200)
-    sandbox.arm("late_accept", "sms/send", count=1, seconds=0.8)
+    campaign, made_up = running(engine, 200), threading.Event()
+    with tampered(sandbox.url, "sms/send", hold=made_up.wait) as url:
+        assert _send_all(at(house, url, deadline_s=1.0), engine, campaign) == [Outcome.UNKNOWN]
+        assert sandbox.summary()["messages"] == 0
 
-    assert _send_all(at(house, sandbox.url, deadline_s=0.3), engine, campaign) == [Outcome.UNKNOWN]
-    assert sandbox.summary()["messages"] == 0
-
-    while sandbox.summary()["messages"] < 200:
-        time.sleep(0.05)
+        made_up.set()
+        until(lambda: sandbox.summary()["messages"] == 200, "a late acceptance")
     sandbox.advance(seconds=91)
     assert to_the_end(house, engine, sandbox).broken == ()
     assert sandbox.summary()["messages"] == 200

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,13 +16,20 @@ from sqlalchemy import Engine, event, text
 
 from campaigns import dispatch, submit, track
 from campaigns.house import House
-from campaigns.store.database import Database
+from campaigns.store import batches
+from campaigns.store.database import CLOCK_READ_WITHIN_S, CLOCK_READINGS, Database
 from campaigns.submit import Outcome
 from tests.chaos.tampering import Row, tampered
-from tests.chaos.workshop import at, to_the_end
-from tests.world import Sandbox, answer_bells, batch_ids, running, states
+from tests.chaos.workshop import to_the_end
+from tests.waiting import PATIENCE_S
+from tests.world import Sandbox, answer_bells, at, batch_ids, running, states
 
 pytestmark = pytest.mark.usefixtures("audited")
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
 
 
 def test_a_worker_that_stands_still_with_one_batch_in_hand_stops_no_other(house: House, engine: Engine) -> None:
@@ -51,14 +60,15 @@ def test_a_worker_that_stands_still_with_an_unknown_batch_in_hand_stops_no_other
 
 
 class _Late(Database):
-    """A database that was away for a while just when it was to commit."""
+    """A database that was away for a while just when it was to commit a claim."""
 
     def __init__(self, engine: Engine, away_s: float) -> None:
         super().__init__(engine)
         self._away_s = away_s
 
     def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        time.sleep(self._away_s)
+        if work is batches.claim_ready:
+            time.sleep(self._away_s)
         return super().__call__(work, *args, **kwargs)
 
 
@@ -67,10 +77,10 @@ def test_nothing_leaves_under_a_lease_that_is_over_before_the_request_could_be_m
 ) -> None:
     """The claim was decided, but its commit took longer than it holds: others may have the batch already."""
     (batch,) = batch_ids(engine, running(engine, 200))
-    short = replace(at(house, sandbox.url, deadline_s=0.4).policy, lease=timedelta(seconds=1))
-    late = replace(at(house, sandbox.url, deadline_s=0.4), policy=short, database=_Late(engine, 1.3))
+    short = replace(house.policy, lease=timedelta(seconds=1.5), deadline=timedelta(seconds=0.5))
+    late = replace(house, policy=short, database=_Late(engine, 1.2))
 
-    submit.run(late, batch)
+    assert submit.run(late, batch) is not Outcome.ACCEPTED
 
     assert sandbox.summary()["requests"].get("sms/send", 0) == 0
     assert to_the_end(house, engine, sandbox).broken == ()
@@ -78,19 +88,25 @@ def test_nothing_leaves_under_a_lease_that_is_over_before_the_request_could_be_m
 
 def test_a_slow_reading_of_the_clock_does_not_set_it_back(engine: Engine) -> None:
     """A clock that runs behind makes every lease end early, while the request it was made for is under way."""
+    true: list[datetime] = []
 
     def stand_still(*about: Any) -> None:
         if "clock_timestamp" in about[2]:
-            time.sleep(1.5)
+            time.sleep(CLOCK_READ_WITHIN_S + 0.1)
+            true.append(_truly(engine))
 
     event.listen(engine, "after_cursor_execute", stand_still)
-    database = Database(engine)
-    shown = database.now()
+    shown = Database(engine).now()
     event.remove(engine, "after_cursor_execute", stand_still)
 
+    assert len(true) == CLOCK_READINGS
+    assert true[-1] - timedelta(seconds=0.1) <= shown < _truly(engine) + timedelta(seconds=5)
+
+
+def _truly(engine: Engine) -> datetime:
     with engine.connect() as connection:
-        true = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    assert abs(true - shown) < timedelta(seconds=0.5)
+        moment: datetime = connection.exec_driver_sql("SELECT now()").scalar_one()
+    return moment
 
 
 def test_an_answer_that_comes_after_its_batch_was_split_reaches_the_halves(
@@ -100,18 +116,32 @@ def test_an_answer_that_comes_after_its_batch_was_split_reaches_the_halves(
     sandbox.turn(dedupe=True)
     campaign = running(engine, 200)
     (batch,) = batch_ids(engine, campaign)
-    sandbox.arm("slow", "sms/send", count=1, seconds=1.0)
-    first = threading.Thread(target=submit.run, args=(house, batch))
-    first.start()
-    _until(lambda: sandbox.summary()["requests"].get("sms/send") == 1)
-    _lease_ends_and_nothing_is_found(house, sandbox)
-    sandbox.arm("code", "sms/send", count=1, code=411)
-    assert submit.run(house, batch) is Outcome.HALVED
-
-    first.join()
+    with _on_its_way(sandbox, "sms/send", lambda url: submit.run(at(house, url, deadline_s=PATIENCE_S), batch)):
+        _lease_ends_and_nothing_is_found(house, sandbox)
+        sandbox.arm("code", "sms/send", count=1, code=411)
+        assert submit.run(house, batch) is Outcome.HALVED
 
     assert states(engine, campaign) == {"accepted": 200}
     assert to_the_end(house, engine, sandbox).broken == ()
+
+
+@contextmanager
+def _on_its_way(sandbox: Sandbox, method: str, call: Callable[[str], object]) -> Iterator[None]:
+    """A call that the gateway gets at the end of the block; when this is over, so is the call."""
+    left, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        left.set()
+        over.wait(PATIENCE_S)
+
+    with tampered(sandbox.url, method, hold=hold) as url, ThreadPoolExecutor(1) as pool:
+        made = pool.submit(call, url)
+        try:
+            assert left.wait(PATIENCE_S)
+            yield
+        finally:
+            over.set()
+        made.result(PATIENCE_S)
 
 
 def _lease_ends_and_nothing_is_found(house: House, sandbox: Sandbox) -> None:
@@ -135,22 +165,10 @@ def test_a_verdict_that_comes_after_its_batch_was_split_reaches_the_halves(
     sandbox.arm("missing_rows", "sms/send", count=1, rows=30)
     assert submit.run(house, batch) is Outcome.UNKNOWN
     sandbox.advance(minutes=6)
-    sandbox.arm("slow", "sms/status", count=1, seconds=1.0)
-    poll = threading.Thread(target=track.run, args=(house,))
-    poll.start()
-    _until(lambda: sandbox.summary()["requests"].get("sms/status") == 1)
-    with tampered(sandbox.url, "sms/statuslocalmessageid", _last_thirty_never_seen) as url:
-        assert submit.resolve(at(house, url), batch) is Outcome.SENT_AGAIN
-    sandbox.arm("code", "sms/send", count=1, code=411)
-    assert submit.run(house, batch) is Outcome.HALVED
-
-    poll.join()
+    with _on_its_way(sandbox, "sms/status", lambda url: track.run(at(house, url, deadline_s=PATIENCE_S))):
+        with tampered(sandbox.url, "sms/statuslocalmessageid", _last_thirty_never_seen) as url:
+            assert submit.resolve(at(house, url), batch) is Outcome.SENT_AGAIN
+        sandbox.arm("code", "sms/send", count=1, code=411)
+        assert submit.run(house, batch) is Outcome.HALVED
 
     assert to_the_end(house, engine, sandbox).broken == ()
-
-
-def _until(condition: Callable[[], bool], *, within_s: float = 5.0) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

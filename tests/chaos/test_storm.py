@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.storm import acts, schedule
+from tests.chaos.workshop import PATIENCE_S
 from tests.embedded.conftest import PROJECT
 
 CARDS = {act.__name__: copies for act, copies in acts.CARDS.items()}
@@ -29,6 +30,7 @@ def test_a_storm_of_ten_minutes_sees_every_kind_of_harm() -> None:
         assert played == set(acts.ACTS)
 
 
+@pytest.mark.timeout(2 * PATIENCE_S)
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows processes as files")
 def test_a_storm_that_is_interrupted_leaves_nothing_running_and_nothing_behind(tmp_path: Path) -> None:
     storm = subprocess.Popen(
@@ -46,7 +48,7 @@ def test_a_storm_that_is_interrupted_leaves_nothing_running_and_nothing_behind(t
             break
     storm.send_signal(signal.SIGINT)
 
-    _, said = storm.communicate(timeout=60)
+    _, said = storm.communicate(timeout=PATIENCE_S)
 
     assert storm.returncode == 130
     assert "everything it started is stopped" in said

@@ -13,7 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.chaos.failpoints import STOP
-from tests.chaos.workshop import Workshop
+from tests.chaos.workshop import PATIENCE_S, Workshop
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
 
 def _open_claims(workshop: Workshop) -> bool:
@@ -33,7 +35,6 @@ FROZEN_AT = (
 )
 
 
-@pytest.mark.timeout(240)
 def test_a_worker_that_wakes_up_after_its_lease_does_no_harm(workshop: Workshop) -> None:
     """One is frozen at each of these points, others do its work, and then all of them wake up."""
     workshop.gateway.arm("drop", "sms/sendarray", count=3)
@@ -43,15 +44,15 @@ def test_a_worker_that_wakes_up_after_its_lease_does_no_harm(workshop: Workshop)
     )
     plan = workshop.plan
     assert plan is not None
-    workshop.until(workshop.all_reached, within_s=60, what="freezing")
+    workshop.until(workshop.all_reached, "freezing")
     frozen = plan.reached()
     try:
-        workshop.until(lambda: not _open_claims(workshop), within_s=60, what="others doing the work of the frozen")
+        workshop.until(lambda: not _open_claims(workshop), "others doing the work of the frozen")
     finally:
         for pid in frozen.values():
             os.kill(pid, signal.SIGCONT)
-    workshop.until(lambda: all(map(plan.outlived, FROZEN_AT)), within_s=20, what="waking up")
-    workshop.until(workshop.finished, within_s=40, what="the end of the campaigns")
+    workshop.until(lambda: all(map(plan.outlived, FROZEN_AT)), "waking up")
+    workshop.until(workshop.finished, "the end of the campaigns")
 
     found = workshop.verdict()
     assert found.broken == ()
@@ -66,15 +67,15 @@ def test_a_request_that_outlived_its_worker_is_left_time_to_settle(workshop: Wor
     workshop.fail_at(point, mode=STOP, roles={"worker-send": 2}, SEND_THREADS="1", **times)
     plan = workshop.plan
     assert plan is not None
-    workshop.until(workshop.all_reached, within_s=20, what="the claim")
+    workshop.until(workshop.all_reached, "the claim")
     (frozen,) = plan.reached().values()
     workshop.gateway.arm("late_accept", "sms/sendarray", count=1, seconds=4)
-    workshop.until(lambda: _claimed_for(workshop) > timedelta(seconds=6.3), within_s=20, what="most of the lease")
+    workshop.until(lambda: _claimed_for(workshop) > timedelta(seconds=5), "most of the lease")
 
     os.kill(frozen, signal.SIGCONT)
-    workshop.until(lambda: _arrived(workshop) or plan.outlived(point), within_s=10, what="the request, or none")
+    workshop.until(lambda: _arrived(workshop) or plan.outlived(point), "the request, or none")
     os.kill(frozen, signal.SIGKILL)
-    workshop.until(workshop.finished, within_s=60, what="the end of the campaign")
+    workshop.until(workshop.finished, "the end of the campaign")
 
     found = workshop.verdict()
     assert found.broken == ()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine
 
 import campaigns
 from campaigns.house import House
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
+from tests import waiting
 from tests.chaos import checker, instants
 from tests.chaos.checker import Findings
 from tests.chaos.failpoints import KILL, PLAN_VARIABLE, Plan
@@ -36,6 +34,9 @@ SHORT_TIMES = {
 
 ONE_EACH = {"worker-send": 1, "worker-poll": 1}
 
+PATIENCE_S: Final = 240.0
+"""Chains of deaths and restarts that take half a minute on a quiet machine."""
+
 
 class Workshop:
     """Processes that run, or a part of them in a failing house, and campaigns for them to work on."""
@@ -49,6 +50,7 @@ class Workshop:
         self.processes: Supervisor | None = None
         self._environment = dict(environment)
         self._overdue: frozenset[tuple[int, int]] = frozenset()
+        self._ticked_at: datetime | None = None
 
     def start(self, app: str = "worker", *, roles: Mapping[str, int] = ONE_EACH, **settings: str) -> Supervisor:
         """Start one beat, and of each worker one from the Procfile, or as many out of `app` as `roles` says."""
@@ -80,24 +82,28 @@ class Workshop:
                 campaigns.start(connection, campaign)
             self.campaigns.append(campaign)
 
-    def until(self, condition: Callable[[], bool], *, within_s: float, what: str, look: bool = True) -> None:
+    def until(self, condition: Callable[[], bool], what: str, *, look: bool = True) -> None:
         """Wait for it, and `look` meanwhile at what must hold at every instant."""
-        deadline = time.monotonic() + within_s
-        while not condition():
-            if time.monotonic() > deadline:
-                armed = self.plan and self.plan.next()
-                raise AssertionError(f"{what} did not happen within {within_s:.0f} s; the next failpoint is {armed}")
+
+        def happened() -> bool:
             if look:
                 self.look()
-            time.sleep(0.25)
+            return condition()
+
+        try:
+            waiting.until(happened, what, within_s=PATIENCE_S, every_s=0.2)
+        except AssertionError as why:
+            raise AssertionError(f"{why}; the next failpoint is {self.plan and self.plan.next()}") from why
 
     def look(self) -> None:
-        """I6 and I7, now."""
+        """I6, now; I7, once the dispatcher has looked again as well."""
         with self.engine.connect() as connection:
             assert instants.uneven(connection) == [], "I6"
-            overdue = instants.overdue(connection)
+            overdue, ticked_at = instants.overdue(connection), instants.ticked_at(connection)
+        if ticked_at == self._ticked_at:
+            return
         assert not overdue & self._overdue, f"I7: claimed past their lease: {overdue & self._overdue}"
-        self._overdue = overdue
+        self._overdue, self._ticked_at = overdue, ticked_at
 
     def finished(self) -> bool:
         """Whether every campaign is over."""
@@ -123,9 +129,3 @@ def to_the_end(house: House, engine: Engine, sandbox: Sandbox) -> Findings:
                 break
         sandbox.advance(seconds=91)
     return checker.check(engine, sandbox.url)
-
-
-def at(house: House, url: str, *, deadline_s: float = 3.0) -> House:
-    """The same house, at another gateway."""
-    client = Client(Sandbox.api_key, url, deadline_s=deadline_s, connect_timeout_s=1.0)
-    return replace(house, gateway=Gateway(client, house.pace))

@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.waiting import PATIENCE_S
 from worker.embedded import attach
 from worker.embedded.gateway import Gateway
 from worker.embedded.home import Attached, Watch
@@ -38,7 +39,7 @@ def home(used_home: Path, tmp_path: Path) -> Iterator[Path]:
     """A used home of the test's own; whatever it leaves running there is stopped."""
     folder = shutil.copytree(used_home, tmp_path / "home")
     yield folder
-    _stop_all(folder)
+    stop_all(folder)
 
 
 @pytest.fixture
@@ -46,10 +47,11 @@ def new_home(tmp_path: Path) -> Iterator[Path]:
     """A home in which nothing was ever started."""
     folder = tmp_path / "home"
     yield folder
-    _stop_all(folder)
+    stop_all(folder)
 
 
-def _stop_all(home: Path) -> None:
+def stop_all(home: Path) -> None:
+    """Whatever runs in a home, whoever uses it."""
     for daemon in (Watch(home), Gateway(home), Valkey(home), Postgres(home)):
         daemon.stop()
 
@@ -71,12 +73,12 @@ class User:
         return dict(json.loads(self._process.stdout.readline()))
 
     def leave(self) -> None:
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=PATIENCE_S)
         assert self._process.returncode == 0
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=PATIENCE_S)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.conftest import PROJECT
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 
@@ -64,7 +65,7 @@ def attach_in(home: Path, project: Path, *, through: Sequence[str] = ()) -> subp
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE_S,
         cwd="/",
         env={"PATH": os.defpath, "PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"},
         check=False,

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.conftest import PROJECT
+from tests.waiting import PATIENCE_S
 from worker.embedded import ProcessState, Supervisor
 from worker.embedded.locks import LockFile, wait_until
 
@@ -74,59 +75,61 @@ def mark(tmp_path: Path) -> Path:
 
 def test_a_process_killed_is_started_again_under_another_number(mark: Path, tmp_path: Path) -> None:
     with supervised({"holder": python(_HOLD + _WAIT, mark)}, tmp_path) as supervisor:
-        assert wait_until(lambda: is_held(mark), within_s=10)
+        assert wait_until(lambda: is_held(mark), within_s=PATIENCE_S)
         [before] = supervisor.states()
         supervisor.signal("holder", signal.SIGKILL)
-        assert supervisor.wait_for(lambda states: states[0].restarts == 1, within_s=10)
+        assert supervisor.wait_for(lambda states: states[0].restarts == 1, within_s=PATIENCE_S)
         [after] = supervisor.states()
         assert (after.name, after.alive) == ("holder", True)
         assert after.pid != before.pid
-        assert wait_until(lambda: is_held(mark), within_s=10)
+        assert wait_until(lambda: is_held(mark), within_s=PATIENCE_S)
     assert not is_held(mark)
 
 
 def test_a_process_that_keeps_dying_is_started_at_growing_distances(tmp_path: Path) -> None:
     began = time.monotonic()
     with supervised({"dying": ["false"]}, tmp_path) as supervisor:
-        assert supervisor.wait_for(lambda states: states[0].restarts == 2, within_s=20)
+        assert supervisor.wait_for(lambda states: states[0].restarts == 2, within_s=PATIENCE_S)
         assert time.monotonic() - began >= 1 + 2
 
 
 def test_what_processes_say_is_written_to_a_log_of_each(tmp_path: Path) -> None:
     commands = {name: ["sh", "-c", f"echo {name} out; echo {name} err >&2; exec sleep 600"] for name in ("one", "two")}
     with supervised(commands, tmp_path):
-        assert wait_until(lambda: said("one", tmp_path) == "one out\none err\n", within_s=10)
-        assert wait_until(lambda: said("two", tmp_path) == "two out\ntwo err\n", within_s=10)
+        assert wait_until(lambda: said("one", tmp_path) == "one out\none err\n", within_s=PATIENCE_S)
+        assert wait_until(lambda: said("two", tmp_path) == "two out\ntwo err\n", within_s=PATIENCE_S)
 
 
 def test_programs_of_our_own_environment_come_first(tmp_path: Path) -> None:
     with supervised({"which": ["sh", "-c", "command -v python; exec sleep 600"]}, tmp_path):
-        assert wait_until(lambda: said("which", tmp_path) == f"{Path(sys.executable).parent}/python\n", within_s=10)
+        assert wait_until(
+            lambda: said("which", tmp_path) == f"{Path(sys.executable).parent}/python\n", within_s=PATIENCE_S
+        )
 
 
 def test_a_process_deaf_to_the_request_is_killed_after_the_grace(mark: Path, tmp_path: Path) -> None:
     with supervised({"deaf": python(_DEAF + _HOLD + _WAIT, mark)}, tmp_path) as supervisor:
-        assert wait_until(lambda: is_held(mark), within_s=10)
+        assert wait_until(lambda: is_held(mark), within_s=PATIENCE_S)
         began = time.monotonic()
         supervisor.stop(grace_s=0.5)
-        assert 0.5 <= time.monotonic() - began < 5
+        assert 0.5 <= time.monotonic() - began < 30
         assert not is_held(mark)
         assert supervisor.states() == [ProcessState("deaf", supervisor.states()[0].pid, restarts=0, alive=False)]
 
 
 def test_what_a_process_started_ends_with_it(mark: Path, tmp_path: Path) -> None:
     with supervised({"parent": python(_HOLD + _WITH_A_CHILD + _WAIT, mark)}, tmp_path) as supervisor:
-        assert wait_until(lambda: said("parent", tmp_path) == "up\n", within_s=10)
-        supervisor.stop(grace_s=10)
-        assert wait_until(lambda: not is_held(mark), within_s=5)
+        assert wait_until(lambda: said("parent", tmp_path) == "up\n", within_s=PATIENCE_S)
+        supervisor.stop(grace_s=PATIENCE_S)
+        assert wait_until(lambda: not is_held(mark), within_s=PATIENCE_S)
 
 
 def test_stopping_while_a_process_waits_to_be_started_again_starts_nothing(mark: Path, tmp_path: Path) -> None:
     with supervised({"holder": python(_HOLD + _WAIT, mark)}, tmp_path) as supervisor:
-        assert wait_until(lambda: is_held(mark), within_s=10)
+        assert wait_until(lambda: is_held(mark), within_s=PATIENCE_S)
         supervisor.signal("holder", signal.SIGKILL)
-        assert supervisor.wait_for(lambda states: not states[0].alive, within_s=10)
-        supervisor.stop(grace_s=10)
+        assert supervisor.wait_for(lambda states: not states[0].alive, within_s=PATIENCE_S)
+        supervisor.stop(grace_s=PATIENCE_S)
         assert supervisor.states()[0].restarts == 0
         assert not is_held(mark)
 
@@ -155,7 +158,7 @@ def test_an_interruption_at_any_moment_leaves_no_process_behind(
     with pytest.raises(subprocess.TimeoutExpired):
         program.wait(after_s)
     program.send_signal(signal.SIGINT)
-    program.wait(20)
+    program.wait(PATIENCE_S)
     assert processes_about(tmp_path) == []
 
 
@@ -164,6 +167,6 @@ def test_the_processes_of_a_killed_supervisor_are_told_to_stop(
     program: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     marks = [tmp_path / "first", tmp_path / "second"]
-    assert wait_until(lambda: all(map(is_held, marks)), within_s=20)
+    assert wait_until(lambda: all(map(is_held, marks)), within_s=PATIENCE_S)
     program.kill()
-    assert wait_until(lambda: not any(map(is_held, marks)), within_s=10)
+    assert wait_until(lambda: not any(map(is_held, marks)), within_s=PATIENCE_S)

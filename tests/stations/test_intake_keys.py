@@ -11,6 +11,12 @@ from sqlalchemy import Engine, text
 
 from campaigns.errors import BadInput, KeyConflict
 from tests.stations.recipients import PEOPLE, counts, make, numbers
+from tests.waiting import PATIENCE_S
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
 
 
 def test_the_same_creation_under_the_same_key_is_the_same_campaign(engine: Engine) -> None:
@@ -50,7 +56,7 @@ def test_two_creations_under_one_key_at_the_same_moment_make_one_campaign(engine
     meet = threading.Barrier(2)
 
     def create_once() -> None:
-        meet.wait(timeout=10)
+        meet.wait(timeout=PATIENCE_S)
         with engine.begin() as connection:
             made.append(make(connection, numbers(2_000), text="سلام", key="autumn"))
 
@@ -58,7 +64,7 @@ def test_two_creations_under_one_key_at_the_same_moment_make_one_campaign(engine
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=PATIENCE_S)
     assert len(made) == 2
     assert made[0] == made[1]
     assert counts(engine) == (1, 2_000, 0)

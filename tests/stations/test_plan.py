@@ -16,6 +16,7 @@ from campaigns import plan
 from campaigns.errors import BadInput, IllegalMove, NotFound
 from campaigns.rules.states import CampaignState
 from campaigns.store import due
+from tests.waiting import PATIENCE_S, until_somebody_waits
 from tests.world import SENDER, numbers
 
 C = CampaignState
@@ -238,19 +239,10 @@ def test_a_campaign_that_two_people_start_at_once_is_cut_once(engine: Engine, dr
         with first.begin():
             plan.start(first, draft, now=NOW, at=TOMORROW)
             second = pool.submit(start_now)
-            _until_somebody_waits(engine)
-        second.result(timeout=10)
+            until_somebody_waits(engine)
+        second.result(timeout=PATIENCE_S)
     with engine.connect() as connection:
         assert sum(size for size, *_ in batches(connection, draft)) == 450
-
-
-def _until_somebody_waits(engine: Engine) -> None:
-    waits = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-    for _ in range(2000):
-        with engine.connect() as connection:
-            if connection.execute(waits).scalar_one():
-                return
-    raise AssertionError("nobody waited")
 
 
 def test_a_transaction_that_is_rolled_back_leaves_no_campaign(engine: Engine) -> None:

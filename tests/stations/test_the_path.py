@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from sqlalchemy import Engine, text
 
 import campaigns
 from campaigns.house import House
 from campaigns.rules.states import CampaignState, MessageState
 from tests.world import Sandbox, answer_bells, counters, numbers, running, states
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
 
 
 def _verdicts(house: House, engine: Engine, sandbox: Sandbox, campaign_id: int, *, ticks: int = 40) -> None:

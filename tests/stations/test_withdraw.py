@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine
 
 import campaigns
 from campaigns.house import House
 from campaigns.rules.states import CampaignState
 from tests.world import SENDER, Sandbox, answer_bells, numbers, states
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
 
 
 def _scheduled(house: House, engine: Engine, count: int) -> int:

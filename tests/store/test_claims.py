@@ -30,6 +30,7 @@ from tests.store.given import (
     running,
     states,
 )
+from tests.waiting import PATIENCE_S, until_somebody_waits
 
 LAPSED = NOW + LEASE + timedelta(seconds=1)
 
@@ -39,7 +40,7 @@ def test_of_many_claimers_at_once_one_wins(engine: Engine) -> None:
     start = threading.Barrier(4)
 
     def take_all() -> list[int]:
-        start.wait(timeout=10)
+        start.wait(timeout=PATIENCE_S)
         won = []
         for batch_id in ids:
             with engine.begin() as connection:
@@ -65,18 +66,8 @@ def test_who_waits_for_a_claim_that_is_being_committed_gets_nothing(engine: Engi
         with first.begin():
             assert claim(first, only) is not None
             waiting = pool.submit(late)
-            _await_a_lock(engine)
-        assert waiting.result(timeout=10) is None
-
-
-def _await_a_lock(engine: Engine) -> None:
-    """Until some session waits for a row that another has locked."""
-    waits = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-    for _ in range(2000):
-        with engine.connect() as connection:
-            if connection.execute(waits).scalar_one():
-                return
-    raise AssertionError("nobody waited")
+            until_somebody_waits(engine)
+        assert waiting.result(timeout=PATIENCE_S) is None
 
 
 def test_a_claim_and_its_line_in_the_attempts_are_one_commit(engine: Engine) -> None:

@@ -20,6 +20,7 @@ from campaigns.store import installation
 from campaigns.store.database import make_engine
 from campaigns.store.migrate import is_current, upgrade
 from campaigns.store.tables import SCHEMA, metadata
+from tests.waiting import PATIENCE_S, until_somebody_waits
 from worker import embedded
 
 _numbers = itertools.count()
@@ -124,7 +125,7 @@ def test_two_processes_that_upgrade_at_once_do_no_harm(bare: Engine, bare_url: s
         subprocess.Popen([sys.executable, "-c", UPGRADE, bare_url], env=environment, stderr=subprocess.PIPE)
         for _ in range(2)
     ]
-    told = [racer.communicate(timeout=60)[1].decode() for racer in racers]
+    told = [racer.communicate(timeout=PATIENCE_S)[1].decode() for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0], "\n".join(told)
     with bare.connect() as connection:
         assert is_current(connection)
@@ -137,21 +138,12 @@ def test_an_upgrade_waits_for_another_however_long_that_takes(bare_url: str) -> 
     with impatient.connect() as first, ThreadPoolExecutor(1) as pool:
         first.execute(text("SELECT pg_advisory_xact_lock(hashtext('sms.migrate'))"))
         second = pool.submit(upgrade, impatient)
-        assert _somebody_waits(impatient)
+        until_somebody_waits(impatient)
         time.sleep(0.4)  # longer than the lock timeout: what is waited for is that nothing happens
         assert not second.done()
         first.rollback()
-        second.result(timeout=30)
+        second.result(timeout=PATIENCE_S)
     impatient.dispose()
-
-
-def _somebody_waits(engine: Engine) -> bool:
-    waits = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-    for _ in range(500):
-        with engine.connect() as connection:
-            if connection.execute(waits).scalar_one():
-                return True
-    return False
 
 
 def test_an_upgrade_that_fails_leaves_nothing_behind(bare: Engine) -> None:
