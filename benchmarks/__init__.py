@@ -8,6 +8,7 @@
     journey     one campaign through the real workers, watched
     today       the baseline: what people do today (a process of its own)
     loading     one load of a file (a process of its own)
+    simulator   the pace's controller on a clock that need not be waited for
 
-and the cases, each with a function `measure`: path, memory, intake, tick, merge.
+and the cases, each with a function `measure`: path, memory, intake, tick, merge, pace.
 """

@@ -10,10 +10,12 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -23,6 +25,9 @@ from benchmarks import intake, memory, merge, path, tick
 from benchmarks.bench import Bench, Unfinished, laid
 from benchmarks.figures import Table, as_dicts, medians, say, show
 from benchmarks.journey import Course
+from benchmarks.pace import plot
+from benchmarks.pace.cases import KINDS, NAMES, chosen
+from benchmarks.pace.measure import measure, tables_of
 from benchmarks.recipients import Kind
 
 Case = Callable[[Bench], list[Table]]
@@ -38,6 +43,11 @@ SHORT: Mapping[str, Case] = {
     "merge": partial(merge.measure, messages=20_000, stored=1_000),
 }
 """What runs without a subcommand, in under three minutes."""
+
+QUICK = {"names": ("found", "fixed", "halves", "otp"), "limits": (10.0,), "kinds": ("token_bucket",), "seconds": 120}
+
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 def _common(command: Command) -> Command:
@@ -103,25 +113,60 @@ def _merge(runs: int, as_json: bool, messages: int, stored: int) -> None:
     run({"merge": partial(merge.measure, messages=messages, stored=stored)}, runs=runs, as_json=as_json)
 
 
+@main.command("pace")
+@click.option("--cases", "names", multiple=True, type=click.Choice(NAMES), default=NAMES, show_default=True)
+@click.option("--limits", multiple=True, type=float, default=(3.0, 10.0, 40.0), show_default=True, help="Calls/s.")
+@click.option("--kinds", multiple=True, type=click.Choice(KINDS), default=KINDS[:2], show_default=True)
+@click.option("--penalties", multiple=True, type=float, default=(0.0, 2.0), show_default=True, help="Seconds blocked.")
+@click.option("--seconds", default=360, type=click.IntRange(30), show_default=True, help="How long a case lasts.")
+@click.option("--quick", is_flag=True, help="Two minutes a case, and few of them.")
+@click.option("--at-once", default=4, type=click.IntRange(1, 16), show_default=True, help="Cases that run together.")
+@click.option("--plot", "drawing", default="pace.svg", type=_FILE, show_default=True, help="SVG or PNG.")
+@click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
+def _pace(quick: bool, at_once: int, drawing: Path, as_json: bool, **choice: Any) -> None:
+    """How much of a limit that nobody tells is used, and how often it is met; with a plot."""
+    cases = chosen(**(choice | QUICK if quick else choice))
+    _told()
+    with _ended_well(), laid() as bench:
+        measured = measure(bench, cases, at_once=at_once)
+    for table in tables_of(measured):
+        show(table)
+    plot.draw(measured, drawing)
+    say(f"\nplot: {drawing}, load average at the end: {_load()}")
+    if as_json:
+        say(orjson.dumps({"cases": [each.figures for each in measured]}).decode())
+
+
 def run(cases: Mapping[str, Case], *, runs: int, as_json: bool) -> None:
     """Measure and show. The exit code is 1 where a case did not come to its right end."""
-    signal.signal(signal.SIGTERM, _stop)  # so that nothing we started stays behind
-    facts = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "command": _command(), **machine()}
-    say(*(f"{name}: {fact}" for name, fact in facts.items()))
+    facts = _told()
     found: dict[str, Any] = {}
+    with _ended_well(), laid() as bench:
+        for name, case in cases.items():
+            tables = medians([case(bench) for _ in range(runs)])
+            for table in tables:
+                show(table)
+            found[name] = as_dicts(tables)
+    say(f"\nload average at the end: {_load()}")
+    if as_json:
+        say(orjson.dumps({**facts, "runs": runs, "load_at_the_end": _load(), "cases": found}).decode())
+
+
+@contextmanager
+def _ended_well() -> Iterator[None]:
+    """Nothing we started stays behind. The exit code is 1 where a case did not come to its right end."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
-        with laid() as bench:
-            for name, case in cases.items():
-                tables = medians([case(bench) for _ in range(runs)])
-                for table in tables:
-                    show(table)
-                found[name] = as_dicts(tables)
+        yield
     except Unfinished as why:
         sys.exit(f"bench: {why}")
-    load = f"{os.getloadavg()[0]:.1f}"
-    say(f"\nload average at the end: {load}")
-    if as_json:
-        say(orjson.dumps({**facts, "runs": runs, "load_at_the_end": load, "cases": found}).decode())
+
+
+def _told() -> dict[str, str]:
+    """What a reader wants to know first: it is said, and comes back for the JSON."""
+    facts = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "command": _command(), **machine()}
+    say(*(f"{name}: {fact}" for name, fact in facts.items()))
+    return facts
 
 
 def machine() -> dict[str, str]:
@@ -132,8 +177,12 @@ def machine() -> dict[str, str]:
         "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": ", ".join(f"{name} {version(name)}" for name in (*servers, *libraries)),
-        "load average": f"{os.getloadavg()[0]:.1f}",
+        "load average": _load(),
     }
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 def _command() -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -61,6 +61,20 @@ class Gateway:
         found: dict[str, Any] = requests.get(f"{self.url}/_sandbox/ledger/summary", timeout=60).json()
         return found
 
+    def localids(self) -> list[int]:
+        """Of all that was really sent, one as often as it was sent."""
+        found = requests.get(f"{self.url}/_sandbox/ledger/stream", timeout=60)
+        return [json.loads(line)["localid"] for line in found.text.splitlines()]
+
+    def calls(self) -> dict[str, Any]:
+        """What came to the limiter and what became of it, second by second: see docs/sandbox.md."""
+        found: dict[str, Any] = requests.get(f"{self.url}/_sandbox/ledger/calls", timeout=60).json()
+        return found
+
+    def turn(self, knobs: Mapping[str, object]) -> None:
+        """Turn some knobs while it runs."""
+        requests.post(f"{self.url}/_sandbox/knobs", json=dict(knobs), timeout=60).raise_for_status()
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -97,17 +111,20 @@ class Bench:
         admin.dispose()
 
     @contextmanager
-    def gateway(self, *, latency_ms: float) -> Iterator[Gateway]:
+    def gateway(self, *, latency_ms: float, knobs: Mapping[str, object] | None = None) -> Iterator[Gateway]:
         """A gateway that has seen nothing, and answers each call after `latency_ms`."""
         ready = self.folder / f"gateway-{next(_numbers)}"
-        options = ["--ready-file", str(ready), *DELIVERY, "--knob", f"latency_ms={latency_ms}"]
+        turned = [f"{name}={json.dumps(value)}" for name, value in {"latency_ms": latency_ms, **(knobs or {})}.items()]
+        options = ["--ready-file", str(ready), *DELIVERY, *chain.from_iterable(("--knob", knob) for knob in turned)]
         command = [sys.executable, "-m", "worker.sandbox", "--api-key", SANDBOX_API_KEY, *options]
-        with self._running({"sandbox": command}, {"PYTHONPATH": str(PROJECT)}) as supervisor:
+        with self.running({"sandbox": command}, {"PYTHONPATH": str(PROJECT)}) as supervisor:
             until(ready.exists, within_s=30, what="the start of the sandbox")
             yield Gateway(ready.read_text(), pids(supervisor)["sandbox"])
 
     @contextmanager
-    def workers(self, engine: Engine, gateway: Gateway, *, pace: float, senders: int) -> Iterator[Supervisor]:
+    def workers(
+        self, engine: Engine, gateway: Gateway, *, start_rate: float, max_rate: float, senders: int
+    ) -> Iterator[Supervisor]:
         """The workers and the beat as the Procfile starts them, `senders` of the sending one, on an empty broker."""
         with redis.Redis.from_url(self.broker_url) as broker:
             broker.flushall()
@@ -118,17 +135,17 @@ class Bench:
             "KAVENEGAR_API_KEY": SANDBOX_API_KEY,
             "KAVENEGAR_BASE_URL": gateway.url,
             "KAVENEGAR_SENDER": SENDER,
-            "PACE_START": str(pace),
-            "PACE_MAX": str(pace),
+            "PACE_START": str(start_rate),
+            "PACE_MAX": str(max_rate),
             **TIMES,
         }
         processes = commands(("worker-send", "worker-poll", "beat"))
         processes |= {f"worker-send-{place}": processes["worker-send"] for place in range(2, senders + 1)}
-        with self._running(processes, settings) as supervisor:
+        with self.running(processes, settings) as supervisor:
             yield supervisor
 
     @contextmanager
-    def _running(self, processes: Mapping[str, Sequence[str]], settings: Mapping[str, str]) -> Iterator[Supervisor]:
+    def running(self, processes: Mapping[str, Sequence[str]], settings: Mapping[str, str]) -> Iterator[Supervisor]:
         """The processes until the end of the block; if it fails, the ends of their logs."""
         logs = self.folder / f"logs-{next(_numbers)}"
         supervisor = Supervisor(processes, {"PATH": os.environ["PATH"], "HOME": str(self.folder), **settings}, logs)

@@ -57,7 +57,7 @@ def travel(bench: Bench, course: Course) -> Journey:
     with (
         bench.database() as engine,
         bench.gateway(latency_ms=course.latency_ms) as gateway,
-        bench.workers(engine, gateway, pace=course.pace, senders=course.senders) as workers,
+        bench.workers(engine, gateway, start_rate=course.pace, max_rate=course.pace, senders=course.senders) as workers,
     ):
         _warm_up(bench.folder, engine, course)
         campaign = _loaded(engine, write_csv(bench.folder / "recipients.csv", course.messages), course.kind)
