@@ -15,7 +15,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +80,7 @@ class Plan:
     def reached(self) -> dict[str, int]:
         """The points that were reached, in their order, and the pid of the process that did."""
         markers = {point: self._marker(point) for point, _ in self._lines()}
-        return {point: int(path.read_text() or 0) for point, path in markers.items() if path.exists()}
+        return {point: int(path.read_text()) for point, path in markers.items() if path.exists()}
 
     def next(self) -> tuple[str, str] | None:
         """The point that is armed, and its mode."""
@@ -116,13 +115,16 @@ class Plan:
         return self.path.with_name(f"reached {point}")
 
     def _mark(self, point: str) -> bool:
-        """Leave the marker; False when somebody else was first."""
-        with suppress(FileExistsError), self._marker(point).open("x", encoding="utf-8") as marker:
-            marker.write(str(os.getpid()))
-            marker.flush()
-            os.fsync(marker.fileno())
-            return True
-        return False
+        """Leave the marker, with our pid in it from the first moment on; False when somebody else was first."""
+        ours = self.path.with_name(f"pid {os.getpid()}")
+        ours.write_text(str(os.getpid()), encoding="utf-8")
+        try:
+            os.link(ours, self._marker(point))
+        except FileExistsError:
+            return False
+        finally:
+            ours.unlink()
+        return True
 
 
 class Here(threading.local):

@@ -126,7 +126,7 @@ def test_credit_that_ends_half_way_loses_nothing(house: House, engine: Engine, s
 def test_a_storm_of_451_is_answered_by_one_cut_of_the_pace_and_one_pause_for_all(
     house: House, engine: Engine, sandbox: Sandbox, broker_url: str
 ) -> None:
-    sandbox.turn(latency_ms=300)
+    sandbox.turn(latency_ms=2_000)  # so that all five have left before the first comes back
     sandbox.arm("code", "sms/send", count=5, code=451)
     campaign = running(engine, 1_000)
     calls = [threading.Thread(target=submit.run, args=(house, batch)) for batch in batch_ids(engine, campaign)]
