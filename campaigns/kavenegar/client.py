@@ -23,7 +23,7 @@ from campaigns.kavenegar import codes, envelope, faults, form, methods, records
 from campaigns.kavenegar.envelope import Row
 from campaigns.kavenegar.faults import Fault
 from campaigns.kavenegar.methods import Method
-from campaigns.kavenegar.transport import Reply, Transport, prepare
+from campaigns.kavenegar.transport import InTime, Reply, Transport, prepare
 
 Record = TypeVar("Record")
 Parameters = Mapping[str, str | int | None]
@@ -79,6 +79,7 @@ class Client:
         date: int | None = None,
         hide: bool = False,
         tag: str | None = None,
+        in_time: InTime | None = None,
     ) -> list[records.SentMessage]:
         """One text to at most 200 receptors. `date` is unix time, None for now; a `tag` must exist in the panel.
 
@@ -97,6 +98,7 @@ class Client:
                 "hide": 1 if hide else None,
                 "tag": tag,
             },
+            in_time,
         )
 
     def sendarray(
@@ -109,6 +111,7 @@ class Client:
         date: int | None = None,
         hide: bool = False,
         tag: str | None = None,
+        in_time: InTime | None = None,
     ) -> list[records.SentMessage]:
         """To each of at most 200 receptors a text and a sender of its own; the rest as in `send`.
 
@@ -128,6 +131,7 @@ class Client:
                 "hide": 1 if hide else None,
                 "tag": tag,
             },
+            in_time,
         )
 
     # ── what became of them ──
@@ -173,8 +177,8 @@ class Client:
 
     # ── one call ──
 
-    def _sent(self, method: Method, parameters: Parameters) -> list[records.SentMessage]:
-        sent = self._ask(method, records.SentMessage.read, parameters)
+    def _sent(self, method: Method, parameters: Parameters, in_time: InTime | None) -> list[records.SentMessage]:
+        sent = self._ask(method, records.SentMessage.read, parameters, in_time)
         if not sent:
             raise faults.unusable(method, "accepted, without a readable row")
         return sent
@@ -185,10 +189,16 @@ class Client:
             raise faults.unusable(method, "answered, without a readable row")
         return found[0]
 
-    def _ask(self, method: Method, read: Callable[[Row], Record], parameters: Parameters) -> list[Record]:
+    def _ask(
+        self,
+        method: Method,
+        read: Callable[[Row], Record],
+        parameters: Parameters,
+        in_time: InTime | None = None,
+    ) -> list[Record]:
         body = form.encode(parameters)
         try:
-            reply = self._transport.post(self._requests[method], body)
+            reply = self._transport.post(self._requests[method], body, in_time)
         except Fault as fault:
             raise faults.without_answer(method, fault) from fault
         return records.readable(read, _rows(method, reply))

@@ -22,11 +22,11 @@ from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.throttle import Slot, Throttle
+from campaigns.kavenegar.transport import InTime
 
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-InTime = Callable[[], bool]
 
 # Tries in all, by how far the call came. A lost answer costs a deadline each time, so the station's schedule decides.
 TRIES = {Kind.NOT_SENT: 3, Kind.UNUSABLE: 2, Kind.LOST: 1}
@@ -109,9 +109,8 @@ class Gateway:
             methods.SEND,
             lane,
             lambda: self._client.send(
-                receptors, message, sender=sender, localids=localids, date=date, hide=hide, tag=tag
+                receptors, message, sender=sender, localids=localids, date=date, hide=hide, tag=tag, in_time=in_time
             ),
-            in_time,
         )
 
     def sendarray(
@@ -131,8 +130,9 @@ class Gateway:
         return self._call(
             methods.SENDARRAY,
             lane,
-            lambda: self._client.sendarray(receptors, messages, senders, localids, date=date, hide=hide, tag=tag),
-            in_time,
+            lambda: self._client.sendarray(
+                receptors, messages, senders, localids, date=date, hide=hide, tag=tag, in_time=in_time
+            ),
         )
 
     # ── what became of them ──
@@ -167,14 +167,12 @@ class Gateway:
 
     # ── one call, with its tries ──
 
-    def _call(self, method: Method, lane: Lane, ask: Callable[[], Answer], in_time: InTime | None = None) -> Answer:
-        answer: Answer = self._retrying(self._try, method, lane, ask, in_time)
+    def _call(self, method: Method, lane: Lane, ask: Callable[[], Answer]) -> Answer:
+        answer: Answer = self._retrying(self._try, method, lane, ask)
         return answer
 
-    def _try(self, method: Method, lane: Lane, ask: Callable[[], Answer], in_time: InTime | None) -> Answer:
+    def _try(self, method: Method, lane: Lane, ask: Callable[[], Answer]) -> Answer:
         slot = self._admitted() or self._throttle.take(lane, max_wait_s=self._max_wait_s)
-        if in_time is not None and not in_time():
-            raise Postpone("it is too late for this call to leave", retry_after_s=0)
         began = time.perf_counter()
         try:
             answer = ask()

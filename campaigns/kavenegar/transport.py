@@ -12,14 +12,18 @@ import logging
 import re
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from campaigns.errors import Postpone
 from campaigns.kavenegar import connection, faults
 from campaigns.kavenegar.connection import LONGEST_IDLE_S, Exchange, Lookup
+
+InTime = Callable[[], bool]
 
 # The largest answer, 500 rows of sms/select with 900 Persian letters written as \\u escapes, is 3 MB.
 LARGEST_ANSWER = 4 * 1024 * 1024
@@ -100,15 +104,20 @@ class Transport:
         for logger in ("connection", "connectionpool", "response", "util.retry"):
             logging.getLogger(f"urllib3.{logger}").addFilter(_KEYLESS_LOG)
 
-    def post(self, template: requests.PreparedRequest, body: bytes) -> Reply:
+    def post(self, template: requests.PreparedRequest, body: bytes, in_time: InTime | None = None) -> Reply:
         """POST `body` as `template` says.
 
+        `in_time` is asked once the deadline runs, so that a process that stands still after it finds the deadline over.
+
         Raises:
+            Postpone: `in_time` says that it is too late to leave. Nothing left us.
             Fault: no complete answer came, or one of more than 4 MB. It names the kind, never the URL.
         """
         exchange = Exchange(time.monotonic() + self._deadline_s, self._lookup, self._longest_idle_s)
         token = connection.current.set(exchange)
         try:
+            if in_time is not None and not in_time():
+                raise Postpone("it is too late for this call to leave", retry_after_s=0)
             return self._exchange(template, body)
         except faults.CAUGHT as exc:
             what = faults.name(exc)

@@ -16,6 +16,7 @@ from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.transport import Transport, prepare
 from tests.kavenegar.scripted_server import (
+    API_KEY,
     LOCALHOST_PEM,
     Behaviour,
     ScriptedServer,
@@ -191,3 +192,22 @@ def test_the_second_address_of_a_name_is_tried_when_the_first_refuses(
     transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, lookup=two)
     assert transport.post(prepare("http://gateway.invalid/"), b"").http_status == 200
     transport.close()
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_a_process_that_stood_still_after_it_was_in_time_sends_nothing(server: ScriptedServer, connected: bool) -> None:
+    """Frozen between the look at its lease and the first byte: by the time it wakes, others may have the batch."""
+    server.will(server.answer(200, [ROW]))
+    client = Client(API_KEY, server.url, deadline_s=2, connect_timeout_s=2)
+    if connected:
+        client.status([1])
+    before = len(server.received)
+
+    def frozen_then() -> bool:
+        time.sleep(2.3)
+        return True
+
+    with pytest.raises(GatewayError):
+        client.send(["09120000001"], "x", sender=None, localids=[1], in_time=frozen_then)
+    assert len(server.received) == before
+    client.close()
