@@ -38,9 +38,9 @@ def test_after_a_cut_the_same_localids_bring_each_message_once(sandbox: Client) 
 
 @pytest.mark.parametrize(("kind", "at_timeout"), [("accept_then_hang", 10), ("late_accept", 0), ("slow", 0)])
 def test_a_client_that_times_out_does_not_know_if_it_was_early(sandbox: Client, kind: str, at_timeout: int) -> None:
-    sandbox.arm(kind, count=1, seconds=0.4)
+    sandbox.arm(kind, count=1, seconds=2)
     with pytest.raises(requests.ReadTimeout):
-        sandbox.call("sms/send", TEN, timeout=0.1)
+        sandbox.call("sms/send", TEN, timeout=0.5)
     assert sent(sandbox) == at_timeout
     assert _soon(lambda: sent(sandbox) == 10)
 
@@ -117,10 +117,10 @@ def test_an_answer_can_say_yes_and_hold_nothing(sandbox: Client) -> None:
 
 
 def test_a_dripping_body_never_trips_a_read_timeout(sandbox: Client) -> None:
-    sandbox.arm("drip", count=1, seconds=0.002)
+    sandbox.arm("drip", count=1, seconds=0.01)
     before = time.monotonic()
-    answer = sandbox.call("sms/send", form(["09121234567"]), timeout=0.1)
-    assert time.monotonic() - before > 0.2
+    answer = sandbox.call("sms/send", form(["09121234567"]), timeout=1)
+    assert time.monotonic() - before > 1
     assert len(answer.json()["entries"]) == 1
 
 
@@ -189,7 +189,7 @@ def test_calls_in_parallel_are_all_accepted_once(sandbox: Client) -> None:
 
 
 def _soon(happened: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not (done := happened()) and time.monotonic() < deadline:
         threading.Event().wait(0.02)
     return done

@@ -106,7 +106,7 @@ def test_pollers_at_once_never_ask_about_the_same_message_and_leave_none_out(eng
     start = threading.Barrier(4)
 
     def poll() -> list[int]:
-        start.wait(timeout=10)
+        start.wait(timeout=60)
         found = []
         for _ in range(12):
             asked = take(engine)

@@ -81,7 +81,7 @@ def test_pollers_of_both_kinds_at_once_never_ask_about_the_same_message(engine: 
     start = threading.Barrier(4)
 
     def poll(claim: Callable[..., list[Asked]]) -> list[int]:
-        start.wait(timeout=10)
+        start.wait(timeout=60)
         found = []
         for _ in range(8):
             asked = claim(engine, now=DUE)

@@ -160,7 +160,7 @@ def worker(engine: Engine, broker_url: str, tmp_path: Path) -> Iterator[Path]:
     with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
         yield log
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def test_an_app_that_only_speaks_celery_orders_twice_and_gets_one_campaign(
