@@ -32,7 +32,7 @@ def within(text: str, name: str, table: str) -> str:
 
 
 def states_page() -> str:
-    """The three state machines, drawn and told."""
+    """The state machines, drawn and told."""
     told = ["# States\n", "Written by `scripts/docs` from `campaigns/rules/states.py`."]
     told.append("The database holds the same moves:")
     told.append("every UPDATE names the state it moves from, and CHECK constraints refuse what cannot be.\n")
@@ -40,6 +40,7 @@ def states_page() -> str:
         ("A campaign", states.CampaignState, states.CAMPAIGN_MOVES),
         ("A batch", states.BatchState, states.BATCH_MOVES),
         ("A message", states.MessageState, states.MESSAGE_MOVES),
+        ("A one-time password", states.OtpState, states.OTP_MOVES),
     ):
         told.append(f"## {title}\n\n{drawn(kind, moves)}\n\n{comments(kind)}\n")
     return "\n".join(told)

@@ -51,7 +51,23 @@ class MessageState(StrEnum):
     UNCERTAIN = "uncertain"  # nobody can know any more whether it was sent: a person decides
 
 
-_C, _B, _M = CampaignState, BatchState, MessageState
+class OtpState(StrEnum):
+    """Where a one-time password stands. There is no localid for it: what is unknown stays so."""
+
+    WAITING = "waiting"  # waits for `due_at`
+    CLAIMED = "claimed"  # a worker holds it until `due_at`, the end of its lease
+    ACCEPTED = "accepted"  # the gateway has it
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"  # status 13: a problem in sending, or the account's debug mode
+    REFUSED = "refused"  # the gateway wanted none of it; `code` says why
+    UNKNOWN = "unknown"  # a request left without an answer: it may have been sent, and is never sent again by itself
+    EXPIRED = "expired"  # too old to be of use before it could be sent, or no verdict came
+
+
+_C, _B, _M, _O = CampaignState, BatchState, MessageState, OtpState
 
 CAMPAIGN_MOVES: Final[dict[CampaignState, frozenset[CampaignState]]] = {
     _C.DRAFT: frozenset({_C.SCHEDULED, _C.RUNNING, _C.CANCELLED}),
@@ -91,6 +107,22 @@ MESSAGE_MOVES: Final[dict[MessageState, frozenset[MessageState]]] = {
     _M.EXPIRED: frozenset(),
     _M.REFUSED: frozenset(),
     _M.SUPPRESSED: frozenset(),
+}
+
+_OTP_VERDICTS: Final = frozenset({_O.DELIVERED, _O.UNDELIVERED, _O.FAILED, _O.BLOCKED, _O.CANCELLED, _O.EXPIRED})
+
+OTP_MOVES: Final[dict[OtpState, frozenset[OtpState]]] = {
+    _O.WAITING: frozenset({_O.CLAIMED, _O.EXPIRED}),
+    _O.CLAIMED: frozenset({_O.WAITING, _O.ACCEPTED, _O.REFUSED, _O.UNKNOWN, *_OTP_VERDICTS}),
+    _O.ACCEPTED: _OTP_VERDICTS,
+    _O.UNDELIVERED: frozenset({_O.DELIVERED}),
+    _O.DELIVERED: frozenset(),
+    _O.FAILED: frozenset(),
+    _O.BLOCKED: frozenset(),
+    _O.CANCELLED: frozenset(),
+    _O.REFUSED: frozenset(),
+    _O.UNKNOWN: frozenset(),
+    _O.EXPIRED: frozenset(),
 }
 
 OPEN_BATCH_STATES: Final[tuple[BatchState, ...]] = (_B.READY, _B.CLAIMED, _B.UNKNOWN, _B.ACCEPTED)

@@ -1,17 +1,12 @@
-"""The tables, as they stand after the newest migration.
-
-Everything lives in the schema `sms`, so that the tables can share a database with a web app's own.
+"""Campaigns, their messages in batches, and what was attempted.
 
 How a batch finds its messages: ids are handed out in order and a number stands once in a campaign, so a batch *is*
-a range of ids (`first_id` to `last_id`). `messages` therefore needs no index beside its primary key, its updates
-stay HOT (no indexed column ever changes, and `fillfactor` leaves room in the page), and a claim costs the same at
-ten million messages as at one.
+a range of ids (`first_id` to `last_id`). `messages` therefore needs no index on anything that changes, its updates
+stay HOT (`fillfactor` leaves room in the page), and a claim costs the same at ten million messages as at one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import (
@@ -19,14 +14,11 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Sequence,
     SmallInteger,
     Table,
@@ -38,58 +30,11 @@ from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 
 from campaigns.rules.splitting import LAST_BLOCK
 from campaigns.rules.states import OPEN_BATCH_STATES, VERDICTS, BatchState, CampaignState, MessageState
-
-SCHEMA: Final = "sms"
-
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "fk": "%(table_name)s_%(column_0_name)s_fkey",
-        "ix": "%(table_name)s_%(column_0_name)s_idx",
-        "uq": "%(table_name)s_%(column_0_name)s_key",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-    },
-)
-
-
-def _in(column: str, values: Iterable[StrEnum]) -> str:
-    listed = ", ".join(f"'{value}'" for value in values)
-    return f"{column} IN ({listed})"
-
+from campaigns.store.tables.base import metadata, one_of, time
 
 # A message in one of these has the gateway's id, in one of those it has none. A cancelled one may or may not.
 _KNOWN: Final = tuple(sorted({MessageState.ACCEPTED, *VERDICTS} - {MessageState.CANCELLED}))
 _UNKNOWN: Final = tuple(sorted(set(MessageState) - {*_KNOWN, MessageState.CANCELLED}))
-
-
-def _time(name: str, *, nullable: bool = True, **options: object) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=nullable, **options)  # type: ignore[arg-type]
-
-
-installation = Table(
-    "installation",
-    metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    # The high bits of every message id. Two databases on one gateway account must not share an epoch.
-    Column("epoch", Integer, nullable=False),
-    _time("created_at", nullable=False, server_default=text("now()")),
-    # The account is held: nothing is sent for anybody until a probe succeeds.
-    Column("hold_code", SmallInteger),
-    Column("hold_reason", Text),
-    _time("held_since"),
-    _time("probe_at"),
-    # The credit with which the account was last let go, and when: the same credit is not tried twice.
-    Column("let_go_credit_rial", BigInteger),
-    _time("let_go_at"),
-    Column("credit_rial", BigInteger),
-    _time("credit_seen_at"),
-    _time("ticked_at"),
-    CheckConstraint("id = 1", name="single"),
-    CheckConstraint("epoch BETWEEN 1 AND 1048575", name="epoch"),
-    CheckConstraint("(hold_code IS NULL) = (held_since IS NULL)", name="hold"),
-    CheckConstraint("(hold_code IS NULL) = (probe_at IS NULL)", name="probe"),
-)
 
 message_id_blocks = Sequence("message_id_blocks", metadata=metadata, start=1, minvalue=1, maxvalue=LAST_BLOCK)
 """Blocks of `rules.splitting.BLOCK` ids; `(epoch << 33) + block * BLOCK` is the first id of a block."""
@@ -107,20 +52,30 @@ campaigns = Table(
     Column("state", Text, nullable=False),
     Column("hold_code", SmallInteger),
     Column("hold_reason", Text),  # why it is paused, as a sentence
-    _time("paused_at"),
+    time("paused_at"),
     Column("message_ids", INT8MULTIRANGE, nullable=False),
     Column("rows_read", Integer, nullable=False),
     Column("messages", Integer, nullable=False),
     Column("duplicates", Integer, nullable=False),
     Column("rejects", Integer, nullable=False),
     Column("parts", Integer, nullable=False),
-    _time("created_at", nullable=False, server_default=text("now()")),
-    _time("start_at"),
+    time("created_at", nullable=False, server_default=text("now()")),
+    time("start_at"),
     # Handed to the gateway at once with its date, instead of being held here until then.
     Column("at_gateway", Boolean, nullable=False, server_default=text("false")),
-    _time("started_at"),
-    _time("finished_at"),
-    CheckConstraint(_in("state", CampaignState), name="state"),
+    time("started_at"),
+    time("finished_at"),
+    Column("kind", Text, nullable=False, server_default="sms"),  # sms | voice
+    Column("repeat", SmallInteger),  # voice: how often it is said again
+    # What a send carries beside text and sender, as the gateway names it.
+    Column("tag", Text),
+    Column("policy", Text),
+    Column("hide", Boolean, nullable=False, server_default=text("false")),
+    Column("message_type", SmallInteger),
+    CheckConstraint(one_of("state", CampaignState), name="state"),
+    CheckConstraint("kind IN ('sms', 'voice')", name="kind"),
+    CheckConstraint("repeat IS NULL OR (repeat BETWEEN 0 AND 5 AND kind = 'voice')", name="repeat"),
+    CheckConstraint("message_type BETWEEN 0 AND 3", name="message_type"),
     CheckConstraint("messages + duplicates + rejects = rows_read", name="rows"),
     CheckConstraint("hold_reason IS NULL OR state IN ('paused', 'cancelled')", name="hold"),
     CheckConstraint("paused_at IS NULL OR state = 'paused'", name="paused"),
@@ -137,7 +92,7 @@ messages = Table(
     # No foreign key: checking it row by row would halve the speed of COPY, and intake writes both sides at once.
     Column("campaign_id", BigInteger, nullable=False),
     Column("gateway_id", BigInteger),
-    _time("settled_at"),  # when the last state was written down
+    time("settled_at"),  # when the last state was written down
     Column("row_no", Integer, nullable=False),  # of the recipients as given; the first line is 1
     Column("cost_rial", Integer),
     Column("parts", SmallInteger, nullable=False),
@@ -146,19 +101,21 @@ messages = Table(
     Column("state", Text, nullable=False, server_default=MessageState.PENDING),
     Column("number", Text, nullable=False),  # as 09121234567
     Column("text", Text),  # only where texts differ; else the campaign's template is the text
-    CheckConstraint(_in("state", MessageState), name="state"),
+    CheckConstraint(one_of("state", MessageState), name="state"),
     CheckConstraint("id BETWEEN 1 AND 9007199254740991", name="id"),
     CheckConstraint("number ~ '^09[0-9]{9}$'", name="number"),
     CheckConstraint("status <> 100", name="status"),
     CheckConstraint(
-        f"gateway_id IS NOT NULL OR NOT ({_in('state', _KNOWN)})",
+        f"gateway_id IS NOT NULL OR NOT ({one_of('state', _KNOWN)})",
         name="known_to_gateway",
     ),
     CheckConstraint(
-        f"gateway_id IS NULL OR NOT ({_in('state', _UNKNOWN)})",
+        f"gateway_id IS NULL OR NOT ({one_of('state', _UNKNOWN)})",
         name="unknown_to_gateway",
     ),
     CheckConstraint("(state = 'refused') = (refused_code IS NOT NULL)", name="refused"),
+    # Who is this, and what did they get? A number never changes, so updates stay HOT.
+    Index("messages_number_idx", "number"),
     postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.05"},
 )
 
@@ -182,17 +139,17 @@ batches = Table(
     Column("first_id", BigInteger, nullable=False),
     Column("last_id", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
-    _time("due_at", nullable=False),  # ready: not before; claimed: end of the lease; unknown: when to ask
-    _time("rung_at"),  # when the dispatcher last rang for it
+    time("due_at", nullable=False),  # ready: not before; claimed: end of the lease; unknown: when to ask
+    time("rung_at"),  # when the dispatcher last rang for it
     Column("lease_owner", Uuid),
     Column("attempt", Integer, nullable=False, server_default="0"),  # grows with each claim: the fence
     Column("trouble", Text),  # the last thing that went wrong, as a constant word
-    _time("first_sent_at"),  # the first time a request may have left
-    _time("accepted_at"),
-    _time("poll_at"),  # NULL: nothing to ask
+    time("first_sent_at"),  # the first time a request may have left
+    time("accepted_at"),
+    time("poll_at"),  # NULL: nothing to ask
     Column("poll_no", SmallInteger, nullable=False, server_default="0"),  # rounds of polls that are over
     Column("poll_from", BigInteger),  # a round that stopped half-way goes on at this message
-    _time("closes_at"),  # when the gateway stops answering for it
+    time("closes_at"),  # when the gateway stops answering for it
     # How many of its messages stand where. Their sum is always last_id - first_id + 1.
     Column("pending", SmallInteger, nullable=False),
     *(
@@ -200,7 +157,7 @@ batches = Table(
         for state in MessageState
         if state is not MessageState.PENDING
     ),
-    CheckConstraint(_in("state", BatchState), name="state"),
+    CheckConstraint(one_of("state", BatchState), name="state"),
     CheckConstraint("last_id - first_id BETWEEN 0 AND 199", name="size"),
     CheckConstraint(
         f"state = 'split' OR {' + '.join(MessageState)} = last_id - first_id + 1",
@@ -229,7 +186,7 @@ batches = Table(
     Index("batches_poll_idx", "poll_at", "id", postgresql_where=text("poll_at IS NOT NULL")),
     # Whose window closes soon? Without those that wait for nothing but its end: of these there may be very many.
     Index("batches_closing_idx", "closes_at", "id", postgresql_where=text("poll_at < closes_at")),
-    Index("batches_open_idx", "campaign_id", postgresql_where=text(_in("state", OPEN_BATCH_STATES))),
+    Index("batches_open_idx", "campaign_id", postgresql_where=text(one_of("state", OPEN_BATCH_STATES))),
     postgresql_with={"fillfactor": "70"},
 )
 
@@ -244,29 +201,8 @@ attempts = Table(
     Column("attempt", Integer, nullable=False),
     Column("asked", SmallInteger, nullable=False),  # messages of this batch in the request
     Column("code", SmallInteger),  # what the gateway answered, where it answered
-    _time("at", nullable=False),
+    time("at", nullable=False),
     CheckConstraint("kind IN ('send', 'resolve', 'poll')", name="kind"),
     Index("attempts_batch_id_idx", "batch_id"),
 )
 """What we did and what came of it, only ever appended to: the evidence."""
-
-suppressions = Table(
-    "suppressions",
-    metadata,
-    Column("number", Text, primary_key=True),
-    Column("reason", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    _time("created_at", nullable=False, server_default=text("now()")),
-)
-
-pace = Table(
-    "pace",
-    metadata,
-    Column("label", Text, primary_key=True),  # of the account, as the pace in Redis names it: never the API key
-    Column("rate", Double, nullable=False),  # the most calls a second that the gateway took
-    Column("refused", Double),  # the least that it refused
-    _time("learnt_at", nullable=False),  # on the clock of the Redis server
-    CheckConstraint("rate > 0", name="rate"),
-    CheckConstraint("refused > 0", name="refused"),
-)
-"""What the gateway has taught the pace: what Redis is given back when it has forgotten."""

@@ -1,0 +1,30 @@
+"""Whom we must not write to, and what the gateway's own block lists say."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, SmallInteger, Table, Text, text
+
+from campaigns.store.tables.base import metadata, time
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("number", Text, primary_key=True),  # as 09121234567
+    Column("reason", Text, nullable=False),  # a word of rules.suppression, or the operator's own
+    Column("source", Text, nullable=False),  # where it comes from: an inbound message, a verdict, a list, a person
+    time("created_at", nullable=False, server_default=text("now()")),
+    time("lifted_at"),  # no longer suppressed since then; kept, because reports still tell why
+    Index("suppressions_created_at_idx", "created_at"),
+)
+
+blocked = Table(
+    "blocked",
+    metadata,
+    Column("line", Text, nullable=False),
+    Column("number", Text, nullable=False),
+    Column("reason", SmallInteger, nullable=False),  # the gateway's: 0 service, 1 panel, 2 opt-out, 3 admin, 10 unknown
+    time("blocked_at"),  # as the gateway says
+    time("seen_at", nullable=False),
+    PrimaryKeyConstraint("line", "number"),
+)
+"""The gateway's block lists, a line's at a time, as last seen."""
