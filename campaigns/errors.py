@@ -8,6 +8,7 @@
     └── GatewayError          what a call to Kavenegar can end in, beside an answer
         ├── Postpone          nothing happened at the gateway: try again after `retry_after_s`
         │   ├── GatewayDown   no connection, or a read that got no usable answer
+        │   │   └── AnswerLost     it marked messages read as it handed them out: look among the read ones as well
         │   └── Throttled     451, 429, 409: everybody who shares the address slows down
         ├── OutcomeUnknown    a send left and no usable answer came: ask by localid, never send blindly
         └── Refused           the gateway answered no; `code` says why, and nothing was created
@@ -68,6 +69,14 @@ class Postpone(GatewayError):
 
 class GatewayDown(Postpone):
     """No connection could be made, or a read got no usable answer."""
+
+
+class AnswerLost(GatewayDown):
+    """A call that marks inbound messages read left, and its answer did not come whole.
+
+    What it would have handed out may be marked read by now. Asking again hands out the next messages and hides the
+    loss: whoever asked looks among the read ones too.
+    """
 
 
 class Throttled(Postpone):

@@ -1,16 +1,20 @@
 """The wire: what Kavenegar can be asked, what it answers, and how fast it may be asked.
 
     codes       the gateway's numbers as tables: return codes, message statuses
-    methods     the methods we call, with their limits and what a lost answer means for each
+    methods     the 22 methods: their limits, their codes, and where the worker uses them
+    limits      what the documentation forbids, found before anything leaves us
     form        parameters to a form body, fast for Persian
-    envelope    an answer's bytes to its code and rows
-    records     a row to a typed record
+    envelope    an answer's bytes to its code, rows and metadata
+    records/    a row to a typed record
+    call        one request, checked and encoded
+    calls/      every method as a Python function
+    paging      more than one request takes, page after page
     connection  a total deadline for every step, and the certain knowledge whether anything left us
-    transport   one POST over kept connections
+    transport   one request over kept connections
     faults      whatever is no answer, to one error of the tree
-    client      every method as a Python function
+    client      makes a call, once, and reads its answer
     throttle    the pace all workers share, kept in Redis (pace.lua)
-    gateway     the client behind the pace: what the stations call
+    gateway     makes a call at the pace, with further tries: what the stations use
 
 The gateway's own words stay inside this room: receptor, entries, messageid, localid.
 """

@@ -1,13 +1,14 @@
-"""Every method of the gateway that we use, as a function: records come back, or an error of the tree is raised.
+"""Every method of the gateway, as a function: records come back, or an error of the tree is raised.
 
-    Answer                                         a send                    a read, or a cancellation
-    ─────────────────────────────────────────────────────────────────────────────────────────────────
-    envelope, 200                                  rows                      rows
-    envelope, another code                         codes.py                  codes.py
-    nothing left us (refused, name, TLS)           GatewayDown               GatewayDown
-    left, no whole answer (time, reset, cut)       OutcomeUnknown            GatewayDown
-    no envelope, whatever the HTTP status          OutcomeUnknown            GatewayDown
-    envelope, 200, no readable row                 OutcomeUnknown            no rows
+    Answer                                         a send            unread messages   a read, or a write that
+                                                                     handed out        may be repeated
+    ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    envelope, 200                                  rows              rows              rows
+    envelope, another code                         codes.py          codes.py          codes.py
+    nothing left us (refused, name, TLS)           GatewayDown       GatewayDown       GatewayDown
+    left, no whole answer (time, reset, cut)       OutcomeUnknown    AnswerLost        GatewayDown
+    no envelope, whatever the HTTP status          OutcomeUnknown    AnswerLost        GatewayDown
+    envelope, 200, no readable row                 OutcomeUnknown    no rows           no rows
 
 A bare 403, 413 or 429 is somebody on the way, not the gateway's code. It says that the request was stopped there, but
 not who stopped it or when, so a send stays unknown.
@@ -15,21 +16,23 @@ not who stopped it or when, so a send stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from campaigns.kavenegar import codes, envelope, faults, form, methods, records
-from campaigns.kavenegar.envelope import Row
+from campaigns.kavenegar import codes, envelope, faults, methods
+from campaigns.kavenegar.call import Answer, Call
+from campaigns.kavenegar.calls import EveryMethod
+from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.faults import Fault
-from campaigns.kavenegar.methods import Method
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.records import Unreadable
 from campaigns.kavenegar.transport import InTime, Reply, Transport, prepare
-
-Record = TypeVar("Record")
-Parameters = Mapping[str, str | int | None]
+from campaigns.rules.text import MAX_CHARACTERS
 
 
-class Client:
+class Client(EveryMethod):
     """One account at one gateway; safe to share between threads, and made anew after a fork.
 
     Args:
@@ -38,9 +41,12 @@ class Client:
         deadline_s: seconds for one whole call.
         connect_timeout_s: seconds of these for making a connection.
         pool_size: connections kept alive; as many as there are threads.
+        clock: unix time, for the limits that count from now.
+        longest_text: UTF-16 code units that the gateway takes; 900 by its documentation.
 
-    Every method raises `GatewayDown`, `Throttled` or `Refused` as its table row says; sends raise `OutcomeUnknown`
-    too. A ValueError is our own defect: a request that the gateway's documentation forbids.
+    Every method raises `GatewayDown`, `Throttled` or `Refused` as the table of codes says; sends raise `OutcomeUnknown`
+    too, and who asks for unread messages `AnswerLost`. A ValueError is our own defect: a request that the gateway's
+    documentation forbids.
     """
 
     def __init__(
@@ -51,12 +57,16 @@ class Client:
         deadline_s: float = 30.0,
         connect_timeout_s: float = 5.0,
         pool_size: int = 32,
+        clock: Callable[[], float] = time.time,
+        longest_text: int = MAX_CHARACTERS,
     ) -> None:
+        self.clock = clock
+        self.longest_text = longest_text
         self._base_url = _checked_base_url(base_url)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             raise ValueError("the API key is empty or holds a character that no key has")
         root = f"{self._base_url}/v1/{quote(api_key, safe='')}"
-        self._requests = {method: prepare(f"{root}/{method.path}.json") for method in methods.METHODS}
+        self._requests = {row.path: prepare(f"{root}/{row.path}.json", row.verb) for row in methods.METHODS}
         self._transport = Transport(
             self._base_url, deadline_s=deadline_s, connect_timeout_s=connect_timeout_s, pool_size=pool_size
         )
@@ -67,172 +77,34 @@ class Client:
     def close(self) -> None:
         self._transport.close()
 
-    # ── sends ──
-
-    def send(
-        self,
-        receptors: Sequence[str],
-        message: str,
-        *,
-        sender: str | None,
-        localids: Sequence[int] | None,
-        date: int | None = None,
-        hide: bool = False,
-        tag: str | None = None,
-        in_time: InTime | None = None,
-    ) -> list[records.SentMessage]:
-        """One text to at most 200 receptors. `date` is unix time, None for now; a `tag` must exist in the panel.
-
-        Rows come in any order and may be fewer: match them by (receptor, sender, message). A localid the account has
-        used before brings back the old row and sends nothing. Source: kavenegar-rest, sms/send.
-        """
-        _check_batch(methods.SEND, receptors, localids)
-        return self._sent(
-            methods.SEND,
-            {
-                "receptor": form.comma_list(receptors),
-                "message": message,
-                "sender": sender,
-                "localid": None if localids is None else form.comma_list(localids),
-                "date": date,
-                "hide": 1 if hide else None,
-                "tag": tag,
-            },
-            in_time,
-        )
-
-    def sendarray(
-        self,
-        receptors: Sequence[str],
-        messages: Sequence[str],
-        senders: Sequence[str],
-        localids: Sequence[int] | None,
-        *,
-        date: int | None = None,
-        hide: bool = False,
-        tag: str | None = None,
-        in_time: InTime | None = None,
-    ) -> list[records.SentMessage]:
-        """To each of at most 200 receptors a text and a sender of its own; the rest as in `send`.
-
-        Source: kavenegar-rest, sms/sendarray.
-        """
-        if not len(receptors) == len(messages) == len(senders):
-            raise ValueError("receptors, messages and senders differ in length")
-        _check_batch(methods.SENDARRAY, receptors, localids)
-        return self._sent(
-            methods.SENDARRAY,
-            {
-                "receptor": form.json_array(receptors),
-                "message": form.json_array(messages),
-                "sender": form.json_array(senders),
-                "localmessageids": None if localids is None else form.json_array(localids),
-                "date": date,
-                "hide": 1 if hide else None,
-                "tag": tag,
-            },
-            in_time,
-        )
-
-    # ── what became of them ──
-
-    def status(self, messageids: Sequence[int]) -> list[records.MessageStatus]:
-        """Of at most 500 messages, within 48 hours of sending. Source: kavenegar-rest, sms/status."""
-        return self._ask(methods.STATUS, records.MessageStatus.read, {"messageid": _ids(methods.STATUS, messageids)})
-
-    def statuslocalmessageid(self, localids: Sequence[int]) -> list[records.LocalStatus]:
-        """Of at most 500 of our own ids, within 12 hours. Source: kavenegar-rest, sms/statuslocalmessageid."""
-        method = methods.STATUSLOCALMESSAGEID
-        return self._ask(method, records.LocalStatus.read, {"localid": _ids(method, localids)})
-
-    def select(self, messageids: Sequence[int]) -> list[records.SentMessage]:
-        """At most 500 whole messages; 407 unless our IP address is registered. Source: kavenegar-rest, sms/select."""
-        return self._ask(methods.SELECT, records.SentMessage.read, {"messageid": _ids(methods.SELECT, messageids)})
-
-    def cancel(self, messageids: Sequence[int]) -> list[records.Cancelled]:
-        """Take back at most 200 scheduled messages. May be repeated freely. Source: kavenegar-rest, sms/cancel."""
-        return self._ask(methods.CANCEL, records.Cancelled.read, {"messageid": _ids(methods.CANCEL, messageids)})
-
-    def countoutbox(self, start: int, end: int | None = None, status: int | None = None) -> records.OutboxCount:
-        """What was sent in a span of unix times: a day at most, begun at most three days ago. An empty span counts 0.
-
-        Source: kavenegar-rest, sms/countoutbox.
-        """
-        counts = self._ask(
-            methods.COUNTOUTBOX, records.OutboxCount.read, {"startdate": start, "enddate": end, "status": status}
-        )
-        return counts[0] if counts else records.OutboxCount(0, 0, 0, start, end or start)
-
-    # ── the account ──
-
-    def account_info(self) -> records.Account:
-        return self._ask_one(methods.ACCOUNT_INFO, records.Account.read)
-
-    def account_config(self) -> records.AccountConfig:
-        """Read only: the same method with any parameter would write."""
-        return self._ask_one(methods.ACCOUNT_CONFIG, records.AccountConfig.read)
-
-    def getdate(self) -> records.ServerDate:
-        return self._ask_one(methods.GETDATE, records.ServerDate.read)
-
-    # ── one call ──
-
-    def _sent(self, method: Method, parameters: Parameters, in_time: InTime | None) -> list[records.SentMessage]:
-        sent = self._ask(method, records.SentMessage.read, parameters, in_time)
-        if not sent:
-            raise faults.unusable(method, "accepted, without a readable row")
-        return sent
-
-    def _ask_one(self, method: Method, read: Callable[[Row], Record]) -> Record:
-        found = self._ask(method, read, {})
-        if not found:
-            raise faults.unusable(method, "answered, without a readable row")
-        return found[0]
-
-    def _ask(
-        self,
-        method: Method,
-        read: Callable[[Row], Record],
-        parameters: Parameters,
-        in_time: InTime | None = None,
-    ) -> list[Record]:
-        body = form.encode(parameters)
+    def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:  # noqa: ARG002
+        """One try, at once: lanes are for who keeps a pace."""
+        method = call.method
         try:
-            reply = self._transport.post(self._requests[method], body, in_time)
+            reply = self._transport.ask(self._requests[method.path], call.form, in_time)
         except Fault as fault:
-            raise faults.without_answer(method, fault) from fault
-        return records.readable(read, _rows(method, reply))
+            raise faults.without_answer(method, fault, consumes=call.consumes) from fault
+        answer = _envelope(call, reply)
+        try:
+            return call.read(answer)
+        except Unreadable as why:
+            what = str(why)
+        raise faults.unusable(method, what, consumes=call.consumes)
 
 
-def _rows(method: Method, reply: Reply) -> list[Row]:
+def _envelope(call: Call[Any], reply: Reply) -> Envelope:
+    """The gateway's answer, if it is a good one."""
     answer = envelope.read(reply.body)
     if answer is None:
-        raise faults.unusable(method, f"HTTP {reply.http_status} without the gateway's envelope")
+        what = f"HTTP {reply.http_status} without the gateway's envelope"
+        raise faults.unusable(call.method, what, consumes=call.consumes)
     row = codes.meaning(answer.code)
-    verdict = row.for_call(sends=method.sends)
+    verdict = row.for_call(sends=call.method.sends, consumes=call.consumes)
     if verdict == "ok":
-        return answer.rows
+        return answer
     if verdict == "empty":
-        return []
-    raise faults.refusal(method, verdict, row, answer)
-
-
-def _check_batch(method: Method, receptors: Sequence[str], localids: Sequence[int] | None) -> None:
-    """What would cost money or lose the way back to a message if it left us."""
-    method.check_size(len(receptors))
-    if len(set(receptors)) < len(receptors):
-        raise ValueError("a receptor stands twice in one batch: its rows could not be told apart")
-    if localids is None:
-        return
-    if len(localids) != len(receptors):
-        raise ValueError("receptors and localids differ in length")
-    if len(set(localids)) < len(localids) or min(localids) <= 0:
-        raise ValueError("localids must be positive and each its own")
-
-
-def _ids(method: Method, ids: Sequence[int]) -> str:
-    method.check_size(len(ids))
-    return form.comma_list(ids)
+        return Envelope(answer.code, answer.message, [])
+    raise faults.refusal(call.method, verdict, row, answer)
 
 
 def _checked_base_url(base_url: str) -> str:

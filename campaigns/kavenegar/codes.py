@@ -12,6 +12,7 @@ from typing import Literal
 
 from campaigns.errors import (
     AccountBlocked,
+    AnswerLost,
     CampaignRefused,
     GatewayDown,
     GatewayError,
@@ -33,8 +34,8 @@ class ReturnCode:
     """What `return.status` means.
 
     `verdict` is "ok", "empty" (no rows, which is an answer), or the error to raise; `on_sends` replaces it where a
-    send needs another one. `advice` tells an operator what happened and what to do. `pause_s` is how long to keep
-    away, for verdicts that are a `Postpone`.
+    send needs another one, `on_consuming` where a call marks read what it hands out. `advice` tells an operator what
+    happened and what to do. `pause_s` is how long to keep away, for verdicts that are a `Postpone`.
     """
 
     code: int
@@ -42,10 +43,13 @@ class ReturnCode:
     source: Source
     advice: str
     on_sends: type[GatewayError] | None = None
+    on_consuming: type[GatewayError] | None = None
     pause_s: float = 0.0
 
-    def for_call(self, *, sends: bool) -> Verdict:
-        return self.on_sends if sends and self.on_sends is not None else self.verdict
+    def for_call(self, *, sends: bool, consumes: bool = False) -> Verdict:
+        if sends and self.on_sends is not None:
+            return self.on_sends
+        return self.on_consuming if consumes and self.on_consuming is not None else self.verdict
 
 
 RETURN_CODES: dict[int, ReturnCode] = {
@@ -118,7 +122,15 @@ def meaning(code: int) -> ReturnCode:
     if row is not None:
         return row
     if 500 <= code <= 599:
-        return ReturnCode(code, GatewayDown, "ours", "the gateway failed", on_sends=OutcomeUnknown, pause_s=5)
+        return ReturnCode(
+            code,
+            GatewayDown,
+            "ours",
+            "the gateway failed",
+            on_sends=OutcomeUnknown,
+            on_consuming=AnswerLost,
+            pause_s=5,
+        )
     return ReturnCode(code, CampaignRefused, "ours", "an undocumented code; ask Kavenegar what it means, then resume")
 
 
@@ -169,3 +181,26 @@ def verdict(status: int) -> MessageState | None:
 def standing(status: int) -> MessageState:
     """Where a message stands that the gateway has under this status: without a verdict it is accepted."""
     return verdict(status) or MessageState.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class BlockReason:
+    """Why a number stands on a line's block list. Only what the panel or the API wrote there can be removed."""
+
+    reason: int
+    meaning: str
+    removable: bool = False
+
+
+# Source: kavenegar-rest, blockedlist (the numbers) and blocked-remove (what can be removed).
+BLOCK_REASONS: dict[int, BlockReason] = {
+    row.reason: row
+    for row in (
+        BlockReason(0, "blocked by the web service", removable=True),
+        BlockReason(1, "blocked in the panel", removable=True),
+        BlockReason(2, "opted out by sending 11"),
+        BlockReason(3, "blocked by the gateway's administrator"),
+        BlockReason(10, "unknown"),
+    )
+}
+BLOCKED_FOR_UNKNOWN = 10

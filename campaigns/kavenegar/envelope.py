@@ -1,4 +1,4 @@
-"""An answer's bytes to its code and rows.
+"""An answer's bytes to its code, rows and metadata.
 
 `{"return": {"status": int, "message": str}, "entries": …}` is the gateway speaking, whatever the HTTP status says:
 the service mirrors its codes there, proxies put their own, and codes above 599 fit nowhere. Anything else is somebody
@@ -8,7 +8,7 @@ on the way, or a gateway in pieces.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -22,11 +22,12 @@ _NULL_IN_BRACES = re.compile(rb"\{\s*null\s*\}")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`rows` is empty for `entries` null, missing, or of a shape no method answers with."""
+    """`rows` is empty for `entries` null, missing, or of a shape no method answers with; so is `metadata`."""
 
     code: int
     message: str
     rows: list[Row]
+    metadata: Row = field(default_factory=dict)
 
 
 def read(body: bytes) -> Envelope | None:
@@ -40,7 +41,13 @@ def read(body: bytes) -> Envelope | None:
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool):
         return None
-    return Envelope(code=code, message=str(answer.get("message") or ""), rows=_rows(document.get("entries")))
+    metadata = document.get("metadata")
+    return Envelope(
+        code=code,
+        message=str(answer.get("message") or ""),
+        rows=_rows(document.get("entries")),
+        metadata=metadata if isinstance(metadata, dict) else {},
+    )
 
 
 def _parse(body: bytes) -> Any:

@@ -1,7 +1,8 @@
 """Every call that brings no rows ends in one error of the tree, decided here and nowhere else.
 
 The one certain fact decides: whether the request left this machine. A send that left and got no answer of the
-gateway's is unknown, whatever else is known about the fault; a read is only postponed.
+gateway's is unknown, whatever else is known about the fault; what a call would have handed out and marked read is
+lost; any other read is only postponed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from enum import Enum
 import requests
 import urllib3.exceptions as urllib3
 
-from campaigns.errors import GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
+from campaigns.errors import AnswerLost, GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
 from campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
 from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.methods import Method
@@ -97,18 +98,21 @@ def innermost(exc: BaseException) -> BaseException:
     return innermost(wrapped) if isinstance(wrapped, urllib3.HTTPError) else exc
 
 
-def without_answer(method: Method, fault: Fault) -> GatewayError:
-    """A call that ended in a fault: unknown for a send that may have arrived, postponed for everything else."""
+def without_answer(method: Method, fault: Fault, *, consumes: bool = False) -> GatewayError:
+    """A call that ended in a fault, and whether it may have done something before that."""
     what = f"{method.path}: {fault} ({fault.kind.value})"
-    if method.sends and fault.kind is not Kind.NOT_SENT:
-        return OutcomeUnknown(what)
+    if fault.kind is not Kind.NOT_SENT:
+        if method.sends:
+            return OutcomeUnknown(what)
+        if consumes:
+            return AnswerLost(what, retry_after_s=RETRY_DOWN_AFTER_S)
     return GatewayDown(what, retry_after_s=RETRY_DOWN_AFTER_S)
 
 
-def unusable(method: Method, what: str) -> GatewayError:
+def unusable(method: Method, what: str, *, consumes: bool = False) -> GatewayError:
     """An answer came, but none we can read a result from."""
     fault = Fault(what, Kind.UNUSABLE)
-    error = without_answer(method, fault)
+    error = without_answer(method, fault, consumes=consumes)
     error.__cause__ = fault
     return error
 

@@ -1,4 +1,4 @@
-"""Parameters to the body of a form-encoded POST.
+"""Parameters to the body of a form-encoded POST, or to a query.
 
 Percent-encoding Persian is the dearest step of a send in Python, so it is done in runs instead of by character. The
 result is byte for byte that of `urllib.parse.urlencode(…, quote_via=quote, safe="")`: upper-case hex, space as %20.
@@ -49,13 +49,20 @@ def json_array(values: Sequence[str] | Sequence[int]) -> str:
 def comma_list(values: Sequence[str] | Sequence[int]) -> str:
     """A list as the gateway's plain methods want it. A comma in a value would make two of it."""
     joined = ",".join(map(str, values))
-    if joined.count(",") != len(values) - 1:
+    if joined.count(",") != len(values) - 1 or "" in values:
         raise ValueError("a value of the list is missing or holds a comma")
     return joined
 
 
 def encode(parameters: Mapping[str, str | int | None]) -> bytes:
-    """The body. A parameter that is None is left out: an empty one is an error to the gateway (406, 419)."""
+    """The body. A parameter that is None is left out: an empty one is an error to the gateway (406, 419), or a write.
+
+    Raises:
+        ValueError: a parameter is empty.
+    """
+    for name, value in parameters.items():
+        if value == "":
+            raise ValueError(f"{name} is empty; leave it out")
     pairs = (
         f"{name}={value if isinstance(value, int) else percent_encode(value)}"
         for name, value in parameters.items()

@@ -9,24 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
 import tenacity
 
-from campaigns.errors import GatewayDown, GatewayError, Postpone, Throttled
-from campaigns.kavenegar import methods, records
+from campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Throttled
+from campaigns.kavenegar.call import Answer, Call
+from campaigns.kavenegar.calls import EveryMethod
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.faults import Fault, Kind
-from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.records import BlockedPage, InboxPage
 from campaigns.kavenegar.throttle import Slot, Throttle
 from campaigns.kavenegar.transport import InTime
 
 log = logging.getLogger(__name__)
-
-Answer = TypeVar("Answer")
 
 # Tries in all, by how far the call came. A lost answer costs a deadline each time, so the station's schedule decides.
 TRIES = {Kind.NOT_SENT: 3, Kind.UNUSABLE: 2, Kind.LOST: 1}
@@ -48,7 +47,7 @@ class CallRecord:
     ms: float
 
 
-class Gateway:
+class Gateway(EveryMethod):
     """Kavenegar at the pace everybody keeps.
 
     Beside what `Client` raises, every method raises `Throttled` (no slot in time, nothing was called) and `Postpone`
@@ -64,14 +63,15 @@ class Gateway:
         max_wait_s: float = 2.0,
         on_call: Callable[[CallRecord], None] | None = None,
     ) -> None:
+        self.clock = client.clock
+        self.longest_text = client.longest_text
         self._client = client
         self._throttle = throttle
         self._max_wait_s = max_wait_s
         self._on_call = on_call
         self._admissions = threading.local()
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda exc: tries(exc) > 1),
-            stop=lambda state: state.attempt_number >= tries(state.outcome.exception() if state.outcome else None),
+            retry=_again,
             wait=tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2),
             reraise=True,
         )
@@ -89,99 +89,21 @@ class Gateway:
         self._admissions.slot, self._admissions.until = slot, time.monotonic() + ADMISSION_LASTS_S
         return slot.wait_s
 
-    # ── sends ──
-
-    def send(
-        self,
-        receptors: Sequence[str],
-        message: str,
-        *,
-        sender: str | None,
-        localids: Sequence[int] | None,
-        date: int | None = None,
-        hide: bool = False,
-        tag: str | None = None,
-        lane: Lane = Lane.SEND,
-        in_time: InTime | None = None,
-    ) -> list[records.SentMessage]:
-        """As `Client.send`; asks `in_time` before each try, and raises Postpone where it is too late to leave."""
-        return self._call(
-            methods.SEND,
-            lane,
-            lambda: self._client.send(
-                receptors, message, sender=sender, localids=localids, date=date, hide=hide, tag=tag, in_time=in_time
-            ),
-        )
-
-    def sendarray(
-        self,
-        receptors: Sequence[str],
-        messages: Sequence[str],
-        senders: Sequence[str],
-        localids: Sequence[int] | None,
-        *,
-        date: int | None = None,
-        hide: bool = False,
-        tag: str | None = None,
-        lane: Lane = Lane.SEND,
-        in_time: InTime | None = None,
-    ) -> list[records.SentMessage]:
-        """As `Client.sendarray`; asks `in_time` as `send` does."""
-        return self._call(
-            methods.SENDARRAY,
-            lane,
-            lambda: self._client.sendarray(
-                receptors, messages, senders, localids, date=date, hide=hide, tag=tag, in_time=in_time
-            ),
-        )
-
-    # ── what became of them ──
-
-    def status(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[records.MessageStatus]:
-        return self._call(methods.STATUS, lane, lambda: self._client.status(messageids))
-
-    def statuslocalmessageid(self, localids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[records.LocalStatus]:
-        return self._call(methods.STATUSLOCALMESSAGEID, lane, lambda: self._client.statuslocalmessageid(localids))
-
-    def select(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[records.SentMessage]:
-        return self._call(methods.SELECT, lane, lambda: self._client.select(messageids))
-
-    def cancel(self, messageids: Sequence[int], *, lane: Lane = Lane.SEND) -> list[records.Cancelled]:
-        return self._call(methods.CANCEL, lane, lambda: self._client.cancel(messageids))
-
-    def countoutbox(
-        self, start: int, end: int | None = None, status: int | None = None, *, lane: Lane = Lane.HOUSEKEEPING
-    ) -> records.OutboxCount:
-        return self._call(methods.COUNTOUTBOX, lane, lambda: self._client.countoutbox(start, end, status))
-
-    # ── the account ──
-
-    def account_info(self, *, lane: Lane = Lane.HOUSEKEEPING) -> records.Account:
-        return self._call(methods.ACCOUNT_INFO, lane, self._client.account_info)
-
-    def account_config(self, *, lane: Lane = Lane.HOUSEKEEPING) -> records.AccountConfig:
-        return self._call(methods.ACCOUNT_CONFIG, lane, self._client.account_config)
-
-    def getdate(self, *, lane: Lane = Lane.HOUSEKEEPING) -> records.ServerDate:
-        return self._call(methods.GETDATE, lane, self._client.getdate)
-
-    # ── one call, with its tries ──
-
-    def _call(self, method: Method, lane: Lane, ask: Callable[[], Answer]) -> Answer:
-        answer: Answer = self._retrying(self._try, method, lane, ask)
+    def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:
+        """As `Client.perform`, at a slot of the lane a try; asks `in_time` before each."""
+        answer: Answer = self._retrying(self._try, call, lane, in_time)
         return answer
 
-    def _try(self, method: Method, lane: Lane, ask: Callable[[], Answer]) -> Answer:
+    def _try(self, call: Call[Answer], lane: Lane, in_time: InTime | None) -> Answer:
         slot = self._admitted() or self._throttle.take(lane, max_wait_s=self._max_wait_s)
-        began = time.perf_counter()
+        path, began = call.method.path, time.perf_counter()
         try:
-            answer = ask()
+            answer = self._client.perform(call, lane=lane, in_time=in_time)
         except GatewayError as exc:
-            self._note(CallRecord(method.path, lane, exc.code, type(exc).__name__, 0, _ms_since(began)))
+            self._note(CallRecord(path, lane, exc.code, type(exc).__name__, 0, _ms_since(began)))
             self._tell_everybody(slot, exc)
             raise
-        rows = len(answer) if isinstance(answer, list) else 1
-        self._note(CallRecord(method.path, lane, 200, None, rows, _ms_since(began)))
+        self._note(CallRecord(path, lane, 200, None, _rows(answer), _ms_since(began)))
         self._tell_everybody(slot)
         return answer
 
@@ -211,13 +133,29 @@ class Gateway:
             self._on_call(call)
 
 
-def tries(exc: BaseException | None) -> int:
-    """How often in all a call may be made that ended like this. 1: never again from here."""
+def _again(state: tenacity.RetryCallState) -> bool:
+    exc = state.outcome.exception() if state.outcome else None
+    call: Call[Any] = state.args[0]
+    return state.attempt_number < tries(exc, repeatable=call.repeatable)
+
+
+def tries(exc: BaseException | None, *, repeatable: bool = True) -> int:
+    """How often in all a call may be made that ended like this. 1: never again from here.
+
+    What is not `repeatable` is made again only if nothing left us. Neither is what handed out messages and lost them:
+    the next try would hand out the next ones.
+    """
     if isinstance(exc, Throttled):
-        return TRIES_WHEN_BUSY if exc.code == BUSY else 1
-    if isinstance(exc, GatewayDown):
+        return TRIES_WHEN_BUSY if exc.code == BUSY and repeatable else 1
+    if isinstance(exc, GatewayDown) and not isinstance(exc, AnswerLost):
         return TRIES[exc.__cause__.kind if isinstance(exc.__cause__, Fault) else Kind.UNUSABLE]
     return 1
+
+
+def _rows(answer: object) -> int:
+    if isinstance(answer, InboxPage | BlockedPage):
+        return answer.rows
+    return len(answer) if isinstance(answer, list) else 1
 
 
 def _ms_since(began: float) -> float:

@@ -1,45 +1,266 @@
-"""The methods we call. Where the documentation names two limits, the smaller one holds here."""
+"""The 22 methods of the gateway: what each is for, its limits, its codes, and where the worker uses it.
+
+Where the documentation names two limits, the smaller one holds here. `docs/methods.md` is written from this table.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+HOUR = 3600
+DAY = 24 * HOUR
+# A start that lies as far back as allowed has passed the limit by the time the gateway reads it.
+MARGIN = 60
+
+# What every method can answer: table 1 and the tables before the methods (L59, L85).
+EVERYWHERE = (400, 401, 402, 403, 404, 405, 406, 409, 416, 429, 430, 451)
+# What every send can answer beside that (L139).
+SENDING = (407, 411, 412, 413, 414, 417, 418, 420, 422, 427, 501, 607)
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`sends`: a call that leaves without an answer may have reached people. `at_most`: rows a request, 0 for none."""
+    """One method.
+
+    `section` is its heading in kavenegar-rest and the heading's line. `purpose` and `used_by` are for an operator.
+    `codes` are what it can answer beside `EVERYWHERE`. `verbs` is what the documentation allows, `verb` what we use.
+    `sends`: a call that leaves without an answer may have reached people. `consumes`: unread messages are marked read
+    as they are handed out. `at_most`: rows a request, 0 for none; `answers`: rows an answer. `span_s`: the longest
+    span of a request, `depth_s`: how far back it may begin, `known_s`: how long the gateway knows a message.
+    """
 
     path: str
+    section: str
+    purpose: str
+    used_by: str
+    codes: tuple[int, ...] = ()
+    verbs: str = "GET or POST"
+    verb: str = "POST"
     sends: bool = False
+    consumes: bool = False
     at_most: int = 0
+    answers: int = 0
+    span_s: int = 0
+    depth_s: int = 0
+    known_s: int = 0
 
     def check_size(self, count: int) -> None:
         if not 0 < count <= self.at_most:
             raise ValueError(f"{self.path} takes 1 to {self.at_most} rows a request, not {count}")
 
+    def earliest(self, now: float) -> int:
+        """The earliest start, in unix time, that may still be asked for in the minute after `now`."""
+        return int(now) - self.depth_s + MARGIN
 
-SEND = Method("sms/send", sends=True, at_most=200)
-SENDARRAY = Method("sms/sendarray", sends=True, at_most=200)
-STATUS = Method("sms/status", at_most=500)
+
+GETDATE = Method("utils/getdate", "REST API, L14", "the gateway's clock", "`campaigns doctor`: are the clocks right?")
+
+# ── sends ──
+
+SEND = Method(
+    "sms/send",
+    "Send, L147",
+    "one text to many receptors",
+    "campaigns whose text is the same for all",
+    codes=(*SENDING, 426),
+    sends=True,
+    at_most=200,
+)
+SENDARRAY = Method(
+    "sms/sendarray",
+    "SendArray, L245",
+    "to each receptor a text and a sender of its own",
+    "campaigns with a text of each recipient's own",
+    codes=(*SENDING, 419, 426),
+    verbs="POST",
+    sends=True,
+    at_most=200,
+)
+LOOKUP = Method(
+    "verify/lookup",
+    "Lookup, L1370",
+    "a code in an approved template, as SMS or as a call",
+    "one-time passwords",
+    codes=(411, 418, 422, 424, 426, 428, 431, 432, 607),
+    sends=True,
+    at_most=1,
+)
+MAKETTS = Method(
+    "call/maketts",
+    "TTS, L1481",
+    "a text read out on the phone",
+    "voice campaigns",
+    codes=SENDING,
+    sends=True,
+    at_most=200,
+)
+
+# ── what became of them ──
+
+STATUS = Method(
+    "sms/status",
+    "Status, L360",
+    "where messages stand",
+    "polls",
+    codes=(414, 449),
+    at_most=500,
+    known_s=48 * HOUR,
+)
 # 3,000 in the text, 500 in the table of errors.
-STATUSLOCALMESSAGEID = Method("sms/statuslocalmessageid", at_most=500)
-SELECT = Method("sms/select", at_most=500)
+STATUSLOCALMESSAGEID = Method(
+    "sms/statuslocalmessageid",
+    "StatusByLocalid, L426",
+    "where messages stand, by our own ids",
+    "what became of sends that got no answer",
+    codes=(414, 449),
+    at_most=500,
+    known_s=12 * HOUR,
+)
+STATUSBYRECEPTOR = Method(
+    "sms/statusbyreceptor",
+    "StatusByReceptor, L488",
+    "what went to one number in a day",
+    "`campaigns number`: one person's messages at the gateway",
+    codes=(411, 417, 449),
+    at_most=1,
+    span_s=DAY,
+)
+SELECT = Method(
+    "sms/select",
+    "Select, L542",
+    "whole messages by their ids",
+    "a closer look at sends that got no answer (`MAY_SELECT`)",
+    codes=(407, 414, 449),
+    at_most=500,
+)
 # 500 in the text, 200 in the table of errors. A write, but one that may be repeated: no send.
-CANCEL = Method("sms/cancel", at_most=200)
-COUNTOUTBOX = Method("sms/countoutbox")
-ACCOUNT_INFO = Method("account/info")
-ACCOUNT_CONFIG = Method("account/config")
-GETDATE = Method("utils/getdate")
+CANCEL = Method(
+    "sms/cancel",
+    "Cancel, L868",
+    "take scheduled messages back",
+    "cancelled campaigns that wait at the gateway",
+    codes=(412, 414, 449),
+    at_most=200,
+)
+
+# ── the outbox ──
+
+SELECTOUTBOX = Method(
+    "sms/selectoutbox",
+    "SelectOutbox, L626",
+    "what was sent in a span of time",
+    "`campaigns outbox`",
+    codes=(407, 412, 417, 449),
+    answers=500,
+    span_s=DAY,
+    depth_s=3 * DAY - MARGIN,
+)
+# 500 in the text, 200 in the list of changes.
+LATESTOUTBOX = Method(
+    "sms/latestoutbox",
+    "LatestOutBox, L712",
+    "what was sent last",
+    "`campaigns outbox`",
+    codes=(407, 412, 449),
+    answers=200,
+)
+COUNTOUTBOX = Method(
+    "sms/countoutbox",
+    "CountOutbox, L805",
+    "how many messages and parts were sent, and their cost",
+    "`campaigns ledger`, `campaigns verify`",
+    codes=(417, 449),
+    answers=1,
+    span_s=DAY,
+    depth_s=3 * DAY - MARGIN,
+)
+
+# ── the inbox ──
+
+RECEIVE = Method(
+    "sms/receive",
+    "Receive, L933",
+    "messages people sent to a line",
+    "the inbox pull",
+    codes=(412, 449),
+    consumes=True,
+    answers=100,
+)
+INBOXPAGED = Method(
+    "sms/inboxpaged",
+    "InboxPaged, L994",
+    "messages people sent to a line, by time and page",
+    "the inbox's reconciling pass",
+    codes=(412, 417, 449),
+    consumes=True,
+    answers=200,
+    span_s=2 * DAY,
+)
+COUNTINBOX = Method(
+    "sms/countinbox",
+    "CountInbox, L1310",
+    "how many messages people sent",
+    "`campaigns inbox check`",
+    codes=(412, 417, 449),
+    answers=1,
+    span_s=DAY,
+    depth_s=60 * DAY,
+)
+
+# ── block lists ──
+
+BLOCKED_LIST = Method(
+    "line/blocked/list",
+    "blockedlist, L1074",
+    "the numbers that a line does not reach",
+    "`campaigns suppress sync`",
+    codes=(412, 417, 449),
+    answers=200,
+)
+BLOCKED_ADD = Method(
+    "line/blocked/add",
+    "blocked-add, L1138",
+    "block numbers for a line",
+    "`campaigns suppress sync`",
+    codes=(411, 412, 604),
+    at_most=200,
+)
+# The sample is a GET, and nothing says that it has to be one: a POST keeps the numbers out of the URL.
+BLOCKED_EXISTS = Method(
+    "line/blocked/exists",
+    "blocked-exists, L1202",
+    "whether a line reaches numbers",
+    "`campaigns suppress check`",
+    codes=(411, 412, 449, 604),
+    at_most=200,
+)
+BLOCKED_REMOVE = Method(
+    "line/blocked/remove",
+    "blocked-remove, L1263",
+    "unblock numbers that the panel or the API blocked",
+    "`campaigns suppress sync`",
+    codes=(411, 412, 449, 604),
+    verbs="DELETE",
+    verb="DELETE",
+    at_most=50,
+)
+
+# ── the account ──
+
+ACCOUNT_INFO = Method("account/info", "Info, L1560", "the credit", "credit watch")
+ACCOUNT_CONFIG = Method(
+    "account/config",
+    "Config, L1609",
+    "the account's settings, read or changed",
+    "`campaigns account config`, debug mode watch",
+    codes=(407, 412),
+)
 
 METHODS = (
-    SEND,
-    SENDARRAY,
-    STATUS,
-    STATUSLOCALMESSAGEID,
-    SELECT,
-    CANCEL,
-    COUNTOUTBOX,
-    ACCOUNT_INFO,
-    ACCOUNT_CONFIG,
-    GETDATE,
+    *(GETDATE, SEND, SENDARRAY, LOOKUP, MAKETTS),
+    *(STATUS, STATUSLOCALMESSAGEID, STATUSBYRECEPTOR, SELECT, CANCEL),
+    *(SELECTOUTBOX, LATESTOUTBOX, COUNTOUTBOX),
+    *(RECEIVE, INBOXPAGED, COUNTINBOX),
+    *(BLOCKED_LIST, BLOCKED_ADD, BLOCKED_EXISTS, BLOCKED_REMOVE),
+    *(ACCOUNT_INFO, ACCOUNT_CONFIG),
 )

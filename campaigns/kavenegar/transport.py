@@ -1,4 +1,4 @@
-"""One POST with a total deadline. It ends in bytes, or in a fault that says whether anything left us.
+"""One request with a total deadline. It ends in bytes, or in a fault that says whether anything left us.
 
 It stands on requests' adapter and pool, not on its session: a session would follow redirects (a second, unplanned
 request), keep cookies, and read passwords from ~/.netrc. Proxies and the certificate bundle that the machine is set up
@@ -35,6 +35,7 @@ _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "User-Agent": "kavenegar-campaigns",
 }
+_BODILESS = {name: value for name, value in _HEADERS.items() if name != "Content-Type"}
 _POOLS = {"http": connection.ClockedHTTPPool, "https": connection.ClockedHTTPSPool}
 
 
@@ -57,17 +58,19 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-class _KeylessLog(logging.Filter):
-    """urllib3 logs the path of a request, and our key is a part of it."""
+class _DiscreetLog(logging.Filter):
+    """urllib3 logs the target of a request: our key is a part of its path, and people's numbers of its query."""
 
     _KEY = re.compile(r"/v1/[^/\s]+/")
+    _QUERY = re.compile(r"\?[^\s\"']+")
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self._KEY.sub("/v1/***/", record.getMessage()), ()
+        keyless = self._KEY.sub("/v1/***/", record.getMessage())
+        record.msg, record.args = self._QUERY.sub("?***", keyless), ()
         return True
 
 
-_KEYLESS_LOG = _KeylessLog()
+_DISCREET_LOG = _DiscreetLog()
 
 
 class Transport:
@@ -102,10 +105,10 @@ class Transport:
         self._proxies = surroundings["proxies"]
         self._verify = surroundings["verify"] or True
         for logger in ("connection", "connectionpool", "response", "util.retry"):
-            logging.getLogger(f"urllib3.{logger}").addFilter(_KEYLESS_LOG)
+            logging.getLogger(f"urllib3.{logger}").addFilter(_DISCREET_LOG)
 
-    def post(self, template: requests.PreparedRequest, body: bytes, in_time: InTime | None = None) -> Reply:
-        """POST `body` as `template` says.
+    def ask(self, template: requests.PreparedRequest, form: bytes, in_time: InTime | None = None) -> Reply:
+        """Send `form` as `template` says: a POST carries it as its body, a DELETE as its query.
 
         `in_time` is asked once the deadline runs, so that a process that stands still after it finds the deadline over.
 
@@ -118,7 +121,7 @@ class Transport:
         try:
             if in_time is not None and not in_time():
                 raise Postpone("it is too late for this call to leave", retry_after_s=0)
-            return self._exchange(template, body)
+            return self._exchange(_filled(template, form))
         except faults.CAUGHT as exc:
             what = faults.name(exc)
         finally:
@@ -126,10 +129,7 @@ class Transport:
         # Raised out here, so that no chain leads to an exception whose text holds the key.
         raise faults.Fault(what, faults.Kind.LOST if exchange.left else faults.Kind.NOT_SENT)
 
-    def _exchange(self, template: requests.PreparedRequest, body: bytes) -> Reply:
-        request = template.copy()
-        request.body = body
-        request.headers["Content-Length"] = str(len(body))
+    def _exchange(self, request: requests.PreparedRequest) -> Reply:
         response = self._adapter.send(
             request,
             stream=True,
@@ -144,13 +144,23 @@ class Transport:
         self._adapter.close()
 
 
-def prepare(url: str) -> requests.PreparedRequest:
-    """A request that lacks only its body: parsing the URL is paid once for each method.
+def prepare(url: str, verb: str = "POST") -> requests.PreparedRequest:
+    """A request that lacks only its form: parsing the URL is paid once for each method.
 
     Raises:
         ValueError: not a URL.
     """
-    return requests.Request("POST", url, headers=_HEADERS).prepare()
+    return requests.Request(verb, url, headers=_HEADERS if verb == "POST" else _BODILESS).prepare()
+
+
+def _filled(template: requests.PreparedRequest, form: bytes) -> requests.PreparedRequest:
+    request = template.copy()
+    if request.method == "POST":
+        request.body = form
+        request.headers["Content-Length"] = str(len(form))
+    else:
+        request.url = f"{template.url}?{form.decode()}"
+    return request
 
 
 def _bounded(response: requests.Response) -> bytes:

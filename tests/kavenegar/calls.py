@@ -8,31 +8,53 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import (
-    GatewayError,
-)
-from campaigns.kavenegar.client import Client
+from campaigns.errors import GatewayError
+from campaigns.kavenegar.calls import EveryMethod
 from tests.kavenegar.scripted_server import API_KEY, Behaviour, ScriptedServer, envelope, http_answer
 
 NUMBER, TEXT = "09120000001", "متن پنهان"
-ROW = {"messageid": 1, "receptor": NUMBER, "sender": "10004346", "message": TEXT, "status": 1, "cost": 120}
+LINE = "10004346"
+TOKEN = "852596"
+NOW = 1_760_000_000
+AN_HOUR_AGO = NOW - 3600
+ROW = {"messageid": 1, "receptor": NUMBER, "sender": LINE, "message": TEXT, "status": 1, "cost": 120}
 OK = http_answer(envelope(200, [ROW]))
-SECRETS = (API_KEY, NUMBER, TEXT)
+SECRETS = (API_KEY, NUMBER, TEXT, TOKEN)
 
-SENDS: list[Callable[[Client], Any]] = [
-    lambda c: c.send([NUMBER], TEXT, sender="10004346", localids=[1]),
-    lambda c: c.sendarray([NUMBER], [TEXT], ["10004346"], [1]),
-]
-READS: list[Callable[[Client], Any]] = [
-    lambda c: c.status([1]),
-    lambda c: c.statuslocalmessageid([1]),
-    lambda c: c.select([1]),
-    lambda c: c.cancel([1]),
-    lambda c: c.countoutbox(1),
-    lambda c: c.account_info(),
-    lambda c: c.account_config(),
-    lambda c: c.getdate(),
-]
+Asking = Callable[[EveryMethod], Any]
+
+# One call of each of the 22 methods, by the method's path.
+SENDING: dict[str, Asking] = {
+    "sms/send": lambda c: c.send([NUMBER], TEXT, sender=LINE, localids=[1]),
+    "sms/sendarray": lambda c: c.sendarray([NUMBER], [TEXT], [LINE], [1]),
+    "verify/lookup": lambda c: c.lookup(NUMBER, "welcome", TOKEN),
+    "call/maketts": lambda c: c.maketts([NUMBER], TEXT, localids=[1]),
+}
+CONSUMING: dict[str, Asking] = {
+    "sms/receive": lambda c: c.receive(LINE),
+    "sms/inboxpaged": lambda c: c.inboxpaged(LINE, isread=False),
+}
+READING: dict[str, Asking] = {
+    "sms/status": lambda c: c.status([1]),
+    "sms/statuslocalmessageid": lambda c: c.statuslocalmessageid([1]),
+    "sms/statusbyreceptor": lambda c: c.statusbyreceptor(NUMBER, AN_HOUR_AGO),
+    "sms/select": lambda c: c.select([1]),
+    "sms/cancel": lambda c: c.cancel([1]),
+    "sms/selectoutbox": lambda c: c.selectoutbox(AN_HOUR_AGO),
+    "sms/latestoutbox": lambda c: c.latestoutbox(),
+    "sms/countoutbox": lambda c: c.countoutbox(AN_HOUR_AGO),
+    "sms/countinbox": lambda c: c.countinbox(AN_HOUR_AGO),
+    "line/blocked/list": lambda c: c.blocked_list(LINE),
+    "line/blocked/add": lambda c: c.blocked_add(LINE, [NUMBER]),
+    "line/blocked/exists": lambda c: c.blocked_exists(LINE, [NUMBER]),
+    "line/blocked/remove": lambda c: c.blocked_remove(LINE, [NUMBER]),
+    "account/info": lambda c: c.account_info(),
+    "account/config": lambda c: c.account_config(),
+    "utils/getdate": lambda c: c.getdate(),
+}
+EVERY = SENDING | CONSUMING | READING
+SENDS = list(SENDING.values())
+READS = [*READING.values(), lambda c: c.receive(LINE, isread=True), lambda c: c.inboxpaged(LINE, isread=True)]
 
 LEFT_WITHOUT_ANSWER: dict[str, Callable[[ScriptedServer], Behaviour]] = {
     "closed without a byte": lambda s: s.raw_then_close(),
@@ -68,7 +90,7 @@ NOT_THE_GATEWAY: dict[str, Callable[[ScriptedServer], Behaviour]] = {
 }
 
 
-def ending(call: Callable[[Client], Any], client: Client) -> GatewayError:
+def ending(call: Asking, client: EveryMethod) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         call(client)
     return caught.value

@@ -11,6 +11,7 @@ import redis
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import CallRecord, Gateway
 from campaigns.kavenegar.throttle import Throttle
+from tests.kavenegar.calls import NOW
 from tests.kavenegar.pace import Clock
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
 from worker import embedded
@@ -32,11 +33,12 @@ def tls_server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def make_client() -> Iterator[Callable[..., Client]]:
-    """Clients with the key of these tests and short times; closed at the end."""
+    """Clients with the key of these tests, short times, and a clock that stands; closed at the end."""
     made: list[Client] = []
 
     def make(url: str, **options: Any) -> Client:
-        made.append(Client(API_KEY, url, **{"deadline_s": 20.0, "connect_timeout_s": 5.0, "pool_size": 4} | options))
+        given: dict[str, Any] = {"deadline_s": 20.0, "connect_timeout_s": 5.0, "pool_size": 4, "clock": lambda: NOW}
+        made.append(Client(API_KEY, url, **given | options))
         return made[-1]
 
     yield make

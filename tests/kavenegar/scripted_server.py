@@ -31,7 +31,10 @@ class Received:
 
     @property
     def form(self) -> dict[str, str]:
-        return {name: values[0] for name, values in parse_qs(self.body.decode(), strict_parsing=True).items()}
+        """What was asked, in the body of a POST or in the query of a DELETE; empty values count."""
+        given = self.body.decode() or self.path.partition("?")[2]
+        asked = parse_qs(given, keep_blank_values=True, strict_parsing=True) if given else {}
+        return {name: values[0] for name, values in asked.items()}
 
 
 @dataclass

@@ -12,14 +12,20 @@ from campaigns.kavenegar import envelope, records
 from campaigns.kavenegar.records import (
     Account,
     AccountConfig,
+    BlockedNumber,
+    BlockedStatus,
     Cancelled,
+    InboundMessage,
+    InboxCount,
     LocalStatus,
     MessageStatus,
     OutboxCount,
+    ReceptorStatus,
     SentMessage,
     ServerDate,
     readable,
 )
+from campaigns.kavenegar.records.reading import NOTHING_MORE
 
 SENT = {
     "messageid": 8792343,
@@ -40,8 +46,24 @@ READERS = [
     Account.read,
     AccountConfig.read,
     ServerDate.read,
+    ReceptorStatus.read,
+    InboundMessage.read,
+    InboxCount.read,
+    BlockedNumber.read,
+    BlockedStatus.read,
 ]
-FIELDS = [*SENT, "localid", "remaincredit", "type", "unixtime", "sumcount", "sumpart", "ApiLogs"]
+FIELDS = [
+    *SENT,
+    "localid",
+    "remaincredit",
+    "type",
+    "unixtime",
+    "sumcount",
+    "sumpart",
+    "ApiLogs",
+    "number",
+    "blockreason",
+]
 scalars: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 numerals = st.sampled_from(["1", "1.0", "1e400", "nan", "-0", " 7 ", "٣", "1_0", "9" * 30])
 loose_rows = st.dictionaries(st.sampled_from(FIELDS), scalars | numerals | st.lists(scalars, max_size=2))
@@ -124,6 +146,21 @@ def test_the_configuration_is_read_in_any_case(row: dict[str, Any]) -> None:
     assert config == AccountConfig("justfaults", "1000", debugmode=True, resendfailed=True, mincreditalarm=50000)
 
 
+def test_what_the_configuration_holds_more_is_kept_in_lower_case() -> None:
+    config = read_one(AccountConfig.read, {"ApiLogs": "enabled", "DailyReport": "Enabled", "ResendAfter": 5})
+    assert (config.dailyreport, config.extra) == (True, {"resendafter": 5})
+
+
+def test_an_object_that_holds_no_setting_is_no_configuration() -> None:
+    """Whoever took it for one would think that debug mode is off."""
+    assert readable(AccountConfig.read, [{}, {"message": "x"}]) == []
+
+
+def test_a_field_that_is_called_extra_is_kept_as_well() -> None:
+    assert read_one(SentMessage.read, SENT | {"extra": 5}).extra == {"extra": 5}
+    assert read_one(SentMessage.read, SENT).extra is NOTHING_MORE
+
+
 def test_an_account_an_outbox_count_and_a_date_are_read() -> None:
     assert read_one(Account.read, {"remaincredit": "1500", "type": "Master"}) == Account(1500, "master", 0)
     counted = {"startdate": 1, "enddate": 2, "sumpart": 3, "sumcount": 4, "cost": 5.0}
@@ -164,7 +201,10 @@ def test_entries_come_as_a_list_an_object_or_nothing(entries: bytes, rows: list[
     ],
 )
 def test_the_gateway_is_recognised_in_its_odd_moments(body: bytes) -> None:
-    assert envelope.read(body) == envelope.Envelope(418, "", [])
+    read = envelope.read(body)
+    assert read is not None
+    assert (read.code, read.message, read.rows) == (418, "", [])
+    assert read.metadata in ({}, {"totalcount": "0"})
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.codes import RETURN_CODES
 from campaigns.kavenegar.records import Account, MessageStatus, OutboxCount
 from tests.kavenegar.calls import (
+    NOW,
     NUMBER,
     READS,
     ROW,
@@ -111,7 +112,7 @@ def test_no_record_is_an_empty_answer_to_a_listing_and_a_refusal_to_a_send(
 ) -> None:
     server.will(server.answer(449))
     assert client.status([1]) == client.statuslocalmessageid([1]) == client.select([1]) == client.cancel([1]) == []
-    assert client.countoutbox(100, 200) == OutboxCount(0, 0, 0, 100, 200)
+    assert client.countoutbox(NOW - 200, NOW - 100) == OutboxCount(0, 0, 0, NOW - 200, NOW - 100)
     assert type(ending(SENDS[0], client)) is CampaignRefused
 
 

@@ -148,7 +148,7 @@ def reluctant_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 def test_a_server_that_will_not_read_ends_at_the_deadline(reluctant_url: str) -> None:
     transport = Transport(reluctant_url, deadline_s=DEADLINE_S, connect_timeout_s=2, pool_size=1)
-    error, took_s = timed(lambda: transport.post(prepare(reluctant_url), b"x" * 20_000_000))
+    error, took_s = timed(lambda: transport.ask(prepare(reluctant_url), b"x" * 20_000_000))
     transport.close()
     assert isinstance(error, Fault)
     assert error.kind is Kind.LOST
@@ -163,7 +163,7 @@ def test_a_resolver_that_does_not_answer_is_left_behind() -> None:
         return []
 
     transport = Transport("http://gateway.invalid", deadline_s=30, connect_timeout_s=0.3, pool_size=1, lookup=silent)
-    error, took_s = timed(lambda: transport.post(prepare("http://gateway.invalid/v1/KEY/x.json"), b""))
+    error, took_s = timed(lambda: transport.ask(prepare("http://gateway.invalid/v1/KEY/x.json"), b""))
     answered.set()
     assert isinstance(error, Fault)
     assert (error.kind, str(error)) == (Kind.NOT_SENT, "no connection to the gateway in time")
@@ -175,7 +175,7 @@ def test_a_name_that_does_not_exist_means_that_nothing_left() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, lookup=nobody)
-    error, _ = timed(lambda: transport.post(prepare("http://gateway.invalid/v1/KEY/x.json"), b""))
+    error, _ = timed(lambda: transport.ask(prepare("http://gateway.invalid/v1/KEY/x.json"), b""))
     assert isinstance(error, Fault)
     assert (error.kind, str(error)) == (Kind.NOT_SENT, "the gateway's name cannot be resolved")
 
@@ -190,7 +190,7 @@ def test_the_second_address_of_a_name_is_tried_when_the_first_refuses(
 
     server.will(server.answer(200, [ROW]))
     transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, lookup=two)
-    assert transport.post(prepare("http://gateway.invalid/"), b"").http_status == 200
+    assert transport.ask(prepare("http://gateway.invalid/"), b"").http_status == 200
     transport.close()
 
 

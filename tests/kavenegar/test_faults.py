@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from campaigns.errors import (
+    AnswerLost,
     GatewayDown,
     OutcomeUnknown,
 )
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.faults import Fault, Kind
 from tests.kavenegar.calls import (
+    CONSUMING,
+    EVERY,
     LEFT_WITHOUT_ANSWER,
     NOT_THE_GATEWAY,
     READS,
     SECRETS,
     SENDS,
+    Asking,
     ending,
     told,
 )
@@ -29,7 +32,7 @@ from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
 @pytest.mark.parametrize("call", SENDS)
 @pytest.mark.parametrize("fault", [*LEFT_WITHOUT_ANSWER, *NOT_THE_GATEWAY])
 def test_a_send_that_left_without_the_gateways_answer_is_unknown_and_is_not_repeated(
-    server: ScriptedServer, hasty: Client, call: Callable[[Client], Any], fault: str
+    server: ScriptedServer, hasty: Client, call: Asking, fault: str
 ) -> None:
     server.will((LEFT_WITHOUT_ANSWER | NOT_THE_GATEWAY)[fault](server))
     error = ending(call, hasty)
@@ -49,17 +52,41 @@ def test_a_read_without_the_gateways_answer_is_postponed(server: ScriptedServer,
     assert not any(secret in told(error) for secret in SECRETS)
 
 
+@pytest.mark.parametrize("path", CONSUMING)
+@pytest.mark.parametrize("fault", [*LEFT_WITHOUT_ANSWER, *NOT_THE_GATEWAY])
+def test_unread_messages_whose_answer_did_not_come_whole_are_lost_and_not_postponed(
+    server: ScriptedServer, hasty: Client, path: str, fault: str
+) -> None:
+    server.will((LEFT_WITHOUT_ANSWER | NOT_THE_GATEWAY)[fault](server))
+    error = ending(CONSUMING[path], hasty)
+    assert type(error) is AnswerLost
+    assert error.retry_after_s == 5
+    assert len(server.received) == 1
+    assert not any(secret in told(error) for secret in SECRETS)
+
+
+@pytest.mark.parametrize("code", [402, 409, 429, 451, 412, 813])
+def test_unread_messages_are_not_lost_where_the_gateway_refused(
+    server: ScriptedServer, client: Client, code: int
+) -> None:
+    server.will(server.answer(code))
+    for call in CONSUMING.values():
+        error = ending(call, client)
+        assert not isinstance(error, AnswerLost)
+        assert error.code == code
+
+
 @pytest.mark.parametrize("call", READS)
 def test_every_read_is_postponed_when_the_connection_is_lost(
-    server: ScriptedServer, hasty: Client, call: Callable[[Client], Any]
+    server: ScriptedServer, hasty: Client, call: Asking
 ) -> None:
     server.will(server.reset())
     assert type(ending(call, hasty)) is GatewayDown
 
 
-@pytest.mark.parametrize("call", [*SENDS, *READS])
+@pytest.mark.parametrize("call", EVERY.values())
 def test_a_refused_connection_means_that_nothing_left(
-    closed_port_url: str, make_client: Callable[..., Client], call: Callable[[Client], Any]
+    closed_port_url: str, make_client: Callable[..., Client], call: Asking
 ) -> None:
     error = ending(call, make_client(closed_port_url))
     assert type(error) is GatewayDown
@@ -70,7 +97,7 @@ def test_a_refused_connection_means_that_nothing_left(
 
 @pytest.mark.parametrize("call", [SENDS[0], READS[0]])
 def test_a_server_that_speaks_no_tls_means_that_nothing_left(
-    server: ScriptedServer, make_client: Callable[..., Client], call: Callable[[Client], Any]
+    server: ScriptedServer, make_client: Callable[..., Client], call: Asking
 ) -> None:
     server.will(server.answer(200))
     error = ending(call, make_client(server.url.replace("http:", "https:"), connect_timeout_s=0.3))

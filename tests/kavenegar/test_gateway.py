@@ -14,6 +14,7 @@ import pytest
 
 from campaigns.errors import (
     AccountBlocked,
+    AnswerLost,
     GatewayDown,
     GatewayError,
     OutcomeUnknown,
@@ -26,12 +27,24 @@ from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.gateway import CallRecord, Gateway, tries
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.throttle import Throttle, connect
+from tests.kavenegar.calls import CONSUMING, EVERY, SENDING
 from tests.kavenegar.pace import Clock
-from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
+from tests.kavenegar.scripted_server import API_KEY, Behaviour, ScriptedServer
 
 NUMBER, TEXT = "09120000001", "متن پنهان"
 ROW = {"messageid": 1, "receptor": NUMBER, "sender": "10004346", "message": TEXT, "status": 1, "cost": 120}
 STATUS = {"messageid": 1, "status": 10, "statustext": "x"}
+INBOUND = {"messageid": 1, "message": TEXT, "sender": NUMBER, "receptor": "2000", "date": 1}
+ANYTHING = {
+    **(ROW | STATUS | INBOUND),
+    "localid": 1,
+    "sumcount": 1,
+    "sumpart": 1,
+    "unixtime": 1,
+    "remaincredit": 1,
+    "number": NUMBER,
+    "apilogs": "enabled",
+}
 
 
 def send(gateway: Gateway, **options: Any) -> Any:
@@ -45,28 +58,44 @@ def taken(throttle: Throttle) -> dict[Lane, int]:
 # ── slots ──
 
 
+LANES = {
+    Lane.OTP: {"verify/lookup"},
+    Lane.SEND: {"sms/send", "sms/sendarray", "call/maketts", "sms/cancel"},
+    Lane.POLL: {"sms/status", "sms/statuslocalmessageid", "sms/select"},
+}
+
+
+@pytest.mark.parametrize("path", EVERY)
 def test_a_call_takes_a_slot_in_its_lane(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle, calls: list[CallRecord], path: str
+) -> None:
+    server.will(server.answer(200, [ANYTHING]))
+    EVERY[path](gateway)
+    lane = next((lane for lane, paths in LANES.items() if path in paths), Lane.HOUSEKEEPING)
+    assert taken(throttle) == {lane: 1}
+    assert [(call.method, call.lane, call.rows) for call in calls] == [(path, lane, 1)]
+
+
+def test_a_call_takes_a_slot_in_the_lane_it_is_told(
     server: ScriptedServer, gateway: Gateway, throttle: Throttle, clock: Clock
 ) -> None:
-    server.will(server.answer(200, [ROW | STATUS | {"localid": 1, "sumcount": 1, "sumpart": 1, "unixtime": 1}]))
-    every_call: list[Callable[[], object]] = [
-        lambda: send(gateway),
+    server.will(server.answer(200, [ANYTHING]))
+    for call in (
         lambda: send(gateway, lane=Lane.OTP),
-        lambda: gateway.sendarray([NUMBER], [TEXT], ["10004346"], [1]),
-        lambda: gateway.status([1]),
         lambda: gateway.status([1], lane=Lane.CLOSING),
-        lambda: gateway.statuslocalmessageid([1]),
-        lambda: gateway.select([1]),
-        lambda: gateway.cancel([1]),
-        lambda: gateway.countoutbox(1),
-        gateway.getdate,
-        gateway.account_config,
-    ]
-    for call in every_call:
+        lambda: gateway.receive("2000", lane=Lane.POLL),
+        lambda: gateway.lookup(NUMBER, "welcome", "1", lane=Lane.SEND),
+    ):
         call()
         clock.s += 1
-    assert taken(throttle) == {Lane.OTP: 1, Lane.CLOSING: 1, Lane.SEND: 3, Lane.POLL: 3, Lane.HOUSEKEEPING: 3}
-    assert len(server.received) == len(every_call)
+    assert taken(throttle) == {Lane.OTP: 1, Lane.CLOSING: 1, Lane.POLL: 1, Lane.SEND: 1}
+
+
+def test_a_request_that_is_wrong_costs_no_slot(gateway: Gateway, throttle: Throttle) -> None:
+    for call in (lambda: gateway.status([]), lambda: gateway.lookup(NUMBER, "welcome", "1 2")):
+        with pytest.raises(ValueError, match=r"\w"):
+            call()
+    assert taken(throttle) == {}
 
 
 def test_an_admission_pays_for_the_next_call_and_for_one_only(
@@ -107,9 +136,23 @@ def test_an_admission_tells_how_long_it_was_waited_for(gateway: Gateway, throttl
     assert gateway.admit(Lane.SEND) == pytest.approx(1 / 500, abs=1e-4)
 
 
-def test_a_call_for_which_it_is_too_late_does_not_leave(server: ScriptedServer, gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    "call",
+    [
+        send,
+        lambda g, **late: g.sendarray([NUMBER], [TEXT], ["2000"], [1], **late),
+        lambda g, **late: g.lookup(NUMBER, "welcome", "1", **late),
+        lambda g, **late: g.maketts([NUMBER], TEXT, localids=[1], **late),
+        lambda g, **late: g.receive("2000", **late),
+        lambda g, **late: g.inboxpaged("2000", isread=False, **late),
+    ],
+)
+def test_a_call_for_which_it_is_too_late_does_not_leave(
+    server: ScriptedServer, gateway: Gateway, call: Callable[..., Any]
+) -> None:
     with pytest.raises(Postpone) as caught:
-        send(gateway, in_time=lambda: False)
+        call(gateway, in_time=lambda: False)
+    assert type(caught.value) is Postpone
     assert caught.value.retry_after_s == 0
     assert server.received == []
 
@@ -148,6 +191,7 @@ def test_without_redis_nothing_is_called(server: ScriptedServer, client: Client,
         (RecipientRefused("x", code=411), 1),
         (AccountBlocked("x", code=418), 1),
         (GatewayDown("the gateway's own 500", retry_after_s=5, code=500), 2),
+        (AnswerLost("the gateway's own 500", retry_after_s=5, code=500), 1),
     ],
 )
 def test_only_what_is_quick_and_certain_is_tried_again(error: GatewayError, expected: int) -> None:
@@ -161,7 +205,67 @@ def test_how_often_depends_on_how_far_the_call_came(kind: Kind, expected: int) -
     assert tries(error) == expected
 
 
-@pytest.mark.parametrize("call", [send, lambda gateway: gateway.status([1])], ids=["send", "status"])
+@pytest.mark.parametrize("kind", Kind)
+def test_messages_that_were_handed_out_and_lost_are_never_asked_for_again_from_here(kind: Kind) -> None:
+    """Another try would hand out the next ones, and nobody would know of those that were lost."""
+    error = AnswerLost("x", retry_after_s=5)
+    error.__cause__ = Fault("x", kind)
+    assert tries(error) == 1
+
+
+@pytest.mark.parametrize("fault", ["reset", "html", "garbage", "code 500"])
+@pytest.mark.parametrize("path", CONSUMING)
+def test_a_lost_page_of_unread_messages_goes_up_at_once(
+    server: ScriptedServer, gateway: Gateway, path: str, fault: str
+) -> None:
+    server.will(answer_that_says_nothing(server, fault), server.answer(200, [INBOUND]))
+    with pytest.raises(AnswerLost):
+        CONSUMING[path](gateway)
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("path", CONSUMING)
+def test_a_page_that_was_not_handed_out_is_asked_for_again(
+    server: ScriptedServer, gateway: Gateway, clock: Clock, path: str
+) -> None:
+    server.will(server.answer(409), server.answer(200, [INBOUND]))
+    assert CONSUMING[path](gateway).rows == 1
+    assert len(server.received) == 2
+
+
+def test_a_page_of_read_messages_may_be_asked_for_again(server: ScriptedServer, gateway: Gateway) -> None:
+    server.will(server.body(b"<html>502</html>", 502), server.answer(200, [INBOUND]))
+    assert gateway.inboxpaged("2000", isread=True).rows == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "requests"),
+    [
+        (send, 2),
+        (lambda g: g.lookup(NUMBER, "welcome", "1"), 1),
+        (lambda g: g.send([NUMBER], TEXT, sender=None, localids=None), 1),
+        (lambda g: g.sendarray([NUMBER], [TEXT], ["2000"], None), 1),
+        (lambda g: g.maketts([NUMBER], TEXT, localids=None), 1),
+        (lambda g: g.maketts([NUMBER], TEXT, localids=[1]), 2),
+    ],
+)
+def test_a_send_that_could_not_be_recognised_is_not_repeated_even_when_the_gateway_was_only_busy(
+    server: ScriptedServer, gateway: Gateway, call: Callable[[Gateway], Any], requests: int
+) -> None:
+    server.will(server.answer(409), server.answer(200, [ROW]))
+    if requests == 1:
+        with pytest.raises(Throttled):
+            call(gateway)
+    else:
+        call(gateway)
+    assert len(server.received) == requests
+
+
+@pytest.mark.parametrize(
+    "call",
+    [send, lambda g: g.status([1]), lambda g: g.lookup(NUMBER, "welcome", "1"), lambda g: g.receive("2000")],
+    ids=["send", "status", "lookup", "receive"],
+)
 def test_a_gateway_that_is_not_there_is_tried_three_times_at_a_slot_each(
     closed_port_url: str,
     make_client: Callable[..., Client],
@@ -194,19 +298,23 @@ def test_a_send_goes_out_once_when_the_gateway_comes_back_between_two_tries(
 
 
 @pytest.mark.parametrize("fault", ["reset", "html", "garbage", "code 500"])
+@pytest.mark.parametrize("path", SENDING)
 def test_a_send_that_may_have_arrived_is_never_tried_again(
-    server: ScriptedServer, gateway: Gateway, fault: str
+    server: ScriptedServer, gateway: Gateway, path: str, fault: str
 ) -> None:
-    behaviour = {
+    server.will(answer_that_says_nothing(server, fault))
+    with pytest.raises(OutcomeUnknown):
+        SENDING[path](gateway)
+    assert len(server.received) == 1
+
+
+def answer_that_says_nothing(server: ScriptedServer, fault: str) -> Behaviour:
+    return {
         "reset": server.reset(),
         "html": server.body(b"<html>502</html>", 502),
         "garbage": server.body(b"{"),
         "code 500": server.answer(500),
     }[fault]
-    server.will(behaviour)
-    with pytest.raises(OutcomeUnknown):
-        send(gateway)
-    assert len(server.received) == 1
 
 
 def test_a_read_that_met_a_proxys_page_is_tried_once_more(server: ScriptedServer, gateway: Gateway) -> None:
