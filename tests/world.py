@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,10 +13,13 @@ import requests
 from sqlalchemy import Connection, Engine, text
 
 import campaigns
-from campaigns import account, dispatch, submit, track, withdraw
+from campaigns import account, dispatch, heed, submit, track, withdraw
 from campaigns.house import House
+from campaigns.inbox import pull
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import Gateway
+from campaigns.otp import follow
+from campaigns.otp import run as run_otp
 from worker.sandbox import Knobs, Options, background
 
 SENDER = "10004346"
@@ -63,14 +67,46 @@ class Sandbox:
         self.ahead += step
         self._post("clock", {"advance": step.total_seconds()})
 
+    def inject(self, messages: Any) -> list[int]:
+        """Let messages come in: one, a list, or a crowd (docs/sandbox.md); the first thousand message ids."""
+        ids: list[int] = self._post("inbox", messages)["messageids"]
+        return ids
+
+    def inbox_summary(self) -> dict[str, dict[str, int]]:
+        """For each line how many messages came in, were read, and were handed out how often."""
+        return self._get("inbox")["lines"]  # type: ignore[no-any-return]
+
+    def came_in(self) -> list[dict[str, Any]]:
+        """Every message that came in: messageid, line, sender, date, isread, handed_out, text_digest."""
+        answer = self._door.get(f"{self.url}/_sandbox/inbox/stream", timeout=60)
+        return [json.loads(line) for line in answer.content.splitlines()]
+
+    def block(self, line: str, *numbers: str, reason: int = 2) -> None:
+        """Put numbers on the block list of a line, for any reason."""
+        self._post("blocked", {"line": line, "numbers": list(numbers), "reason": reason})
+
+    def blocked(self) -> dict[str, list[dict[str, Any]]]:
+        """For each line who is on its block list: number, reason, date."""
+        return self._get("blocked")["lines"]  # type: ignore[no-any-return]
+
+    def callbacks(self) -> dict[str, Any]:
+        """What became of the gateway's own calls: `status` and `receive` (sent, answered, …), `waiting`, `expected`."""
+        return self._get("callbacks")  # type: ignore[no-any-return]
+
     def summary(self) -> dict[str, Any]:
         """What was really sent."""
         answer: dict[str, Any] = self._door.get(f"{self.url}/_sandbox/ledger/summary", timeout=60).json()
         return answer
 
-    def _post(self, door: str, body: dict[str, Any]) -> None:
+    def _post(self, door: str, body: Any) -> Any:
         answer = self._door.post(f"{self.url}/_sandbox/{door}", json=body, timeout=60)
         assert answer.ok, answer.text
+        return answer.json()
+
+    def _get(self, door: str) -> Any:
+        answer = self._door.get(f"{self.url}/_sandbox/{door}", timeout=60)
+        assert answer.ok, answer.text
+        return answer.json()
 
 
 def numbers(count: int) -> list[str]:
@@ -100,8 +136,16 @@ def answer_bells(house: House) -> dispatch.Bells:
         withdraw.run(house, batch_id)
     for _ in range(bells.polls):
         track.run(house)
+    for _ in range(bells.heed):
+        heed.run(house)
     if bells.account:
         account.look(house)
+    for otp_id in bells.otp:
+        run_otp(house, otp_id)
+    if bells.follow:
+        follow(house)
+    for line in bells.lines:
+        pull.run(house, line)
     return bells
 
 

@@ -10,6 +10,7 @@ import requests
 KEY = "key-of-the-tests"
 TEXT = "سلام مریم، سفارش شما رسید"
 LATIN_LINE = "10004346"
+UNHURRIED = {"handover_s": 600, "delivery_s": [3600, 3600]}  # nothing happens to a message while a test looks at it
 
 Row = dict[str, Any]
 
@@ -44,7 +45,7 @@ class Client:
         rows = self.entries("sms/status", {"messageid": ",".join(map(str, messageids))})
         return [row["status"] for row in rows]
 
-    def admin(self, verb: str, path: str, body: dict[str, Any] | None = None, **kwargs: Any) -> requests.Response:
+    def admin(self, verb: str, path: str, body: Any = None, **kwargs: Any) -> requests.Response:
         return self.session.request(verb, f"{self.base_url}/_sandbox/{path}", json=body, timeout=10, **kwargs)
 
     def turn(self, **knobs: Any) -> None:
@@ -55,6 +56,27 @@ class Client:
 
     def advance(self, seconds: float) -> None:
         self.admin("POST", "clock", {"advance": seconds}).raise_for_status()
+
+    def inject(self, messages: Any) -> list[int]:
+        """Messages come in: one, a list, or a crowd; the first thousand message ids."""
+        answer = self.admin("POST", "inbox", messages)
+        assert answer.status_code == 201, answer.text
+        ids: list[int] = answer.json()["messageids"]
+        return ids
+
+    def inbox(self, line: str = LATIN_LINE) -> dict[str, int]:
+        """How many messages of a line were read, and handed out."""
+        found: dict[str, int] = self.admin("GET", "inbox").json()["lines"][line]
+        return found
+
+    def came_in(self) -> list[Row]:
+        """Every message that came in, as the checkers' stream tells it."""
+        return [json.loads(line) for line in self.admin("GET", "inbox/stream").content.splitlines()]
+
+    def shown(self, *messageids: int) -> list[Row]:
+        """Messages as the ledger's side door shows them: how they went out, and what becomes of them."""
+        found: list[Row] = self.admin("GET", f"ledger?messageids={','.join(map(str, messageids))}").json()["messages"]
+        return found
 
     def summary(self) -> dict[str, Any]:
         found: dict[str, Any] = self.admin("GET", "ledger/summary").json()

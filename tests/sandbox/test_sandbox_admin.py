@@ -111,6 +111,7 @@ def test_the_stream_holds_every_message_once_with_its_status_of_now(start: Calla
         "receptor": numbers(1)[0],
         "text_digest": _digest(TEXT),
         "status": 10,
+        "kind": "sms",
     }
 
 

@@ -69,8 +69,3 @@ def test_countoutbox_looks_back_three_days_and_over_one(sandbox: Client, back: i
     start = int(time.time()) - back
     asked = {"startdate": str(start), "enddate": str(start + forth) if forth else "0"}
     assert sandbox.code("sms/countoutbox", asked) == 417
-
-
-def test_account_config_is_read_with_blanks_and_not_written(sandbox: Client) -> None:
-    assert sandbox.entries("account/config", {"apilogs": "", "debugmode": ""})["defaultsender"] == "10004346"
-    assert sandbox.code("account/config", {"debugmode": "enabled"}) == 402

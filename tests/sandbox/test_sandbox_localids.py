@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.sandbox.client import TEXT, Client, arrays, form, numbers
+import pytest
+
+from tests.sandbox.client import TEXT, UNHURRIED, Client, arrays, form, numbers
 
 IDS = [9_007_000_000_001, 9_007_000_000_002]
+
+
+@pytest.fixture
+def sandbox(start: Callable[..., Client]) -> Client:
+    return start(**UNHURRIED)
 
 
 def test_a_known_localid_brings_its_old_record_and_nothing_is_sent_or_charged(sandbox: Client) -> None:

@@ -102,8 +102,7 @@ def test_the_key_0_opens_getdate_and_nothing_else(sandbox: Client) -> None:
     assert sandbox.session.get(sandbox.url("account/info", key="0"), timeout=5).status_code == 403
 
 
-def test_known_methods_that_are_not_offered_are_402_and_unknown_ones_404(sandbox: Client) -> None:
-    assert sandbox.code("verify/lookup", {"receptor": "09121234567", "token": "1", "template": "t"}) == 402
+def test_what_is_no_method_of_the_specification_is_404(sandbox: Client) -> None:
     assert sandbox.code("sms/teleport") == 404
     assert sandbox.session.post(sandbox.url("sms/send").replace(".json", ".xml"), timeout=5).status_code == 404
 

@@ -15,7 +15,8 @@ docs/sandbox.md is the page for users: knobs, faults, and the admin API.
 
 from __future__ import annotations
 
-from worker.sandbox.knobs import BadKnob, Knobs
+from worker.sandbox.knob_values import BadKnob
+from worker.sandbox.knobs import Knobs
 from worker.sandbox.server import Options, background, run
 
 __all__ = ["BadKnob", "Knobs", "Options", "background", "run"]

@@ -10,7 +10,8 @@ from pathlib import Path
 import orjson
 
 from worker.sandbox.journal import BadJournal
-from worker.sandbox.knobs import BadKnob, Knobs
+from worker.sandbox.knob_values import BadKnob
+from worker.sandbox.knobs import Knobs
 from worker.sandbox.server import Options, run
 
 

@@ -6,32 +6,38 @@ record of that id is put in the output".
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import accumulate
 from zlib import crc32
 
 from worker.sandbox import rules
 from worker.sandbox.account import Account
 from worker.sandbox.arrangement import arranged
-from worker.sandbox.checks import Draft, refusal
+from worker.sandbox.checks import Draft, refusal, usable
 from worker.sandbox.codes import STATUS_TEXT, Refusal
 from worker.sandbox.envelope import Row
+from worker.sandbox.knobs import Knobs
 from worker.sandbox.ledger import Accepted
-from worker.sandbox.lifecycle import WITHDRAWN
+from worker.sandbox.lifecycle import DRAWN, WITHDRAWN
 from worker.sandbox.localids import Localid
+from worker.sandbox.manner import OTP, SMS
+from worker.sandbox.parameters import is_whole
 
-_FARTHEST_DATE_S = 400 * 86400.0  # a date beyond is taken for milliseconds: 417
+_DELIVERED, _BLOCKED = DRAWN["delivered"], DRAWN["blocked"]
 
 
 def take(account: Account, draft: Draft) -> list[Row]:
-    """The records a send answers with, one for each receptor. Raises Refusal, and then nothing has changed."""
+    """The records a send answers with, one for each receptor. Raises Refusal, and then nothing has changed
+
+    (but for the knob partial_credit).
+    """
+    draft = usable(draft, account.knobs)
     if code := refusal(draft, account.knobs):
         raise Refusal(code)
     now = account.clock.now()
     rows, fresh = _places(account, draft.localids or [None] * len(draft.receptors), now)
     if fresh:
-        new = _priced(account, draft, fresh)
-        if sum(new.costs_rial) > account.purse.balance(now):
-            raise Refusal(418)
-        account.accept(new)
+        _accept(account, draft.only(fresh), now)
     account.tally.took(draft.method, len(rows))
     account.tally.dedupe_hits += len(rows) - len(fresh)
     return arranged(account, [record(account, row, now) for row in rows])
@@ -42,11 +48,11 @@ def starts_at(account: Account, raw: str) -> float | None:
     now = account.clock.now()
     if raw in {"", "0", "null"}:
         return now
-    if not (raw.isascii() and raw.isdigit()):
+    if not is_whole(raw):
         return None
     date = float(raw)
     if date > now:
-        return date if date <= now + _FARTHEST_DATE_S else None
+        return date if date <= now + account.knobs.date_reach_s else None
     return now if date >= now - account.knobs.date_grace_s else None
 
 
@@ -91,32 +97,55 @@ def _known(account: Account, localid: Localid, now: float) -> int | None:
     return None if row is None or (window_s and now - account.ledger.starts_at[row] > window_s) else row
 
 
-def _priced(account: Account, draft: Draft, fresh: list[int]) -> Accepted:
-    """The new messages of a draft, with what each costs and what becomes of it."""
-    knobs = account.knobs
-    texts = [draft.texts[position] for position in fresh]
-    receptors = [number for position in fresh if (number := draft.receptors[position]) is not None]
-    localids = [None if draft.localids is None else draft.localids[position] for position in fresh]
+def _accept(account: Account, draft: Draft, now: float) -> None:
+    """Take in a draft whose messages are all new. Raises Refusal(418) where the credit does not cover it."""
+    new = _priced(account, draft, now)
+    credit = account.purse.balance(now)
+    covered = bisect_right(list(accumulate(new.costs_rial)), credit)
+    if covered == len(new.receptors):
+        account.accept(new)
+        return
+    if covered and account.knobs.partial_credit:
+        account.accept(_priced(account, draft.only(range(covered)), now))
+    raise Refusal(418)
+
+
+def _priced(account: Account, draft: Draft, now: float) -> Accepted:
+    """The messages of a draft, with what each costs and what becomes of it."""
+    texts, knobs = draft.texts, account.knobs
+    receptors = [number for number in draft.receptors if number is not None]
+    localids: list[Localid | None] = [*draft.localids] if draft.localids is not None else [None] * len(receptors)
     parts_of = {text: rules.parts(text, latin_single=knobs.latin_single) for text in set(texts)}
-    parts = [parts_of[text] for text in texts]
-    fates, delays_s = _destined(account, receptors, localids)
+    parts = [1 if manner.voice else parts_of[text] for text, manner in zip(texts, draft.manners, strict=True)]
+    fates, delays_s = _destined(account, draft.kind, receptors, localids)
+    if draft.kind == SMS and not knobs.debug_mode:
+        _block(account, draft, fates, delays_s)
     return Accepted(
-        starts_at=draft.starts_at or account.clock.now(),
+        starts_at=draft.starts_at or now,
         localids=localids,
         receptors=receptors,
-        senders=[draft.senders[position] for position in fresh],
+        senders=draft.senders,
         texts=texts,
+        manners=draft.manners,
         parts=parts,
         costs_rial=[
-            part * (knobs.tariff_en_rial if text.isascii() else knobs.tariff_fa_rial)
-            for part, text in zip(parts, texts, strict=True)
+            part * _tariff(knobs, text, voice=manner.voice)
+            for part, text, manner in zip(parts, texts, draft.manners, strict=True)
         ],
         fates=fates,
         delays_s=delays_s,
     )
 
 
-def _destined(account: Account, receptors: list[int], localids: list[Localid | None]) -> tuple[list[int], list[float]]:
+def _tariff(knobs: Knobs, text: str, *, voice: bool) -> int:
+    if voice:
+        return knobs.tariff_call_rial
+    return knobs.tariff_en_rial if text.isascii() else knobs.tariff_fa_rial
+
+
+def _destined(
+    account: Account, kind: str, receptors: list[int], localids: list[Localid | None]
+) -> tuple[list[int], list[float]]:
     """Fates and delays, fixed by the seed, the receptor and the localid (without one, by the place in the ledger)."""
     if account.knobs.debug_mode:
         return [WITHDRAWN] * len(receptors), [0.0] * len(receptors)
@@ -125,7 +154,18 @@ def _destined(account: Account, receptors: list[int], localids: list[Localid | N
         account.destiny.draw(receptor, _number(localid, following + place))
         for place, (receptor, localid) in enumerate(zip(receptors, localids, strict=True))
     ]
-    return [fate for fate, _ in drawn], [delay_s for _, delay_s in drawn]
+    fates = [fate for fate, _ in drawn]
+    if kind == OTP:  # a one-time password reaches those too who want no advertising
+        fates = [_DELIVERED if fate == _BLOCKED else fate for fate in fates]
+    return fates, [delay_s for _, delay_s in drawn]
+
+
+def _block(account: Account, draft: Draft, fates: list[int], delays_s: list[float]) -> None:
+    """Messages to numbers on the block list of their line end in 14: when their verdict comes, or from the start."""
+    for place, (line, number) in enumerate(zip(draft.senders, draft.receptors, strict=True)):
+        if account.blocklists.holds(line, number):
+            fates[place] = _BLOCKED
+            delays_s[place] = 0.0 if account.knobs.blocked_at_once else delays_s[place]
 
 
 def _number(localid: Localid | None, otherwise: int) -> int:

@@ -5,21 +5,26 @@ Every change to it is an event in the journal first; replaying the events gives 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from secrets import randbits
-from typing import Any
+from typing import Any, TypeVar
 
+from worker.sandbox import blocklists, inbox
+from worker.sandbox.blocklists import Blocklists
 from worker.sandbox.clock import Clock
-from worker.sandbox.codes import UNKNOWN
+from worker.sandbox.codes import AT_TELECOM_TOO, UNKNOWN
+from worker.sandbox.inbox import Inbox
 from worker.sandbox.journal import BadJournal, Event, Journal
 from worker.sandbox.knobs import Knobs
 from worker.sandbox.ledger import Accepted, Ledger
 from worker.sandbox.lifecycle import FATES, WITHDRAWN, Destiny, status_at
+from worker.sandbox.manner import SMS, Manner
 from worker.sandbox.purse import Purse
 from worker.sandbox.tally import Tally
 
 _REFUNDED = frozenset(place for place, fate in enumerate(FATES) if fate.refunds) | {WITHDRAWN}
+_REPEATING = ("texts", "senders", "manners")  # columns the journal holds each different value of once
+T = TypeVar("T", bound=Hashable)
 
 
 class Account:
@@ -31,16 +36,31 @@ class Account:
         self.tally = Tally()
         self.purse = Purse(credit_rial)
         self._journal = journal
-        self.turn_knobs(knobs)
+        self._configured: dict[str, object] = {}
+        self._turn(knobs)
         events = journal.events()
-        self.ledger = Ledger(self._salt(events))
+        salt = self._salt(events)
+        self.ledger, self.inbox, self.blocklists = Ledger(salt), Inbox(salt, journal), Blocklists(journal)
         for event in events:
             self._replay(event)
 
     def turn_knobs(self, knobs: Knobs) -> None:
-        """Messages already accepted keep their fate; windows, limits and the rest hold from now on."""
-        self.knobs = knobs
-        self.destiny = Destiny(knobs.seed, knobs.fates, knobs.delivery_s)
+        """Knobs of the side door's choice, forgotten with the process; whatever they change of what the customer
+
+        configured is the last word on it. Messages already accepted keep their fate; the rest holds from now on.
+        """
+        before = self.knobs
+        overruled = {name: new for name in self._configured if (new := getattr(knobs, name)) != getattr(before, name)}
+        if overruled:
+            self._journal.write({"event": "configured", "knobs": overruled})
+        self._turn(knobs)
+
+    def configure(self, changes: Mapping[str, object]) -> None:
+        """Knobs the customer turns through account/config: a restart remembers them. Raises BadKnob."""
+        turned = self.knobs.turned(changes)
+        self._journal.write({"event": "configured", "knobs": changes})
+        self._configured.update(changes)
+        self._turn(turned)
 
     def accept(self, new: Accepted) -> None:
         if self._journal.keeps:
@@ -73,7 +93,7 @@ class Account:
             ledger.delays_s[row],
             now - ledger.starts_at[row],
             handover_s=knobs.handover_s,
-            initial=knobs.initial_status,
+            initial=knobs.initial_status if ledger.manner(row).kind == SMS else AT_TELECOM_TOO,
         )
 
     def _salt(self, events: Iterator[Event]) -> int:
@@ -83,6 +103,10 @@ class Account:
             opened = {"event": "opened", "salt": randbits(44)}
             self._journal.write(opened)
         return int(opened["salt"])
+
+    def _turn(self, knobs: Knobs) -> None:
+        self.knobs = knobs
+        self.destiny = Destiny(knobs.seed, knobs.drawn_fates, knobs.delivery_s)
 
     def _book(self, new: Accepted) -> None:
         rows = self.ledger.add(new)
@@ -102,10 +126,17 @@ class Account:
                 self._book(_unfolded(event))
             case "cancelled":
                 self._withdraw(event["rows"])
+            case "configured":
+                self._configured.update(event["knobs"])
+                self._turn(self.knobs.turned(event["knobs"]))
             case "granted":
                 self.purse.granted_rial = event["rial"]
             case "advanced":
                 self.clock.advance(event["seconds"])
+            case listening if listening in inbox.EVENTS:
+                self.inbox.replay(event)
+            case blocking if blocking in blocklists.EVENTS:
+                self.blocklists.replay(event)
             case unknown:
                 raise BadJournal(f"the journal tells of {unknown!r}, which this sandbox does not know")
 
@@ -113,21 +144,29 @@ class Account:
 def _folded(new: Accepted) -> dict[str, Any]:
     """Columns as they go to the journal: a text or a line that repeats is written once."""
     columns = {name: getattr(new, name) for name in Accepted.__slots__}
-    return {**columns, "texts": _distinct(new.texts), "senders": _distinct(new.senders)}
+    return {**columns, **{name: _distinct(columns[name]) for name in _REPEATING}}
 
 
 def _unfolded(event: Event) -> Accepted:
-    columns = {name: event[name] for name in Accepted.__slots__}
-    accepted = Accepted(**columns)
-    return replace(accepted, texts=_spread(*event["texts"]), senders=_spread(*event["senders"]))
+    told = {"manners": ([{}], [0] * len(event["receptors"])), **event}  # older journals know of one manner only
+    columns: dict[str, Any] = {name: told[name] for name in Accepted.__slots__}
+    different, at = told["manners"]
+    return Accepted(
+        **{
+            **columns,
+            "texts": _spread(*told["texts"]),
+            "senders": _spread(*told["senders"]),
+            "manners": _spread([Manner(**each) for each in different], at),
+        }
+    )
 
 
-def _distinct(values: Sequence[str]) -> tuple[list[str], list[int]]:
+def _distinct(values: Sequence[T]) -> tuple[list[T], list[int]]:
     """The different values, and for each value its place among them."""
-    places: dict[str, int] = {}
+    places: dict[T, int] = {}
     at = [places.setdefault(value, len(places)) for value in values]
     return list(places), at
 
 
-def _spread(distinct: list[str], at: list[int]) -> list[str]:
+def _spread(distinct: list[T], at: list[int]) -> list[T]:
     return [distinct[place] for place in at]

@@ -6,6 +6,7 @@ A message counts as sent unless it was withdrawn before it set out (cancelled wh
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import groupby, islice
 from typing import Any
 
@@ -14,7 +15,7 @@ from worker.sandbox.account import Account
 from worker.sandbox.ledger import Ledger
 from worker.sandbox.lifecycle import WITHDRAWN
 from worker.sandbox.localids import localid
-from worker.sandbox.parameters import listed
+from worker.sandbox.parameters import is_whole, listed
 from worker.sandbox.texts import digest
 
 
@@ -23,6 +24,7 @@ def totals(account: Account) -> dict[str, Any]:
     ledger, purse, now = account.ledger, account.purse, account.clock.now()
     return {
         "messages": len(ledger),
+        "kinds": dict(ledger.kinds),
         "distinct_localids": ledger.localids.distinct,
         "localids_sent_twice": len(ledger.localids.repeated),
         "charged_rial": purse.charged_rial,
@@ -68,8 +70,8 @@ def doubles(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
 
 
 def _key(ledger: Ledger, row: int) -> int:
-    """One number for a receptor and a text: 64 bits, so that two pairs of a million do not meet."""
-    return hash((ledger.receptors[row], ledger.raw_text(row)))
+    """One number for a receptor, a text and a kind: 64 bits, so that no two of a million meet."""
+    return hash((ledger.receptors[row], ledger.raw_text(row), ledger.manner(row).kind))
 
 
 def line(account: Account, row: int, now: float) -> dict[str, Any]:
@@ -81,21 +83,24 @@ def line(account: Account, row: int, now: float) -> dict[str, Any]:
         "receptor": rules.written(ledger.receptors[row]),
         "text_digest": digest(ledger.raw_text(row)),
         "status": account.true_status(row, now),
+        "kind": ledger.manner(row).kind,
     }
 
 
-def details(account: Account, asked: str) -> Iterator[dict[str, Any]]:
-    """Every message of some localids (a comma list), with its fate and its times."""
-    now = account.clock.now()
-    for each in listed(asked):
-        for row in account.ledger.localids.rows(localid(each)):
-            message = account.ledger.message(row)
-            yield {
-                **line(account, row, now),
-                "sender": message.sender,
-                "starts_at": message.starts_at,
-                "fate": message.fate,
-                "verdict_at": message.verdict_at,
-                "parts": message.parts,
-                "cost_rial": message.cost_rial,
-            }
+def details(account: Account, *, localids: str, messageids: str) -> Iterator[dict[str, Any]]:
+    """Every message of some localids or message ids (comma lists), with how it went out, its fate and its times."""
+    ledger, now = account.ledger, account.clock.now()
+    known = (ledger.row(int(each)) for each in listed(messageids) if is_whole(each))
+    rows = [row for each in listed(localids) for row in ledger.localids.rows(localid(each))]
+    for row in [*rows, *(row for row in known if row is not None)]:
+        message = ledger.message(row)
+        yield {
+            **line(account, row, now),
+            **asdict(message.manner),
+            "sender": message.sender,
+            "starts_at": message.starts_at,
+            "fate": message.fate,
+            "verdict_at": message.verdict_at,
+            "parts": message.parts,
+            "cost_rial": message.cost_rial,
+        }

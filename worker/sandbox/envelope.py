@@ -30,17 +30,19 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A return code with what comes along; `metadata` is for the paged methods."""
+    """A return code with what comes along; `metadata` is for the paged methods, some of which put it first."""
 
     code: int = OK
     entries: list[Row] | Row | None = None
     metadata: Row | None = None
+    metadata_first: bool = False
 
     def body(self) -> bytes:
         said = {"status": self.code, "message": RETURN_TEXT.get(self.code, "")}
         envelope: Row = {"return": said, "entries": self.entries}
         if self.metadata is not None:
-            envelope["metadata"] = self.metadata
+            paged: Row = {"metadata": self.metadata}
+            envelope = {**paged, **envelope} if self.metadata_first else {**envelope, **paged}
         return orjson.dumps(envelope)
 
     def http_status(self, knobs: Knobs) -> int:

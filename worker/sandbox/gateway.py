@@ -10,7 +10,7 @@ from worker.sandbox.codes import OK, Refusal
 from worker.sandbox.envelope import Answer, Call
 from worker.sandbox.knobs import Knobs
 from worker.sandbox.limiter import Limiter, limiter
-from worker.sandbox.methods import METHODS, NOT_OFFERED, UNKNOWN
+from worker.sandbox.methods import METHODS, UNKNOWN
 from worker.sandbox.traffic import Traffic
 
 
@@ -55,6 +55,7 @@ class Gateway:
         return {"admitted": sum(each.admitted for each in heard), "refused": sum(each.refused for each in heard)}
 
 
+SENDING = ("sms/", "verify/", "call/")  # scopes an account without a proven identity has no use of
 Check = Callable[[Gateway, Call], int]  # the code to refuse with, 0 to pass
 
 
@@ -74,15 +75,11 @@ def key(gateway: Gateway, call: Call) -> int:
 def standing(gateway: Gateway, call: Call) -> int:
     """The account's own state; without a proven identity (430) it may still look, but not send."""
     code = gateway.account.knobs.account_code
-    return 0 if code == 430 and not call.method.startswith("sms/") else code
+    return 0 if code == 430 and not call.method.startswith(SENDING) else code
 
 
 def pace(gateway: Gateway, call: Call) -> int:
     return 0 if gateway.admits(call) else 451
-
-
-def offered(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
-    return 402 if call.method in NOT_OFFERED else 0
 
 
 def given(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
@@ -93,4 +90,4 @@ def filled(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
     return 0 if all(call.params[name] for name in METHODS[call.method].required) else 406
 
 
-ADMISSION: tuple[Check, ...] = (known, verb, key, standing, pace, offered, given, filled)
+ADMISSION: tuple[Check, ...] = (known, verb, key, standing, pace, given, filled)

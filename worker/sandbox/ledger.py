@@ -1,6 +1,6 @@
 """What was really sent: every accepted message, in columns, so that a million of them fit into little memory.
 
-A message is a row: a place in arrays of plain numbers (40 bytes), its text in a shared block, and its localid in
+A message is a row: a place in arrays of plain numbers (44 bytes), its text in a shared block, and its localid in
 an index. Nothing is ever taken out. Message ids are rows in disguise: a permutation with a salt, so that they look
 as the service's do (wide, not in order) and those of another sandbox mean nothing here.
 """
@@ -8,11 +8,13 @@ as the service's do (wide, not in order) and those of another sandbox mean nothi
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from worker.sandbox.lifecycle import FATES, WITHDRAWN
 from worker.sandbox.localids import Localid, Localids
+from worker.sandbox.manner import Manner
 from worker.sandbox.texts import Texts
 
 _BITS = 44
@@ -31,6 +33,7 @@ class Accepted:
     receptors: Sequence[int]
     senders: Sequence[str]
     texts: Sequence[str]
+    manners: Sequence[Manner]
     parts: Sequence[int]
     costs_rial: Sequence[int]
     fates: Sequence[int]
@@ -46,6 +49,7 @@ class Message:
     localid: Localid | None
     receptor: int
     sender: str
+    manner: Manner
     starts_at: float
     parts: int
     cost_rial: int
@@ -65,10 +69,14 @@ class Ledger:
         self.costs_rial = array("I")
         self.fates = array("B")
         self.delays_s = array("f")
-        self.withdrawn = 0  # rows that never set out
+        self.withdrawals = array("Q")  # rows that never set out, as they were taken back
+        self.kinds: Counter[str] = Counter()
         self._text_refs = array("Q")
         self._senders = array("H")
         self._lines: list[str] = []
+        self._manners = array("I")
+        self._different: list[Manner] = []
+        self._places: dict[Manner, int] = {}
         self._shift = salt % _SPAN
 
     def __len__(self) -> int:
@@ -86,12 +94,14 @@ class Ledger:
         self.delays_s.extend(new.delays_s)
         self._text_refs.extend(map(self.texts.add, new.texts))
         self._senders.extend(map(self._line, new.senders))
+        self._manners.extend(map(self._place, new.manners))
+        self.kinds.update(manner.kind for manner in new.manners)
         return range(first, len(self))
 
     def withdraw(self, row: int) -> None:
         """The message never sets out: it is cancelled from now on."""
         self.fates[row] = WITHDRAWN
-        self.withdrawn += 1
+        self.withdrawals.append(row)
 
     def messageid(self, row: int) -> int:
         return _LOWEST + (row * _FACTOR + self._shift) % _SPAN
@@ -104,8 +114,21 @@ class Ledger:
         row = (disguised - self._shift) * _INVERSE % _SPAN
         return row if row < len(self) else None
 
+    def rows_to(self, receptor: int) -> Iterator[int]:
+        """Every message to this number, the oldest first: one pass over all numbers, at the speed of C."""
+        row = -1
+        try:
+            while True:
+                row = self.receptors.index(receptor, row + 1)
+                yield row
+        except ValueError:  # no more of them
+            return
+
     def sender(self, row: int) -> str:
         return self._lines[self._senders[row]]
+
+    def manner(self, row: int) -> Manner:
+        return self._different[self._manners[row]]
 
     def text(self, row: int) -> str:
         return self.texts.text(self._text_refs[row])
@@ -122,6 +145,7 @@ class Ledger:
             localid=self.localids[row],
             receptor=self.receptors[row],
             sender=self.sender(row),
+            manner=self.manner(row),
             starts_at=self.starts_at[row],
             parts=self.parts[row],
             cost_rial=self.costs_rial[row],
@@ -133,3 +157,10 @@ class Ledger:
         if sender not in self._lines:
             self._lines.append(sender)
         return self._lines.index(sender)
+
+    def _place(self, manner: Manner) -> int:
+        """Where a manner stands among the different ones."""
+        place = self._places.setdefault(manner, len(self._different))
+        if place == len(self._different):
+            self._different.append(manner)
+        return place

@@ -5,6 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
+from worker.sandbox.parameters import BLANK, listed
+
 Localid = int | str
 NONE = -1
 _LONGEST = 18  # digits that surely fit a signed 64-bit column
@@ -17,6 +19,11 @@ def localid(raw: object) -> Localid:
     text = str(raw).strip()
     plain = text.isascii() and text.isdigit() and len(text) <= _LONGEST and (text[0] != "0" or text == "0")
     return int(text) if plain else text
+
+
+def localids(raw: str) -> list[Localid] | None:
+    """The ids of a comma list, None where none are given."""
+    return None if raw in BLANK else [localid(each) for each in listed(raw)]
 
 
 class Localids:

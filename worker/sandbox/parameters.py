@@ -8,7 +8,14 @@ import orjson
 
 from worker.sandbox.codes import Refusal
 
-UNSET = frozenset({"", "0", "null"})  # what client libraries send where they mean "not given"
+BLANK = frozenset({"", "null"})
+UNSET = BLANK | {"0"}  # what client libraries send where they mean "not given", and 0 is no value
+_MOST_DIGITS = 19
+
+
+def is_whole(raw: str) -> bool:
+    """Whether it is a whole number, and one that fits into 64 bits."""
+    return raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS
 
 
 def listed(raw: str) -> list[str]:
@@ -19,7 +26,7 @@ def listed(raw: str) -> list[str]:
 def message_ids(raw: str) -> list[int]:
     """A comma list of message ids. Raises Refusal(400) where one is no number, or there is none."""
     values = listed(raw)
-    if not values or not all(value.isascii() and value.isdigit() for value in values):
+    if not values or not all(map(is_whole, values)):
         raise Refusal(400)
     return [int(value) for value in values]
 
@@ -50,6 +57,6 @@ def array_or_list(raw: str) -> list[Any]:
 
 def unix_seconds(raw: str) -> int:
     """A date in Unix seconds. Raises Refusal(417) for anything else."""
-    if not (raw.isascii() and raw.isdigit()):
+    if not is_whole(raw):
         raise Refusal(417)
     return int(raw)

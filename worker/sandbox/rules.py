@@ -9,6 +9,8 @@ import re
 
 _RECEPTOR = re.compile(r"(?:\+98|0098|0)?(9[0-9]{9})")
 _LENIENT_RECEPTOR = re.compile(r"(?:\+98|0098|98|0)?(9[0-9]{9})")
+_LANDLINE = re.compile(r"(?:\+98|0098|0)([1-8][0-9]{9})")
+_ABROAD = re.compile(r"00(?!98)([1-9][0-9]{6,14})")
 _SENDER = re.compile(r"(?:\+98|0098)?([0-9]+)")
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
@@ -31,9 +33,25 @@ def receptor(raw: str, *, lenient: bool = False) -> int | None:
     return int(found[1]) if found else None
 
 
+def telephone(raw: str, *, lenient: bool = False) -> int | None:
+    """A number that can be called: a mobile one, or a landline in Iran with its area code."""
+    found = _LANDLINE.fullmatch(raw.strip())
+    return int(found[1]) if found else receptor(raw, lenient=lenient)
+
+
+def is_landline(number: int) -> bool:
+    return 0 < number < 9_000_000_000
+
+
+def anywhere(raw: str, *, lenient: bool = False) -> int | None:
+    """A number in Iran, or one abroad as 00, country code and number: that is kept below zero."""
+    found = _ABROAD.fullmatch(raw.strip())
+    return -int(found[1]) if found else telephone(raw, lenient=lenient)
+
+
 def written(number: int) -> str:
-    """How the gateway echoes a receptor: 09xxxxxxxxx."""
-    return f"0{number}"
+    """How the gateway echoes a receptor: 09xxxxxxxxx, or 00 and what follows for one abroad."""
+    return f"0{number}" if number > 0 else f"00{-number}"
 
 
 def sender(raw: str) -> str:

@@ -18,13 +18,16 @@ from pathlib import Path
 from aiohttp import web
 
 from worker.sandbox.account import Account
-from worker.sandbox.admin import Admin, sentences, token_check
+from worker.sandbox.admin import Admin
+from worker.sandbox.admin_listening import ListeningSide
+from worker.sandbox.callbacks import Callbacks
 from worker.sandbox.exchange import Exchange
 from worker.sandbox.faults import Faults
 from worker.sandbox.gateway import Gateway
 from worker.sandbox.journal import Journal
 from worker.sandbox.knobs import Knobs
 from worker.sandbox.misbehaviour import KINDS
+from worker.sandbox.side_door import sentences, token_check
 from worker.sandbox.transport import LARGEST_BODY, read_call
 
 _log = logging.getLogger(__name__)
@@ -76,23 +79,26 @@ async def serving(options: Options) -> AsyncIterator[str]:
     """A sandbox in this event loop, and its base URL."""
     with closing(Journal(options.journal)) as journal:
         account = Account(options.api_key, options.knobs, options.credit_rial, journal)
-        runner = web.AppRunner(_application(account, options), access_log=None, shutdown_timeout=_GRACE_S)
+        callbacks = Callbacks(account)
+        application = _application(account, callbacks, options)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, options.host, options.port).start()
-            yield f"http://{options.host}:{runner.addresses[0][1]}"
+            async with callbacks.running():
+                yield f"http://{options.host}:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
 
 
-def _application(account: Account, options: Options) -> web.Application:
+def _application(account: Account, callbacks: Callbacks, options: Options) -> web.Application:
     gateway, faults = Gateway(account), Faults(KINDS)
 
     async def call(request: web.Request) -> web.StreamResponse:
         return await _answer(gateway, faults, request)
 
     admin = web.Application(middlewares=[token_check(options.admin_token), sentences])
-    admin.add_routes(Admin(gateway, faults, options.knobs).routes())
+    admin.add_routes([*Admin(gateway, faults, options.knobs).routes(), *ListeningSide(account, callbacks).routes()])
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_subapp("/_sandbox", admin)
     application.router.add_route("*", "/v1/{address:.*}", call)

@@ -11,12 +11,12 @@ from worker.sandbox.account import Account
 from worker.sandbox.arrangement import arranged
 from worker.sandbox.codes import STATUS_TEXT, UNKNOWN, Refusal
 from worker.sandbox.envelope import Answer, Call, Row
+from worker.sandbox.outbox import registered
 from worker.sandbox.parameters import message_ids
 
 
 def answer(account: Account, call: Call) -> Answer:
-    if not account.knobs.ip_registered:
-        raise Refusal(407)
+    registered(account)
     ids = message_ids(call.params["messageid"])
     if len(ids) > account.knobs.status_limit:
         raise Refusal(414)

@@ -6,7 +6,8 @@ from worker.sandbox import acceptance, rules
 from worker.sandbox.account import Account
 from worker.sandbox.checks import Draft
 from worker.sandbox.envelope import Answer, Call
-from worker.sandbox.localids import localid
+from worker.sandbox.localids import localids
+from worker.sandbox.manner import Manner, display, is_hidden
 from worker.sandbox.parameters import listed
 
 
@@ -14,14 +15,20 @@ def answer(account: Account, call: Call) -> Answer:
     params, knobs = call.params, account.knobs
     receptors = [rules.receptor(raw, lenient=knobs.lenient_numbers) for raw in listed(params["receptor"])]
     line = rules.sender(params.get("sender") or knobs.default_sender)
-    localids = [localid(raw) for raw in listed(params.get("localid", ""))]
+    manner = Manner(
+        hidden=is_hidden(params.get("hide", "")),
+        tag=params.get("tag", ""),
+        policy=params.get("policy", ""),
+        display=display(params.get("type", ""), line),
+    )
     draft = Draft(
         method=call.method,
         receptors=receptors,
         senders=[line] * len(receptors),
         texts=[params["message"]] * len(receptors),
-        localids=localids or None,
+        manners=[manner] * len(receptors),
+        localids=localids(params.get("localid", "")),
         starts_at=acceptance.starts_at(account, params.get("date", "")),
-        tag=params.get("tag", ""),
+        tag=manner.tag,
     )
     return Answer(entries=acceptance.take(account, draft))

@@ -11,20 +11,25 @@ from worker.sandbox.account import Account
 from worker.sandbox.checks import Draft
 from worker.sandbox.envelope import Answer, Call
 from worker.sandbox.localids import Localid, localid
-from worker.sandbox.parameters import UNSET, array, array_or_list, strings
+from worker.sandbox.manner import Manner, display, is_hidden
+from worker.sandbox.parameters import BLANK, UNSET, array_or_list, strings
 
 
 def answer(account: Account, call: Call) -> Answer:
     params, lenient = call.params, account.knobs.lenient_numbers
+    receptors = [rules.receptor(raw, lenient=lenient) for raw in strings(params["receptor"])]
+    senders = [rules.sender(raw) for raw in strings(params["sender"])]
+    displays = _displays(params.get("type", ""), len(receptors))
     draft = Draft(
         method=call.method,
-        receptors=[rules.receptor(raw, lenient=lenient) for raw in strings(params["receptor"])],
-        senders=[rules.sender(raw) for raw in strings(params["sender"])],
+        receptors=receptors,
+        senders=senders,
         texts=strings(params["message"]),
+        manners=_manners(call, displays, senders),
         localids=_localids(params.get("localmessageids")),
         starts_at=acceptance.starts_at(account, params.get("date", "")),
         tag=params.get("tag", ""),
-        other_lengths=_lengths(params.get("type", "")),
+        other_lengths=(len(displays),),
     )
     return Answer(entries=acceptance.take(account, draft))
 
@@ -35,6 +40,16 @@ def _localids(raw: str | None) -> list[Localid] | None:
     return [] if raw in UNSET else [localid(value) for value in array_or_list(raw)]
 
 
-def _lengths(kinds: str) -> tuple[int, ...]:
-    """How many display types were given, where any were."""
-    return () if kinds in UNSET else (len(array(kinds)),)
+def _displays(raw: str, count: int) -> list[str]:
+    """The display types as they were given, or `count` times none."""
+    return [""] * count if raw in BLANK else strings(raw)
+
+
+def _manners(call: Call, displays: list[str], senders: list[str]) -> list[Manner]:
+    """One for each receptor, as far as both columns go."""
+    hidden = is_hidden(call.params.get("hide", ""))
+    tag, policy = call.params.get("tag", ""), call.params.get("policy", "")
+    return [
+        Manner(hidden=hidden, tag=tag, policy=policy, display=display(raw, line))
+        for raw, line in zip(displays, senders, strict=False)
+    ]

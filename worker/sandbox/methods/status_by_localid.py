@@ -1,7 +1,8 @@
 """sms/statuslocalmessageid: where messages stand, by the caller's own ids, for 12 hours.
 
-An id that was never sent, or longer ago, is answered with status 100 and message id 0; localids come back as
-strings, as in the spec's sample. Source: kavenegar-rest, StatusByLocalid.
+An id that was never sent, or longer ago, is answered with status 100, and with message id 0 or none at all (the knob
+`unknown_localid`); localids come back as strings, as in the spec's sample. SMS and calls share their localids.
+Source: kavenegar-rest, StatusByLocalid.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def _row(account: Account, asked: str, now: float) -> Row:
     ledger, window_s = account.ledger, account.knobs.localid_window_s
     row = ledger.localids.row(localid(asked))
     if row is None or now - ledger.starts_at[row] > window_s:
-        return {"messageid": 0, "localid": asked, "status": UNKNOWN, "statustext": STATUS_TEXT[UNKNOWN]}
+        nobody = {"localid": asked, "status": UNKNOWN, "statustext": STATUS_TEXT[UNKNOWN]}
+        return nobody if account.knobs.unknown_localid == "absent" else {"messageid": 0, **nobody}
     status = account.status(row, now)
     return {
         "messageid": ledger.messageid(row),

@@ -1,0 +1,41 @@
+"""line/blocked/add: at most 200 numbers onto the block list of a line.
+
+A number that is no number is 411 for the whole request: the spec does not say.
+
+Source: kavenegar-rest, line/blocked/add.
+"""
+
+from __future__ import annotations
+
+from worker.sandbox import rules
+from worker.sandbox.account import Account
+from worker.sandbox.arrangement import arranged
+from worker.sandbox.codes import Refusal
+from worker.sandbox.envelope import Answer, Call
+from worker.sandbox.lines import own_line
+from worker.sandbox.parameters import listed
+
+_AT_MOST = 200
+
+
+def answer(account: Account, call: Call) -> Answer:
+    asked = listed(call.params["receptor"])
+    if len(asked) > _AT_MOST:
+        raise Refusal(604)
+    line = own_line(account.knobs, call.params["linenumber"])
+    numbers = _numbers(asked, lenient=account.knobs.lenient_numbers)
+    new = account.blocklists.add(line, numbers, date=int(account.clock.now()))
+    account.tally.took(call.method, len(numbers))
+    rows = [
+        {"linenumber": line, "receptor": rules.written(number), "status": "Active" if is_new else "AlreadyExists"}
+        for number, is_new in zip(numbers, new, strict=True)
+    ]
+    return Answer(entries=arranged(account, rows))
+
+
+def _numbers(asked: list[str], *, lenient: bool) -> list[int]:
+    read = [rules.receptor(raw, lenient=lenient) for raw in asked]
+    numbers = [number for number in read if number is not None]
+    if not numbers or len(numbers) < len(read):
+        raise Refusal(411)
+    return numbers

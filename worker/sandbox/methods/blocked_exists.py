@@ -1,0 +1,31 @@
+"""line/blocked/exists: which of at most 200 numbers are on the block list of a line; what is no number is not.
+
+Source: kavenegar-rest, line/blocked/exists.
+"""
+
+from __future__ import annotations
+
+from worker.sandbox import rules
+from worker.sandbox.account import Account
+from worker.sandbox.arrangement import arranged
+from worker.sandbox.codes import Refusal
+from worker.sandbox.envelope import Answer, Call, Row
+from worker.sandbox.lines import own_line
+from worker.sandbox.parameters import listed
+
+_AT_MOST = 200
+
+
+def answer(account: Account, call: Call) -> Answer:
+    asked = listed(call.params["receptor"])
+    if len(asked) > _AT_MOST:
+        raise Refusal(604)
+    line = own_line(account.knobs, call.params["linenumber"])
+    account.tally.took(call.method, len(asked))
+    return Answer(entries=arranged(account, [_row(account, line, raw) for raw in asked]))
+
+
+def _row(account: Account, line: str, raw: str) -> Row:
+    number = rules.receptor(raw, lenient=account.knobs.lenient_numbers)
+    status = "Active" if account.blocklists.holds(line, number) else "NotExists"
+    return {"linenumber": line, "receptor": raw if number is None else rules.written(number), "status": status}

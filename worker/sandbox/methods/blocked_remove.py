@@ -1,0 +1,27 @@
+"""line/blocked/remove: at most 50 numbers off the block list of a line, by HTTP DELETE and the query alone.
+
+Only those that the web service or the panel put there; others stay and are not counted. The spec names no code for
+more than 50: it is 604, as with its sisters. Source: kavenegar-rest, line/blocked/remove.
+"""
+
+from __future__ import annotations
+
+from worker.sandbox import rules
+from worker.sandbox.account import Account
+from worker.sandbox.codes import Refusal
+from worker.sandbox.envelope import Answer, Call
+from worker.sandbox.lines import own_line
+from worker.sandbox.parameters import listed
+
+_AT_MOST = 50
+
+
+def answer(account: Account, call: Call) -> Answer:
+    asked = listed(call.params["receptor"])
+    if len(asked) > _AT_MOST:
+        raise Refusal(604)
+    line = own_line(account.knobs, call.params["linenumber"])
+    read = [rules.receptor(raw, lenient=account.knobs.lenient_numbers) for raw in asked]
+    removed = account.blocklists.remove(line, [number for number in read if number is not None])
+    account.tally.took(call.method, len(asked))
+    return Answer(entries={"message": f"Done-removed {removed} item from blacklist"})
