@@ -1,16 +1,21 @@
-"""The gateway account: its credit, and the hold that stops all sending until a look at the account says go on."""
+"""The gateway account: its credit and settings, watched; and the hold that stops all sending until a look lets it go.
+
+An account in debug mode takes every send, answers 200, charges nothing, and sends nothing: its messages come back
+cancelled (13). Nobody must have to find that out from a report.
+"""
 
 from __future__ import annotations
 
 import logging
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
-from campaigns.errors import GatewayError
+from campaigns.errors import BadInput, GatewayError
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Account
+from campaigns.kavenegar.records import Account, AccountConfig
 from campaigns.store import installation
 from campaigns.store.records import Hold
 
@@ -27,6 +32,60 @@ def credit(house: House) -> Account:
     account = house.gateway.account_info()
     house.database(installation.note_credit, credit_rial=account.remaincredit, now=house.now())
     return account
+
+
+def watch(house: House) -> str:
+    """Look at the credit and the settings, remember both, and warn of what a person should know; in a few words."""
+    try:
+        account, config = credit(house), settings(house)
+    except GatewayError as why:
+        log.warning("account not seen", extra={"code": why.code, "error": type(why).__name__})
+        return "not seen"
+    worries = []
+    if config.debugmode:
+        log.error("account in debug mode found: nothing is sent")
+        worries.append("debug mode")
+    if account.remaincredit < low_credit(house, config.mincreditalarm):
+        log.warning("credit low", extra={"credit_rial": account.remaincredit})
+        worries.append("low credit")
+    return ", ".join(worries) or "well"
+
+
+def low_credit(house: House, alarm_rial: int | None) -> int:
+    """Rial below which the credit is low: our own threshold, or the account's alarm where that is higher."""
+    return max(house.policy.credit_low_rial, alarm_rial or 0)
+
+
+def settings(house: House) -> AccountConfig:
+    """Ask for the account's settings and remember those that decide about sending. Raises: GatewayError."""
+    return _noted(house, house.gateway.account_config())
+
+
+def configure(house: House, **changes: Any) -> AccountConfig:
+    """Write these settings of the account, and only these; the settings that hold from now on.
+
+    Takes what `Client.configure` takes. Raises: BadInput where nothing is to be changed or a value is blank, which
+    the gateway might take for a value; GatewayError.
+    """
+    given = {name: value for name, value in changes.items() if value is not None}
+    if not given:
+        raise BadInput("no setting was named: nothing was written")
+    for name, value in given.items():
+        if isinstance(value, str) and not value.strip():
+            raise BadInput(f"{name} is blank: give a value, or leave it out to keep what it is")
+    found = house.gateway.configure(**given)
+    log.warning("account settings written", extra={"settings": ",".join(sorted(given))})
+    return _noted(house, found)
+
+
+def _noted(house: House, config: AccountConfig) -> AccountConfig:
+    house.database(
+        installation.note_config,
+        debug_mode=config.debugmode,
+        min_credit_alarm_rial=config.mincreditalarm,
+        now=house.now(),
+    )
+    return config
 
 
 def look(house: House) -> str:

@@ -1,4 +1,4 @@
-"""What is true of this installation as a whole: its epoch, the account's hold, its credit, the last tick."""
+"""What is true of this installation as a whole: its epoch, the account and its hold, the last tick."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ class Installation:
     credit_rial: int | None
     credit_seen_at: datetime | None
     ticked_at: datetime | None
+    debug_mode: bool | None = None  # None until the account's settings have been read
+    min_credit_alarm_rial: int | None = None
+    config_seen_at: datetime | None = None
+    called_back_at: datetime | None = None  # when a callback that proved true came last
+    leans_on_callbacks: bool = False
 
 
 def establish(connection: Connection) -> None:
@@ -35,7 +40,8 @@ def establish(connection: Connection) -> None:
 # How does the installation stand?
 _READ: Final = text("""
     SELECT epoch, hold_code, hold_reason, held_since, probe_at, let_go_credit_rial,
-           credit_rial, credit_seen_at, ticked_at
+           credit_rial, credit_seen_at, ticked_at, debug_mode, min_credit_alarm_rial, config_seen_at,
+           called_back_at, coalesce(leans_on_callbacks, false) AS leans_on_callbacks
       FROM sms.installation
 """)
 
@@ -48,7 +54,18 @@ def read(connection: Connection) -> Installation:
         if row.hold_code is None
         else Hold(row.hold_code, row.hold_reason, row.held_since, row.probe_at, row.let_go_credit_rial)
     )
-    return Installation(row.epoch, hold, row.credit_rial, row.credit_seen_at, row.ticked_at)
+    return Installation(
+        epoch=row.epoch,
+        hold=hold,
+        credit_rial=row.credit_rial,
+        credit_seen_at=row.credit_seen_at,
+        ticked_at=row.ticked_at,
+        debug_mode=row.debug_mode,
+        min_credit_alarm_rial=row.min_credit_alarm_rial,
+        config_seen_at=row.config_seen_at,
+        called_back_at=row.called_back_at,
+        leans_on_callbacks=row.leans_on_callbacks,
+    )
 
 
 def hold(connection: Connection, *, code: int, reason: str, probe_at: datetime, now: datetime) -> bool:
@@ -93,6 +110,17 @@ def note_credit(connection: Connection, *, credit_rial: int, now: datetime) -> N
     )
 
 
+def note_config(connection: Connection, *, debug_mode: bool, min_credit_alarm_rial: int, now: datetime) -> None:
+    """Remember the account's settings as last seen."""
+    connection.execute(
+        text("""
+            UPDATE sms.installation
+               SET debug_mode = :debug_mode, min_credit_alarm_rial = :alarm, config_seen_at = :now
+        """),
+        {"debug_mode": debug_mode, "alarm": min_credit_alarm_rial, "now": now},
+    )
+
+
 # What will the next batch of each running campaign cost, at the price of what was accepted last?
 _NEXT_COST: Final = text("""
     WITH last AS (
@@ -130,3 +158,24 @@ _PROBE: Final = text("""
 def claim_probe(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
     """Whether the caller is the one to look."""
     return connection.execute(_PROBE, {"now": now, "next": next_at}).one_or_none() is not None
+
+
+# Is it time to look at the account? Then put the next look off at once, so that one looks.
+_WATCH: Final = text("""
+    UPDATE sms.installation SET watch_at = :next WHERE watch_at IS NULL OR watch_at <= :now RETURNING 1
+""")
+
+# Is it time to count the days? Then put the next count off at once, so that one counts.
+_COUNT_DAYS: Final = text("""
+    UPDATE sms.installation SET ledger_at = :next WHERE ledger_at IS NULL OR ledger_at <= :now RETURNING 1
+""")
+
+
+def claim_watch(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
+    """Whether the caller is the one to look at the account's credit and settings."""
+    return connection.execute(_WATCH, {"now": now, "next": next_at}).one_or_none() is not None
+
+
+def claim_ledger(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
+    """Whether the caller is the one to count the days."""
+    return connection.execute(_COUNT_DAYS, {"now": now, "next": next_at}).one_or_none() is not None

@@ -18,10 +18,10 @@ from campaigns.store import campaigns as store
 from campaigns.store import installation
 from campaigns.store.records import Campaign
 from campaigns.store.waiting import open_parts, still_to_leave
-from campaigns.waiting.facts import SILENT_AFTER, TEHRAN, Facts, Reason, Waiting
+from campaigns.waiting.facts import SILENT_AFTER, Facts, Reason, Waiting
 from campaigns.waiting.reasons import first
 
-__all__ = ["SILENT_AFTER", "TEHRAN", "Reason", "Waiting", "each", "why"]
+__all__ = ["SILENT_AFTER", "Reason", "Waiting", "each", "why"]
 
 
 def why(connection: Connection, campaign_id: int, *, now: datetime, pace: PaceView | None) -> Waiting | None:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from campaigns.kavenegar.pace import PaceView
+from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.states import CampaignState
 from campaigns.store.installation import Installation
 from campaigns.store.records import Campaign
 from campaigns.store.waiting import OpenParts
-
-TEHRAN: Final = ZoneInfo("Asia/Tehran")
-"""Where the gateway, its operators and most recipients are: the times in a sentence are told as there."""
 
 SILENT_AFTER: Final = timedelta(seconds=15)
 """A dispatcher that ticks every second and has not for this long is not there."""
@@ -31,6 +28,7 @@ class Reason(StrEnum):
     PAUSED = "paused"  # a person has to resume it
     SILENT = "silent"  # nobody dispatches
     SCHEDULED = "scheduled"  # its time has not come
+    DEBUG_MODE = "debug_mode"  # the gateway takes everything and sends nothing
     ON_HOLD = "on_hold"  # the account, and with it every campaign
     PACE_PAUSED = "pace_paused"  # the gateway wants no calls at all for a while
     GATEWAY_DOWN = "gateway_down"

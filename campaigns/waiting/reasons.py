@@ -52,6 +52,15 @@ def _scheduled(facts: Facts) -> Waiting | None:
     return Waiting(Reason.SCHEDULED, f"scheduled for {facts.at(start_at)}", start_at)
 
 
+def _debug_mode(facts: Facts) -> Waiting | None:
+    if not (facts.installation.debug_mode and facts.sends):
+        return None
+    ends = "`campaigns account config --debug-mode off` ends that"
+    return Waiting(
+        Reason.DEBUG_MODE, f"the account is in DEBUG MODE: nothing is sent, messages come back cancelled; {ends}"
+    )
+
+
 def _on_hold(facts: Facts) -> Waiting | None:
     hold = facts.installation.hold
     if hold is None or not facts.sends:
@@ -159,6 +168,7 @@ _REASONS: Final[tuple[Callable[[Facts], Waiting | None], ...]] = (
     _paused,
     _silent,
     _scheduled,
+    _debug_mode,
     _on_hold,
     _pace_paused,
     _gateway_down,

@@ -1,13 +1,23 @@
-"""credit: what the gateway account has left."""
+"""credit, account, ledger: what the gateway account has left, how it is set, and what left it day by day."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import asdict
+
 import click
 
-from campaigns import account
+from campaigns import BadInput, account, ledger
+from campaigns.kavenegar.records import AccountConfig
+from campaigns.store.database import Database
+from campaigns.store.installation import read as read_installation
+from campaigns.store.ledger import Counted, Day, newest
 from worker import wiring
 from worker.cli import options, words
+from worker.cli.exits import Exit
 from worker.cli.words import tell
+
+DEBUG_MODE = "the account is in DEBUG MODE: the gateway answers as always and sends nothing to anybody"
 
 
 @click.command()
@@ -20,3 +30,141 @@ def credit(as_json: bool) -> None:
         tell({"credit_rial": found.remaincredit, "type": found.type})
     else:
         words.say(f"{found.remaincredit:,} rial ({found.type} account)")
+
+
+@click.group(name="account")
+def account_() -> None:
+    """The gateway account: its standing and its settings."""
+
+
+@account_.command()
+@options.as_json
+@click.pass_context
+def show(context: click.Context, as_json: bool) -> None:
+    """Tell how the account stands. Ends with 1 where something keeps it from sending."""
+    house = wiring.house()
+    found, config = account.credit(house), account.settings(house)
+    hold = house.database(read_installation).hold
+    low = found.remaincredit < account.low_credit(house, config.mincreditalarm)
+    if as_json:
+        standing = {"credit_rial": found.remaincredit, "credit_low": low, "type": found.type}
+        tell({**standing, "hold": None if hold is None else asdict(hold), "settings": config_answer(config)})
+    else:
+        words.facts(
+            [
+                ("credit", f"{found.remaincredit:,} rial{', which is LOW' if low else ''}"),
+                ("type", found.type),
+                ("hold", "none" if hold is None else f"since {words.moment(hold.since)}: {hold.reason}"),
+                *_facts(config),
+            ]
+        )
+        _shout(config)
+    if config.debugmode or hold is not None:
+        context.exit(Exit.NO)
+
+
+_SWITCH = click.Choice(["on", "off"])
+
+
+@account_.command()
+@click.option("--debug-mode", type=_SWITCH, help="on: nothing is sent any more, and every send is answered as if.")
+@click.option("--default-sender", metavar="LINE", help="The line that sends where none is named.")
+@click.option("--credit-alarm", type=click.IntRange(0), metavar="RIAL", help="The gateway warns below this credit.")
+@click.option("--resend-failed", type=_SWITCH, help="on: the gateway sends again by itself what was not delivered.")
+@click.option("--api-logs", type=click.Choice(["justfaults", "enabled", "disabled"]), help="What the panel keeps.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask before writing.")
+@options.as_json
+def config(
+    *,
+    debug_mode: str | None,
+    default_sender: str | None,
+    credit_alarm: int | None,
+    resend_failed: str | None,
+    api_logs: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Read the account's settings; with an option, write that one and leave the others as they are."""
+    changes = {
+        "debugmode": _switched(debug_mode),
+        "defaultsender": default_sender,
+        "mincreditalarm": credit_alarm,
+        "resendfailed": _switched(resend_failed),
+        "apilogs": api_logs,
+    }
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if any(value == "" for value in changes.values()):
+        raise BadInput("a setting was given blank: name a value, or leave the option out to keep what it is")
+    if changes:
+        listed = ", ".join(f"{name} = {value}" for name, value in changes.items())
+        options.confirm(yes, f"Write to the account: {listed}?")
+        found = account.configure(wiring.house(), **changes)
+    else:
+        found = account.settings(wiring.house())
+    if as_json:
+        tell(config_answer(found))
+    else:
+        words.facts(_facts(found))
+        _shout(found)
+
+
+def _switched(given: str | None) -> bool | None:
+    return None if given is None else given == "on"
+
+
+def config_answer(found: AccountConfig) -> dict[str, object]:
+    """The settings for a program, under the gateway's own names."""
+    answer = asdict(found)
+    del answer["extra"]
+    return answer
+
+
+def _facts(found: AccountConfig) -> Iterable[tuple[str, object]]:
+    return [
+        ("debug mode", "ON" if found.debugmode else "off"),
+        ("default sender", found.defaultsender or "none"),
+        ("credit alarm", f"{found.mincreditalarm:,} rial"),
+        ("resend failed", "on" if found.resendfailed else "off"),
+        ("api logs", found.apilogs),
+    ]
+
+
+def _shout(found: AccountConfig) -> None:
+    if found.debugmode:
+        words.say(f"{DEBUG_MODE}; `campaigns account config --debug-mode off` ends that", style="bold red")
+
+
+@click.command(name="ledger")
+@click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help="How many days to tell.")
+@click.option("--stored", is_flag=True, help="Do not ask the gateway; tell what was counted last.")
+@options.as_json
+def ledger_(days: int, stored: bool, as_json: bool) -> None:
+    """Tell what left the account day by day: by our own rows, by the gateway, and the difference.
+
+    A day is one of Tehran, costs are rial before refunds. The gateway can be asked about three days; what it said
+    before is kept.
+    """
+    if not stored:
+        ledger.keep(wiring.house())
+    found = Database(wiring.engine())(newest, limit=days)
+    if as_json:
+        tell([{**asdict(day), "difference": asdict(day.difference) if day.difference else None} for day in found])
+    elif found:
+        words.table(_HEADINGS, [_row(day) for day in found], right=_HEADINGS[1:])
+    else:
+        words.say("no day was counted yet")
+
+
+_HEADINGS = ("day", "messages", "gateway", "±", "parts", "gateway", "±", "rial", "gateway", "±")
+
+
+def _row(day: Day) -> tuple[object, ...]:
+    theirs, difference = day.gateway, day.difference
+    cells: list[object] = [day.day.isoformat()]
+    for figure in ("messages", "parts", "cost_rial"):
+        cells += [_figure(each, figure) for each in (day.ours, theirs, difference)]
+    return tuple(cells)
+
+
+def _figure(counted: Counted | None, name: str) -> object:
+    return "?" if counted is None else getattr(counted, name)

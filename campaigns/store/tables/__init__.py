@@ -15,7 +15,7 @@ from campaigns.store.tables.base import SCHEMA, metadata
 from campaigns.store.tables.callbacks import callbacks, receipts
 from campaigns.store.tables.inbox import inbound, lines
 from campaigns.store.tables.otp import otps
-from campaigns.store.tables.people import blocked, suppressions
+from campaigns.store.tables.people import blocked, blocklists, suppressions
 from campaigns.store.tables.sending import attempts, batches, campaigns, message_id_blocks, messages, rejects
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "attempts",
     "batches",
     "blocked",
+    "blocklists",
     "callbacks",
     "campaigns",
     "days",

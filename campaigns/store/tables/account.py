@@ -41,6 +41,7 @@ installation = Table(
     Column("min_credit_alarm_rial", BigInteger),
     time("config_seen_at"),
     time("watch_at"),
+    time("ledger_at"),  # when the days are counted again
     # When a status callback about a message of ours came last, and whether polls are thinned out for it.
     time("called_back_at"),
     Column("leans_on_callbacks", Boolean),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, PrimaryKeyConstraint, Table, text
 
 from campaigns.store.tables.base import metadata, time
 
@@ -12,7 +12,7 @@ receipts = Table(
     Column("gateway_id", BigInteger, primary_key=True, autoincrement=False),
     Column("message_id", BigInteger, nullable=False),
     time("closes_at", nullable=False),  # of no use after that
-    Index("receipts_closes_at_idx", "closes_at", postgresql_using="brin"),
+    Index("receipts_closes_at_idx", "closes_at"),
 )
 """Written where callbacks are expected. An index on `messages` instead would end their HOT updates."""
 
@@ -21,9 +21,11 @@ callbacks = Table(
     metadata,
     Column("gateway_id", BigInteger, nullable=False),
     Column("status", Integer, nullable=False),
+    Column("message_id", BigInteger),  # of ours, once it is known that the gateway has to be asked about it
     time("seen_at", nullable=False),
     time("due_at", nullable=False),  # when it is looked at (again): it may be earlier than our own row
     PrimaryKeyConstraint("gateway_id", "status"),
-    Index("callbacks_due_at_idx", "due_at"),
+    Index("callbacks_due_idx", "due_at", postgresql_where=text("message_id IS NULL")),
+    Index("callbacks_ask_idx", "due_at", "message_id", postgresql_where=text("message_id IS NOT NULL")),
 )
 """Status callbacks that wait to be heeded; what was heeded is deleted."""

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, SmallInteger, Table, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 from campaigns.store.tables.base import metadata, time
 
@@ -28,3 +39,22 @@ blocked = Table(
     PrimaryKeyConstraint("line", "number"),
 )
 """The gateway's block lists, a line's at a time, as last seen."""
+
+blocklists = Table(
+    "blocklists",
+    metadata,
+    Column("line", Text, primary_key=True),
+    time("due_at", nullable=False),  # when it is synchronised next; while somebody does, the end of their lease
+    Column("lease_owner", Uuid),
+    # Going through the gateway's pages: which one is next, since when, and blocked since when; not whole: the newest.
+    Column("page", Integer),
+    time("began_at"),
+    time("since"),
+    time("complete_to"),  # everything that was blocked by then is in `blocked`
+    time("whole_at"),  # when it was last gone through from its beginning
+    time("synced_at"),
+    Column("trouble", Text),
+    CheckConstraint("(page IS NULL) = (began_at IS NULL)", name="page"),
+    CheckConstraint("page >= 1", name="first_page"),
+)
+"""How far each line's block list is synchronised."""

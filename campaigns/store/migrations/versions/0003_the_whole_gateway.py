@@ -25,15 +25,48 @@ def upgrade() -> None:
         schema="sms",
     )
     op.create_table(
+        "blocklists",
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_owner", sa.Uuid(), nullable=True),
+        sa.Column("page", sa.Integer(), nullable=True),
+        sa.Column("began_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("complete_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("whole_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("synced_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("trouble", sa.Text(), nullable=True),
+        sa.CheckConstraint("(page IS NULL) = (began_at IS NULL)", name=op.f("blocklists_page_check")),
+        sa.CheckConstraint("page >= 1", name=op.f("blocklists_first_page_check")),
+        sa.PrimaryKeyConstraint("line", name=op.f("blocklists_pkey")),
+        schema="sms",
+    )
+    op.create_table(
         "callbacks",
         sa.Column("gateway_id", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.BigInteger(), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("gateway_id", "status", name=op.f("callbacks_pkey")),
         schema="sms",
     )
-    op.create_index("callbacks_due_at_idx", "callbacks", ["due_at"], unique=False, schema="sms")
+    op.create_index(
+        "callbacks_ask_idx",
+        "callbacks",
+        ["due_at", "message_id"],
+        unique=False,
+        schema="sms",
+        postgresql_where=sa.text("message_id IS NOT NULL"),
+    )
+    op.create_index(
+        "callbacks_due_idx",
+        "callbacks",
+        ["due_at"],
+        unique=False,
+        schema="sms",
+        postgresql_where=sa.text("message_id IS NULL"),
+    )
     op.create_table(
         "days",
         sa.Column("day", sa.Date(), nullable=False),
@@ -167,9 +200,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("gateway_id", name=op.f("receipts_pkey")),
         schema="sms",
     )
-    op.create_index(
-        "receipts_closes_at_idx", "receipts", ["closes_at"], unique=False, schema="sms", postgresql_using="brin"
-    )
+    op.create_index("receipts_closes_at_idx", "receipts", ["closes_at"], unique=False, schema="sms")
     op.add_column("campaigns", sa.Column("kind", sa.Text(), server_default="sms", nullable=False), schema="sms")
     op.add_column("campaigns", sa.Column("repeat", sa.SmallInteger(), nullable=True), schema="sms")
     op.add_column("campaigns", sa.Column("tag", sa.Text(), nullable=True), schema="sms")
@@ -192,6 +223,7 @@ def upgrade() -> None:
     op.add_column("installation", sa.Column("min_credit_alarm_rial", sa.BigInteger(), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("config_seen_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("watch_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
+    op.add_column("installation", sa.Column("ledger_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("called_back_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("leans_on_callbacks", sa.Boolean(), nullable=True), schema="sms")
     op.create_index("messages_number_idx", "messages", ["number"], unique=False, schema="sms")

@@ -1,0 +1,60 @@
+"""The daily ledger: the gateway counts what left the account on a day, and our own rows are held beside it.
+
+The gateway looks three days back and one day at a time, so every day is counted while it can be, and kept.
+Source: kavenegar-rest, sms/countoutbox.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
+
+from sqlalchemy import Connection
+
+from campaigns.errors import GatewayError
+from campaigns.house import House
+from campaigns.rules.calendar import TEHRAN
+from campaigns.store import ledger
+from campaigns.store.ledger import Counted, Day
+
+log = logging.getLogger(__name__)
+
+DAYS_BACK = 3
+"""Days that the gateway can still be asked about, today included."""
+DEEPEST = timedelta(days=3) - timedelta(minutes=2)
+"""How long ago a span may have begun, a little short of the gateway's three days: clocks differ."""
+
+
+def keep(house: House) -> Sequence[Day]:
+    """Count the last three days anew, the newest first. A day the gateway did not answer for keeps what it said before.
+
+    A day is one of Tehran; of today, what has left so far.
+    """
+    today = house.now().astimezone(TEHRAN).date()
+    for day in (today - timedelta(days=back) for back in range(DAYS_BACK)):
+        start, end = _span(day)
+        gateway = _asked(house, day, start, end) if house.now() - start < DEEPEST else None
+        house.database(_write, day, start, end, gateway, now=house.now())
+    return house.database(ledger.newest, limit=DAYS_BACK)
+
+
+def _span(day: date) -> tuple[datetime, datetime]:
+    start, end = (datetime.combine(each, time.min, TEHRAN) for each in (day, day + timedelta(days=1)))
+    return start, end
+
+
+def _asked(house: House, day: date, start: datetime, end: datetime) -> Counted | None:
+    """What the gateway counts from the first second of the day to its last; None where it does not say."""
+    try:
+        count = house.gateway.countoutbox(int(start.timestamp()), int(end.timestamp()) - 1)
+    except GatewayError as why:
+        log.warning("day not counted", extra={"day": day.isoformat(), "code": why.code, "error": type(why).__name__})
+        return None
+    return Counted(count.sumcount, count.sumpart, count.cost)
+
+
+def _write(
+    connection: Connection, day: date, start: datetime, end: datetime, gateway: Counted | None, *, now: datetime
+) -> None:
+    ledger.write(connection, day, ledger.ours(connection, start=start, end=end), gateway, now=now)

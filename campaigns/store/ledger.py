@@ -1,0 +1,108 @@
+"""The account's ledger: what left on a day by our own rows, and what the gateway counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Messages that set out in a span, the parts they were billed as, and what they cost before refunds."""
+
+    messages: int
+    parts: int
+    cost_rial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One day of Tehran. `gateway` is None while it was never asked about; `seen_at` is when both were counted."""
+
+    day: date
+    ours: Counted
+    gateway: Counted | None
+    seen_at: datetime
+
+    @property
+    def difference(self) -> Counted | None:
+        """What the gateway counts beyond our own: what others send on the account, or what we do not know of."""
+        if self.gateway is None:
+            return None
+        return Counted(
+            self.gateway.messages - self.ours.messages,
+            self.gateway.parts - self.ours.parts,
+            self.gateway.cost_rial - self.ours.cost_rial,
+        )
+
+
+# What of ours set out in this span? A campaign's message when its batch was accepted or leaves the gateway, a
+# one-time password when it was sent.
+_OURS: Final = text("""
+    WITH sent AS (
+        SELECT message.parts, message.cost_rial
+          FROM sms.batches AS batch
+          JOIN sms.messages AS message
+            ON message.id BETWEEN batch.first_id AND batch.last_id AND message.gateway_id IS NOT NULL
+         WHERE batch.accepted_at >= :start AND batch.accepted_at < :end AND batch.state <> 'split'
+     UNION ALL
+        SELECT 1, cost_rial FROM sms.otps WHERE sent_at >= :start AND sent_at < :end AND gateway_id IS NOT NULL
+    )
+    SELECT count(*) AS messages, coalesce(sum(parts), 0) AS parts, coalesce(sum(cost_rial), 0) AS cost_rial FROM sent
+""")
+
+
+def ours(connection: Connection, *, start: datetime, end: datetime) -> Counted:
+    """What our rows say; reads every message of the span. A cost that the gateway never told counts as 0."""
+    row = connection.execute(_OURS, {"start": start, "end": end}).one()
+    return Counted(row.messages, int(row.parts), int(row.cost_rial))
+
+
+# Write a day down. What the gateway once said stays where it was not asked again.
+_WRITE: Final = text("""
+    INSERT INTO sms.days (day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial, seen_at)
+    VALUES (:day, :messages, :parts, :cost, :their_messages, :their_parts, :their_cost, :now)
+    ON CONFLICT (day) DO UPDATE
+       SET messages = excluded.messages, parts = excluded.parts, cost_rial = excluded.cost_rial,
+           gateway_messages = coalesce(excluded.gateway_messages, days.gateway_messages),
+           gateway_parts = coalesce(excluded.gateway_parts, days.gateway_parts),
+           gateway_cost_rial = coalesce(excluded.gateway_cost_rial, days.gateway_cost_rial),
+           seen_at = excluded.seen_at
+""")
+
+
+def write(connection: Connection, day: date, ours: Counted, gateway: Counted | None, *, now: datetime) -> None:
+    """Remember a day as it was counted now."""
+    connection.execute(
+        _WRITE,
+        {
+            "day": day,
+            "messages": ours.messages,
+            "parts": ours.parts,
+            "cost": ours.cost_rial,
+            "their_messages": gateway.messages if gateway else None,
+            "their_parts": gateway.parts if gateway else None,
+            "their_cost": gateway.cost_rial if gateway else None,
+            "now": now,
+        },
+    )
+
+
+def newest(connection: Connection, *, limit: int) -> Sequence[Day]:
+    """The days that were counted, the newest first."""
+    rows = connection.execute(text("SELECT * FROM sms.days ORDER BY day DESC LIMIT :limit"), {"limit": limit})
+    return [
+        Day(
+            day=row.day,
+            ours=Counted(row.messages, row.parts, row.cost_rial),
+            gateway=None
+            if row.gateway_messages is None
+            else Counted(row.gateway_messages, row.gateway_parts, row.gateway_cost_rial),
+            seen_at=row.seen_at,
+        )
+        for row in rows
+    ]

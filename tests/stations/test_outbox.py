@@ -1,0 +1,87 @@
+"""What the gateway itself says was sent, and which of it is ours."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from campaigns import outbox, submit
+from campaigns.errors import BadInput, RequestRefused
+from campaigns.house import House
+from campaigns.kavenegar.client import Client
+from campaigns.rules.states import MessageState
+from campaigns.store import people
+from tests.world import SENDER, Sandbox, batch_ids, numbers, running
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+def sent(house: House, engine: Engine, count: int) -> int:
+    """A campaign whose messages the gateway has taken."""
+    campaign = running(engine, count)
+    for batch_id in batch_ids(engine, campaign):
+        submit.run(house, batch_id)
+    return campaign
+
+
+def test_what_somebody_else_sent_is_told_apart(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    sandbox.turn(ip_registered=True)
+    campaign = sent(house, engine, 5)
+    panel = Client(sandbox.api_key, sandbox.url)
+    panel.send(numbers(1), "سلام", sender=SENDER, localids=None)  # the number of a recipient of ours
+    panel.close()
+    found = outbox.latest(house, count=10)
+    assert sorted(each.campaign_id or 0 for each in found) == [0] + [campaign] * 5
+    since = list(outbox.between(house, house.now() - timedelta(hours=1), house.now() + timedelta(seconds=1)))
+    assert sorted(each.campaign_id or 0 for each in since) == [0] + [campaign] * 5
+
+
+def test_a_span_of_more_than_five_hundred_messages_is_halved(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    sandbox.turn(ip_registered=True)
+    start = house.now()
+    for _ in range(3):
+        sent(house, engine, 400)
+        sandbox.advance(minutes=7)
+    found = [each.message.messageid for each in outbox.between(house, start, house.now())]
+    assert len(found) == len(set(found)) == 1_200
+
+
+def test_more_than_the_gateway_shows_of_one_second_is_said(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    sandbox.turn(ip_registered=True)
+    panel = Client(sandbox.api_key, sandbox.url)
+    date = int((house.now() + timedelta(minutes=1)).timestamp())
+    for first in range(0, 600, 200):
+        panel.send(numbers(600)[first : first + 200], "سلام", sender=SENDER, localids=None, date=date)
+    panel.close()
+    sandbox.advance(minutes=2)
+    with pytest.raises(BadInput, match="one second"):
+        list(outbox.between(house, house.now() - timedelta(hours=1), house.now()))
+
+
+def test_an_address_that_is_not_registered_is_refused_with_what_to_do(house: House) -> None:
+    with pytest.raises(RequestRefused, match="security settings"):
+        outbox.latest(house, count=1)
+
+
+def test_one_persons_messages_are_found_here_and_at_the_gateway(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    first, second = sent(house, engine, 3), sent(house, engine, 1)
+    (person, *_) = numbers(1)
+    with engine.connect() as connection:
+        received = people.received(connection, person, limit=10)
+        assert people.wrote(connection, person, limit=10) == []
+    assert [each.campaign_id for each in received] == [second, first]
+    assert {each.state for each in received} == {MessageState.ACCEPTED}
+    assert all(each.accepted_at is not None for each in received)
+    told = outbox.asked_about(house, person, start=house.now() - timedelta(hours=1))
+    assert {each.messageid for each in told} == {each.gateway_id for each in received}
+
+
+def test_nobody_is_found_for_a_number_that_got_nothing(house: House, engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert people.received(connection, "09125550000", limit=10) == []
+    assert outbox.asked_about(house, "09125550000", start=house.now()) == []

@@ -1,0 +1,118 @@
+"""`campaigns account`, `ledger`, `number`, `outbox`: the account and what it sent, from the command line."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine
+
+from campaigns.house import House
+from tests.worker.conftest import Command
+from tests.world import Sandbox, answer_bells, numbers, running
+
+
+@pytest.fixture
+def campaign(house: House, engine: Engine) -> int:
+    """A campaign of five that the gateway has taken."""
+    found = running(engine, 5)
+    answer_bells(house)
+    return found
+
+
+def test_an_account_that_stands_well_ends_with_0(command: Command) -> None:
+    found = command("account", "show", "--json")
+
+    assert found.exit == 0
+    assert found.answer["hold"] is None
+    assert found.answer["settings"]["debugmode"] is False
+    assert found.answer["credit_low"] is False
+    assert "default sender  10004346" in command("account", "show").out
+
+
+def test_debug_mode_ends_with_1_and_is_shouted_wherever_the_account_is_shown(
+    command: Command, sandbox: Sandbox
+) -> None:
+    sandbox.turn(debug_mode=True)
+
+    shown, settings = command("account", "show"), command("account", "config")
+    findings = {each["name"]: each for each in command("doctor", "--json").answer["findings"]}
+
+    assert (shown.exit, settings.exit) == (1, 0)
+    assert "DEBUG MODE" in shown.out
+    assert "DEBUG MODE" in settings.out
+    assert findings["debug mode"]["level"] == "bad"
+
+
+def test_a_setting_is_written_only_when_it_is_named_and_confirmed(command: Command) -> None:
+    before = command("account", "config", "--json").answer
+    unasked = command("account", "config", "--debug-mode", "on")
+    written = command("account", "config", "--debug-mode", "on", "--yes", "--json")
+
+    assert "--yes" in unasked.sentence
+    assert unasked.exit == 2
+    assert written.answer == {**before, "debugmode": True}
+    assert command("account", "config", "--json").answer == written.answer
+
+
+def test_a_blank_setting_is_refused_with_what_would_be_right(command: Command) -> None:
+    before = command("account", "config", "--json").answer
+    refused = command("account", "config", "--default-sender", "", "--yes")
+
+    assert refused.exit == 2
+    assert "blank" in refused.sentence
+    assert command("account", "config", "--json").answer == before
+
+
+def test_the_ledger_holds_both_counts_side_by_side(command: Command, campaign: int) -> None:
+    days = command("ledger", "--json").answer
+
+    assert len(days) == 3
+    assert sum(day["ours"]["messages"] for day in days) == 5
+    assert all(day["difference"] == {"messages": 0, "parts": 0, "cost_rial": 0} for day in days)
+    assert command("ledger").out.count("\n") == 4
+
+
+def test_a_ledger_that_is_only_read_asks_nobody(command: Command, campaign: int, sandbox: Sandbox) -> None:
+    assert command("ledger", "--stored").out == "no day was counted yet\n"
+    assert "sms/countoutbox" not in sandbox.summary()["requests"]
+
+
+def test_one_persons_messages_are_told_without_their_number(command: Command, campaign: int) -> None:
+    person = numbers(1)[0]
+    found = command("number", f"+98{person[1:]}", "--ask", "--json")
+    said = command("number", person, "--ask")
+
+    assert [each["campaign_id"] for each in found.answer["received"]] == [campaign]
+    assert len(found.answer["gateway"]) == 1
+    assert "1 messages of ours" in said.out
+    assert person not in found.out + said.out
+    assert command("number", "12").exit == 2
+
+
+def test_the_outbox_is_told_apart_and_says_what_to_do_where_it_may_not_be_read(
+    command: Command, campaign: int, sandbox: Sandbox
+) -> None:
+    refused = command("outbox")
+    sandbox.turn(ip_registered=True)
+    day, latest = command("outbox"), command("outbox", "--latest", 3, "--json")
+
+    assert refused.exit == 1
+    assert "security settings" in refused.sentence
+    assert "5 messages, 0 of them not ours" in day.out
+    assert latest.out.count(f'"campaign_id":{campaign}') == 3
+    assert command("outbox", "--foreign").out == "5 messages, 0 of them not ours\n"
+    assert numbers(1)[0] not in day.out + latest.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--latest", 5, "--day", "2026-12-01"), "contradict"),
+        (("--day", "tomorrow"), "such as 2026-12-01"),
+        (("--day", "2999-01-01"), "still to come"),
+        (("--day", "2020-01-01"), "three days"),
+    ],
+)
+def test_a_day_that_cannot_be_shown_is_said(command: Command, arguments: tuple[str, ...], says: str) -> None:
+    refused = command("outbox", *arguments)
+    assert refused.exit == 2
+    assert says in refused.sentence

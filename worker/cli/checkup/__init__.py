@@ -1,0 +1,38 @@
+"""What a doctor looks at, from the ground up: what stands on a thing that is missing is not looked at.
+
+Every finding is a sentence, and where something is wrong, what to do about it.
+
+    finding  how it is told
+    house    settings, database, and what the tables say of the house
+    servers  the broker, the pace in it, and the workers behind it
+    gateway  the gateway: its answer, the account, its clock
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from campaigns.errors import CampaignsError
+from worker import wiring
+from worker.cli.checkup import gateway, house, servers
+from worker.cli.checkup.finding import Finding, Level
+
+__all__ = ["Finding", "Level", "examine"]
+
+
+def examine() -> Iterator[Finding]:
+    """Everything there is to look at, one finding after the other."""
+    try:
+        chosen = wiring.settings()
+        where = wiring.places()
+    except CampaignsError as why:
+        yield Finding("settings", Level.BAD, str(why), "correct the setting; `campaigns settings` lists them all")
+        return
+    yield from house.settings(chosen)
+    yield from house.database()
+    broker = servers.broker(where.broker_url)
+    yield broker
+    if broker.level is Level.OK:
+        yield servers.pace()
+        yield from servers.workers()
+        yield from gateway.findings()

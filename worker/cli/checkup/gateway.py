@@ -1,0 +1,63 @@
+"""The gateway: its answer, the account behind the key, its clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from campaigns import account
+from campaigns.errors import CampaignsError, GatewayError
+from campaigns.kavenegar.gateway import Gateway
+from campaigns.kavenegar.records import AccountConfig
+from worker import wiring
+from worker.cli.checkup.finding import Finding, Level
+from worker.cli.words import duration
+
+CLOCK_MAY_BE_OFF_S: Final = 60
+
+
+def findings() -> Iterator[Finding]:
+    """Whether it answers, how the account stands, and whether its clock is ours."""
+    try:
+        house = wiring.house()
+        credit, config = account.credit(house), account.settings(house)
+    except (GatewayError, CampaignsError) as why:
+        yield Finding("gateway", Level.BAD, str(why), "correct the key or the address, or wait until it is back")
+        return
+    yield Finding("gateway", Level.OK, f"{wiring.places().base_url} answers and takes the key")
+    yield _credit(credit.remaincredit, account.low_credit(house, config.mincreditalarm))
+    yield _debug_mode(config)
+    yield from _clock(house.gateway)
+
+
+def _credit(rial: int, low_rial: int) -> Finding:
+    says = f"{rial:,} rial are left"
+    if rial < low_rial:
+        return Finding("credit", Level.WARN, says, "top up before it stops: 418 puts the whole account on hold")
+    return Finding("credit", Level.OK, says)
+
+
+def _debug_mode(config: AccountConfig) -> Finding:
+    if not config.debugmode:
+        return Finding("debug mode", Level.OK, "it is off: what is sent is sent")
+    do = "`campaigns account config --debug-mode off` ends that"
+    return Finding("debug mode", Level.BAD, "the account is in DEBUG MODE: nothing is sent to anybody", do)
+
+
+def _clock(gateway: Gateway) -> Iterator[Finding]:
+    try:
+        theirs = gateway.getdate().unixtime
+    except GatewayError as why:
+        yield Finding("clock", Level.WARN, f"the gateway's could not be read: {why}")
+        return
+    off_s = abs(time.time() - theirs)
+    if off_s > CLOCK_MAY_BE_OFF_S:
+        yield Finding(
+            "clock",
+            Level.WARN,
+            f"ours and the gateway's are {duration(off_s)} apart",
+            "set this machine's clock by NTP",
+        )
+    else:
+        yield Finding("clock", Level.OK, f"ours and the gateway's are {off_s:.0f} s apart")

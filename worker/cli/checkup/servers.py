@@ -1,0 +1,63 @@
+"""The broker, the pace in it, and the workers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from campaigns.errors import CampaignsError
+from campaigns.kavenegar.throttle import connect
+from worker import wiring
+from worker.cli.checkup.finding import Finding, Level
+from worker.cli.pace import how_found, pause
+from worker.logs import redact
+
+WORKERS_ANSWER_WITHIN_S: Final = 1.0
+
+
+def broker(url: str | None) -> Finding:
+    """Whether it answers."""
+    if url is None:
+        return Finding("broker", Level.BAD, "BROKER_URL is not set", "set it to a Redis or a Valkey")
+    try:
+        with connect(url) as client:
+            client.ping()
+    except RedisError as why:
+        said = redact(str(why).partition("\n")[0])
+        return Finding("broker", Level.BAD, f"it does not answer: {said}", "start it, or correct BROKER_URL")
+    return Finding("broker", Level.OK, "it answers")
+
+
+def pace() -> Finding:
+    """How fast the gateway is called now."""
+    try:
+        view = wiring.pace().view()
+    except CampaignsError as why:
+        return Finding("pace", Level.BAD, str(why), "correct BROKER_URL, and KAVENEGAR_API_KEY or PACE_NAME")
+    if paused := pause(view):
+        do = "nothing: calls go on by themselves, slower; `campaigns pace --watch` shows how"
+        return Finding("pace", Level.WARN, f"all calls pause {paused}", do)
+    return Finding("pace", Level.OK, f"{view.rate:.2f} calls a second, {how_found(view)}")
+
+
+def workers() -> Iterator[Finding]:
+    """Who answers, and which queues nobody serves."""
+    from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
+
+    do = "start workers for the queues send, otp, poll and maint: see the Procfile"
+    try:
+        inspect = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S)
+        queues = inspect.active_queues() or {}
+    except BrokerError as why:
+        yield Finding("workers", Level.BAD, f"they cannot be asked: {redact(str(why))}", do)
+        return
+    if not queues:
+        yield Finding("workers", Level.BAD, f"none answered within {WORKERS_ANSWER_WITHIN_S:.0f} s", do)
+        return
+    yield Finding("workers", Level.OK, f"{len(queues)} answer: {', '.join(sorted(queues))}")
+    served = {queue["name"] for each in queues.values() for queue in each}
+    if missing := {"send", "poll", "maint"} - served:
+        yield Finding("queues", Level.BAD, f"nobody serves {', '.join(sorted(missing))}", do)

@@ -1,0 +1,170 @@
+"""number, outbox: what one person got, and what the gateway itself says was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from campaigns import BadInput, outbox
+from campaigns.kavenegar.codes import STATUSES
+from campaigns.kavenegar.records import ReceptorStatus
+from campaigns.ledger import DEEPEST
+from campaigns.outbox import Left
+from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.phone import mask, normalise
+from campaigns.store import people
+from campaigns.store.people import Received, Wrote
+from worker import wiring
+from worker.cli import options, words
+from worker.cli.words import tell
+
+
+def _day(_: click.Context, parameter: click.Parameter, typed: str | None) -> datetime | None:
+    """The first moment of a day of Tehran."""
+    if typed is None:
+        return None
+    try:
+        return datetime.strptime(typed.strip(), "%Y-%m-%d").replace(tzinfo=TEHRAN)
+    except ValueError:
+        raise BadInput(f"--{parameter.name}: {typed!r} is no day such as 2026-12-01") from None
+
+
+@click.command(name="number")
+@click.argument("number")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many.")
+@click.option("--ask", is_flag=True, help="Ask the gateway, too, what it sent to this number.")
+@click.option("--day", callback=_day, metavar="DAY", help="The day to ask about, as 2026-12-01; today if left out.")
+@click.option("--texts", is_flag=True, help="Show what they wrote.")
+@options.as_json
+def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: bool, as_json: bool) -> None:
+    """Tell what one person got from us, and what they wrote."""
+    mobile = normalise(number)
+    with wiring.engine().connect() as connection:
+        received = people.received(connection, mobile, limit=limit)
+        wrote = people.wrote(connection, mobile, limit=limit)
+    since = day or datetime.now(TEHRAN).replace(hour=0, minute=0, second=0, microsecond=0)
+    told = outbox.asked_about(wiring.house(), mobile, start=since) if ask else None
+    if as_json:
+        tell(
+            {
+                "number": mask(mobile),
+                "received": [asdict(each) for each in received],
+                "wrote": [_wrote_answer(each, texts=texts) for each in wrote],
+                "gateway": None if told is None else [_told_answer(each) for each in told],
+            }
+        )
+        return
+    words.say(f"{mask(mobile)}: {len(received):,} messages of ours, {len(wrote):,} of theirs")
+    _say_received(received)
+    _say_wrote(wrote, texts=texts)
+    if told is not None:
+        _say_told(told, since)
+
+
+def _wrote_answer(each: Wrote, *, texts: bool) -> dict[str, object]:
+    answer = asdict(each)
+    if not texts:
+        del answer["text"]
+    return answer
+
+
+def _told_answer(each: ReceptorStatus) -> dict[str, object]:
+    return {"message_id": each.messageid, "status": each.status}
+
+
+def _say_received(received: Sequence[Received]) -> None:
+    if received:
+        words.table(
+            ("campaign", "", "kind", "state", "status", "left at", "settled at", "rial"),
+            [
+                (each.campaign_id, each.campaign, each.kind, each.state, each.status, each.accepted_at,
+                 each.settled_at, each.cost_rial)
+                for each in received
+            ],
+            right=("campaign", "status", "rial"),
+        )  # fmt: skip
+
+
+def _say_wrote(wrote: Sequence[Wrote], *, texts: bool) -> None:
+    if wrote:
+        words.table(
+            ("received at", "line", "about campaign", "text"),
+            [(each.received_at, each.line, each.campaign_id, each.text if texts else "(--texts)") for each in wrote],
+        )
+
+
+def _say_told(told: Sequence[ReceptorStatus], since: datetime) -> None:
+    words.say(f"the gateway names {len(told):,} messages of the day that began at {words.moment(since)}")
+    if told:
+        words.table(
+            ("message id", "status", ""),
+            [(str(each.messageid), each.status, _meaning(each.status)) for each in told],
+            right=("status",),
+        )
+
+
+def _meaning(status: int) -> str:
+    return STATUSES[status].meaning if status in STATUSES else "undocumented"
+
+
+@click.command(name="outbox")
+@click.option("--latest", type=click.IntRange(1, 200), metavar="N", help="The newest N instead of a day.")
+@click.option("--day", callback=_day, metavar="DAY", help="A day, as 2026-12-01; today if left out.")
+@click.option("--sender", metavar="LINE", help="Only what this line sent.")
+@click.option("--foreign", is_flag=True, help="Only what is not ours.")
+@options.as_json
+def outbox_(*, latest: int | None, day: datetime | None, sender: str | None, foreign: bool, as_json: bool) -> None:
+    """Tell what the gateway says has left the account, and which of it is ours.
+
+    It looks three days back, and answers only where our IP address is registered in the panel. With --json a line
+    for each message.
+    """
+    if latest is not None and day is not None:
+        raise BadInput("--latest and --day contradict each other: use one of them")
+    house = wiring.house()
+    if latest is not None:
+        found = iter(outbox.latest(house, count=latest, sender=sender))
+    else:
+        start, end = _span(day)
+        found = outbox.between(house, start, end, sender=sender)
+    ours = others = 0
+    for each in found:
+        ours, others = ours + (each.campaign_id is not None), others + (each.campaign_id is None)
+        if not (foreign and each.campaign_id is not None):
+            words.tell_line(_left_answer(each)) if as_json else _say_left(each)
+    if not as_json:
+        words.say(f"{ours + others:,} messages, {others:,} of them not ours")
+
+
+def _span(day: datetime | None) -> tuple[datetime, datetime]:
+    """A day of Tehran, as far as it and the gateway's three days go."""
+    now = datetime.now(UTC)
+    start = day or now.astimezone(TEHRAN).replace(hour=0, minute=0, second=0, microsecond=0)
+    if start > now:
+        raise BadInput(f"--day: {start:%Y-%m-%d} is still to come")
+    if start < now - DEEPEST:
+        raise BadInput(f"--day: {start:%Y-%m-%d} is more than three days ago, which the gateway does not show")
+    return start, min(start + timedelta(days=1) - timedelta(seconds=1), now)
+
+
+def _left_answer(each: Left) -> dict[str, object]:
+    message = each.message
+    return {
+        "message_id": message.messageid,
+        "campaign_id": each.campaign_id,
+        "number": mask(message.receptor),
+        "sender": message.sender,
+        "status": message.status,
+        "cost_rial": message.cost,
+        "at": datetime.fromtimestamp(message.date, UTC),
+    }
+
+
+def _say_left(each: Left) -> None:
+    message = each.message
+    whose = "not ours" if each.campaign_id is None else f"campaign {each.campaign_id}"
+    at = words.moment(datetime.fromtimestamp(message.date, UTC))
+    words.say(f"{at}  {mask(message.receptor):<11}  {message.sender:<10}  {_meaning(message.status)}, {whose}")
