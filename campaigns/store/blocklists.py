@@ -1,0 +1,281 @@
+"""The gateway's block lists, a line at a time: what they say, what they lack, and how far each is synchronised.
+
+One worker works on a line at a time. Every page and every chunk is a commit of its own that also moves the lease on;
+who has lost the lease writes nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from campaigns.rules.suppression import BLOCKED_BY_SERVICE, NOT_WRITTEN, REMOVABLE, Reason, of_blockreason
+from campaigns.store import suppressions
+from campaigns.store.suppressions import New
+
+WHOLE_EVERY: Final = timedelta(days=1)
+"""How often a list is gone through from its beginning; in between, only what is new is asked for."""
+OVERLAP: Final = timedelta(hours=6)
+"""How far back what is new begins: the gateway's clock is not ours, and its time zone may not be what it says."""
+STALE_AFTER: Final = timedelta(hours=1)
+"""When a pull that stopped half-way begins anew: its pages have moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A line that is ours until its lease ends. Its pull goes on at `page`, of what was blocked since `since`.
+
+    Where the turn before came to the end of the list, and to no end of its own, `page` and `began_at` are None.
+    """
+
+    line: str
+    owner: UUID
+    page: int | None
+    began_at: datetime | None
+    since: datetime | None  # None: the whole list
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A number on a line's list; `reason` is the gateway's, `blocked_at` None where it does not tell when."""
+
+    number: str = field(repr=False)
+    reason: int
+    blocked_at: datetime | None
+
+
+# ── whose turn it is ──
+
+# Which lines do we know: those that are pulled, and those that campaigns were sent from?
+_LINES: Final = text("SELECT line FROM sms.lines UNION SELECT sender FROM sms.campaigns WHERE sender <> '' ORDER BY 1")
+
+
+def lines(connection: Connection) -> list[str]:
+    """Every line that we know of."""
+    return list(connection.execute(_LINES).scalars())
+
+
+# A line that is new here is due at once.
+_NOTE: Final = text("""
+    INSERT INTO sms.blocklists (line, due_at) SELECT line, :now FROM unnest(CAST(:lines AS text[])) AS line
+  ORDER BY line ON CONFLICT (line) DO NOTHING
+""")
+# Which of these lines are due?
+_DUE: Final = text("""
+    SELECT line FROM sms.blocklists WHERE line = ANY (CAST(:lines AS text[])) AND due_at <= :now ORDER BY due_at, line
+""")
+
+
+def due(connection: Connection, *, now: datetime) -> list[str]:
+    """The lines whose lists are to be synchronised now."""
+    known = {"lines": lines(connection), "now": now}
+    connection.execute(_NOTE, known)
+    return list(connection.execute(_DUE, known).scalars())
+
+
+# Does nobody work on this line? Then it is ours until the lease ends. Its pull goes on, or begins anew; one that came
+# to its end in a turn that did not is not made again.
+_CLAIM: Final = text("""
+    WITH free AS (
+        SELECT line, page IS NOT NULL AND began_at > :stale AS goes_on,
+               page IS NULL AND complete_to > :stale AND (synced_at IS NULL OR synced_at < complete_to) AS pulled,
+               CASE WHEN whole_at > :whole THEN complete_to - CAST(:overlap AS interval) END AS newest
+          FROM sms.blocklists
+         WHERE line = :line AND (due_at <= :now OR (lease_owner IS NULL AND :at_once)) FOR UPDATE
+    )
+    UPDATE sms.blocklists AS mine
+       SET lease_owner = :owner, due_at = :lease_ends,
+           page = CASE WHEN goes_on OR pulled THEN page ELSE 1 END,
+           began_at = CASE WHEN goes_on OR pulled THEN began_at ELSE :now END,
+           since = CASE WHEN goes_on THEN since ELSE newest END
+      FROM free WHERE mine.line = free.line
+ RETURNING mine.line, mine.lease_owner AS owner, mine.page, mine.began_at, mine.since
+""")
+
+
+def claim(
+    connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, at_once: bool = False
+) -> Turn | None:
+    """The line, to be synchronised now; None while somebody else does, or, unless `at_once`, before it is due."""
+    connection.execute(_NOTE, {"lines": [line], "now": now})
+    row = connection.execute(
+        _CLAIM,
+        {
+            "line": line,
+            "owner": owner,
+            "now": now,
+            "lease_ends": now + lease,
+            "stale": now - STALE_AFTER,
+            "whole": now - WHOLE_EVERY,
+            "overlap": OVERLAP,
+            "at_once": at_once,
+        },
+    ).one_or_none()
+    return None if row is None else Turn(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
+
+
+# Is it still our turn? Then it lasts longer.
+_STAY: Final = text("UPDATE sms.blocklists SET due_at = :lease_ends WHERE line = :line AND lease_owner = :owner")
+
+
+def stay(connection: Connection, turn: Turn, *, lease_ends: datetime) -> bool:
+    """Move the lease on; False when it is somebody else's turn by now."""
+    holder = {"line": turn.line, "owner": turn.owner}
+    return bool(connection.execute(_STAY, {**holder, "lease_ends": lease_ends}).rowcount)
+
+
+# Our turn is over; with nothing left to do, the line is synchronised.
+_LEAVE: Final = text("""
+    UPDATE sms.blocklists
+       SET lease_owner = NULL, due_at = :due_at, trouble = :trouble,
+           synced_at = CASE WHEN :whole THEN :now ELSE synced_at END
+     WHERE line = :line AND lease_owner = :owner
+""")
+
+
+def leave(
+    connection: Connection, turn: Turn, *, due_at: datetime, trouble: str | None, whole: bool, now: datetime
+) -> None:
+    """The turn is over, and `whole` if nothing was left to do; the next is at `due_at`."""
+    ending = {"due_at": due_at, "trouble": trouble, "whole": whole, "now": now}
+    connection.execute(_LEAVE, {"line": turn.line, "owner": turn.owner, **ending})
+
+
+# ── from the gateway to us ──
+
+_LISTED: Final = """
+    unnest(CAST(:numbers AS text[]), CAST(:reasons AS smallint[]), CAST(:blocked_ats AS timestamptz[]))
+        AS listed (number, reason, blocked_at)
+"""
+
+# Who on this page is not suppressed yet? An entry that a person lifted is news again only if it was made after that.
+_NEWS: Final = text(f"""
+    SELECT listed.number, listed.reason
+      FROM {_LISTED}
+      LEFT JOIN sms.suppressions AS known ON known.number = listed.number
+      LEFT JOIN sms.blocked AS seen ON seen.line = :line AND seen.number = listed.number
+     WHERE known.number IS NULL OR (known.lifted_at IS NULL AND known.reason = '{Reason.UNREACHABLE}')
+        OR (seen.number IS NULL AND known.lifted_at < coalesce(listed.blocked_at, :now))
+        OR (listed.blocked_at > coalesce(seen.blocked_at, '-infinity') AND listed.blocked_at > known.lifted_at)
+""")
+# What does the list say of them now?
+_SEE: Final = text(f"""
+    INSERT INTO sms.blocked AS known (line, number, reason, blocked_at, seen_at)
+    SELECT :line, number, reason, blocked_at, :now FROM {_LISTED} ORDER BY number
+        ON CONFLICT (line, number) DO UPDATE
+       SET reason = excluded.reason, blocked_at = coalesce(excluded.blocked_at, known.blocked_at), seen_at = :now
+""")
+
+
+def see(connection: Connection, turn: Turn, page: Sequence[Blocked], *, now: datetime) -> int:
+    """Keep what a page of a line's list says, and suppress who stands on it; how many numbers are new to us."""
+    found = {each.number: each for each in page}.values()
+    listed = {
+        "line": turn.line,
+        "numbers": [each.number for each in found],
+        "reasons": [each.reason for each in found],
+        "blocked_ats": [each.blocked_at for each in found],
+        "now": now,
+    }
+    source = f"the list of line {turn.line}"
+    news = [New(row.number, of_blockreason(row.reason), source) for row in connection.execute(_NEWS, listed)]
+    connection.execute(_SEE, listed)
+    return suppressions.add_each(connection, news, now=now)
+
+
+def turn_page(connection: Connection, turn: Turn, *, page: int) -> None:
+    """The page before is kept; the pull goes on at this one."""
+    connection.execute(text("UPDATE sms.blocklists SET page = :page WHERE line = :line"), {**_of(turn), "page": page})
+
+
+# What a whole list did not show any more is off it.
+_FORGET: Final = text("DELETE FROM sms.blocked WHERE line = :line AND seen_at < :began_at")
+# The list is gone through.
+_DONE: Final = text("""
+    UPDATE sms.blocklists
+       SET page = NULL, began_at = NULL, since = NULL, complete_to = :began_at,
+           whole_at = CASE WHEN :whole THEN :began_at ELSE whole_at END
+     WHERE line = :line
+""")
+
+
+def complete(connection: Connection, turn: Turn) -> None:
+    """The last page is kept. Who is no longer on the list stays suppressed here until a person lifts it."""
+    whole = turn.since is None
+    if whole:
+        connection.execute(_FORGET, {**_of(turn), "began_at": turn.began_at})
+    connection.execute(_DONE, {**_of(turn), "began_at": turn.began_at, "whole": whole})
+
+
+def _of(turn: Turn) -> dict[str, str]:
+    return {"line": turn.line}
+
+
+# ── from us to the gateway ──
+
+_NOT_OURS: Final = ", ".join(f"'{reason}'" for reason in NOT_WRITTEN)
+
+# Whom does the line's list lack?
+_LACKS: Final = text(f"""
+    SELECT number FROM sms.suppressions AS ours
+     WHERE lifted_at IS NULL AND reason NOT IN ({_NOT_OURS}) AND number > :after AND number ~ '^09[0-9]{{9}}$'
+       AND NOT EXISTS (SELECT FROM sms.blocked WHERE line = :line AND blocked.number = ours.number)
+  ORDER BY number LIMIT :most
+""")
+# What the gateway has taken is on the list since now. Why those stood there that did before, the whole list tells.
+_ADDED: Final = text("""
+    INSERT INTO sms.blocked (line, number, reason, blocked_at, seen_at)
+    SELECT :line, number, :reason, CAST(:now AS timestamptz), :now FROM unnest(CAST(:numbers AS text[])) AS number
+  ORDER BY number ON CONFLICT (line, number) DO NOTHING
+""")
+
+
+def lacks(connection: Connection, line: str, *, after: str, most: int) -> list[str]:
+    """The next numbers that we suppressed and that a line's list has not, in order, from behind `after`."""
+    return list(connection.execute(_LACKS, {"line": line, "after": after, "most": most}).scalars())
+
+
+def added(connection: Connection, line: str, numbers: Sequence[str], *, now: datetime) -> None:
+    """These stand on the line's list now."""
+    written = {"line": line, "numbers": list(numbers), "reason": BLOCKED_BY_SERVICE, "now": now}
+    connection.execute(_ADDED, written)
+
+
+# Whom has a person lifted, whom the list still holds for a reason that may be removed?
+_HOLDS: Final = text(f"""
+    SELECT held.number
+      FROM sms.blocked AS held JOIN sms.suppressions AS ours ON ours.number = held.number
+     WHERE held.line = :line AND held.number > :after AND ours.lifted_at IS NOT NULL
+       AND held.reason IN ({", ".join(map(str, REMOVABLE))})
+  ORDER BY held.number LIMIT :most
+""")
+
+
+def holds(connection: Connection, line: str, *, after: str, most: int) -> list[str]:
+    """The next numbers that were lifted and that a line's list holds, in order, from behind `after`."""
+    return list(connection.execute(_HOLDS, {"line": line, "after": after, "most": most}).scalars())
+
+
+def removed(connection: Connection, line: str, numbers: Sequence[str]) -> None:
+    """These are off the line's list now."""
+    connection.execute(
+        text("DELETE FROM sms.blocked WHERE line = :line AND number = ANY (CAST(:numbers AS text[]))"),
+        {"line": line, "numbers": list(numbers)},
+    )
+
+
+# On which lines' lists did this number stand when they were last looked at?
+_SEEN_ON: Final = text("""
+    SELECT line, reason, blocked_at FROM sms.blocked WHERE line = ANY (CAST(:lines AS text[])) AND number = :number
+""")
+
+
+def seen_on(connection: Connection, number: str, *, lines: Sequence[str]) -> dict[str, Blocked]:
+    """What the lists of these lines said of a number, by line."""
+    rows = connection.execute(_SEEN_ON, {"lines": list(lines), "number": number})
+    return {row.line: Blocked(number, row.reason, row.blocked_at) for row in rows}

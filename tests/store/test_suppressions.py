@@ -1,0 +1,269 @@
+"""One list, fed from everywhere: by people and lists, and by verdicts in the commit that writes them down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, text
+
+from campaigns.rules.states import MessageState
+from campaigns.rules.suppression import Reason
+from campaigns.store import messages, suppressions
+from campaigns.store.records import Fact
+from campaigns.store.suppressions import Suppression
+from tests.store.given import NOW, accepted, facts, gateway_id
+from tests.waiting import PATIENCE_S, until_somebody_waits
+
+M = MessageState
+LATER = NOW + timedelta(days=3)
+ALI, ZAHRA = "09120000001", "09120000002"
+
+
+def add(connection: Connection, *numbers: str, reason: str = Reason.OPTED_OUT, now: datetime = NOW) -> int:
+    return suppressions.add(connection, numbers, reason=reason, source="a test", now=now)
+
+
+def about(connection: Connection, number: str) -> Suppression:
+    return suppressions.about(connection, [number])[number]
+
+
+def reasons(engine: Engine) -> dict[str, str]:
+    """Who is suppressed, and why."""
+    with engine.connect() as connection:
+        return {each.number: each.reason for each in suppressions.newest(connection, limit=1000)}
+
+
+# ── by people and lists ──
+
+
+def test_a_number_is_new_once_and_keeps_its_first_reason(connection: Connection) -> None:
+    assert add(connection, ALI, ZAHRA, ALI) == 2
+    assert add(connection, ALI, reason=Reason.BY_HAND, now=LATER) == 0
+    assert about(connection, ALI) == Suppression(ALI, Reason.OPTED_OUT, "a test", NOW, None)
+    assert add(connection) == 0
+
+
+def test_a_lifted_number_stays_known_and_can_be_suppressed_anew(connection: Connection) -> None:
+    add(connection, ALI)
+    assert suppressions.lift(connection, [ALI, ZAHRA], now=LATER) == 1
+    assert suppressions.lift(connection, [ALI], now=LATER) == 0
+    assert about(connection, ALI).lifted_at == LATER
+    assert suppressions.newest(connection) == []
+    assert list(suppressions.in_pages(connection)) == []
+
+    again = LATER + timedelta(hours=1)
+    assert add(connection, ALI, reason=Reason.BLOCKED, now=again) == 1
+    assert about(connection, ALI) == Suppression(ALI, Reason.BLOCKED, "a test", again, None)
+
+
+def test_somebody_who_could_not_be_reached_is_told_from_somebody_who_wants_nothing(connection: Connection) -> None:
+    add(connection, ALI, reason=Reason.UNREACHABLE)
+    assert add(connection, ALI, reason=Reason.UNREACHABLE, now=LATER) == 0
+    assert add(connection, ALI, reason=Reason.OPTED_OUT, now=LATER) == 1
+    assert add(connection, ALI, reason=Reason.UNREACHABLE, now=LATER) == 0
+    assert about(connection, ALI).reason == Reason.OPTED_OUT
+
+
+def test_the_list_is_read_newest_first_by_reason_and_since_a_moment(connection: Connection) -> None:
+    add(connection, ALI)
+    add(connection, ZAHRA, reason="moved abroad", now=LATER)
+
+    def numbers(found: Sequence[Suppression]) -> list[str]:
+        return [each.number for each in found]
+
+    assert numbers(suppressions.newest(connection)) == [ZAHRA, ALI]
+    assert numbers(suppressions.newest(connection, reason="moved abroad")) == [ZAHRA]
+    assert numbers(suppressions.newest(connection, since=LATER)) == [ZAHRA]
+    assert numbers(suppressions.newest(connection, limit=1)) == [ZAHRA]
+    assert [numbers(page) for page in suppressions.in_pages(connection, size=1)] == [[ALI], [ZAHRA]]
+
+
+def test_who_add_the_same_numbers_at_once_in_other_orders_do_not_lock_each_other_out(engine: Engine) -> None:
+    start = threading.Barrier(2)
+
+    def write(numbers: list[str]) -> int:
+        start.wait(timeout=PATIENCE_S)
+        with engine.begin() as connection:
+            return add(connection, *numbers)
+
+    with ThreadPoolExecutor(2) as pool:
+        for prefix in range(910, 915):
+            both = [f"0{prefix}{place:07d}" for place in range(3000)]
+            assert sum(pool.map(write, (both, both[::-1]))) == 3000
+
+
+# ── by verdicts ──
+
+
+def sent_to_all(engine: Engine, campaigns: int, *, recipients: int = 3) -> list[list[int]]:
+    """Campaigns to the same recipients, accepted one after the other; the message ids of each, in order."""
+    found = [accepted(engine, recipients, now=NOW + timedelta(days=day)) for day in range(campaigns)]
+    with engine.connect() as connection:
+        ids = text("SELECT id FROM sms.messages WHERE campaign_id = :id ORDER BY id")
+        return [list(connection.execute(ids, {"id": campaign}).scalars()) for campaign in found]
+
+
+def tell(
+    engine: Engine, message_id: int, state: MessageState, status: int, *, at: datetime = LATER, after: int = 3
+) -> int:
+    """A verdict, written down as a poll does; how many messages moved."""
+    with engine.begin() as connection:
+        return messages.merge(connection, facts([message_id], state, status), now=at, suppress_after=after)
+
+
+def test_whoever_blocked_us_is_suppressed_with_the_verdict(engine: Engine) -> None:
+    ((first, second, _),) = sent_to_all(engine, 1)
+    with engine.begin() as connection:
+        told = [*facts([first], M.BLOCKED, 14), *facts([second], M.DELIVERED, 10)]
+        messages.merge(connection, told, now=LATER)  # whatever counts as unreachable
+    assert reasons(engine) == {ALI: Reason.BLOCKED}
+    with engine.connect() as connection:
+        assert about(connection, ALI).source == f"status 14 of message {first}"
+        assert about(connection, ALI).created_at == LATER
+
+
+def test_a_verdict_and_its_suppression_are_one_commit(engine: Engine) -> None:
+    ((first, *_),) = sent_to_all(engine, 1)
+    with engine.connect() as connection, connection.begin() as transaction:
+        messages.merge(connection, facts([first], M.BLOCKED, 14), now=LATER)
+        transaction.rollback()
+    assert reasons(engine) == {}
+
+
+def test_the_third_message_in_a_row_that_did_not_arrive_suppresses_a_number(engine: Engine) -> None:
+    one, two, three = sent_to_all(engine, 3)
+    tell(engine, one[0], M.UNDELIVERED, 11)
+    tell(engine, two[0], M.FAILED, 6)
+    assert reasons(engine) == {}
+    tell(engine, three[0], M.UNDELIVERED, 11)
+    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+
+
+def test_a_message_that_arrived_in_between_begins_the_count_anew(engine: Engine) -> None:
+    one, two, three, four = sent_to_all(engine, 4)
+    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER)
+    tell(engine, two[0], M.DELIVERED, 10, at=LATER + timedelta(hours=1))
+    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2))
+    tell(engine, four[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3))
+    assert reasons(engine) == {}
+
+
+def test_a_message_that_arrived_in_the_end_does_not_count_as_lost(engine: Engine) -> None:
+    one, two, three = sent_to_all(engine, 3)
+    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER)
+    tell(engine, one[0], M.DELIVERED, 10, at=LATER + timedelta(minutes=1))
+    tell(engine, two[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2))
+    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3))
+    assert reasons(engine) == {}
+
+
+def test_what_expired_or_was_withdrawn_says_nothing_about_a_number(engine: Engine) -> None:
+    one, two, three, four = sent_to_all(engine, 4)
+    for hour, (message, state, status) in enumerate(
+        [(one, M.UNDELIVERED, 11), (two, M.EXPIRED, 4), (three, M.CANCELLED, 13), (four, M.UNDELIVERED, 11)]
+    ):
+        tell(engine, message[0], state, status, at=LATER + timedelta(hours=hour), after=3)
+    assert reasons(engine) == {}
+    tell(engine, one[1], M.UNDELIVERED, 11, after=2)
+    tell(engine, three[1], M.CANCELLED, 13, after=2)
+    tell(engine, two[1], M.FAILED, 6, after=2)
+    assert reasons(engine) == {ZAHRA: Reason.UNREACHABLE}
+
+
+def test_calls_that_nobody_answered_say_nothing_about_a_number(engine: Engine) -> None:
+    one, two, three = sent_to_all(engine, 3)
+    with engine.begin() as connection:
+        connection.execute(
+            text("""
+                UPDATE sms.campaigns SET kind = 'voice'
+                 WHERE id = (SELECT campaign_id FROM sms.messages WHERE id = :id)
+            """),
+            {"id": two[0]},
+        )
+    for message_ids in (one, two, three):
+        tell(engine, message_ids[0], M.UNDELIVERED, 11)
+    assert reasons(engine) == {}
+
+
+def test_where_there_is_no_limit_nobody_becomes_unreachable(engine: Engine) -> None:
+    for ids in sent_to_all(engine, 4):
+        tell(engine, ids[0], M.UNDELIVERED, 11, after=0)
+    assert reasons(engine) == {}
+
+
+def test_a_fact_that_moves_nothing_counts_nothing(engine: Engine) -> None:
+    one, two, three = sent_to_all(engine, 3)
+    tell(engine, one[0], M.UNDELIVERED, 11, after=0)
+    tell(engine, two[0], M.UNDELIVERED, 11, after=0)
+    tell(engine, three[0], M.UNDELIVERED, 11, after=0)
+    assert tell(engine, three[0], M.UNDELIVERED, 11, after=3) == 0
+    assert tell(engine, three[0], M.BLOCKED, 14, after=3) == 0  # undelivered becomes nothing but delivered
+    assert reasons(engine) == {}
+
+
+def test_a_later_delivery_lifts_nothing_by_itself(engine: Engine) -> None:
+    one, *_ = sent_to_all(engine, 1)
+    tell(engine, one[0], M.UNDELIVERED, 11, after=1)
+    tell(engine, one[0], M.DELIVERED, 10, after=1)
+    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+
+
+def test_after_a_person_lifted_a_number_only_what_comes_then_counts(engine: Engine) -> None:
+    one, two, three = sent_to_all(engine, 3)
+    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER, after=1)
+    with engine.begin() as connection:
+        suppressions.lift(connection, [ALI], now=LATER + timedelta(hours=1))
+    tell(engine, two[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2), after=2)
+    assert reasons(engine) == {}
+    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3), after=2)
+    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+
+
+def test_two_last_verdicts_at_the_same_moment_see_each_other(engine: Engine) -> None:
+    one, two = sent_to_all(engine, 2)
+
+    def late() -> int:
+        return tell(engine, two[0], M.UNDELIVERED, 11, after=2)
+
+    with ThreadPoolExecutor(1) as pool, engine.connect() as first:
+        with first.begin():
+            told = facts([one[0]], M.UNDELIVERED, 11)
+            assert messages.merge(first, told, now=LATER, suppress_after=2) == 1
+            waiting = pool.submit(late)
+            until_somebody_waits(engine)
+        assert waiting.result(timeout=PATIENCE_S) == 1
+    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+
+
+def test_many_polls_at_once_suppress_everybody_once_and_nobody_is_missed(engine: Engine) -> None:
+    """Three campaigns to sixty people, each told of in pages that overlap in people and not in messages."""
+    campaigns = sent_to_all(engine, 3, recipients=60)
+    pages = [ids[at : at + 20] for ids in campaigns for at in range(0, 60, 20)]
+
+    def write(page: list[int]) -> int:
+        told = [
+            Fact(id_, M.BLOCKED if id_ % 2 else M.FAILED, gateway_id(id_), 14 if id_ % 2 else 6) for id_ in page[::-1]
+        ]
+        with engine.begin() as connection:
+            return messages.merge(connection, told, now=LATER, suppress_after=3)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(write, pages)) == 180
+
+    found = reasons(engine)
+    assert len(found) == 60
+    blocked = sum(reason == Reason.BLOCKED for reason in found.values())
+    assert blocked + sum(reason == Reason.UNREACHABLE for reason in found.values()) == 60
+
+
+def test_a_campaigns_suppressed_are_counted_by_reason_even_after_they_were_lifted(engine: Engine) -> None:
+    with engine.begin() as connection:
+        add(connection, ALI, ZAHRA)
+        add(connection, "09120000003", reason="moved abroad")
+    campaign = accepted(engine, 5)
+    with engine.begin() as connection:
+        suppressions.lift(connection, [ALI], now=LATER)
+        assert suppressions.reasons(connection, campaign) == {Reason.OPTED_OUT: 2, "moved abroad": 1}
