@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import orjson
 
-from benchmarks import intake, memory, merge, path, tick
+from benchmarks import intake, memory, merge, otp, path, tick
 from benchmarks.bench import Bench, Unfinished, laid
 from benchmarks.figures import Table, as_dicts, medians, say, show
 from benchmarks.journey import Course
@@ -111,6 +111,15 @@ def _tick(runs: int, as_json: bool, stored: tuple[int, ...]) -> None:
 def _merge(runs: int, as_json: bool, messages: int, stored: int) -> None:
     """Writing down acceptances and verdicts, beside a bare UPDATE of the same rows."""
     run({"merge": partial(merge.measure, messages=messages, stored=stored)}, runs=runs, as_json=as_json)
+
+
+@main.command("otp")
+@_common
+@click.option("--codes", default=300, type=click.IntRange(20, 10_000), show_default=True)
+@click.option("--latency", default=0.0, type=float, show_default=True, help="Milliseconds the gateway takes.")
+def _otp(runs: int, as_json: bool, codes: int, latency: float) -> None:
+    """From the order of a one-time password to its acceptance, beside a bare POST of the same call."""
+    run({"otp": partial(otp.measure, codes=codes, latency_ms=latency)}, runs=runs, as_json=as_json)
 
 
 @main.command("pace")

@@ -1,0 +1,173 @@
+"""What of the one-time passwords is due: to be rung for, to lapse, to be asked about, to be followed by a call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.rules.splitting import POLL
+from campaigns.rules.states import OtpState
+from campaigns.store.otps import CALL_AT, ON_HOLD
+
+UNDELIVERED: Final = ("undelivered", "failed", "blocked", "cancelled")
+"""States in which an SMS surely reached nobody; `cancelled` is a problem in sending, for nobody withdraws a code."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtpFact:
+    """Where one stands at the gateway, and when it is asked about next; None when that is known for good."""
+
+    otp_id: int
+    state: OtpState
+    status: int | None
+    poll_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OtpAsked:
+    """One that is due to be asked about. `call_at` as in `OtpClaim`, None once no call will follow."""
+
+    otp_id: int
+    gateway_id: int
+    sent_at: datetime
+    expires_at: datetime
+    call_at: datetime | None
+
+
+# ── due ──
+
+# Which may leave now? One just ordered is left to its own ring until `since`.
+_DUE: Final = text(f"""
+    SELECT id FROM sms.otps
+     WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at > :now
+       AND (due_at > created_at OR due_at <= :since) AND NOT {ON_HOLD}
+  ORDER BY due_at LIMIT :most
+""")
+
+
+def due(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
+    """Those to ring for, the oldest first; of those just ordered, only what was ordered before `since`."""
+    return [row.id for row in connection.execute(_DUE, {"now": now, "since": since, "most": most})]
+
+
+# Whose sender died, or hung? The request may have left: nobody knows.
+_LAPSE: Final = text("""
+    WITH lapsed AS (
+        SELECT id FROM sms.otps WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'claimed'
+      ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms.otps AS otp SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
+      FROM lapsed WHERE otp.id = lapsed.id
+ RETURNING otp.id
+""")
+# Which have waited until they were worth nothing?
+_EXPIRE: Final = text("""
+    WITH late AS (
+        SELECT id FROM sms.otps
+         WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at <= :now
+      ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms.otps AS otp SET state = 'expired', tokens = NULL, settled_at = :now
+      FROM late WHERE otp.id = late.id
+ RETURNING otp.id
+""")
+
+
+def expire(connection: Connection, *, now: datetime) -> int:
+    """What has waited until it was worth nothing is not sent any more; how many."""
+    return len(connection.execute(_EXPIRE, {"now": now}).all())
+
+
+def lapse(connection: Connection, *, now: datetime) -> list[int]:
+    """Those whose outcome is unknown now, because whoever was sending them did not come back."""
+    return [row.id for row in connection.execute(_LAPSE, {"now": now})]
+
+
+# ── followed ──
+
+# Is any verdict due?
+_TO_FOLLOW: Final = text("SELECT EXISTS (SELECT FROM sms.otps WHERE poll_at <= :now)")
+
+
+def any_to_follow(connection: Connection, *, now: datetime) -> bool:
+    """Whether a verdict should be asked for."""
+    return bool(connection.execute(_TO_FOLLOW, {"now": now}).scalar_one())
+
+
+# Which verdicts are due? Whoever takes them has them until `lease_ends`; then they are due again.
+_ASK: Final = text(f"""
+    WITH due AS (
+        SELECT id FROM sms.otps WHERE poll_at <= :now ORDER BY poll_at LIMIT {POLL} FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms.otps AS otp SET poll_at = :lease_ends FROM due WHERE otp.id = due.id
+ RETURNING otp.id AS otp_id, gateway_id, sent_at, expires_at,
+           CASE WHEN tokens IS NOT NULL THEN {CALL_AT} END AS call_at
+""")
+
+
+def ask(connection: Connection, *, now: datetime, lease: timedelta) -> list[OtpAsked]:
+    """The next 500 to ask the gateway about."""
+    rows = connection.execute(_ASK, {"now": now, "lease_ends": now + lease}).mappings()
+    return [OtpAsked(**row) for row in rows]
+
+
+# What was said of these? A verdict is for good, but that undelivered may become delivered.
+_LEARN: Final = text("""
+    UPDATE sms.otps AS otp
+       SET state = CASE WHEN moves THEN fact.state ELSE otp.state END,
+           status = CASE WHEN moves OR otp.state = fact.state THEN coalesce(fact.status, otp.status)
+                         ELSE otp.status END,
+           settled_at = CASE WHEN moves THEN :now ELSE otp.settled_at END,
+           tokens = CASE WHEN moves AND fact.state = 'delivered' THEN NULL ELSE otp.tokens END,
+           poll_at = CASE WHEN otp.poll_at IS NULL THEN NULL ELSE fact.poll_at END
+      FROM (SELECT fact.*, otp.state = 'accepted' AND fact.state <> 'accepted'
+                   OR otp.state = 'undelivered' AND fact.state = 'delivered' AS moves
+              FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:statuses AS integer[]),
+                          CAST(:poll_ats AS timestamptz[])) AS fact (id, state, status, poll_at)
+              JOIN sms.otps AS otp USING (id)
+          ORDER BY id FOR UPDATE OF otp) AS fact
+     WHERE otp.id = fact.id
+ RETURNING moves
+""")
+
+
+def learn(connection: Connection, facts: Sequence[OtpFact], *, now: datetime) -> int:
+    """Write down what the gateway says, in whatever order it is heard; how many moved."""
+    values = {
+        "ids": [fact.otp_id for fact in facts],
+        "states": [fact.state.value for fact in facts],
+        "statuses": [fact.status for fact in facts],
+        "poll_ats": [fact.poll_at for fact in facts],
+    }
+    return sum(row.moves for row in connection.execute(_LEARN, {**values, "now": now}))
+
+
+# Which SMS has brought no good news in time, or bad news before? It is followed by a call with the same tokens, once,
+# and holds them no longer; where the code is worth nothing by now, nobody is called.
+_CALL: Final = text(f"""
+    WITH silent AS (
+        SELECT id, number, template, tokens, tag, expires_at FROM sms.otps
+         WHERE id = ANY (CAST(:ids AS bigint[])) AND tokens IS NOT NULL AND call_after_s IS NOT NULL
+           AND (state IN ({", ".join(f"'{state}'" for state in UNDELIVERED)})
+                OR state = 'accepted' AND least({CALL_AT}, expires_at) <= :now)
+      ORDER BY id FOR UPDATE
+    ), called AS (
+        INSERT INTO sms.otps (parent_id, kind, number, template, tokens, tag, state, created_at, due_at, expires_at)
+        SELECT id, 'call', number, template, tokens, tag, 'waiting', :now, :now, expires_at
+          FROM silent WHERE expires_at > :now
+            ON CONFLICT (parent_id) DO NOTHING
+     RETURNING id
+    ), erased AS (
+        UPDATE sms.otps AS otp SET tokens = NULL FROM silent WHERE otp.id = silent.id
+    )
+    SELECT id FROM called
+""")
+
+
+def call_instead(connection: Connection, otp_ids: Sequence[int], *, now: datetime) -> list[int]:
+    """The calls that follow these SMS now, to be sent like any other."""
+    return [row.id for row in connection.execute(_CALL, {"ids": list(otp_ids), "now": now})]

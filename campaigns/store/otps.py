@@ -1,0 +1,256 @@
+"""One-time passwords, from their order to the gateway's answer: each statement is guarded by the state it moves from.
+
+Tokens are erased in the same commit in which nobody needs them any more, and no record but a claim holds them. They
+and the number travel as `Secret`, so that an engine which shows its parameters does not show these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection, RowMapping, text
+
+from campaigns.errors import KeyConflict, NotFound
+from campaigns.rules.states import OtpState
+from campaigns.rules.tokens import Order, OtpKind, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Otp:
+    """A one-time password as its row stands. `code` is the gateway's, and `advice` what it means to an operator.
+
+    `call_id` and `call_state` are those of the call that followed; `parent_id`, of a call, is what it followed.
+    """
+
+    id: int
+    key: str | None = field(repr=False)  # the caller's own words: a number may stand in it
+    parent_id: int | None
+    kind: OtpKind
+    number: str = field(repr=False)
+    template: str
+    tag: str | None
+    state: OtpState
+    created_at: datetime
+    expires_at: datetime
+    sent_at: datetime | None
+    settled_at: datetime | None
+    gateway_id: int | None
+    status: int | None
+    cost_rial: int | None
+    code: int | None
+    call_id: int | None
+    call_state: OtpState | None
+    advice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtpClaim:
+    """One that is ours until its lease ends. `(owner, attempt)` is the fence for every decision about it."""
+
+    otp_id: int
+    owner: UUID
+    attempt: int
+    lease_ends: datetime
+    expires_at: datetime
+    sent_at: datetime
+    call_at: datetime | None  # when a call follows, if nothing good was heard by then
+    kind: OtpKind
+    number: str = field(repr=False)
+    template: str
+    tokens: dict[str, str] = field(repr=False)
+    tag: str | None
+
+
+# ── ordered and read ──
+
+# Is the key free? Then it is ordered; else somebody has ordered it before, or at this moment.
+_INSERT: Final = text("""
+    INSERT INTO sms.otps (client_key, kind, number, template, tokens, tag, call_after_s, state,
+                          created_at, due_at, expires_at)
+    VALUES (:key, :kind, :number, :template, CAST(:tokens AS jsonb), :tag, :call_after_s, 'waiting',
+            :now, :now, :expires_at)
+        ON CONFLICT (client_key) DO NOTHING
+ RETURNING id
+""")
+
+
+def order(connection: Connection, wish: Order, *, now: datetime) -> tuple[int, bool]:
+    """The id under the order's key, and whether it is a new one. Of two at once, the second waits for the first.
+
+    Raises: KeyConflict where the key belongs to another number, template or kind.
+    """
+    values = {
+        "key": wish.key,
+        "kind": wish.kind.value,
+        "number": wish.number,
+        "template": wish.template,
+        "tokens": Secret(orjson.dumps(dict(wish.tokens)).decode()),
+        "tag": wish.tag,
+        "call_after_s": wish.call_after_s,
+        "now": now,
+        "expires_at": now + wish.lifetime,
+    }
+    made = connection.execute(_INSERT, values).scalar_one_or_none()
+    if made is not None:
+        return int(made), True
+    found = by_key(connection, wish.key or "")
+    if (found.kind, found.number, found.template) != (wish.kind, wish.number, wish.template):
+        raise KeyConflict(
+            f"the key belongs to one-time password {found.id}, which has another number, template or kind: "
+            "use a new key for a new one"
+        )
+    return found.id, False
+
+
+_READ: Final = """
+    SELECT otp.id, otp.client_key AS key, otp.parent_id, otp.kind, otp.number, otp.template, otp.tag, otp.state,
+           otp.created_at, otp.expires_at, otp.sent_at, otp.settled_at, otp.gateway_id, otp.status, otp.cost_rial,
+           otp.code, call.id AS call_id, call.state AS call_state
+      FROM sms.otps AS otp LEFT JOIN sms.otps AS call ON call.parent_id = otp.id
+     WHERE {which}
+"""
+# How does this one stand, and the call that followed it?
+_BY_ID: Final = text(_READ.format(which="otp.id = :id"))
+# And the one under this key?
+_BY_KEY: Final = text(_READ.format(which="otp.client_key = :key"))
+
+
+def read(connection: Connection, otp_id: int) -> Otp:
+    """The one with this id. Raises: NotFound."""
+    row = connection.execute(_BY_ID, {"id": otp_id}).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"there is no one-time password {otp_id}")
+    return _otp(row)
+
+
+def by_key(connection: Connection, key: str) -> Otp:
+    """The one ordered under this key. Raises: NotFound."""
+    row = connection.execute(_BY_KEY, {"key": Secret(key)}).mappings().one_or_none()
+    if row is None:
+        raise NotFound("there is no one-time password under this key")
+    return _otp(row)
+
+
+def _otp(row: RowMapping) -> Otp:
+    called = None if row["call_state"] is None else OtpState(row["call_state"])
+    return Otp(**{**row, "kind": OtpKind(row["kind"]), "state": OtpState(row["state"]), "call_state": called})
+
+
+# ── on its way out ──
+
+ON_HOLD: Final = "EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL)"
+CALL_AT: Final = "sent_at + make_interval(secs => call_after_s)"
+
+# Does this one wait to be sent? Asked before a slot of the pace is spent: rings come late, and twice.
+_WAITS: Final = text(f"""
+    SELECT EXISTS (SELECT FROM sms.otps
+                    WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now) AND NOT {ON_HOLD}
+""")
+
+
+def waits(connection: Connection, otp_id: int, *, now: datetime) -> bool:
+    """Whether it may leave now. Only a claim decides; this keeps most of the vain rings away."""
+    return bool(connection.execute(_WAITS, {"id": otp_id, "now": now}).scalar_one())
+
+
+# Is this one due, still worth something, and may the account send? Then it is ours until the lease ends.
+_CLAIM: Final = text(f"""
+    UPDATE sms.otps
+       SET state = 'claimed', due_at = :lease_ends, lease_owner = :owner, attempt = attempt + 1, sent_at = :now
+     WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now AND NOT {ON_HOLD}
+ RETURNING id AS otp_id, lease_owner AS owner, attempt, due_at AS lease_ends, expires_at, sent_at,
+           {CALL_AT} AS call_at, kind, number, template, tokens, tag
+""")
+
+
+def claim(connection: Connection, otp_id: int, *, owner: UUID, now: datetime, lease: timedelta) -> OtpClaim | None:
+    """It, to be sent now; None when it is not due, expired, on hold, or somebody else's."""
+    times = {"now": now, "lease_ends": now + lease}
+    row = connection.execute(_CLAIM, {"id": otp_id, "owner": owner, **times}).mappings().one_or_none()
+    return None if row is None else OtpClaim(**{**row, "kind": OtpKind(row["kind"])})
+
+
+# Where no slot is to be had, and where nothing has left: it is due again, or is worth nothing by then.
+_PUT_OFF: Final = """
+    UPDATE sms.otps
+       SET state = CASE WHEN expires_at > :now THEN 'waiting' ELSE 'expired' END,
+           tokens = CASE WHEN expires_at > :now THEN tokens END,
+           settled_at = CASE WHEN expires_at <= :now THEN CAST(:now AS timestamptz) END,
+           due_at = least(CAST(:due_at AS timestamptz), expires_at), lease_owner = NULL, sent_at = NULL
+     WHERE id = :id AND {guard}
+"""
+# Nobody has claimed it.
+_POSTPONE: Final = text(_PUT_OFF.format(guard="state = 'waiting' AND due_at <= :now"))
+# Whoever has claimed it gives it back.
+_RELEASE: Final = text(_PUT_OFF.format(guard="state = 'claimed' AND lease_owner = :owner AND attempt = :attempt"))
+
+
+def postpone(connection: Connection, otp_id: int, *, due_at: datetime, now: datetime) -> bool:
+    """There is no room for it before `due_at`."""
+    return bool(connection.execute(_POSTPONE, {"id": otp_id, "due_at": due_at, "now": now}).rowcount)
+
+
+def release(connection: Connection, claim: OtpClaim, *, due_at: datetime, now: datetime) -> bool:
+    """Nothing left us: it waits again. False when somebody else has decided."""
+    values = {"id": claim.otp_id, "owner": claim.owner, "attempt": claim.attempt, "due_at": due_at, "now": now}
+    return bool(connection.execute(_RELEASE, values).rowcount)
+
+
+# What the gateway answered counts, also where the lease ran out meanwhile: it was sent once and never again.
+_ANSWERED: Final = """
+    UPDATE sms.otps
+       SET state = :state, lease_owner = NULL, {facts}
+     WHERE id = :id AND attempt = :attempt AND state IN ('claimed', 'unknown')
+"""
+# The gateway has it.
+_ACCEPT: Final = text(
+    _ANSWERED.format(
+        facts="""gateway_id = :gateway_id, status = :status, cost_rial = :cost_rial, poll_at = :poll_at,
+           tokens = CASE WHEN :state <> 'delivered' AND call_after_s IS NOT NULL THEN tokens END,
+           settled_at = CASE WHEN :state <> 'accepted' THEN CAST(:now AS timestamptz) END"""
+    )
+)
+# The gateway wants none of it.
+_REFUSE: Final = text(_ANSWERED.format(facts="code = :code, tokens = NULL, settled_at = :now"))
+
+
+def accept(
+    connection: Connection,
+    claim: OtpClaim,
+    *,
+    state: OtpState,
+    gateway_id: int,
+    status: int | None,
+    cost_rial: int,
+    poll_at: datetime | None,
+    now: datetime,
+) -> bool:
+    """The gateway has it under this id. Its tokens stay only as long as a call may follow."""
+    facts = {"gateway_id": gateway_id, "status": status, "cost_rial": cost_rial, "poll_at": poll_at}
+    moved = connection.execute(
+        _ACCEPT, {"id": claim.otp_id, "attempt": claim.attempt, "state": state.value, "now": now, **facts}
+    )
+    return bool(moved.rowcount)
+
+
+def refuse(connection: Connection, claim: OtpClaim, *, code: int, now: datetime) -> bool:
+    """The gateway wanted none of it."""
+    values = {"id": claim.otp_id, "attempt": claim.attempt, "state": "refused", "code": code, "now": now}
+    return bool(connection.execute(_REFUSE, values).rowcount)
+
+
+# Nobody knows, and nobody will.
+_DOUBT: Final = text("""
+    UPDATE sms.otps SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
+     WHERE id = :id AND state = 'claimed' AND lease_owner = :owner AND attempt = :attempt
+""")
+
+
+def doubt(connection: Connection, claim: OtpClaim, *, now: datetime) -> bool:
+    """It left and no usable answer came: nobody sends it again. False when somebody else has decided."""
+    values = {"id": claim.otp_id, "owner": claim.owner, "attempt": claim.attempt, "now": now}
+    return bool(connection.execute(_DOUBT, values).rowcount)

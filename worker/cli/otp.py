@@ -1,0 +1,122 @@
+"""otp: send a one-time password by hand, and see what became of one."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import Any
+
+import click
+
+import campaigns
+from campaigns import BadInput, Otp, OtpKind, OtpState
+from campaigns.errors import OutcomeUnknown
+from campaigns.rules.phone import mask
+from worker import otp, wiring
+from worker.cli import options, words
+from worker.cli.exits import Exit
+from worker.spelling import lasting
+
+NO = frozenset({OtpState.REFUSED, OtpState.UNKNOWN, OtpState.EXPIRED})
+"""Nobody can say that it was sent."""
+
+
+@click.group(name="otp")
+def otp_() -> None:
+    """One-time passwords: a code in a template of the panel's, by SMS or by a call."""
+
+
+def _lasting(_: click.Context, parameter: click.Parameter, typed: str | None) -> timedelta | None:
+    try:
+        return None if typed is None else lasting(typed)
+    except ValueError as why:
+        raise BadInput(f"{parameter.opts[0]}: {typed!r} is not {why}") from None
+
+
+@otp_.command()
+@click.argument("number")
+@click.option("--template", required=True, help="Its name in the panel.")
+@click.option("--token", help="The code. Left out, it is asked for, or read from standard input.")
+@click.option("--token2", help="No spaces, like the code itself.")
+@click.option("--token3", help="No spaces.")
+@click.option("--token10", help="At most 5 spaces.")
+@click.option("--token20", help="At most 8 spaces.")
+@click.option("--call", is_flag=True, help="By a call instead of an SMS; all tokens are digits.")
+@click.option("--call-after", callback=_lasting, metavar="30s", help="Call when the SMS was not delivered by then.")
+@click.option("--lifetime", callback=_lasting, default="2m", show_default=True, help="Not sent any more after that.")
+@click.option("--key", help="Your own name for it: sending again under the same key sends nothing.")
+@click.option("--tag", help="A tag that was made in the panel.")
+@options.as_json
+@click.pass_context
+def send(context: click.Context, /, *, token: str | None, call: bool, as_json: bool, **order: Any) -> None:
+    """Send a code to NUMBER: a mobile, a landline (which is called), or one abroad with 00 and its country.
+
+    What stands on a command line stays in the shell's history, and everybody on this machine can see it while the
+    command runs: leave --token out and type the code when asked, or give it on standard input.
+
+    Ends with 1 where it was refused, has expired, or nobody knows whether it was sent.
+    """
+    kind = OtpKind.CALL if call else OtpKind.SMS
+    try:
+        found = otp.send(token=_secret() if token is None else token, kind=kind, **order)
+    except OutcomeUnknown as why:
+        click.echo(f"campaigns: {why}", err=True)
+        context.exit(Exit.NO)
+    _tell(context, found, as_json=as_json)
+
+
+def _secret() -> str:
+    """The code, from wherever nobody can look over a shoulder."""
+    if sys.stdin.isatty():
+        typed: str = click.prompt("code", hide_input=True, err=True)
+        return typed
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+@otp_.command()
+@click.argument("otp_id", metavar="[ID]", required=False, type=click.IntRange(1, options.LARGEST_ID))
+@click.option("--key", help="The key it was ordered under, in place of its ID.")
+@options.as_json
+@click.pass_context
+def show(context: click.Context, otp_id: int | None, key: str | None, as_json: bool) -> None:
+    """Show how a one-time password stands, and the call that followed it.
+
+    Nobody can see what it said. Ends with 1 like `campaigns otp send`.
+    """
+    with wiring.engine().connect() as connection:
+        found = campaigns.otp_state(connection, otp_id, key=key)
+    _tell(context, found, as_json=as_json)
+
+
+def _tell(context: click.Context, found: Otp, *, as_json: bool) -> None:
+    words.tell(_answer(found)) if as_json else words.facts(_facts(found))
+    if found.state in NO:
+        context.exit(Exit.NO)
+
+
+def _answer(found: Otp) -> dict[str, object]:
+    """For a program: the row, its number covered."""
+    return {**{name: getattr(found, name) for name in Otp.__slots__}, "number": mask(found.number)}
+
+
+def _facts(found: Otp) -> list[tuple[str, object]]:
+    refused = None if found.code is None else f"{found.code}: {found.advice}"
+    called = None if found.call_id is None else f"{found.call_id} ({found.call_state})"
+    return [
+        ("one-time password", str(found.id)),
+        ("state", found.state.value),
+        ("refused", refused),
+        ("kind", found.kind.value),
+        ("number", mask(found.number)),
+        ("template", found.template),
+        ("tag", found.tag),
+        ("key", found.key),
+        ("gateway's id", None if found.gateway_id is None else str(found.gateway_id)),
+        ("cost", None if found.cost_rial is None else f"{found.cost_rial:,} rial"),
+        ("ordered", found.created_at),
+        ("sent", found.sent_at),
+        ("settled", found.settled_at),
+        ("expires", found.expires_at if found.state is OtpState.WAITING else None),
+        ("followed", None if found.parent_id is None else str(found.parent_id)),
+        ("call", called),
+    ]
