@@ -12,9 +12,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from campaigns.errors import BadInput, IllegalMove
+from campaigns.rules.manner import Kind
 from campaigns.rules.states import CampaignState
-from campaigns.store import batches, epochs, messages, uncertain
 from campaigns.store import campaigns as store
+from campaigns.store import cutting, epochs, messages, uncertain
 from campaigns.store.records import Campaign
 
 STARTABLE: Final = frozenset({CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING})
@@ -31,8 +32,10 @@ def start(
     """Approve a draft: leave out the suppressed, cut the rest into batches, and run now or at `at`.
 
     Until `at` we hold the campaign, pausable and cheap to change; with `at_gateway` it is handed over at once with its
-    date, and the gateway holds it. One that is scheduled can be given another time; one that runs stays so.
-    Raises: NotFound; BadInput for a time without a zone; IllegalMove for a campaign that is paused or over.
+    date, and the gateway holds it: only `cancel` takes it back from there. One that is scheduled can be given another
+    time; one that runs stays so.
+    Raises: NotFound; BadInput for a time without a zone, and for `at_gateway` without any; IllegalMove for a campaign
+    that is paused or over, and for another time for one that runs.
     """
     if at is not None and at.utcoffset() is None:
         raise BadInput("the time to begin has no time zone: nobody can tell when that is")
@@ -41,6 +44,10 @@ def start(
         way = f": `campaigns resume {campaign_id}` lets it go on" if campaign.state is CampaignState.PAUSED else ""
         raise IllegalMove(f"campaign {campaign_id} is {campaign.state} and cannot be started{way}")
     begins_at = at or campaign.start_at
+    if campaign.state is CampaignState.RUNNING:
+        _check_time(campaign, at, now=now)
+    elif at_gateway and begins_at is None:
+        raise BadInput(f"campaign {campaign_id} has no time at which the gateway could send it: give one")
     later = begins_at is not None and begins_at > now and not at_gateway
     if campaign.state is not CampaignState.RUNNING:
         store.schedule(connection, campaign_id, start_at=begins_at, at_gateway=at_gateway)
@@ -51,10 +58,26 @@ def start(
     return store.read(connection, campaign_id)
 
 
+def _check_time(campaign: Campaign, at: datetime | None, *, now: datetime) -> None:
+    """What runs cannot be given a time that is still to come."""
+    if at is None or at <= now or at == campaign.start_at:
+        return
+    way = f"`campaigns pause {campaign.id}` stops what has not left"
+    if campaign.waits_at_gateway(now):
+        way = f"the gateway has its messages with their date, and `campaigns cancel {campaign.id}` takes them back"
+    raise IllegalMove(f"campaign {campaign.id} is running and cannot be given another time: {way}")
+
+
 def _cut(connection: Connection, campaign_id: int, *, now: datetime) -> None:
-    """Every batch is due at once: what holds it back, until its time or for a pause, is the campaign's state."""
+    """Every batch is due at once: what holds it back, until its time or for a pause, is the campaign's state.
+
+    Calls of personal texts leave in batches of one text each, since call/maketts takes one: where neighbouring rows
+    have the same, up to 200 at once.
+    """
+    campaign = store.read(connection, campaign_id)
     suppressed = store.suppress(connection, campaign_id, now=now)
-    born = batches.cut(connection, campaign_id, due_at=now)
+    by_text = campaign.personal and campaign.kind is Kind.VOICE
+    born = cutting.cut(connection, campaign_id, due_at=now, by_text=by_text)
     if suppressed:
         messages.recount(connection, born, now=now)
     while epochs.reissue(connection, campaign_id=campaign_id):
@@ -62,7 +85,10 @@ def _cut(connection: Connection, campaign_id: int, *, now: datetime) -> None:
 
 
 def pause(connection: Connection, campaign_id: int, *, now: datetime, reason: str = "paused by hand") -> Campaign:
-    """Send nothing more until `resume`. What has left is still followed to its verdict."""
+    """Send nothing more until `resume`. What has left is still followed to its verdict.
+
+    That includes messages that wait at the gateway for their date: they leave on it, paused or not.
+    """
     store.move(connection, campaign_id, CampaignState.PAUSED, now=now, hold_reason=reason)
     return store.read(connection, campaign_id)
 
@@ -81,7 +107,10 @@ def resume(connection: Connection, campaign_id: int, *, now: datetime) -> Campai
 
 
 def cancel(connection: Connection, campaign_id: int, *, now: datetime) -> Campaign:
-    """Send nothing more, for good. What has left is still followed to its verdict."""
+    """Send nothing more, for good. What has left is still followed to its verdict.
+
+    Messages that wait at the gateway for their date are withdrawn there, and their cost comes back: see `withdraw`.
+    """
     if store.read_locked(connection, campaign_id).state is CampaignState.DRAFT:
         _cut(connection, campaign_id, now=now)  # its messages are then cancelled like any others
     store.move(connection, campaign_id, CampaignState.CANCELLED, now=now, hold_reason="cancelled by hand")

@@ -1,7 +1,12 @@
-"""A cancelled campaign whose messages wait at the gateway for their date: withdrawn there, and refunded."""
+"""A cancelled campaign whose messages wait at the gateway for their date: withdrawn there, and refunded.
+
+The gateway's answer tells where each message stands and nothing about money: what comes back is what our rows say that
+it cost. Source: kavenegar-rest, Cancel.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +20,8 @@ from campaigns.kavenegar.pace import Lane
 from campaigns.rules.states import MessageState
 from campaigns.store import messages
 from campaigns.store.records import Fact
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +47,20 @@ def run(house: House, batch_id: int) -> Withdrawn:
         house.gateway.admit(Lane.SEND)
         answered = house.gateway.cancel(list(ids))
     except GatewayError as why:
+        log.warning("withdrawal failed", extra={"batch_id": batch_id, "messages": len(ids), "code": why.code})
         return Withdrawn(asked=len(ids), trouble=str(why))
     facts = [
         Fact(ids[row.messageid], standing(row.status), row.messageid, row.status)
         for row in answered
         if row.messageid in ids and row.status != NO_LONGER_KNOWN
     ]
-    house.database(_write, batch_id, facts, now=house.now())
-    return Withdrawn(asked=len(ids), withdrawn=sum(fact.state is MessageState.CANCELLED for fact in facts))
+    house.database(_write, batch_id, facts, now=house.now(), suppress_after=house.policy.suppress_after)
+    withdrawn = sum(fact.state is MessageState.CANCELLED for fact in facts)
+    log.info("batch withdrawn", extra={"batch_id": batch_id, "messages": len(ids), "withdrawn": withdrawn})
+    return Withdrawn(asked=len(ids), withdrawn=withdrawn)
 
 
-def _write(connection: Connection, batch_id: int, facts: Sequence[Fact], *, now: datetime) -> None:
+def _write(connection: Connection, batch_id: int, facts: Sequence[Fact], *, now: datetime, suppress_after: int) -> None:
     ids = messages.lock(connection, [batch_id])
-    messages.merge(connection, facts, now=now)
+    messages.merge(connection, facts, now=now, suppress_after=suppress_after)
     messages.recount(connection, ids, now=now)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Unpack
 
 import campaigns
 from campaigns.errors import BadInput
+from campaigns.rules.manner import Along, Kind
 from worker import wiring
 
 LONGEST_NAME: Final = 200
@@ -22,11 +23,13 @@ def create(
     name: str | None,
     number_column: str | None,
     start: bool,
+    **along: Unpack[Along],
 ) -> int:
-    """Create, and by default start, a campaign; its id. Raises: BadInput, KeyConflict."""
-    line = sender or wiring.settings().kavenegar_sender
-    if not line:
-        raise BadInput("no sender was given and KAVENEGAR_SENDER is not set: name the line that is to send")
+    """Create, and by default start, a campaign; its id. What goes along is as in `campaigns.create`.
+
+    Raises: BadInput, KeyConflict.
+    """
+    line = sender if along.get("kind") == Kind.VOICE else _line(sender)
     with wiring.engine().begin() as connection:
         campaign_id = campaigns.create(
             connection,
@@ -37,10 +40,18 @@ def create(
             key=key,
             number_column=number_column,
             max_characters=wiring.settings().max_characters,
+            **along,
         )
         if start and campaigns.get(connection, campaign_id).state is campaigns.CampaignState.DRAFT:
             campaigns.start(connection, campaign_id)
     return campaign_id
+
+
+def _line(sender: str | None) -> str:
+    line = sender or wiring.settings().kavenegar_sender
+    if not line:
+        raise BadInput("no sender was given and KAVENEGAR_SENDER is not set: name the line that is to send")
+    return line
 
 
 def _inside(name: str) -> Path:

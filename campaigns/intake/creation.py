@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from campaigns.errors import BadInput, KeyConflict
 from campaigns.intake.opening import Recipients, opened
 from campaigns.intake.sieve import Sieve, Tally
-from campaigns.rules.phone import normalise_line
+from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.splitting import BLOCK
 from campaigns.rules.text import MAX_CHARACTERS, Template
 from campaigns.store import loading
@@ -29,20 +29,22 @@ def create(
     *,
     recipients: Recipients,
     text: str,
-    sender: str,
+    sender: str | None,
     name: str | None = None,
     key: str | None = None,
     number_column: str | None = None,
     sheet: str | None = None,
     start_at: datetime | None = None,
     max_characters: int = MAX_CHARACTERS,
+    manner: Manner = PLAIN,
 ) -> int:
     """The id of a new campaign, in state draft, with one message for each number and every wrong row in `rejects`.
 
     Everything happens in `connection`'s transaction, which the caller commits; after an error nothing of the campaign
     is left in it. Rows are read as they are written, so an iterable must not read from the same connection meanwhile.
 
-    With `key`, creating the same again (text, sender, recipients) gives the id of the campaign that is there already.
+    With `key`, creating the same again (text, sender, manner, recipients) gives the id of the campaign that is there
+    already. Calls have no sender; theirs is stored as the empty text.
 
     Raises: BadInput for a text, sender or recipients that cannot be used, and if not one row can; KeyConflict if the
     key belongs to a campaign with other content.
@@ -52,17 +54,18 @@ def create(
     draft = loading.Draft(
         name=_name(name, recipients),
         client_key=key,
-        sender=normalise_line(sender),
+        sender=manner.line(sender),
         template=text if template.personal else template.literal,
         personal=template.personal,
         start_at=start_at,
+        manner=manner,
     )
     loading.copying(connection)
     with (
         connection.begin_nested(),
         opened(recipients, number_column=number_column, sheet=sheet, placeholders=template.placeholders) as table,
     ):
-        sieve = Sieve(table, template, sender=draft.sender, max_characters=max_characters)
+        sieve = Sieve(table, template, sender=draft.sender, max_characters=max_characters, manner=manner)
         return _existing(connection, key, sieve) or _written(connection, draft, sieve)
 
 
@@ -99,8 +102,8 @@ def _existing(connection: Connection, key: str | None, sieve: Sieve) -> int | No
         loading.stay(connection)
     if sieve.fingerprint.digest() != digest:
         raise KeyConflict(
-            f"the key {key} belongs to campaign {campaign_id}, which has another text, sender or other recipients: "
-            "use a new key for a new campaign"
+            f"the key {key} belongs to campaign {campaign_id}, which has another text, sender, kind, options or "
+            "other recipients: use a new key for a new campaign"
         )
     return campaign_id
 

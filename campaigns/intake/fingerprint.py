@@ -1,4 +1,4 @@
-"""Whether two creations asked for the same: a digest of the text, the sender and the rows as they were read."""
+"""Whether two creations asked for the same: a digest of text, sender, manner and the rows as they were read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Final
 
+from campaigns.rules.manner import Manner
 from campaigns.rules.text import Template
 
 _CELL_END: Final = "\x1f"
@@ -15,12 +16,15 @@ _ROWS_AT_ONCE: Final = 1_000
 
 
 class Fingerprint:
-    """SHA-256 over what decides about the messages: the template, the sender, each row's number and values as given."""
+    """SHA-256 over what decides about the messages: template, sender, manner, each row's number and values as given.
 
-    def __init__(self, template: Template, sender: str) -> None:
+    A plain SMS adds nothing for its manner, so digests made before there were others are still right.
+    """
+
+    def __init__(self, template: Template, sender: str, manner: Manner) -> None:
         self._digest = hashlib.sha256()
         self._rows: list[str] = []
-        self.add(sender, [repr(template.pieces), *template.placeholders])
+        self.add(sender + manner.spelled, [repr(template.pieces), *template.placeholders])
 
     def add(self, number: str, values: Sequence[str]) -> None:
         """Take in one row; only the values that the text uses."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from campaigns.intake.opening import Recipients, opened
 from campaigns.intake.sieve import Sieve
+from campaigns.rules.manner import Kind, manner
 from campaigns.rules.splitting import BLOCK
 from campaigns.rules.text import MAX_CHARACTERS, Template
 
@@ -18,11 +19,12 @@ class Estimate:
     messages: int
     duplicates: int
     rejects: int
-    parts: int  # what the gateway bills
+    parts: int  # what the gateway bills; of calls, their number: what a call costs is told nowhere
     parts_persian: int  # the cheaper ones
     parts_latin: int
     longest: int  # UTF-16 code units of the longest text
     reasons: tuple[str, ...]  # why the first few rejects are none, with their rows
+    kind: Kind = Kind.SMS
 
 
 def estimate(
@@ -32,14 +34,17 @@ def estimate(
     number_column: str | None = None,
     sheet: str | None = None,
     max_characters: int = MAX_CHARACTERS,
+    kind: str = Kind.SMS,
 ) -> Estimate:
     """Take recipients through the same sieve as `create`, and only count. Takes and raises what `create` does.
 
+    A call counts as one part: the gateway's documentation does not say how calls are billed.
+
     Nothing usable among the recipients is no error here: `messages` is 0 and `reasons` tells why.
     """
-    template = Template.parse(text)
+    template, reached = Template.parse(text), manner(kind)
     with opened(recipients, number_column=number_column, sheet=sheet, placeholders=template.placeholders) as table:
-        sieve = Sieve(table, template, sender="", max_characters=max_characters)
+        sieve = Sieve(table, template, sender="", max_characters=max_characters, manner=reached)
         while not sieve.exhausted:
             sieve.skip(BLOCK)
     tally = sieve.tally
@@ -53,4 +58,5 @@ def estimate(
         parts_latin=tally.parts_latin,
         longest=tally.longest,
         reasons=tuple(tally.reasons),
+        kind=reached.kind,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol, cast
 
 from campaigns.errors import BadInput
-from campaigns.intake import columns, delimited, items, workbook
+from campaigns.intake import columns, delimited, items
 from campaigns.intake.columns import Row, Table
 from campaigns.rules.phone import is_mobile
 
@@ -80,6 +80,8 @@ def _file_rows(file: Readable, suffix: str, sheet: str | None) -> Iterator[Row]:
             raise BadInput(
                 f"the file is a workbook (or a ZIP) by the name of a {suffix}: name it .xlsx, or save it as CSV"
             )
+        from campaigns.intake import workbook  # noqa: PLC0415 - openpyxl takes a while to import, and few need it
+
         return workbook.read_rows(_rewound(file), sheet=sheet)
     if suffix in _WORKBOOKS:
         raise BadInput(f"the file is no {suffix}, whatever its name says: save it again as XLSX or CSV UTF-8")

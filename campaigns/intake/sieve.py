@@ -11,6 +11,7 @@ from campaigns.errors import BadInput
 from campaigns.intake.columns import Row, Table
 from campaigns.intake.fingerprint import Fingerprint
 from campaigns.intake.seen import SeenNumbers
+from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.phone import normalise
 from campaigns.rules.text import Size, Template, fitting
 
@@ -86,20 +87,29 @@ class Sieve:
     `rejects` holds what was found wrong since it was last emptied; `exhausted` tells that the table is at its end.
     """
 
-    def __init__(self, table: Table, template: Template, *, sender: str, max_characters: int) -> None:
+    def __init__(
+        self,
+        table: Table,
+        template: Template,
+        *,
+        sender: str,
+        max_characters: int,
+        manner: Manner = PLAIN,
+    ) -> None:
         self.tally = Tally()
         self.rejects: list[Reject] = []
         self.exhausted = False
-        self.fingerprint = Fingerprint(template, sender)
+        self.fingerprint = Fingerprint(template, sender, manner)
         self._rows: Iterator[Row] = table.rows
         self._number = table.number
         self._width = len(table.columns)
         self._values_at = table.positions(template.placeholders)
         self._template = template
         self._at_most = max_characters
+        self._calls = manner.calls
         self._seen = SeenNumbers()
         # What all texts have in common has to fit; of a uniform text, that is all there is to measure.
-        common = fitting(template.literal, max_characters) if template.literal.strip() else None
+        common = self._sized(template.literal) if template.literal.strip() else None
         self._uniform = None if template.personal else common
 
     def messages(self, at_most: int) -> Iterator[Message]:
@@ -149,9 +159,14 @@ class Sieve:
         except BadInput as why:
             raise _Wrong(Kind.PLACEHOLDER, "", str(why)) from None
         try:
-            return text, fitting(text, self._at_most)
+            return text, self._sized(text)
         except BadInput as why:
             raise _Wrong(Kind.TEXT, text, str(why)) from None
+
+    def _sized(self, text: str) -> Size:
+        """Its size as it is billed: a call is one part, however long it takes to read the text out."""
+        size = fitting(text, self._at_most)
+        return size._replace(parts=1) if self._calls else size
 
     def _keep(self, row_no: int, wrong: _Wrong) -> None:
         if wrong.kind is Kind.DUPLICATE:

@@ -53,8 +53,8 @@ def match(texts: Mapping[str, str], sender: str, answered: Iterable[tuple[str, R
 
 
 def same_sender(ours: str, theirs: str) -> bool:
-    """Whether two spellings name one line; an answer without a sender says nothing against it."""
-    return not theirs or _SENDER.sub("", ours) == _SENDER.sub("", theirs)
+    """Whether two spellings name one line. Where either is empty nothing speaks against it: calls name no sender."""
+    return not ours or not theirs or _SENDER.sub("", ours) == _SENDER.sub("", theirs)
 
 
 def same_text(ours: str, theirs: str) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from campaigns.errors import BadInput
+from campaigns.rules.manner import Manner
 from campaigns.rules.splitting import block_start
 from campaigns.rules.states import CampaignState
 
@@ -23,10 +24,11 @@ class Draft:
 
     name: str | None  # None: it is called by its id
     client_key: str | None
-    sender: str
+    sender: str  # of calls, the empty text
     template: str = field(repr=False)
     personal: bool
     start_at: datetime | None
+    manner: Manner
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,13 @@ def copy_rejects(connection: Connection, campaign_id: int, rejects: Sequence[tup
 # The id was reserved before the messages were written under it.
 _INSERT: Final = text("""
     INSERT INTO sms.campaigns (id, name, client_key, content_digest, sender, template, personal, state, message_ids,
-                               rows_read, messages, duplicates, rejects, parts, start_at)
+                               rows_read, messages, duplicates, rejects, parts, start_at,
+                               kind, repeat, tag, policy, hide, message_type)
     OVERRIDING SYSTEM VALUE
     VALUES (:id, coalesce(:name, 'campaign ' || CAST(:id AS bigint)), :client_key, :content_digest, :sender, :template,
             :personal, :state, CAST(:message_ids AS int8multirange),
-            :rows_read, :messages, :duplicates, :rejects, :parts, :start_at)
+            :rows_read, :messages, :duplicates, :rejects, :parts, :start_at,
+            :kind, :repeat, :tag, :policy, :hide, :message_type)
 """)
 
 
@@ -139,4 +143,6 @@ def insert_campaign(connection: Connection, campaign_id: int, draft: Draft, load
     """Write the campaign's own row. Id ranges that lie side by side become one."""
     ranges = ", ".join(f"[{first}, {end})" for first, end in loaded.message_ids if first < end)
     changed = {"id": campaign_id, "state": CampaignState.DRAFT.value, "message_ids": f"{{{ranges}}}"}
-    connection.execute(_INSERT, {**asdict(draft), **asdict(loaded), **changed})
+    ordered = asdict(draft)
+    ordered |= {**ordered.pop("manner"), "kind": draft.manner.kind.value}
+    connection.execute(_INSERT, {**ordered, **asdict(loaded), **changed})

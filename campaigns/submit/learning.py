@@ -15,7 +15,7 @@ from campaigns.kavenegar.records import SentMessage
 from campaigns.rules.matching import Matched, match
 from campaigns.rules.phone import normalise
 from campaigns.rules.states import MessageState
-from campaigns.store import batches, campaigns
+from campaigns.store import batches, campaigns, receipts
 from campaigns.store.records import Claim, Fact
 from campaigns.submit.outcome import Outcome
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def matched(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
-    """The answered rows by our numbers, and how many rows are not ours."""
+    """The answered rows by our numbers, and how many rows are not ours. Who calls, only the gateway knows."""
     texts = {message.number: message.text for message in claim.messages}
     return match(texts, claim.sender, ((_number(row.receptor), row) for row in answered))
 
@@ -46,7 +46,18 @@ def learn(connection: Connection, house: House, claim: Claim, facts: Sequence[Fa
     leaves_at = claim.send_at or now
     closes_at = leaves_at + house.policy.status_window
     poll_at = house.next_poll(leaves_at, now, closes_at)
-    batches.learn(connection, claim, facts, now=now, poll_at=poll_at, closes_at=closes_at, leaves_at=leaves_at)
+    batches.learn(
+        connection,
+        claim,
+        facts,
+        now=now,
+        poll_at=poll_at,
+        closes_at=closes_at,
+        leaves_at=leaves_at,
+        suppress_after=house.policy.suppress_after,
+    )
+    if house.policy.callbacks:
+        receipts.expect(connection, facts, closes_at=closes_at)
 
 
 def collided(

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 TOO_MUCH: Final = frozenset({414, 419})
 """Refusals of a request as a whole that a smaller one may overcome. Of one message alone, they are a defect of ours."""
 
+DATE_REFUSED: Final = 417
+"""The date has passed on the way, or by the gateway's clock, or lies further ahead than it wants to keep messages."""
+
 
 def refused(connection: Connection, house: House, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
     """Write down a refusal by its kind: halve the batch, refuse its last message, or stop the campaign or account."""
@@ -31,6 +34,8 @@ def refused(connection: Connection, house: House, claim: Claim, why: Refused, *,
     elif outcome is Outcome.REFUSED:
         guilty = [Fact(message.id, MessageState.REFUSED, refused_code=why.code) for message in claim.messages]
         learn(connection, house, claim, guilty, now=now)
+    elif outcome is Outcome.PUT_OFF:
+        _wait_here(connection, claim, why, now=now)
     elif outcome is not Outcome.FENCED:
         _stop(connection, claim, why, outcome, now=now)
         batches.release(connection, claim, due_at=now, trouble=f"code {why.code}")
@@ -40,12 +45,29 @@ def refused(connection: Connection, house: House, claim: Claim, why: Refused, *,
 def _ending(claim: Claim, why: Refused) -> Outcome:
     if isinstance(why, AccountBlocked):
         return Outcome.ACCOUNT_HELD
+    if why.code == DATE_REFUSED and claim.send_at is not None:
+        return Outcome.PUT_OFF
     if isinstance(why, TextRefused) and not claim.personal:
         return Outcome.CAMPAIGN_PAUSED  # one text for all: a smaller batch has the same
+    if isinstance(why, TextRefused) and claim.manner.calls:
+        return Outcome.REFUSED  # one text for all of the batch
     guilty = isinstance(why, (RecipientRefused, TextRefused))
     if len(claim.messages) > 1 and (guilty or why.code in TOO_MUCH):
         return Outcome.HALVED
     return Outcome.REFUSED if guilty else Outcome.CAMPAIGN_PAUSED
+
+
+def _wait_here(connection: Connection, claim: Claim, why: Refused, *, now: datetime) -> None:
+    """The gateway does not hold it until its date: we do, and then it leaves without one, which nothing refuses.
+
+    Nobody gets it early, and by the gateway's clock or ours, nobody much later. The rest of the campaign waits too,
+    instead of asking for the same refusal batch by batch.
+    """
+    due_at = max(claim.send_at or now, now)
+    batches.release(connection, claim, due_at=due_at, trouble=f"code {why.code}")
+    if due_at > now:
+        campaigns.wait_for_date(connection, claim.campaign_id, until=due_at)
+    log.warning("date refused", extra={"batch_id": claim.batch_id, "code": why.code, "due_at": due_at.isoformat()})
 
 
 def _stop(connection: Connection, claim: Claim, why: Refused, outcome: Outcome, *, now: datetime) -> None:

@@ -20,6 +20,7 @@ from campaigns.store.records import Claim
 from campaigns.submit.learning import collided, fact, learn, matched
 from campaigns.submit.outcome import Outcome
 from campaigns.submit.refusal import refused
+from campaigns.submit.request import ask
 
 log = logging.getLogger(__name__)
 
@@ -65,20 +66,11 @@ def admitted(house: House, batch_id: int, state: BatchState) -> Outcome | None:
 
 
 def _send(house: House, claim: Claim) -> Sequence[SentMessage]:
-    numbers = [message.number for message in claim.messages]
-    localids = [message.id for message in claim.messages]
-    date = None if claim.send_at is None else int(claim.send_at.timestamp())
-
     def in_time() -> bool:
         """Whether a request that leaves now is over before its lease is: nobody else asks, or sends, before that."""
         return house.now() + house.policy.deadline <= claim.lease_ends
 
-    if claim.personal:
-        texts = [message.text for message in claim.messages]
-        senders = [claim.sender] * len(numbers)
-        return house.gateway.sendarray(numbers, texts, senders, localids, date=date, in_time=in_time)
-    text = claim.messages[0].text
-    return house.gateway.send(numbers, text, sender=claim.sender, localids=localids, date=date, in_time=in_time)
+    return ask(house.gateway, claim, in_time=in_time)
 
 
 def _answered(

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 import campaigns
-from campaigns import BadInput, Campaign, CampaignState, Estimate
+from campaigns import BadInput, Campaign, CampaignState, Estimate, Kind
+from campaigns.rules.manner import Along
 from worker import wiring
 from worker.cli import options, words
 
@@ -19,6 +21,7 @@ from worker.cli import options, words
 @options.text
 @click.option("--name", help="What people call the campaign; the file's name if left out.")
 @click.option("--sender", help="The line that sends; KAVENEGAR_SENDER if left out.")
+@options.manner
 @options.starts_at
 @click.option("--key", help="Your own name for this campaign: creating it again under the same key changes nothing.")
 @click.option("--start", is_flag=True, help="Start it in the same breath.")
@@ -37,7 +40,9 @@ def create(
     sheet: str | None,
     start: bool,
     at_gateway: bool,
+    voice: bool,
     as_json: bool,
+    **along: Unpack[Along],
 ) -> None:
     """Load a file of recipients as a campaign.
 
@@ -46,7 +51,8 @@ def create(
     """
     if at_gateway and not start:
         raise BadInput("--at-gateway says how to start: use it with --start, or with `campaigns start`")
-    wording, line = options.read_text(text, text_file), options.line(sender)
+    wording, line = options.read_text(text, text_file), sender if voice else options.line(sender)
+    along["kind"] = _kind(voice)
     with wiring.engine().begin() as connection:
         campaign_id = campaigns.create(
             connection,
@@ -59,6 +65,7 @@ def create(
             sheet=sheet,
             start_at=at,
             max_characters=wiring.settings().max_characters,
+            **along,
         )
         campaign = campaigns.get(connection, campaign_id)
         if start and campaign.state is CampaignState.DRAFT:
@@ -66,13 +73,19 @@ def create(
     words.tell(words.campaign_answer(campaign)) if as_json else _say_created(campaign)
 
 
+def _kind(voice: bool) -> Kind:
+    return Kind.VOICE if voice else Kind.SMS
+
+
 def _say_created(campaign: Campaign) -> None:
     begins = f", begins at {words.moment(campaign.start_at)}" if campaign.start_at else ""
     words.say(
-        f"campaign {campaign.id} ({campaign.name}): {campaign.messages:,} messages in {campaign.parts:,} parts out of "
-        f"{campaign.rows_read:,} rows; {campaign.duplicates:,} duplicates and {campaign.rejects:,} rejects left out"
+        f"campaign {campaign.id} ({campaign.name}): {words.amount(campaign)} out of {campaign.rows_read:,} rows; "
+        f"{campaign.duplicates:,} duplicates and {campaign.rejects:,} rejects left out"
     )
     words.say(f"it is {campaign.state}{begins}")
+    if campaign.repeat:
+        words.say("the gateway's documentation says that it ignores --repeat at present")
     if campaign.state is CampaignState.DRAFT:
         words.say(f"`campaigns start {campaign.id}` starts it")
     else:
@@ -82,9 +95,17 @@ def _say_created(campaign: Campaign) -> None:
 @click.command()
 @options.recipients
 @options.text
+@options.voice
 @options.as_json
 def estimate(
-    *, file: str, text: str | None, text_file: Path | None, column: str | None, sheet: str | None, as_json: bool
+    *,
+    file: str,
+    text: str | None,
+    text_file: Path | None,
+    column: str | None,
+    sheet: str | None,
+    voice: bool,
+    as_json: bool,
 ) -> None:
     """Tell what a campaign would be.
 
@@ -96,6 +117,7 @@ def estimate(
         number_column=column,
         sheet=sheet,
         max_characters=wiring.settings().max_characters,
+        kind=_kind(voice),
     )
     words.tell(asdict(found)) if as_json else say_estimate(found)
 
@@ -105,11 +127,17 @@ def say_estimate(found: Estimate) -> None:
     words.facts(
         [
             ("rows", found.rows_read),
-            ("messages", found.messages),
+            ("calls" if found.kind is Kind.VOICE else "messages", found.messages),
             ("duplicates", found.duplicates),
             ("rejects", found.rejects),
-            ("parts to pay", f"{found.parts:,} ({found.parts_persian:,} Persian, {found.parts_latin:,} Latin)"),
+            ("to pay", _to_pay(found)),
             ("longest text", f"{found.longest:,} characters"),
         ]
     )
     words.say(*(f"  {reason}" for reason in found.reasons))
+
+
+def _to_pay(found: Estimate) -> str:
+    if found.kind is Kind.VOICE:
+        return f"{found.parts:,} calls; what one costs, the documentation does not say"
+    return f"{found.parts:,} parts ({found.parts_persian:,} Persian, {found.parts_latin:,} Latin)"
