@@ -1,0 +1,85 @@
+"""Ask the gateway about the messages of which callbacks told, 500 at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from campaigns.errors import AccountBlocked, Postpone, Refused
+from campaigns.heed.fate import came, keep, later
+from campaigns.house import House, Policy
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.records import MessageStatus
+from campaigns.rules.splitting import POLL
+from campaigns.rules.states import MessageState
+from campaigns.store import callbacks, installation, polls
+from campaigns.store.callbacks import Kept, Parked
+from campaigns.store.records import Fact
+
+
+def to_be_asked(connection: Connection, *, now: datetime) -> bool:
+    """Whether there is anything to ask; asked before a slot of the pace is spent."""
+    callbacks.forget_settled(connection, now=now, most=POLL)
+    return callbacks.gathered(connection, now=now, most=1) > 0
+
+
+def ask(house: House) -> tuple[int, int, str]:
+    """Messages asked about, messages that moved by it, and what went wrong."""
+    hints = house.database(callbacks.claim, now=house.now(), lease=house.policy.lease, most=POLL)
+    if not hints:
+        return 0, 0, ""
+    gateway_ids = sorted({each.callback.gateway_id for each in hints})
+    try:
+        answered = house.gateway.status(gateway_ids, lane=Lane.POLL)  # no transaction is open here
+    except Postpone as why:
+        wait = timedelta(seconds=why.retry_after_s)
+        house.database(_put_off, hints, until=house.now() + wait)
+        return len(gateway_ids), 0, str(why)
+    except Refused as why:
+        house.database(_refused, hints, why, house.policy, now=house.now())
+        return len(gateway_ids), 0, str(why)
+    moved = house.database(_settle, hints, answered, house.policy, now=house.now())
+    return len(gateway_ids), moved, ""
+
+
+def _put_off(connection: Connection, hints: Sequence[Parked], *, until: datetime) -> None:
+    callbacks.keep(connection, [Kept(each.callback, until, each.message_id) for each in hints])
+
+
+def _refused(connection: Connection, hints: Sequence[Parked], why: Refused, policy: Policy, *, now: datetime) -> None:
+    if isinstance(why, AccountBlocked):
+        installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
+    _put_off(connection, hints, until=now + policy.probe)
+
+
+def _settle(
+    connection: Connection,
+    hints: Sequence[Parked],
+    answered: Sequence[MessageStatus],
+    policy: Policy,
+    *,
+    now: datetime,
+) -> int:
+    """Write down what the gateway answers. Of whom it does not say what the callback said, it is asked again."""
+    ids = {each.callback.gateway_id: each.message_id for each in hints if each.message_id is not None}
+    facts = {
+        message_id: Fact(message_id, standing(row.status), row.messageid, row.status)
+        for row in answered
+        if row.status != NO_LONGER_KNOWN and (message_id := ids.get(row.messageid)) is not None
+    }
+    moved = polls.settle_each(
+        connection,
+        sorted(ids.values()),
+        list(facts.values()),
+        now=now,
+        call_id=uuid4(),
+        suppress_after=policy.suppress_after,
+    )
+    settled = {message_id for message_id, fact in facts.items() if fact.state is not MessageState.ACCEPTED}
+    keep(connection, hints, later([each for each in hints if each.message_id not in settled], now))
+    came(connection, [each for each in hints if each.message_id in settled])
+    return moved

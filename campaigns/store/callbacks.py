@@ -1,0 +1,275 @@
+"""What the gateway tells by itself, until it has been heeded: parked, found to be about a message of ours, deleted.
+
+Anybody who has learned the address can put a row in here, and can put it in again. So a row by itself changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.rules.states import MessageState
+
+
+@dataclass(frozen=True, slots=True)
+class StatusCallback:
+    """The gateway says of its id: this is its status now. True or not."""
+
+    gateway_id: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A status callback that is due; `message_id` and `state` are None where we have no such message (yet)."""
+
+    callback: StatusCallback
+    seen_at: datetime
+    message_id: int | None
+    state: MessageState | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A callback that is looked at again at `due_at`; with a `message_id`, the gateway is asked about it then."""
+
+    callback: StatusCallback
+    due_at: datetime
+    message_id: int | None = None
+
+
+# ── coming in ──
+
+# These were told; what was told before and is not heeded yet is known. In order: two do not wait for each other.
+_PARK: Final = text("""
+    INSERT INTO sms.callbacks (gateway_id, status, seen_at, due_at)
+    SELECT gateway_id, status, CAST(:now AS timestamptz), CAST(:now AS timestamptz)
+      FROM unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[])) AS told (gateway_id, status)
+  ORDER BY gateway_id, status
+        ON CONFLICT (gateway_id, status) DO NOTHING
+""")
+
+
+def park(connection: Connection, told: Sequence[StatusCallback], *, now: datetime) -> int:
+    """Write status callbacks down, to be looked at with the next tick; how many were new."""
+    return connection.execute(_PARK, {**_columns(told), "now": now}).rowcount
+
+
+def _columns(callbacks: Sequence[StatusCallback]) -> dict[str, list[int]]:
+    return {
+        "gateway_ids": [callback.gateway_id for callback in callbacks],
+        "statuses": [callback.status for callback in callbacks],
+    }
+
+
+# How many are parked, as far as it matters?
+_PARKED: Final = text("SELECT count(*) FROM (SELECT FROM sms.callbacks LIMIT :most) AS parked")
+
+
+def parked(connection: Connection, *, most: int) -> int:
+    """How many callbacks wait; counted up to `most`."""
+    return int(connection.execute(_PARKED, {"most": most}).scalar_one())
+
+
+# ── looked at ──
+
+# Is any of them to be looked at?
+_DUE: Final = text("SELECT EXISTS (SELECT FROM sms.callbacks WHERE message_id IS NULL AND due_at <= :now)")
+
+
+def due(connection: Connection, *, now: datetime) -> bool:
+    """Whether a callback waits to be looked at."""
+    return bool(connection.execute(_DUE, {"now": now}).scalar_one())
+
+
+# Which are to be looked at, and which messages of ours are they about?
+_TAKE: Final = text("""
+    WITH due AS (
+        SELECT gateway_id, status, seen_at FROM sms.callbacks WHERE message_id IS NULL AND due_at <= :now
+      ORDER BY due_at LIMIT :most
+           FOR UPDATE SKIP LOCKED
+    )
+    SELECT due.gateway_id, due.status, due.seen_at, message.id AS message_id, message.state
+      FROM due
+      LEFT JOIN sms.receipts AS receipt ON receipt.gateway_id = due.gateway_id
+      LEFT JOIN sms.messages AS message ON message.id = receipt.message_id AND message.gateway_id = due.gateway_id
+""")
+
+
+def take(connection: Connection, *, now: datetime, most: int) -> list[Parked]:
+    """The oldest callbacks that are due; nobody else takes them before the transaction ends."""
+    rows = connection.execute(_TAKE, {"now": now, "most": most})
+    return [
+        Parked(
+            StatusCallback(row.gateway_id, row.status),
+            row.seen_at,
+            row.message_id,
+            None if row.state is None else MessageState(row.state),
+        )
+        for row in rows
+    ]
+
+
+# These have been heeded, or never will be.
+_FORGET: Final = text("""
+    DELETE FROM sms.callbacks AS callback
+     USING unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[])) AS heeded (gateway_id, status)
+     WHERE callback.gateway_id = heeded.gateway_id AND callback.status = heeded.status
+""")
+
+
+def forget(connection: Connection, heeded: Sequence[StatusCallback]) -> None:
+    """Delete callbacks."""
+    if heeded:
+        connection.execute(_FORGET, _columns(heeded))
+
+
+# These are looked at again then.
+_KEEP: Final = text("""
+    UPDATE sms.callbacks AS callback SET due_at = kept.due_at, message_id = kept.message_id
+      FROM unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[]), CAST(:due_ats AS timestamptz[]),
+                  CAST(:message_ids AS bigint[])) AS kept (gateway_id, status, due_at, message_id)
+     WHERE callback.gateway_id = kept.gateway_id AND callback.status = kept.status
+""")
+
+
+def keep(connection: Connection, kept: Sequence[Kept]) -> None:
+    """Look at callbacks again at the time of each."""
+    if kept:
+        connection.execute(
+            _KEEP,
+            {
+                **_columns([each.callback for each in kept]),
+                "due_ats": [each.due_at for each in kept],
+                "message_ids": [each.message_id for each in kept],
+            },
+        )
+
+
+# Which of these are ids of one-time passwords that wait for their verdict? They are asked about at once.
+_HURRY_OTPS: Final = text("""
+    UPDATE sms.otps SET poll_at = least(poll_at, :now)
+     WHERE poll_at IS NOT NULL AND gateway_id = ANY (CAST(:gateway_ids AS bigint[]))
+ RETURNING gateway_id
+""")
+
+
+def hurry_otps(connection: Connection, gateway_ids: Sequence[int], *, now: datetime) -> set[int]:
+    """Ask about open one-time passwords now; of which of these ids there are any."""
+    if not gateway_ids:
+        return set()
+    return set(connection.execute(_HURRY_OTPS, {"gateway_ids": list(gateway_ids), "now": now}).scalars())
+
+
+# Somebody wrote to these lines, it is said: those that we pull are gone through soon, but not all the time. A line that
+# is already to be, by then, is left alone.
+_HURRY_LINES: Final = text("""
+    UPDATE sms.lines AS line SET due_at = least(line.due_at, soon.at), reconcile_at = least(line.reconcile_at, soon.at)
+      FROM (SELECT line, greatest(CAST(:now AS timestamptz), reconciled_at + :again) AS at
+              FROM sms.lines WHERE line = ANY (CAST(:lines AS text[])) AND enabled) AS soon
+     WHERE line.line = soon.line AND (line.reconcile_at > soon.at OR line.due_at > soon.at)
+""")
+
+
+def hurry_lines(connection: Connection, lines: Sequence[str], *, now: datetime, again: timedelta) -> None:
+    """Go through what these lines received, read messages included: now, or `again` after the last time."""
+    connection.execute(_HURRY_LINES, {"lines": list(lines), "now": now, "again": again})
+
+
+# ── asked about ──
+
+_IS_ASKED: Final = "message_id IS NOT NULL AND due_at <= :now"
+# Those of a batch come together: what is gathered at a time is due at the same moment.
+_FIRST_ASKED: Final = f"""
+    SELECT gateway_id, status, message_id FROM sms.callbacks WHERE {_IS_ASKED} ORDER BY due_at, message_id LIMIT :most
+       FOR UPDATE SKIP LOCKED
+"""
+
+# About how many messages is the gateway to be asked, as far as it matters?
+_GATHERED: Final = text(f"SELECT count(*) FROM (SELECT FROM sms.callbacks WHERE {_IS_ASKED} LIMIT :most) AS gathered")
+
+
+def gathered(connection: Connection, *, now: datetime, most: int) -> int:
+    """How many callbacks wait for the gateway to be asked; counted up to `most`."""
+    return int(connection.execute(_GATHERED, {"now": now, "most": most}).scalar_one())
+
+
+# About which messages need the gateway not be asked any more, because a poll was faster?
+_FORGET_SETTLED: Final = text(f"""
+    WITH asked AS ({_FIRST_ASKED})
+    DELETE FROM sms.callbacks AS callback USING asked JOIN sms.messages AS message ON message.id = asked.message_id
+     WHERE callback.gateway_id = asked.gateway_id AND callback.status = asked.status
+       AND message.state NOT IN ('accepted', 'undelivered')
+""")
+
+
+def forget_settled(connection: Connection, *, now: datetime, most: int) -> None:
+    """Delete callbacks about messages whose verdict is the last one, of those that would be claimed next."""
+    connection.execute(_FORGET_SETTLED, {"now": now, "most": most})
+
+
+# About which messages is the gateway to be asked? Until the lease ends, that is ours.
+_CLAIM: Final = text(f"""
+    WITH asked AS ({_FIRST_ASKED})
+    UPDATE sms.callbacks AS callback SET due_at = :lease_ends
+      FROM asked WHERE callback.gateway_id = asked.gateway_id AND callback.status = asked.status
+ RETURNING callback.gateway_id, callback.status, callback.seen_at, callback.message_id
+""")
+
+
+def claim(connection: Connection, *, now: datetime, lease: timedelta, most: int) -> list[Parked]:
+    """The callbacks that have been gathered, to ask the gateway about now."""
+    rows = connection.execute(_CLAIM, {"now": now, "lease_ends": now + lease, "most": most})
+    return [
+        Parked(StatusCallback(row.gateway_id, row.status), row.seen_at, row.message_id, MessageState.ACCEPTED)
+        for row in rows
+    ]
+
+
+# ── leaned on ──
+
+# A true one about a message of ours came. Written down every ten seconds at most.
+_CAME: Final = text("""
+    UPDATE sms.installation SET called_back_at = :at
+     WHERE called_back_at IS NULL OR called_back_at < CAST(:at AS timestamptz) - interval '10 s'
+""")
+
+
+def came(connection: Connection, *, at: datetime) -> None:
+    """A callback proved true at that time: polls may lean on them."""
+    connection.execute(_CAME, {"at": at})
+
+
+# Did callbacks come since then, and was it otherwise before?
+_LEAN: Final = text("""
+    UPDATE sms.installation AS installation SET leans_on_callbacks = seen.leans
+      FROM (SELECT coalesce(called_back_at > :since, false) AS leans FROM sms.installation) AS seen
+     WHERE coalesce(installation.leans_on_callbacks, false) <> seen.leans
+ RETURNING seen.leans
+""")
+
+
+def lean(connection: Connection, *, since: datetime) -> bool | None:
+    """Lean on callbacks if one came after `since`, else no more; None where that changes nothing."""
+    found: bool | None = connection.execute(_LEAN, {"since": since}).scalar_one_or_none()
+    return found
+
+
+# Which batches were asked about before, and would have been again by now or before long, had callbacks not come?
+_CATCH_UP: Final = text("""
+    UPDATE sms.batches SET poll_at = greatest(CAST(:now AS timestamptz), accepted_at + :first)
+     WHERE poll_at > greatest(CAST(:now AS timestamptz), accepted_at + :first)
+       AND poll_no > 0 AND accepted_at > CAST(:now AS timestamptz) - :calm
+""")
+
+
+def catch_up(connection: Connection, *, first: timedelta, calm: timedelta, now: datetime) -> int:
+    """Callbacks fell silent: polls that were left out, from the age `first` up to `calm`, are made up for by one.
+
+    Returns how many batches are asked about earlier.
+    """
+    return connection.execute(_CATCH_UP, {"first": first, "calm": calm, "now": now}).rowcount

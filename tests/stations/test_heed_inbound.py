@@ -1,0 +1,101 @@
+"""The gateway tells of a message that came in: it is found soon, or stored at once; and once in either case."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import requests
+from sqlalchemy import Engine, text
+
+from campaigns.house import House
+from campaigns.store import lines
+from tests.stations.inboxes import line_added, turns
+from tests.web import expecting, web
+from tests.world import SENDER, Sandbox
+
+MESSAGE = {"from": "+989121234567", "to": f"+98{SENDER}", "message": "لغو", "messageid": "77"}
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+@pytest.fixture
+def hinted(house: House) -> House:
+    return expecting(house)
+
+
+@pytest.fixture
+def trusting(house: House) -> House:
+    return expecting(house, trust_callbacks=True)
+
+
+def tell(house: House, **changed: str) -> None:
+    with web(house) as url:
+        assert requests.post(f"{url}/receive", data={**MESSAGE, **changed}, timeout=60).status_code == 200
+
+
+def pulled_and_at_rest(house: House, sandbox: Sandbox) -> None:
+    """The line was pulled and gone through a while ago, and is to be again in hours."""
+    line_added(house, every=timedelta(hours=6))
+    turns(house)
+    sandbox.advance(minutes=10)
+
+
+def due_in(house: House) -> tuple[timedelta, timedelta]:
+    """How long until the line is pulled, and until it is gone through."""
+    line = house.database(lines.read, SENDER)
+    return line.due_at - house.now(), line.reconcile_at - house.now()
+
+
+def inbound(engine: Engine) -> list[tuple[int, str, str, str, bool]]:
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT gateway_id, line, number, via, opted_out FROM sms.inbound ORDER BY 1"))
+        return [(row.gateway_id, row.line, row.number, row.via, row.opted_out) for row in rows]
+
+
+def test_a_line_that_we_pull_is_gone_through_soon(hinted: House, engine: Engine, sandbox: Sandbox) -> None:
+    pulled_and_at_rest(hinted, sandbox)
+    assert min(due_in(hinted)) > timedelta(minutes=30)
+
+    tell(hinted)
+
+    assert max(due_in(hinted)) <= timedelta(0)
+    assert inbound(engine) == []
+
+
+def test_a_line_is_not_gone_through_all_the_time(hinted: House, sandbox: Sandbox) -> None:
+    pulled_and_at_rest(hinted, sandbox)
+    tell(hinted)
+    turns(hinted)
+    tell(hinted)
+    assert timedelta(minutes=3) < max(due_in(hinted)) < timedelta(minutes=6)
+
+
+def test_a_line_that_is_not_pulled_is_left_alone(hinted: House, engine: Engine, sandbox: Sandbox) -> None:
+    pulled_and_at_rest(hinted, sandbox)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE sms.lines SET enabled = false"))
+    tell(hinted)
+    tell(hinted, to="3000505")
+    assert min(due_in(hinted)) > timedelta(minutes=30)
+
+
+def test_a_trusted_message_is_stored_at_once_and_opts_its_sender_out(trusting: House, engine: Engine) -> None:
+    tell(trusting)
+    tell(trusting)
+
+    assert inbound(engine) == [(77, SENDER, "09121234567", "callback", True)]
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT number, reason FROM sms.suppressions")).one()
+    assert tuple(found) == ("09121234567", "opted_out")
+
+
+def test_whatever_somebody_wrote_can_be_stored(trusting: House, engine: Engine) -> None:
+    odd = "a\x00b\u202e😀" + "ی" * 5000
+    tell(trusting, message=odd, **{"from": "Bank"})
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT number, text FROM sms.inbound")).one()
+    assert tuple(found) == ("Bank", odd.replace("\x00", ""))

@@ -1,0 +1,42 @@
+"""web: the process that the gateway calls back."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+
+import click
+
+from campaigns import BadInput
+from campaigns.store.database import Database
+from worker import logs, wiring
+from worker.cli import words
+
+TOKEN_BYTES = 32
+
+
+@click.command()
+@click.option("--new-token", is_flag=True, help="Print a fresh CALLBACK_TOKEN, and do nothing else.")
+def web(new_token: bool) -> None:
+    """Take the gateway's callbacks, at http://WEB_ADDRESS:WEB_PORT/callbacks/CALLBACK_TOKEN/status and …/receive.
+
+    In the foreground, until Ctrl-C. What was answered with 200 stands in the database; the workers heed it. See
+    docs/callbacks.md.
+    """
+    if new_token:
+        words.say(secrets.token_urlsafe(TOKEN_BYTES))
+        return
+    from worker.web import Allowance, Desk, application, listening  # noqa: PLC0415 - no other command needs the library
+
+    chosen = wiring.settings()
+    if chosen.callback_token is None:
+        raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
+    logs.configure(chosen.log_level)
+    database = Database(wiring.engine(), patience_s=1.0)
+    desk = Desk(database, database.now, chosen.policy(), most_parked=chosen.callback_parked)
+    answers = application(desk, chosen.callback_token, Allowance(chosen.callback_rate))
+    server = listening(chosen.web_address, chosen.web_port, answers)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    words.say(f"callbacks at http://{chosen.web_address}:{chosen.web_port}/callbacks/…/status and …/receive")
+    server.run()

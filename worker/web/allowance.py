@@ -1,0 +1,32 @@
+"""How many calls a second are taken: the gateway makes the others again two minutes later."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+BURST_S: Final = 2.0
+"""As many calls as two seconds allow may come at once."""
+
+
+class Allowance:
+    """A bucket of calls that fills at a steady rate; safe for many threads."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._most = max(1.0, rate * BURST_S)
+        self._left = self._most
+        self._filled_at = time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Whether one more call may be taken now."""
+        with self._lock:
+            now = time.monotonic()
+            self._left = min(self._most, self._left + (now - self._filled_at) * self._rate)
+            self._filled_at = now
+            if self._left < 1:
+                return False
+            self._left -= 1
+            return True
