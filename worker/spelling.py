@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from campaigns.errors import BadInput
+from campaigns.rules.phone import normalise_line
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
 
@@ -28,6 +32,11 @@ def lasting(value: str) -> timedelta:
     if not found:
         raise ValueError("a duration above zero such as 90s, 5m or 48h")
     return found
+
+
+def lasting_or_never(value: str) -> timedelta:
+    """A duration above zero, or 0 or `off` for never."""
+    return timedelta(0) if value.strip().lower() in {"0", "off"} else lasting(value)
 
 
 def durations(value: str) -> tuple[timedelta, ...]:
@@ -54,6 +63,49 @@ def count(value: str) -> int:
     if not value.strip().isdigit() or int(value) == 0:
         raise ValueError("a whole number above zero")
     return int(value)
+
+
+def whole(value: str) -> int:
+    """A whole number, zero included."""
+    if not value.strip().isdecimal():
+        raise ValueError("a whole number, or 0")
+    return int(value)
+
+
+def words(value: str) -> tuple[str, ...]:
+    """Words separated by commas, Persian ones included; each has a letter or a digit in it."""
+    found = tuple(word.strip() for word in value.replace("،", ",").split(",") if word.strip())
+    if not found or not all(any(map(str.isalnum, word)) for word in found):
+        raise ValueError("words separated by commas, such as لغو,11,STOP")
+    return found
+
+
+def lines(value: str) -> dict[str, timedelta | None]:
+    """Lines separated by commas, each with an interval of its own (`30002626=5m`) or without."""
+    found = {}
+    for item in filter(None, map(str.strip, value.split(","))):
+        line, equals, interval = item.partition("=")
+        try:
+            found[normalise_line(line)] = at_least_a_second(interval) if equals else None
+        except (BadInput, ValueError):
+            raise ValueError("lines, each with an interval or without, such as 10004346,30002626=5m") from None
+    return found
+
+
+def at_least_a_second(value: str) -> timedelta:
+    """A duration of a second or more."""
+    found = lasting(value)
+    if found < timedelta(seconds=1):
+        raise ValueError("a second or more, such as 30s or 5m")
+    return found
+
+
+def web_address(value: str) -> str:
+    """A whole http or https address."""
+    parts = urlsplit(value.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        raise ValueError("an address such as https://example.com/inbox")
+    return value.strip()
 
 
 def yes_or_no(value: str) -> bool:
@@ -97,6 +149,13 @@ def api_key(value: str) -> str:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("a key: it holds a character that no key has")
     return key
+
+
+def callback_token(value: str) -> str:
+    """A secret that fits into the path of a URL as it is."""
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("a token of 32 to 128 letters, digits, - and _: `campaigns web --new-token` prints one")
+    return value
 
 
 def name_and_password(value: str) -> str:

@@ -1,0 +1,56 @@
+"""INBOX_… as people write them, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from campaigns.errors import BadInput
+from worker.settings import load
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        ("", {}),
+        ("10004346", {"10004346": MINUTE}),
+        ("10004346,30002626=5m", {"10004346": MINUTE, "30002626": 5 * MINUTE}),
+        (" +9810004346 = 30s , ", {"10004346": MINUTE / 2}),
+    ],
+)
+def test_lines_are_named_with_an_interval_or_without(written: str, lines: dict[str, timedelta]) -> None:
+    assert load({"INBOX_LINES": written}).inbox_schedule == lines
+
+
+def test_the_interval_of_those_without_one_is_a_setting() -> None:
+    assert load({"INBOX_LINES": "10004346", "INBOX_EVERY": "10s"}).inbox_schedule == {"10004346": MINUTE / 6}
+
+
+@pytest.mark.parametrize("written", ["Bank", "10004346=", "10004346=soon", "10004346=500ms", "10004346=0s"])
+def test_a_line_that_is_none_or_an_interval_that_is_none_is_refused(written: str) -> None:
+    with pytest.raises(BadInput, match=r"INBOX_LINES.*10004346,30002626=5m"):
+        load({"INBOX_LINES": written})
+
+
+def test_messages_are_handed_over_to_a_task_or_to_a_webhook_with_a_secret() -> None:
+    webhook = {"INBOX_WEBHOOK": "https://example.com/in?x=1", "INBOX_WEBHOOK_SECRET": "s"}
+
+    assert not load({}).policy().hand_over
+    assert load({"INBOX_TASK": "shop.answered"}).policy().hand_over
+    assert load(webhook).policy().hand_over
+    with pytest.raises(BadInput, match="both set"):
+        load({**webhook, "INBOX_TASK": "shop.answered"})
+    with pytest.raises(BadInput, match="INBOX_WEBHOOK_SECRET is not set"):
+        load({"INBOX_WEBHOOK": "https://example.com/in"})
+    with pytest.raises(BadInput, match="INBOX_WEBHOOK: "):
+        load({"INBOX_WEBHOOK": "example.com", "INBOX_WEBHOOK_SECRET": "s"})
+
+
+def test_neither_the_webhook_nor_its_secret_is_in_the_repr() -> None:
+    found = repr(load({"INBOX_WEBHOOK": "https://example.com/hidden", "INBOX_WEBHOOK_SECRET": "hunter2"}))
+
+    assert "hidden" not in found
+    assert "hunter2" not in found
