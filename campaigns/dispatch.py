@@ -21,8 +21,9 @@ from campaigns.errors import Postpone
 from campaigns.house import House, Policy
 from campaigns.kavenegar.pace import Learnt, PaceView
 from campaigns.kavenegar.throttle import Throttle
+from campaigns.rules.polling import calm
 from campaigns.rules.splitting import POLL
-from campaigns.store import due, installation, pace, polls
+from campaigns.store import callbacks, due, inbound, installation, lines, otp_due, pace, polls, receipts
 from campaigns.store.pace import Remembered
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,10 @@ log = logging.getLogger(__name__)
 MOST_POLLS: Final = 50
 PATIENCE: Final = timedelta(seconds=2)
 """As long as a task waits for its slot. Rung for earlier than that, it would only be put off."""
+MOST_PULLS: Final = 3
+"""Lines that are pulled at once: each holds a thread of those that poll, for many seconds."""
+OTP_RING: Final = timedelta(seconds=2)
+"""How long a one-time password just ordered is left to the ring of whoever ordered it."""
 NOTABLE: Final = 0.02
 """The part by which a rate must have changed to be written down at once."""
 CONFIRMED_AGAIN: Final = timedelta(minutes=10)
@@ -38,7 +43,9 @@ CONFIRMED_AGAIN: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Bells:
-    """Whom to ring for: batches to send, to resolve, to withdraw; how many polls; whether to look at the account.
+    """Whom to ring for: batches to send, to resolve, to withdraw; how many polls; whether to look at the account;
+    one-time passwords to send, and whether to follow them; lines to pull, and whether to hand over what came in;
+    how often to heed callbacks.
 
     `closing` of the `polls` are for windows that are about to close, and go ahead of the sends.
     """
@@ -49,6 +56,11 @@ class Bells:
     polls: int = 0
     closing: int = 0
     account: bool = False
+    otp: Sequence[int] = ()
+    follow: bool = False
+    lines: Sequence[str] = ()
+    hand: bool = False
+    heed: int = 0
 
     @property
     def summary(self) -> str:
@@ -60,6 +72,11 @@ class Bells:
             "poll": self.polls,
             "closing": self.closing,
             "account": int(self.account),
+            "otp": len(self.otp),
+            "follow": int(self.follow),
+            "pull": len(self.lines),
+            "hand": int(self.hand),
+            "heed": self.heed,
         }
         return " ".join(f"{name} {count}" for name, count in parts.items() if count) or "quiet"
 
@@ -87,6 +104,7 @@ def _end(
         return Bells()
     if news is not None:
         pace.remember(connection, account, news)
+    lean(connection, now=now, policy=policy)
     return ring(connection, now=now, policy=policy, view=view)
 
 
@@ -97,6 +115,10 @@ def tidy(connection: Connection, *, now: datetime, settle: timedelta) -> None:
     due.lapse(connection, now=now, settle=settle)
     due.begin_scheduled(connection, now=now)
     polls.close_windows(connection, now=now)
+    otp_due.expire(connection, now=now)
+    for otp_id in otp_due.lapse(connection, now=now):
+        log.warning("one-time password outcome unknown", extra={"otp_id": otp_id})
+    receipts.forget(connection, now=now)
     due.withdraw(connection, now=now)
     due.finish(connection, now=now)
     due.ticked(connection, now=now)
@@ -130,6 +152,20 @@ def _news(view: PaceView, remembered: Remembered | None) -> Remembered | None:
     return None
 
 
+# ── whether callbacks are leaned on ──
+
+
+def lean(connection: Connection, *, now: datetime, policy: Policy) -> None:
+    """While callbacks come, batches are polled less often; once they fall silent, what was left out is made up for."""
+    leans = callbacks.lean(connection, since=now - policy.silence if policy.callbacks else now)
+    if leans:
+        log.info("callbacks leaned on")
+    left_out = sorted(set(policy.status_polls) - set(policy.polls_leaning))
+    if leans is False and left_out:
+        caught_up = callbacks.catch_up(connection, first=left_out[0], calm=calm(policy.status_window), now=now)
+        log.log(logging.WARNING if caught_up else logging.INFO, "callbacks fell silent", extra={"batches": caught_up})
+
+
 # ── what is due ──
 
 
@@ -140,8 +176,10 @@ def ring(connection: Connection, *, now: datetime, policy: Policy, view: PaceVie
     rings anew, and only for what gets its slot at once.
     """
     room, at_once = _room(view, policy.horizon), _room(view, min(policy.horizon, PATIENCE))
+    told = callbacks.due(connection, now=now)  # no call to the gateway either, to look at them
+    hand = policy.hand_over and inbound.to_hand(connection, now=now)  # no call to the gateway: no pause delays it
     if not at_once:
-        return Bells()
+        return Bells(hand=hand, heed=int(told))
     since = now - policy.ring_again
     waiting, closing = polls.waiting(
         connection, now=now, closing_before=policy.closing_before(now), most_batches=MOST_POLLS * 4
@@ -153,6 +191,11 @@ def ring(connection: Connection, *, now: datetime, policy: Policy, view: PaceVie
         polls=_polls(max(waiting, closing), at_once),
         closing=_polls(closing, at_once),
         account=installation.claim_probe(connection, now=now, next_at=now + policy.probe),
+        otp=otp_due.due(connection, now=now, since=now - OTP_RING, most=at_once),
+        follow=otp_due.any_to_follow(connection, now=now),
+        lines=lines.due(connection, now=now, settle=policy.settle, most=min(MOST_PULLS, at_once)),
+        hand=hand,
+        heed=max(int(told), _polls(callbacks.gathered(connection, now=now, most=MOST_POLLS * POLL), at_once)),
     )
 
 

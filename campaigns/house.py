@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle
-from campaigns.rules.polling import next_poll
+from campaigns.rules import optout, suppression
+from campaigns.rules.polling import next_poll, thinned
 from campaigns.store.database import Database
 
 
@@ -27,7 +28,27 @@ class Policy:
     horizon: timedelta = timedelta(seconds=3)  # how far ahead of the pace the dispatcher rings: a wait and a tick
     closing: timedelta = timedelta(minutes=15)  # polls of windows that end so soon go ahead of all but otp
     probe: timedelta = timedelta(seconds=60)  # between two looks at an account on hold
+    watch: timedelta = timedelta(minutes=5)  # between two looks at the account's credit and settings
+    credit_low_rial: int = 1_000_000  # a credit below this is told about
+    ledger_every: timedelta = timedelta(hours=1)  # between two counts of the last days
+    opt_out_words: Sequence[str] = optout.WORDS
+    opt_out_anywhere: bool = False  # whether such a word counts within a sentence, too
+    suppress_after: int = suppression.AFTER  # verdicts in a row that did not reach a number; 0: it is never suppressed
+    suppress_sync: timedelta = timedelta(hours=1)  # between two looks at the gateway's block lists; 0: never
+    inbox_turn: timedelta = timedelta(seconds=20)  # how long one worker pulls a line before others have their turn
+    inbox_reconcile: timedelta = timedelta(hours=1)  # between two looks through a line's last two days
+    inbox_horizon: timedelta = timedelta(days=60)  # how far back a loss is searched on a line never known complete
+    hand_over: bool = False  # whether somebody is to be told of inbound messages
     may_select: bool = False  # whether the gateway lets our address read whole messages (sms/select)
+    callbacks: bool = False  # whether the gateway may tell us by itself
+    trust_callbacks: bool = False  # what it tells so is true; else it is a reason to ask
+    gather: timedelta = timedelta(seconds=20)  # callbacks of such a span are asked about together
+    silence: timedelta = timedelta(minutes=10)  # callbacks that stay away for so long are not leaned on
+
+    @property
+    def polls_leaning(self) -> Sequence[timedelta]:
+        """The ages at which a batch is asked about while callbacks bring the verdicts."""
+        return thinned(self.status_polls, window=self.status_window)
 
     def closing_before(self, now: datetime) -> datetime:
         """Windows that end by then are about to close: within `closing`, or a quarter of a window that is short."""
@@ -49,6 +70,12 @@ class House:
         """The time, for everything that is due or leased."""
         return self.clock()
 
-    def next_poll(self, accepted_at: datetime, now: datetime, closes_at: datetime) -> datetime:
-        """When a batch accepted (or leaving the gateway) at `accepted_at` is asked about next."""
-        return next_poll(accepted_at, now, ages=self.policy.status_polls, closes_at=closes_at)
+    def next_poll(
+        self, accepted_at: datetime, now: datetime, closes_at: datetime, *, leaning: bool = False
+    ) -> datetime:
+        """When a batch accepted (or leaving the gateway) at `accepted_at` is asked about next.
+
+        `leaning`: callbacks bring the verdicts, so less often.
+        """
+        ages = self.policy.polls_leaning if leaning else self.policy.status_polls
+        return next_poll(accepted_at, now, ages=ages, closes_at=closes_at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +14,12 @@ from sqlalchemy import Connection, text
 
 from campaigns.errors import BadInput
 from campaigns.rules.splitting import BATCH
+from campaigns.rules.spreadsheet import harmless
 from campaigns.rules.states import MessageState
-from campaigns.store import campaigns, messages
+from campaigns.rules.suppression import told_of
+from campaigns.store import campaigns, messages, suppressions
 from campaigns.store.records import Campaign
+from campaigns.store.suppressions import Suppression
 
 COLUMNS: Final = (
     "row",
@@ -32,9 +34,6 @@ COLUMNS: Final = (
     "localid",
 )
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NEXT_CELL: Final = re.compile("(?<=;)(?=[=+@＝＋－＠-])")  # where a semicolon begins the next cell
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -42,17 +41,24 @@ class Report:
 
     `cost_rial` is what stays charged: refunded messages (blocked, cancelled) are left out. Of `unpriced` messages the
     gateway never told the cost, since their answer was lost: they are taken at the price of the others.
+    `suppressed` recipients by reason (see `rules.suppression`), under `` those of whom the list knows nothing.
+
+    `withdrawn` messages waited at the gateway for their date when the campaign was cancelled, and `withdrawn_rial` of
+    the refund is theirs. Both are by our own rows: the gateway tells of a withdrawal, and not of its money.
     """
 
     campaign: Campaign
     counts: Mapping[MessageState, int]
     rejects: Mapping[str, int]
     refused: Mapping[int, int]
+    suppressed: Mapping[str, int]
     accepted: int
     parts: int
     cost_rial: int
     refunded_rial: int
     unpriced: int
+    withdrawn: int
+    withdrawn_rial: int
     requests: Mapping[str, int]
     mean_batch: float
     mean_poll: float
@@ -81,10 +87,13 @@ _TIMES: Final = text("""
       FROM sms.batches WHERE campaign_id = :id AND state <> 'split'
 """)
 
-# What was accepted, what did it cost, and what was refunded?
+# What was accepted, what did it cost, what was refunded, and how much of that because we withdrew it before its date?
+# Status 13 that comes later is the gateway's own doing.
 _MONEY: Final = text("""
     WITH ours AS (
-        SELECT message.state, message.parts, message.cost_rial
+        SELECT message.state, message.parts, message.cost_rial,
+               message.state = 'cancelled' AND campaign.state = 'cancelled' AND campaign.at_gateway
+               AND message.settled_at < campaign.start_at + interval '1 minute' AS withdrawn
           FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
           JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
          WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
@@ -92,10 +101,12 @@ _MONEY: Final = text("""
         SELECT coalesce(sum(cost_rial)::numeric / nullif(sum(parts), 0), 0) AS rial
           FROM ours WHERE cost_rial IS NOT NULL
     ), priced AS (
-        SELECT state, parts, cost_rial, coalesce(cost_rial, parts * price.rial) AS cost FROM ours, price
+        SELECT state, parts, cost_rial, withdrawn, coalesce(cost_rial, parts * price.rial) AS cost FROM ours, price
     )
     SELECT count(*) AS accepted, coalesce(sum(parts), 0) AS parts,
            count(*) FILTER (WHERE cost_rial IS NULL) AS unpriced,
+           count(*) FILTER (WHERE withdrawn) AS withdrawn,
+           CAST(coalesce(sum(cost) FILTER (WHERE withdrawn), 0) AS bigint) AS withdrawn_rial,
            CAST(coalesce(sum(cost) FILTER (WHERE state NOT IN ('blocked', 'cancelled')), 0) AS bigint) AS cost,
            CAST(coalesce(sum(cost) FILTER (WHERE state IN ('blocked', 'cancelled')), 0) AS bigint) AS refunded
       FROM priced
@@ -124,11 +135,14 @@ def report(connection: Connection, campaign_id: int, *, examples: int = 10) -> R
         counts=progress.counts,
         rejects=campaigns.rejects_by_kind(connection, campaign_id),
         refused={row.refused_code: row.messages for row in connection.execute(_REFUSED, parameters)},
+        suppressed=suppressions.reasons(connection, campaign_id),
         accepted=money.accepted,
         parts=money.parts,
         cost_rial=money.cost,
         refunded_rial=money.refunded,
         unpriced=money.unpriced,
+        withdrawn=money.withdrawn,
+        withdrawn_rial=money.withdrawn_rial,
         requests={kind: row.requests for kind, row in requests.items()},
         mean_batch=float(asked.get("send", 0)),
         mean_poll=float(asked.get("poll", 0)),
@@ -154,7 +168,7 @@ def export(connection: Connection, campaign_id: int, out: IO[str]) -> int:
     writer.writerow(COLUMNS)
     lines = 0
     for line in merge(_message_lines(connection, campaign_id), _reject_lines(connection, campaign_id), key=_row_no):
-        writer.writerow(_harmless(cell) for cell in line)
+        writer.writerow(harmless(cell) for cell in line)
         lines += 1
     return lines
 
@@ -179,9 +193,17 @@ def _row_no(line: Line) -> int:
 
 def _message_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
     for page in messages.in_pages(connection, campaign_id, size=25 * BATCH):
+        spared = suppressions.about(connection, [str(row[1]) for row in page if row[2] == MessageState.SUPPRESSED])
         for row_no, number, state, status, gateway_id, parts, cost, code, settled_at, _text, id_ in page:
             reason = f"refused with code {code}" if code is not None else ""
+            if state == MessageState.SUPPRESSED:
+                reason = _why_suppressed(spared.get(str(number)))
             yield (row_no, number, state, status, gateway_id, parts, cost, reason, settled_at, id_)
+
+
+def _why_suppressed(found: Suppression | None) -> str:
+    """What the list says now: the number may have been lifted since, and suppressed anew."""
+    return "suppressed" if found is None else told_of(found.reason, found.created_at)
 
 
 def _reject_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
@@ -194,14 +216,3 @@ def _reject_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
         for row in rows:
             yield (row.row_no, row.value, f"rejected: {row.kind}", None, None, None, None, row.reason, None, None)
         after = rows[-1].row_no
-
-
-def _harmless(cell: object) -> object:
-    if cell is None:
-        return ""
-    if isinstance(cell, datetime):
-        return cell.isoformat(timespec="seconds")
-    if isinstance(cell, str):
-        cell = _NEXT_CELL.sub("'", cell)
-        return f"'{cell}" if cell.startswith(_FORMULA) else cell
-    return cell

@@ -88,6 +88,7 @@ def _settle(house: House, asked: Sequence[Asked], answered: Iterable[MessageStat
         next_polls=[_next(house, batch, now) for batch in asked],
         call_id=uuid4(),
         now=now,
+        suppress_after=house.policy.suppress_after,
     )
     return Polled(asked=len(ids), moved=moved)
 
@@ -111,7 +112,7 @@ def _next(house: House, batch: Asked, now: datetime) -> datetime:
     """A round that stopped half-way goes on at once; a finished one waits for the next age of the schedule."""
     if batch.resume_at is not None:
         return now
-    return house.next_poll(batch.accepted_at, now, batch.closes_at)
+    return house.next_poll(batch.accepted_at, now, batch.closes_at, leaning=batch.leaning)
 
 
 def _patience(house: House, asked: Sequence[Asked], now: datetime) -> timedelta:

@@ -1,4 +1,4 @@
-"""Writes the pages told by the code: states, codes, metrics, settings. `scripts/docs` runs it; a test compares."""
+"""Writes the pages told by the code: states, codes, methods, metrics, settings. A test compares them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from campaigns.kavenegar.codes import RETURN_CODES, STATUSES
+from campaigns.kavenegar.codes import BLOCK_REASONS, RETURN_CODES, STATUSES
+from campaigns.kavenegar.methods import DAY, EVERYWHERE, HOUR, METHODS, Method
 from campaigns.rules import states
 from worker.metrics.families import HOUSE, PACE, UP
 from worker.settings import load, rows
@@ -20,6 +21,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     """Every page and the text it should have."""
     yield ROOT / "docs" / "states.md", states_page()
     yield ROOT / "docs" / "codes.md", codes_page()
+    yield ROOT / "docs" / "methods.md", methods_page()
     yield ROOT / "docs" / "metrics.md", metrics_page()
     readme = ROOT / "README.md"
     yield readme, within(readme.read_text(encoding="utf-8"), "settings", settings_table())
@@ -76,13 +78,66 @@ def codes_page() -> str:
         verdict = row.verdict if isinstance(row.verdict, str) else row.verdict.__name__
         on_sends = f", on sends {row.on_sends.__name__}" if row.on_sends else ""
         told.append(f"| {row.code} | {verdict}{on_sends} | {row.advice} | {row.source} |")
-    told.append("| any other 5xx | GatewayDown, on sends OutcomeUnknown | the gateway failed | ours |")
+    other = "GatewayDown, on sends OutcomeUnknown, where unread messages are handed out AnswerLost"
+    told.append(f"| any other 5xx | {other} | the gateway failed | ours |")
     told.append("| any other | CampaignRefused | an undocumented code: sending stops until a person looks | ours |")
     told += ["\n## Message statuses\n", "| status | our state | meaning | refunded | source |", "|---|---|---|---|---|"]
     for status in STATUSES.values():
         refunded = "yes" if status.refunded else ""
         told.append(f"| {status.status} | {status.state or ''} | {status.meaning} | {refunded} | {status.source} |")
+    told += ["\n## Why a number is on a line's block list\n", "| reason | meaning | removable |", "|---|---|---|"]
+    for blocked in BLOCK_REASONS.values():
+        told.append(f"| {blocked.reason} | {blocked.meaning} | {'yes' if blocked.removable else ''} |")
     return "\n".join([*told, ""])
+
+
+METHODS_ARE_FOR = """\
+Written by `scripts/docs` from `campaigns/kavenegar/methods.py`.
+
+All 22 methods are functions of `campaigns.kavenegar.client.Client`, and of `Gateway`, which keeps the pace and tries
+again what may be tried again. The limits are held before anything leaves us. `L147` is the line of kavenegar-rest at
+which a method's section begins; what each code means is told in [codes.md](codes.md).
+"""
+
+
+def methods_page() -> str:
+    """Every method of the gateway, with its limits, and where the worker uses it."""
+    told = ["# The gateway's methods\n", METHODS_ARE_FOR]
+    told += ["| method | what for | limits | codes of its own | where the worker uses it | section |"]
+    told += ["|---|---|---|---|---|---|"]
+    for row in METHODS:
+        codes = " ".join(map(str, sorted(row.codes)))
+        told.append(
+            f"| `{row.path}` | {row.purpose} | {'; '.join(limits(row))} | {codes} | {row.used_by} | {row.section} |"
+        )
+    told.append(f"\nEvery method can answer {', '.join(map(str, EVERYWHERE))} as well.")
+    return "\n".join([*told, ""])
+
+
+def limits(row: Method) -> Iterator[str]:
+    """The limits of a method, in words."""
+    if row.verbs != "GET or POST":
+        yield f"{row.verbs} only"
+    if row.at_most:
+        yield f"{row.at_most} a request" if row.at_most > 1 else "one number a request"
+    if row.answers > 1:
+        yield f"{row.answers} rows an answer"
+    if row.span_s:
+        yield f"a span of {length(row.span_s)}"
+    if row.depth_s:
+        yield f"begun at most {length(row.depth_s)} ago"
+    if row.known_s:
+        yield f"known for {row.known_s // HOUR} hours"
+    if row.sends:
+        yield "unknown without an answer"
+    if row.consumes:
+        yield "unread messages become read"
+
+
+def length(seconds: int) -> str:
+    """3 days (less a minute), 1 day."""
+    days = -(-seconds // DAY)
+    return f"{days} day{'s' if days > 1 else ''}{' (less a minute)' if seconds % DAY else ''}"
 
 
 METRICS_ARE_FOR = """\
@@ -101,6 +156,7 @@ scrape_configs:
 ```
 
 Worth waking somebody for: `kavenegar_up == 0`, `kavenegar_tick_age_seconds > 60`, `kavenegar_account_on_hold == 1`,
+`kavenegar_account_debug_mode == 1`,
 `kavenegar_batches_overdue_seconds > 600`, and an increase of `kavenegar_messages_uncertain`.
 """
 

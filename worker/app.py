@@ -43,13 +43,18 @@ def configuration() -> dict[str, Any]:
         "accept_content": ["json"],
         "event_serializer": "json",
         "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue nobody reads
-        "task_queues": [Queue(name, routing_key=name) for name in ("otp", "send", "poll", "maint")],
+        "task_queues": [Queue(name, routing_key=name) for name in ("otp", "send", "poll", "inbox", "maint")],
         "task_default_queue": "maint",
         "task_routes": {
             "campaigns.send_batch": {"queue": "send"},
             "campaigns.resolve_batch": {"queue": "send"},
             "campaigns.withdraw_batch": {"queue": "send"},
             "campaigns.poll_statuses": {"queue": "poll"},
+            "campaigns.heed_callbacks": {"queue": "poll"},
+            "campaigns.pull_inbox": {"queue": "inbox"},
+            "campaigns.hand_inbound": {"queue": "inbox"},
+            "campaigns.send_otp": {"queue": "otp"},
+            "campaigns.follow_otps": {"queue": "poll"},
         },
         "worker_send_task_events": True,  # Flower
         "task_send_sent_event": False,
@@ -60,6 +65,7 @@ def configuration() -> dict[str, Any]:
         "imports": ["worker.tasks", "worker.watchdog"],
         "beat_schedule": {
             "tick": {"task": "campaigns.tick", "schedule": 1.0, "options": {"queue": "maint", "expires": 5}},
+            "chores": {"task": "campaigns.chores", "schedule": 10.0, "options": {"queue": "maint", "expires": 10}},
         },
         # Deliberately absent: task_time_limit (threads cannot be stopped; every call has a total deadline instead),
         # rate_limit (it counts per worker), eta, countdown and retry (Redis doubles them past the visibility timeout).

@@ -19,12 +19,14 @@ _NUMBER: Final = re.compile(
     r"(?<!\d)(?:(?:\+|[0۰٠]{2})?[9۹٩][8۸٨]|[0۰٠])?[9۹٩]\d{5}(\d{4})(?!\d)"
 )  # in Latin, Persian and Arabic digits
 _KEY_IN_URL: Final = re.compile(r"(/v1/)[^/\s'\"]+(?=/)")
+_TOKEN_IN_URL: Final = re.compile(r"(/callbacks/)[^/\s'\"?#]+")
 _PASSWORD_IN_URL: Final = re.compile(r"(\w+://[^:/\s@]*:)\S+(?=@)")
 
 
 def redact(text: str) -> str:
-    """`text` without API keys in URLs, passwords in URLs, or all but the last four digits of mobile numbers."""
+    """`text` without keys, tokens and passwords in URLs, or all but the last four digits of mobile numbers."""
     text = _KEY_IN_URL.sub(r"\1***", text)
+    text = _TOKEN_IN_URL.sub(r"\1***", text)
     text = _PASSWORD_IN_URL.sub(r"\1***", text)
     return _NUMBER.sub(r"09***\1", text)
 

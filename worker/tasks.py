@@ -8,9 +8,14 @@ from collections.abc import Iterable
 from celery import Task
 from kombu.exceptions import OperationalError
 
-from campaigns import account, dispatch, submit, track, withdraw
+from campaigns import account, chores, dispatch, heed, ledger, submit, track, withdraw
+from campaigns.inbox import pull
+from campaigns.otp import follow
+from campaigns.otp import run as run_otp
+from campaigns.suppress import run as synchronise
 from worker import orders, wiring
 from worker.app import app
+from worker.handover import run as hand_over
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +27,30 @@ RING_EXPIRES_S = 30
 def tick() -> str:
     """One second has passed: ring for what is due."""
     house = wiring.house()
+    wiring.lines_of_settings()
     bells = dispatch.tick(house, now=house.now())
     _ring(send_batch, [(batch_id,) for batch_id in bells.send])
     _ring(resolve_batch, [(batch_id,) for batch_id in bells.resolve])
     _ring(withdraw_batch, [(batch_id,) for batch_id in bells.withdraw])
     _ring(poll_statuses, [(True,)] * bells.closing + [()] * (bells.polls - bells.closing))
+    _ring(heed_callbacks, [()] * bells.heed)
     _ring(check_account, [()] * bells.account)
+    _ring(send_otp, [(otp_id,) for otp_id in bells.otp])
+    _ring(follow_otps, [()] * bells.follow)
+    _ring(pull_inbox, [(line,) for line in bells.lines])
+    _ring(hand_inbound, [()] * bells.hand)
     return bells.summary
+
+
+@app.task(name="campaigns.chores")
+def chores_() -> str:
+    """Some seconds have passed: ring for what comes round by the clock."""
+    house = wiring.house()
+    due = chores.due(house, now=house.now())
+    _ring(watch_account, [()] * due.watch)
+    _ring(keep_ledger, [()] * due.ledger)
+    _ring(sync_suppressions, [(line,) for line in due.blocklists])
+    return due.summary
 
 
 @app.task(name="campaigns.send_batch")
@@ -55,10 +77,63 @@ def poll_statuses(closing: bool = False) -> str:
     return track.run(wiring.house(), closing=closing).summary
 
 
+@app.task(name="campaigns.heed_callbacks")
+def heed_callbacks() -> str:
+    """The gateway has told something by itself. The claim decides who asks about it."""
+    return heed.run(wiring.house()).summary
+
+
 @app.task(name="campaigns.check_account")
 def check_account() -> str:
     """The account is on hold: look whether it may send again."""
     return account.look(wiring.house())
+
+
+@app.task(name="campaigns.watch_account")
+def watch_account() -> str:
+    """It is time to look at the account's credit and settings."""
+    return account.watch(wiring.house())
+
+
+@app.task(name="campaigns.keep_ledger")
+def keep_ledger() -> str:
+    """It is time to count the last days."""
+    return f"{len(ledger.keep(wiring.house()))} days counted"
+
+
+@app.task(name="campaigns.send_otp")
+def send_otp(otp_id: int) -> str:
+    """One one-time password is due. The claim decides. What it says never travels here: it stands in the database."""
+    return run_otp(wiring.house(), otp_id)
+
+
+@app.task(name="campaigns.follow_otps")
+def follow_otps() -> str:
+    """Verdicts of one-time passwords are due, and the calls that follow some of them."""
+    followed = follow(wiring.house())
+    _ring(send_otp, [(otp_id,) for otp_id in followed.calls])
+    return followed.summary
+
+
+@app.task(name="campaigns.sync_suppressions")
+def sync_suppressions(line: str) -> str:
+    """A line's block list at the gateway is to be synchronised with our suppressions. The claim decides."""
+    return synchronise(wiring.house(), line).summary
+
+
+@app.task(name="campaigns.pull_inbox")
+def pull_inbox(line: str) -> str:
+    """A line is to be pulled. The claim decides."""
+    pulled = pull.run(wiring.house(), line)
+    if pulled.more:
+        _ring(pull_inbox, [(line,)])
+    return pulled.summary
+
+
+@app.task(name="campaigns.hand_inbound")
+def hand_inbound() -> str:
+    """Somebody is to be told of inbound messages."""
+    return hand_over(wiring.house())
 
 
 @app.task(name="campaigns.create")
@@ -71,11 +146,18 @@ def create(
     name: str | None = None,
     number_column: str | None = None,
     start: bool = True,
+    kind: str = "sms",
+    repeat: int | None = None,
+    tag: str | None = None,
+    policy: str | None = None,
+    hide: bool = False,
+    message_type: str | int | None = None,
 ) -> str:
     """A campaign out of files in INTAKE_FOLDER, for apps that only speak Celery.
 
     `recipients` and `text_file` are names of files in that folder: numbers and texts never travel through the broker.
-    `key` is the caller's own name for the campaign; the same key rings twice without harm.
+    `key` is the caller's own name for the campaign; the same key rings twice without harm. `kind` is "sms" or "voice";
+    the rest is as in `campaigns.create`.
     """
     campaign_id = orders.create(
         recipients=recipients,
@@ -85,11 +167,17 @@ def create(
         name=name,
         number_column=number_column,
         start=start,
+        kind=kind,
+        repeat=repeat,
+        tag=tag,
+        policy=policy,
+        hide=hide,
+        message_type=message_type,
     )
     return f"campaign {campaign_id}"
 
 
-def _ring(task: Task, arguments: Iterable[tuple[int, ...]]) -> None:
+def _ring(task: Task, arguments: Iterable[tuple[int | str, ...]]) -> None:
     """Publish hints. A hint that cannot be published is rung again later, so nothing is lost but seconds."""
     rung = 0
     try:

@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 
 from campaigns.errors import BadInput
 from campaigns.house import House
+from campaigns.inbox.hand import Webhook
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.store import lines
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
 from worker import embedded
@@ -102,6 +104,7 @@ def gateway() -> Gateway:
         where.base_url,
         deadline_s=chosen.http_deadline.total_seconds(),
         pool_size=max(chosen.send_threads, chosen.poll_threads) + 2,
+        longest_text=chosen.max_characters,
     )
     return Gateway(client, pace())
 
@@ -127,3 +130,16 @@ def database() -> Database:
 def house() -> House:
     """Everything a station needs. Raises: BadInput."""
     return House(database(), gateway(), pace(), database().now, settings().policy())
+
+
+@cache
+def lines_of_settings() -> None:
+    """See to it, once a process, that the lines of INBOX_LINES are pulled. Raises: BadInput."""
+    database()(lines.seed, settings().inbox_schedule, now=database().now())
+
+
+@cache
+def webhook() -> Webhook | None:
+    """Where inbound messages are posted to, where they are. Raises: BadInput."""
+    url, secret = settings().inbox_webhook, settings().inbox_webhook_secret
+    return None if url is None or secret is None else Webhook.to(url, secret)

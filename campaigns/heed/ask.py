@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 from campaigns.errors import AccountBlocked, Postpone, Refused
 from campaigns.heed.fate import came, keep, later
 from campaigns.house import House, Policy
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing, verdict
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import MessageStatus
 from campaigns.rules.splitting import POLL
-from campaigns.rules.states import MessageState
+from campaigns.rules.states import MESSAGE_MOVES, MessageState
 from campaigns.store import callbacks, installation, polls
 from campaigns.store.callbacks import Kept, Parked
 from campaigns.store.records import Fact
@@ -79,7 +79,26 @@ def _settle(
         call_id=uuid4(),
         suppress_after=policy.suppress_after,
     )
-    settled = {message_id for message_id, fact in facts.items() if fact.state is not MessageState.ACCEPTED}
-    keep(connection, hints, later([each for each in hints if each.message_id not in settled], now))
-    came(connection, [each for each in hints if each.message_id in settled])
+    open_still = [each for each in hints if not _answered(each, facts)]
+    keep(connection, hints, later(open_still, now))
+    came(connection, [each for each in hints if _confirmed(each, facts)])
     return moved
+
+
+def _answered(hint: Parked, facts: Mapping[int, Fact]) -> bool:
+    """Whether what the gateway answers leaves nothing to ask. It may lag behind what it calls back: 11, and soon 10."""
+    state = _state(hint, facts)
+    if state is None or state is MessageState.ACCEPTED:
+        return False
+    return verdict(hint.callback.status) not in MESSAGE_MOVES[state]
+
+
+def _confirmed(hint: Parked, facts: Mapping[int, Fact]) -> bool:
+    """Whether the gateway answers what the callback said; of an undocumented status, whether it has a verdict."""
+    state, says = _state(hint, facts), verdict(hint.callback.status)
+    return state is not None and state is not MessageState.ACCEPTED and says in {None, state}
+
+
+def _state(hint: Parked, facts: Mapping[int, Fact]) -> MessageState | None:
+    fact = None if hint.message_id is None else facts.get(hint.message_id)
+    return None if fact is None else fact.state

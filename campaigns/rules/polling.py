@@ -1,4 +1,4 @@
-"""When a batch is asked about, by its age since the gateway accepted it.
+"""When a batch is asked about, by its age since the gateway accepted it; and when what the gateway tells is heeded.
 
 Source: kavenegar-rest, sms/status: a verdict can be expected from five minutes after hand-over; 48 hours after the
 send the gateway no longer knows the message (status 100).
@@ -7,7 +7,14 @@ send the gateway no longer knows the message (status 100).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+CALM: Final = 72
+"""Phones that are on have their message within a seventy-second of the window: within 40 minutes of 48 hours."""
+
+LOOKS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
+"""Ages at which a callback is looked at again that nothing could be made of: it may have overtaken our own commit."""
 
 
 def next_poll(accepted_at: datetime, now: datetime, *, ages: Sequence[timedelta], closes_at: datetime) -> datetime:
@@ -19,3 +26,24 @@ def next_poll(accepted_at: datetime, now: datetime, *, ages: Sequence[timedelta]
         if accepted_at + age > now:
             return min(accepted_at + age, closes_at)
     return closes_at
+
+
+def calm(window: timedelta) -> timedelta:
+    """The age from which on few verdicts are still to come."""
+    return window / CALM
+
+
+def thinned(ages: Sequence[timedelta], *, window: timedelta) -> tuple[timedelta, ...]:
+    """The `ages` that stay while callbacks bring the verdicts: the first, which checks them, and all that are calm."""
+    return tuple(age for place, age in enumerate(ages) if place == 0 or age >= calm(window))
+
+
+def gathered_at(seen_at: datetime, *, gather: timedelta) -> datetime:
+    """When the gateway is asked about a callback: the end of the span in which it came, and with it all others."""
+    spans = seen_at.timestamp() // gather.total_seconds() + 1
+    return datetime.fromtimestamp(spans * gather.total_seconds(), UTC)
+
+
+def next_look(seen_at: datetime, now: datetime) -> datetime | None:
+    """When a callback is looked at again that nothing could be made of; None when it is given up."""
+    return next((seen_at + age for age in LOOKS if seen_at + age > now), None)

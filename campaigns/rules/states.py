@@ -79,7 +79,7 @@ CAMPAIGN_MOVES: Final[dict[CampaignState, frozenset[CampaignState]]] = {
 }
 
 BATCH_MOVES: Final[dict[BatchState, frozenset[BatchState]]] = {
-    _B.READY: frozenset({_B.CLAIMED, _B.CANCELLED, _B.ACCEPTED, _B.CLOSED}),  # the last two: by a late answer
+    _B.READY: frozenset({_B.CLAIMED, _B.CANCELLED, _B.ACCEPTED, _B.CLOSED}),  # by a late answer; or all are suppressed
     _B.CLAIMED: frozenset({_B.READY, _B.UNKNOWN, _B.ACCEPTED, _B.CLOSED, _B.REFUSED, _B.SPLIT, _B.UNCERTAIN}),
     _B.UNKNOWN: frozenset({_B.READY, _B.ACCEPTED, _B.CLOSED, _B.UNCERTAIN, _B.CANCELLED, _B.REFUSED}),
     _B.ACCEPTED: frozenset({_B.CLOSED, _B.UNCERTAIN, _B.SPLIT, _B.READY}),  # the last three: some are uncertain
@@ -121,7 +121,7 @@ OTP_MOVES: Final[dict[OtpState, frozenset[OtpState]]] = {
     _O.BLOCKED: frozenset(),
     _O.CANCELLED: frozenset(),
     _O.REFUSED: frozenset(),
-    _O.UNKNOWN: frozenset(),
+    _O.UNKNOWN: frozenset({_O.ACCEPTED, _O.REFUSED, *_OTP_VERDICTS}),  # only by an answer that came late
     _O.EXPIRED: frozenset(),
 }
 

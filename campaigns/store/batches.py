@@ -1,4 +1,4 @@
-"""What happens to a batch on its way out: cut, claimed, accepted, released, doubted, halved, resolved.
+"""What happens to a batch on its way out: claimed, accepted, released, doubted, halved, resolved.
 
 A claim and its line in `attempts` are one commit, made before a byte leaves. Every decision after it is fenced by
 `(lease_owner, attempt)`: who has lost the lease decides nothing any more, though the facts it learned still count.
@@ -13,34 +13,18 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-from campaigns.rules.splitting import BATCH, halves
+from campaigns.rules.manner import Kind, Manner
+from campaigns.rules.splitting import halves
 from campaigns.rules.states import BatchState
-from campaigns.store import messages
+from campaigns.store import messages, sparing
 from campaigns.store.records import Claim, Fact, Outgoing
-
-# Cut a campaign into batches: consecutive ids, at most 200 of them.
-_CUT: Final = text("""
-    INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending)
-    SELECT campaign.id, first_id, least(first_id + :size, upper(span)) - 1, 'ready', :due_at,
-           least(first_id + :size, upper(span)) - first_id
-      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span,
-           generate_series(lower(span), upper(span) - 1, :size) AS first_id
-     WHERE campaign.id = :campaign_id
-  ORDER BY first_id
- RETURNING id
-""")
-
-
-def cut(connection: Connection, campaign_id: int, *, due_at: datetime) -> list[int]:
-    """The ids of the new batches, in the order in which they are to leave."""
-    rows = connection.execute(_CUT, {"campaign_id": campaign_id, "size": BATCH, "due_at": due_at})
-    return [row.id for row in rows]
-
 
 _BEGAN: Final = """
     INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
     SELECT id, :call_id, '{kind}', 'began', attempt, pending, :now FROM claimed
 """
+
+_CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("sender", "template", "personal", *Manner.__slots__))
 
 # Is this batch due, and may its campaign send? Then it is ours until the lease ends, and the attempt is on record.
 _CLAIM_READY: Final = text(f"""
@@ -52,7 +36,7 @@ _CLAIM_READY: Final = text(f"""
          WHERE batch.id = :batch_id AND batch.state = 'ready' AND batch.due_at <= :now
            AND campaign.id = batch.campaign_id AND campaign.state = 'running'
            AND NOT EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL)
-     RETURNING batch.*, campaign.sender, campaign.template, campaign.personal, false AS cancelled,
+     RETURNING batch.*, {_CARRIED}, false AS cancelled,
                CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at
     ), began AS ({_BEGAN.format(kind="send")})
     SELECT * FROM claimed
@@ -66,7 +50,7 @@ _CLAIM_UNKNOWN: Final = text(f"""
           FROM sms.campaigns AS campaign
          WHERE batch.id = :batch_id AND batch.state = 'unknown' AND batch.due_at <= :now
            AND campaign.id = batch.campaign_id
-     RETURNING batch.*, campaign.sender, campaign.template, campaign.personal,
+     RETURNING batch.*, {_CARRIED},
                campaign.state = 'cancelled' AS cancelled,
                CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at
     ), began AS ({_BEGAN.format(kind="resolve")})
@@ -88,7 +72,11 @@ def waits(connection: Connection, batch_id: int, state: BatchState, *, now: date
 def claim_ready(
     connection: Connection, batch_id: int, *, owner: UUID, call_id: UUID, now: datetime, lease: timedelta
 ) -> Claim | None:
-    """The batch, to be sent now; None when it is not due, not ready, paused, on hold, or somebody else's."""
+    """The batch, to be sent now, without those who are suppressed by now.
+
+    None when it is not due, not ready, paused, on hold, or somebody else's, and when nobody is left in it.
+    """
+    sparing.spare(connection, batch_id, now=now)
     return _claim(connection, _CLAIM_READY, batch_id, owner=owner, call_id=call_id, now=now, lease=lease)
 
 
@@ -134,6 +122,7 @@ def _claimed(connection: Connection, row: RowMapping, *, call_id: UUID, now: dat
         first_sent_at=row["first_sent_at"],
         sender=row["sender"],
         personal=row["personal"],
+        manner=Manner(**{name: row[name] for name in Manner.__slots__} | {"kind": Kind(row["kind"])}),
         cancelled=row["cancelled"],
         send_at=row["send_at"],
         messages=[Outgoing(id_, number, common if own is None else own) for id_, number, own in pending],
@@ -149,13 +138,14 @@ def learn(
     poll_at: datetime,
     closes_at: datetime,
     leaves_at: datetime | None = None,
+    suppress_after: int = 0,
 ) -> None:
     """Merge what was learned about the messages of a claim, whether or not the claim still holds.
 
     What is news is polled first at `poll_at` and given up at `closes_at`; it leaves the gateway at `leaves_at`, or now.
     """
     ids = messages.lock(connection, [claim.batch_id])
-    messages.merge(connection, facts, now=now)
+    messages.merge(connection, facts, now=now, suppress_after=suppress_after)
     if any(fact.gateway_id is not None for fact in facts):
         accepted_at = leaves_at or now
         messages.recount(connection, ids, now=now, accepted_at=accepted_at, poll_at=poll_at, closes_at=closes_at)

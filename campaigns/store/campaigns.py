@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Row, select, text
 
 from campaigns.errors import IllegalMove, NotFound
+from campaigns.rules.manner import Kind
 from campaigns.rules.states import CAMPAIGN_MOVES, CampaignState, MessageState
 from campaigns.store.records import Campaign, Progress
 from campaigns.store.tables import campaigns
@@ -18,7 +19,7 @@ _COLUMNS: Final = [campaigns.c[name] for name in Campaign.__slots__]
 
 def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
-    values["state"] = CampaignState(values["state"])
+    values |= {"state": CampaignState(values["state"]), "kind": Kind(values["kind"])}
     return Campaign(**values)
 
 
@@ -104,6 +105,20 @@ def hold(connection: Connection, campaign_id: int, *, code: int | None, reason: 
     return bool(done.rowcount)
 
 
+def wait_for_date(connection: Connection, campaign_id: int, *, until: datetime) -> int:
+    """The gateway does not take a campaign's date: what has not left waits here until then; how many batches."""
+    held = connection.execute(
+        text("""
+            UPDATE sms.batches SET due_at = :until, rung_at = NULL
+             WHERE id IN (SELECT id FROM sms.batches
+                           WHERE campaign_id = :campaign_id AND state = 'ready' AND due_at < :until
+                             FOR UPDATE SKIP LOCKED)
+        """),
+        {"campaign_id": campaign_id, "until": until},
+    )
+    return held.rowcount
+
+
 def reopen(connection: Connection, campaign_id: int) -> None:
     """A finished campaign runs again: a person sends what was uncertain."""
     connection.execute(
@@ -117,13 +132,14 @@ _SUPPRESS: Final = text("""
     UPDATE sms.messages AS message SET state = 'suppressed', settled_at = :now
       FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span, sms.suppressions AS suppressed
      WHERE campaign.id = :id AND message.id >= lower(span) AND message.id < upper(span)
-       AND message.state = 'pending' AND message.number = suppressed.number
+       AND message.state = 'pending' AND message.number = suppressed.number AND suppressed.lifted_at IS NULL
 """)
 
 
 def suppress(connection: Connection, campaign_id: int, *, now: datetime) -> int:
     """How many recipients of a campaign are on the suppression list and will get nothing."""
-    if not connection.execute(text("SELECT EXISTS (SELECT FROM sms.suppressions)")).scalar_one():
+    anybody = text("SELECT EXISTS (SELECT FROM sms.suppressions WHERE lifted_at IS NULL)")
+    if not connection.execute(anybody).scalar_one():
         return 0
     return connection.execute(_SUPPRESS, {"id": campaign_id, "now": now}).rowcount
 

@@ -71,14 +71,15 @@ def read(connection: Connection) -> Installation:
 def hold(connection: Connection, *, code: int, reason: str, probe_at: datetime, now: datetime) -> bool:
     """Stop all sending for the account; False when it was on hold already.
 
-    What was accepted since the account was last let go proves that its credit was enough then.
+    What left us since the account was last let go, and was accepted, proves that its credit was enough then.
     """
     held = connection.execute(
         text("""
             UPDATE sms.installation
                SET hold_code = :code, hold_reason = :reason, held_since = :now, probe_at = :probe_at,
                    let_go_credit_rial = CASE
-                       WHEN let_go_at > (SELECT max(accepted_at) FROM sms.batches) THEN let_go_credit_rial
+                       WHEN let_go_at > (SELECT max(first_sent_at) FROM sms.batches WHERE accepted_at IS NOT NULL)
+                       THEN let_go_credit_rial
                        WHEN NOT EXISTS (SELECT FROM sms.batches WHERE accepted_at IS NOT NULL) THEN let_go_credit_rial
                        END
              WHERE hold_code IS NULL

@@ -41,7 +41,7 @@ class Day:
 
 
 # What of ours set out in this span? A campaign's message when its batch was accepted or leaves the gateway, a
-# one-time password when it was sent.
+# one-time password when it was sent. What the gateway never priced, since its answer was lost, costs as the others do.
 _OURS: Final = text("""
     WITH sent AS (
         SELECT message.parts, message.cost_rial
@@ -51,13 +51,18 @@ _OURS: Final = text("""
          WHERE batch.accepted_at >= :start AND batch.accepted_at < :end AND batch.state <> 'split'
      UNION ALL
         SELECT 1, cost_rial FROM sms.otps WHERE sent_at >= :start AND sent_at < :end AND gateway_id IS NOT NULL
+    ), price AS (
+        SELECT coalesce(sum(cost_rial)::numeric / nullif(sum(parts), 0), 0) AS rial
+          FROM sent WHERE cost_rial IS NOT NULL
     )
-    SELECT count(*) AS messages, coalesce(sum(parts), 0) AS parts, coalesce(sum(cost_rial), 0) AS cost_rial FROM sent
+    SELECT count(*) AS messages, coalesce(sum(parts), 0) AS parts,
+           CAST(coalesce(sum(coalesce(cost_rial, parts * price.rial)), 0) AS bigint) AS cost_rial
+      FROM sent, price
 """)
 
 
 def ours(connection: Connection, *, start: datetime, end: datetime) -> Counted:
-    """What our rows say; reads every message of the span. A cost that the gateway never told counts as 0."""
+    """What our rows say; reads every message of the span."""
     row = connection.execute(_OURS, {"start": start, "end": end}).one()
     return Counted(row.messages, int(row.parts), int(row.cost_rial))
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from campaigns.rules.states import MESSAGE_MOVES, BatchState, MessageState, sources
+from campaigns.store import suppressions
 from campaigns.store.records import Fact
 
 
@@ -42,12 +43,16 @@ _MERGE: Final = text(f"""
        AND (message.state = ANY (move.sources)
             OR (message.state = 'accepted' AND fact.state = 'accepted' AND fact.status > message.status))
        AND (message.gateway_id IS NULL OR message.gateway_id = fact.gateway_id)
- RETURNING message.id
+ RETURNING message.id, message.state
 """)
 
 
-def merge(connection: Connection, facts: Sequence[Fact], *, now: datetime) -> int:
-    """Write down `facts`, at most a few hundred at once; how many messages really moved."""
+def merge(connection: Connection, facts: Sequence[Fact], *, now: datetime, suppress_after: int = 0) -> int:
+    """Write down `facts`, at most a few hundred at once; how many messages really moved.
+
+    Whom the verdicts among them tell not to write to is suppressed in the same breath: see `suppressions.heed`, whose
+    `after` is `suppress_after`.
+    """
     if not facts:
         return 0
     moved = connection.execute(
@@ -61,8 +66,9 @@ def merge(connection: Connection, facts: Sequence[Fact], *, now: datetime) -> in
             "codes": [fact.refused_code for fact in facts],
             "now": now,
         },
-    )
-    return len(moved.all())
+    ).all()
+    suppressions.heed(connection, [(row.id, row.state) for row in moved], after=suppress_after, now=now)
+    return len(moved)
 
 
 _COUNTED: Final = ", ".join(f"count(*) FILTER (WHERE message.state = '{state}') AS {state}" for state in MessageState)

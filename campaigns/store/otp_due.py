@@ -122,7 +122,7 @@ _LEARN: Final = text("""
            status = CASE WHEN moves OR otp.state = fact.state THEN coalesce(fact.status, otp.status)
                          ELSE otp.status END,
            settled_at = CASE WHEN moves THEN :now ELSE otp.settled_at END,
-           tokens = CASE WHEN moves AND fact.state = 'delivered' THEN NULL ELSE otp.tokens END,
+           tokens = CASE WHEN moves AND fact.state IN ('delivered', 'expired') THEN NULL ELSE otp.tokens END,
            poll_at = CASE WHEN otp.poll_at IS NULL THEN NULL ELSE fact.poll_at END
       FROM (SELECT fact.*, otp.state = 'accepted' AND fact.state <> 'accepted'
                    OR otp.state = 'undelivered' AND fact.state = 'delivered' AS moves

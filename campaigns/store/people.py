@@ -46,9 +46,10 @@ _RECEIVED: Final = text("""
            CASE WHEN message.gateway_id IS NOT NULL THEN batch.accepted_at END AS accepted_at, message.settled_at
       FROM sms.messages AS message
       JOIN sms.campaigns AS campaign ON campaign.id = message.campaign_id
-      LEFT JOIN sms.batches AS batch
-        ON batch.campaign_id = message.campaign_id AND message.id BETWEEN batch.first_id AND batch.last_id
-       AND batch.state <> 'split'
+      LEFT JOIN LATERAL (
+           SELECT accepted_at FROM sms.batches
+            WHERE campaign_id = message.campaign_id AND first_id <= message.id AND state <> 'split'
+         ORDER BY first_id DESC LIMIT 1) AS batch ON true
      WHERE message.number = :number
   ORDER BY message.id DESC LIMIT :limit
 """)

@@ -60,7 +60,8 @@ _CLAIM_CLOSING: Final = text(_CLAIM.format(at="closes_at", which=_IS_CLOSING))
 
 # Which messages of these batches has the gateway not settled yet, in the order in which they are due?
 _OPEN: Final = text("""
-    SELECT batch.id AS batch_id, batch.poll_no, batch.accepted_at, batch.closes_at, message.id, message.gateway_id
+    SELECT batch.id AS batch_id, batch.poll_no, batch.accepted_at, batch.closes_at, message.id, message.gateway_id,
+           (SELECT coalesce(leans_on_callbacks, false) FROM sms.installation) AS leaning
       FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS claimed (id, place)
       JOIN sms.batches AS batch ON batch.id = claimed.id
       JOIN sms.messages AS message
@@ -126,6 +127,7 @@ def _asked(batch_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Asked:
         closes_at=first.closes_at,
         message_ids={row.gateway_id: row.id for row in rows},
         resume_at=None,
+        leaning=bool(first.leaning),
     )
 
 
@@ -160,11 +162,12 @@ def settle(
     next_polls: Sequence[datetime],
     call_id: UUID,
     now: datetime,
+    suppress_after: int = 0,
 ) -> int:
     """Write down what a poll answered and when to ask again, one time for each of `asked`; how many messages moved."""
     ids = [batch.batch_id for batch in asked]
     live = messages.lock(connection, ids)
-    moved = messages.merge(connection, facts, now=now)
+    moved = messages.merge(connection, facts, now=now, suppress_after=suppress_after)
     connection.execute(
         _RESCHEDULE,
         {
@@ -175,11 +178,47 @@ def settle(
         },
     )
     messages.recount(connection, live, now=now)
-    _record(connection, asked, call_id=call_id, now=now)
+    shares = [(batch.batch_id, batch.poll_no, len(batch.message_ids)) for batch in asked]
+    _record(connection, shares, call_id=call_id, now=now)
     return moved
 
 
-def _record(connection: Connection, asked: Sequence[Asked], *, call_id: UUID, now: datetime) -> None:
+# Which batches hold these messages, and how many of them each?
+_HOLDING: Final = text("""
+    SELECT batch.id, batch.poll_no, count(*) AS asked
+      FROM unnest(CAST(:message_ids AS bigint[])) AS message (id)
+     CROSS JOIN LATERAL (SELECT id, poll_no, last_id FROM sms.batches
+                          WHERE first_id <= message.id AND state <> 'split'
+                       ORDER BY first_id DESC LIMIT 1) AS batch
+     WHERE batch.last_id >= message.id
+  GROUP BY batch.id, batch.poll_no
+""")
+
+
+def settle_each(
+    connection: Connection,
+    message_ids: Sequence[int],
+    facts: Sequence[Fact],
+    *,
+    now: datetime,
+    call_id: UUID | None = None,
+    suppress_after: int = 0,
+) -> int:
+    """Write down what was learned about single messages, whatever their batches wait for; how many moved.
+
+    With a `call_id`, the gateway was asked about all of `message_ids`.
+    """
+    shares = [(row.id, row.poll_no, row.asked) for row in connection.execute(_HOLDING, {"message_ids": message_ids})]
+    live = messages.lock(connection, [batch_id for batch_id, *_ in shares])
+    moved = messages.merge(connection, facts, now=now, suppress_after=suppress_after)
+    messages.recount(connection, live, now=now)
+    if call_id is not None:
+        _record(connection, shares, call_id=call_id, now=now)
+    return moved
+
+
+def _record(connection: Connection, shares: Sequence[tuple[int, int, int]], *, call_id: UUID, now: datetime) -> None:
+    """One request, and each batch's share of it: its id, its round of polls, how many of its messages."""
     connection.execute(
         text("""
             INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
@@ -188,9 +227,9 @@ def _record(connection: Connection, asked: Sequence[Asked], *, call_id: UUID, no
                    AS answered (id, attempt, asked)
         """),
         {
-            "ids": [batch.batch_id for batch in asked],
-            "nos": [batch.poll_no for batch in asked],
-            "asked": [len(batch.message_ids) for batch in asked],
+            "ids": [batch_id for batch_id, _, _ in shares],
+            "nos": [poll_no for _, poll_no, _ in shares],
+            "asked": [asked for _, _, asked in shares],
             "call_id": call_id,
             "now": now,
         },

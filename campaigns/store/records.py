@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from campaigns.rules.manner import Kind, Manner
 from campaigns.rules.states import CampaignState, MessageState
 
 
@@ -17,7 +18,7 @@ class Campaign:
     id: int
     name: str
     client_key: str | None
-    sender: str
+    sender: str  # of calls, the empty text
     template: str = field(repr=False)
     personal: bool
     state: CampaignState
@@ -34,6 +35,17 @@ class Campaign:
     at_gateway: bool
     started_at: datetime | None
     finished_at: datetime | None
+    # What goes along with every message: see `rules.manner`.
+    kind: Kind
+    repeat: int | None
+    tag: str | None
+    policy: str | None
+    hide: bool
+    message_type: int | None
+
+    def waits_at_gateway(self, now: datetime) -> bool:
+        """Whether the gateway keeps what it has of this campaign for a date that is still to come."""
+        return self.at_gateway and self.start_at is not None and self.start_at > now
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Claim:
     first_sent_at: datetime
     sender: str
     personal: bool
+    manner: Manner
     cancelled: bool
     send_at: datetime | None  # scheduled at the gateway for then
     messages: Sequence[Outgoing] = field(repr=False)
@@ -78,7 +91,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One batch's share of a poll: `message_ids` by the gateway's id; `resume_at` where the round stopped half-way."""
+    """One batch's share of a poll: `message_ids` by the gateway's id; `resume_at` where the round stopped half-way.
+
+    `leaning`: callbacks bring the verdicts, so that it need not be asked about as often.
+    """
 
     batch_id: int
     poll_no: int
@@ -86,6 +102,7 @@ class Asked:
     closes_at: datetime
     message_ids: dict[int, int] = field(repr=False)
     resume_at: int | None
+    leaning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +115,10 @@ class Progress:
     unknown_batches: int
     next_due_at: datetime | None
     next_poll_at: datetime | None
+
+    def held_by_gateway(self, now: datetime) -> int:
+        """Messages that the gateway keeps for their date. No pause reaches them; a cancellation takes them back."""
+        return self.counts[MessageState.ACCEPTED] if self.campaign.waits_at_gateway(now) else 0
 
 
 @dataclass(frozen=True, slots=True)

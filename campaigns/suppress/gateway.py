@@ -50,6 +50,8 @@ def _check(house: House, number: str, line: str) -> Listed:
         answered = house.gateway.blocked_exists(line, [number])
     except CampaignRefused as why:  # 412: the line is not ours
         return Listed(line, None, str(why))
+    if not answered:
+        return Listed(line, None, "the gateway did not say")
     return Listed(line, any(row.blocked for row in answered))
 
 

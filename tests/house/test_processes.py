@@ -34,6 +34,7 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE.read_text())["servi
 ENDING = {"migrate"}
 WORKERS = {"worker-send", "worker-poll"}
 WATCHED = {"flower", "metrics"}
+CALLED = {"web"}
 
 every_service = pytest.mark.parametrize("name", SERVICES)
 every_process = pytest.mark.parametrize("name", PROCESSES)
@@ -83,15 +84,15 @@ def test_no_service_runs_as_root_or_may_become_it(name: str) -> None:
     assert "no-new-privileges:true" in service["security_opt"]
 
 
-def test_only_those_that_ask_for_a_password_can_be_reached_and_only_from_this_machine() -> None:
+def test_only_those_that_ask_for_a_secret_can_be_reached_and_only_from_this_machine() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == WATCHED
+    assert set(published) == WATCHED | CALLED
     assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
     assert all(service["networks"] == ["inside"] for name, service in SERVICES.items() if name in SERVERS)
 
 
-@pytest.mark.parametrize("name", sorted(WATCHED))
-def test_what_can_be_reached_starts_with_a_password_or_not_at_all(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(WATCHED | CALLED))
+def test_what_can_be_reached_starts_with_its_secret_or_not_at_all(name: str) -> None:
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere", "BROKER_URL": "redis://127.0.0.1:1/0"}
     asked = subprocess.run(
@@ -102,8 +103,10 @@ def test_what_can_be_reached_starts_with_a_password_or_not_at_all(name: str) -> 
         check=False,
     )
     assert asked.returncode != 0
-    assert f"{name.upper()}_BASIC_AUTH" in (said := asked.stderr.decode())
-    assert "is not set: it holds name:password" in said
+    secret, right = ("CALLBACK_TOKEN", "--new-token") if name in CALLED else (f"{name.upper()}_BASIC_AUTH", "it holds")
+    assert f"{secret}" in (said := asked.stderr.decode())
+    assert "is not set: " in said
+    assert right in said
 
 
 @pytest.mark.parametrize("name", sorted(WORKERS))
@@ -143,7 +146,7 @@ def test_what_must_be_set_stands_in_the_example() -> None:
 
 
 def test_no_secret_has_a_value_in_a_file_of_the_project() -> None:
-    assert re.findall(r"^\w*(?:PASSWORD|KEY|AUTH)=(.+)", ENV_EXAMPLE.read_text(), flags=re.MULTILINE) == []
+    assert re.findall(r"^\w*(?:PASSWORD|KEY|AUTH|TOKEN)=(.+)", ENV_EXAMPLE.read_text(), flags=re.MULTILINE) == []
 
 
 def compose_is_installed() -> bool:
@@ -175,8 +178,8 @@ def test_compose_accepts_the_file(tmp_path: Path) -> None:
 
 SERVICE_KEYS = {
     "build", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck", "image", "init", "logging",
-    "networks", "ports", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period", "tmpfs", "user",
-    "volumes",
+    "networks", "ports", "profiles", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period", "tmpfs",
+    "user", "volumes",
 }  # fmt: skip
 
 

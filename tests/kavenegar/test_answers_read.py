@@ -207,9 +207,18 @@ def test_the_gateway_is_recognised_in_its_odd_moments(body: bytes) -> None:
     assert read.metadata in ({}, {"totalcount": "0"})
 
 
+def test_half_an_emoji_does_not_hide_the_rows_around_it() -> None:
+    """People's phones cut texts in the middle of a pair, and the gateway passes on what it got."""
+    half = rb'{"return": {"status": 200}, "entries": [{"messageid": 1, "message": "a\ud83d"}, {"messageid": 2}]}'
+    read = envelope.read(half)
+    assert read is not None
+    assert [row["messageid"] for row in read.rows] == [1, 2]
+
+
 @pytest.mark.parametrize(
     "body",
     [
+        b"[" * 100_000,
         b"",
         b"<html>502 Bad Gateway</html>",
         b'{"return": {"status": 200, "message": "x"}, "entries": [{"messageid": 1',

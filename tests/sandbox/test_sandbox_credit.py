@@ -7,13 +7,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.sandbox.client import Client, form, numbers
+from tests.sandbox.client import UNHURRIED, Client, form, numbers
+
+
+@pytest.fixture
+def sandbox(start: Callable[..., Client]) -> Client:
+    return start(**UNHURRIED)
 
 
 def test_a_request_dearer_than_the_credit_is_refused_whole_and_one_that_just_fits_is_not(
     start: Callable[..., Client],
 ) -> None:
-    sandbox = start({"credit_rial": 10 * 120})
+    sandbox = start({"credit_rial": 10 * 120}, **UNHURRIED)
     assert sandbox.code("sms/send", form(numbers(11))) == 418
     assert sandbox.credit() == 1200
     sandbox.send(*numbers(10))
@@ -24,7 +29,7 @@ def test_a_request_dearer_than_the_credit_is_refused_whole_and_one_that_just_fit
 
 
 def test_known_localids_are_answered_without_credit(start: Callable[..., Client]) -> None:
-    sandbox = start({"credit_rial": 240})
+    sandbox = start({"credit_rial": 240}, **UNHURRIED)
     first = sandbox.send(*numbers(2), localid=[1, 2])
     assert sandbox.send(*numbers(2), localid=[1, 2]) == first
 

@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.client import TEXT, Client, arrays, form, numbers
+from tests.sandbox.client import TEXT, UNHURRIED, Client, arrays, form, numbers
+
+
+@pytest.fixture
+def sandbox(start: Callable[..., Client]) -> Client:
+    return start(**UNHURRIED)
 
 
 def test_a_record_holds_what_the_spec_shows(sandbox: Client) -> None:
     (row,) = sandbox.send("+989121234567", sender="+9830002626")
     assert isinstance(row.pop("messageid"), int)
-    assert abs(row.pop("date") - time.time()) < 5
+    assert abs(row.pop("date") - time.time()) < 60
     assert row == {
         "message": TEXT,
         "status": 1,
@@ -117,7 +122,7 @@ def test_arrays_that_do_not_fit_are_refused(sandbox: Client, code: int, params: 
 
 
 def test_sendarray_is_post_only(sandbox: Client) -> None:
-    answer = sandbox.session.get(sandbox.url("sms/sendarray"), params=arrays(TWO, [TEXT] * 2), timeout=5)
+    answer = sandbox.session.get(sandbox.url("sms/sendarray"), params=arrays(TWO, [TEXT] * 2), timeout=60)
     assert answer.status_code == 405
 
 

@@ -55,14 +55,23 @@ TRANSPORT = {
 }
 TASKS = {
     "campaigns.tick",
+    "campaigns.chores",
     "campaigns.send_batch",
     "campaigns.resolve_batch",
     "campaigns.withdraw_batch",
     "campaigns.poll_statuses",
+    "campaigns.heed_callbacks",
     "campaigns.check_account",
+    "campaigns.watch_account",
+    "campaigns.keep_ledger",
+    "campaigns.sync_suppressions",
+    "campaigns.send_otp",
+    "campaigns.follow_otps",
+    "campaigns.pull_inbox",
+    "campaigns.hand_inbound",
     "campaigns.create",
 }
-QUEUES = {"otp", "send", "poll", "maint"}
+QUEUES = {"otp", "send", "poll", "inbox", "maint"}
 
 DESCRIBE = """
 import json, sys
@@ -86,7 +95,7 @@ import redis
 from worker import wiring
 from worker.tasks import app, send_batch, tick
 broker = redis.Redis.from_url(wiring.places().broker_url)
-queues = ("otp", "send", "poll", "maint")
+queues = ("otp", "send", "poll", "inbox", "maint")
 waiting = lambda: {name: [raw.decode() for raw in broker.lrange(name, 0, -1)] for name in queues}
 told = {"summary": tick(), "first": waiting()}
 broker.flushall()
@@ -167,11 +176,18 @@ def test_the_queues_are_plain_and_sends_wait_behind_nothing_else(described: dict
 
 
 def test_the_beat_ticks_every_second_and_a_tick_that_waited_is_dropped(described: dict[str, Any]) -> None:
-    (tick,) = described["beat"].values()
+    tick = described["beat"]["tick"]
     assert tick["task"] == "campaigns.tick"
     assert tick["schedule"] == 1.0
     assert tick["options"]["queue"] == "maint"
     assert tick["options"]["expires"] >= 5
+
+
+def test_the_beat_rings_for_chores_and_for_nothing_that_is_an_order(described: dict[str, Any]) -> None:
+    assert {each["task"] for each in described["beat"].values()} == {"campaigns.tick", "campaigns.chores"}
+    chores = described["beat"]["chores"]
+    assert chores["options"]["queue"] == "maint"
+    assert chores["options"]["expires"] <= chores["schedule"]
 
 
 # ── what is really on the wire ──

@@ -73,7 +73,8 @@ def test_every_metric_is_there_and_nothing_has_happened_yet(url: str) -> None:
     found = scraped(url)
 
     missing = {"kavenegar_pace_learnt_calls_per_second", "kavenegar_pace_refused_calls_per_second",
-               "kavenegar_pace_learnt_age_seconds", "kavenegar_account_credit_rial"}  # fmt: skip
+               "kavenegar_pace_learnt_age_seconds", "kavenegar_account_credit_rial",
+               "kavenegar_account_debug_mode", "kavenegar_callback_age_seconds"}  # fmt: skip
     assert {name for name, _ in found} == NAMES - missing
     assert found["kavenegar_up", "redis"] == found["kavenegar_up", "postgresql"] == 1
     assert found["kavenegar_tick_age_seconds", ""] == float("inf")

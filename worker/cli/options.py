@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, Final, TypeVar
 import click
 
 from campaigns import BadInput
-from campaigns.waiting import TEHRAN
+from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.manner import TYPES
 from worker import wiring
 from worker.cli.exits import Exit
 from worker.cli.words import moment, printable, say
@@ -120,5 +121,25 @@ def confirm(yes: bool, question: str) -> None:
 
 
 at_gateway = click.option(
-    "--at-gateway", is_flag=True, help="Hand it over at once and let the gateway hold it until its time."
+    "--at-gateway",
+    is_flag=True,
+    help="Hand it over at once and let the gateway hold it until its time: no pause reaches it there, only `cancel`.",
 )
+
+voice = click.option("--voice", is_flag=True, help="Call the recipients and read the text out; there is no sender.")
+
+
+def manner(command: Command) -> Command:
+    """How recipients are reached, and what goes along with every message."""
+    for option in (
+        click.option("--type", "message_type", type=click.Choice(list(TYPES)),
+                     help="How a phone shows an SMS; lines that begin with 3000 only."),
+        click.option("--hide", is_flag=True, help="SMS: keep the numbers out of the panel's lists."),
+        click.option("--policy", help="SMS: a sending flow of your account, by its name."),
+        click.option("--tag", help="A tag that was made in the panel."),
+        click.option("--repeat", type=int, metavar="0-5",
+                     help="Calls: how often to try again; the gateway says that it ignores this at present."),
+        voice,
+    ):  # fmt: skip
+        command = option(command)
+    return command

@@ -125,11 +125,11 @@ def outbox_(*, latest: int | None, day: datetime | None, sender: str | None, for
     if latest is not None and day is not None:
         raise BadInput("--latest and --day contradict each other: use one of them")
     house = wiring.house()
-    if latest is not None:
-        found = iter(outbox.latest(house, count=latest, sender=sender))
+    span = None if latest is not None else _span(day)
+    if span is None:
+        found = iter(outbox.latest(house, count=latest or 1, sender=sender))
     else:
-        start, end = _span(day)
-        found = outbox.between(house, start, end, sender=sender)
+        found = outbox.between(house, *span, sender=sender)
     ours = others = 0
     for each in found:
         ours, others = ours + (each.campaign_id is not None), others + (each.campaign_id is None)
@@ -137,6 +137,8 @@ def outbox_(*, latest: int | None, day: datetime | None, sender: str | None, for
             words.tell_line(_left_answer(each)) if as_json else _say_left(each)
     if not as_json:
         words.say(f"{ours + others:,} messages, {others:,} of them not ours")
+        if span is not None and sender is None and (more := outbox.counted(house, *span) - ours - others) > 0:
+            words.say(f"the gateway counts {more:,} more, which it does not show: hidden ones, or a part is missing")
 
 
 def _span(day: datetime | None) -> tuple[datetime, datetime]:

@@ -12,8 +12,9 @@ from typing import IO, Final
 import click
 
 import campaigns
-from campaigns import BadInput, Report
+from campaigns import BadInput, Kind, Report
 from campaigns.rules.phone import mask
+from campaigns.rules.suppression import told
 from campaigns.verify import Verified
 from campaigns.verify import verify as verified
 from worker import wiring
@@ -80,9 +81,12 @@ def report_answer(found: Report) -> dict[str, object]:
         "accepted": found.accepted,
         "rejects_by_kind": dict(found.rejects),
         "refused_by_code": {str(code): messages for code, messages in found.refused.items()},
+        "suppressed_by_reason": dict(found.suppressed),
         "parts_sent": found.parts,
         "cost_rial": found.cost_rial,
         "refunded_rial": found.refunded_rial,
+        "withdrawn": found.withdrawn,
+        "withdrawn_rial": found.withdrawn_rial,
         "requests": dict(found.requests),
         "mean_batch": found.mean_batch,
         "mean_poll": found.mean_poll,
@@ -113,10 +117,12 @@ def say_report(found: Report) -> None:
 def _made_of(found: Report) -> list[tuple[str, object]]:
     campaign = found.campaign
     return [
+        ("kind", words.along(campaign)),
         ("rows read", campaign.rows_read),
-        ("messages", campaign.messages),
+        ("calls" if campaign.kind is Kind.VOICE else "messages", campaign.messages),
         ("left out", _listed(found.rejects)),
         ("refused by code", _listed({str(code): messages for code, messages in found.refused.items()})),
+        ("suppressed", _listed({told(reason) or "others": count for reason, count in found.suppressed.items()})),
     ]
 
 
@@ -125,6 +131,7 @@ def _costs(found: Report) -> list[tuple[str, object]]:
     return [
         ("parts sent", found.parts),
         ("cost", f"{found.cost_rial:,} rial ({found.refunded_rial:,} refunded)"),
+        ("withdrawn", words.withdrawn(found)),
         ("sends", f"{sends:,} requests of {found.mean_batch:.1f} messages" if sends else None),
         ("polls", f"{polls:,} requests of {found.mean_poll:.1f} messages" if polls else None),
         ("questions about the unanswered", found.requests.get("resolve")),

@@ -7,19 +7,24 @@ from dataclasses import dataclass
 import click
 
 from worker import logs
-from worker.cli.account import credit
+from worker.cli.account import account_, credit, ledger_
 from worker.cli.demo import demo
 from worker.cli.doctor import doctor
 from worker.cli.exits import Exit
+from worker.cli.inbox import inbox_
 from worker.cli.making import create, estimate
 from worker.cli.mending import epoch, uncertain_
 from worker.cli.metrics import metrics
+from worker.cli.otp import otp_
+from worker.cli.outbox import number_, outbox_
 from worker.cli.pace import pace
 from worker.cli.reporting import report, verify
 from worker.cli.sandbox import sandbox
 from worker.cli.setup import migrate, settings
 from worker.cli.steering import cancel, pause, resume, start
+from worker.cli.suppress import suppress_
 from worker.cli.watching import list_, show, watch
+from worker.cli.web import web
 
 _HELP = """Bulk SMS campaigns through Kavenegar.
 
@@ -79,12 +84,20 @@ for command in (
     verify,
     uncertain_,
     epoch,
+    inbox_,
+    suppress_,
+    otp_,
     credit,
+    account_,
+    ledger_,
+    number_,
+    outbox_,
     pace,
     migrate,
     settings,
     doctor,
     metrics,
+    web,
     sandbox,
     demo,
 ):

@@ -6,7 +6,7 @@ import click
 from sqlalchemy import Connection
 
 import campaigns
-from campaigns import Campaign, CampaignState, Progress, Waiting
+from campaigns import Campaign, CampaignState, Progress, Report, Waiting
 from campaigns.store.database import Database
 from campaigns.waiting import each
 from worker import wiring
@@ -27,9 +27,10 @@ def list_(limit: int, as_json: bool) -> None:
         words.tell([{**words.campaign_answer(each), "waiting": waiting[each.id]} for each in found])
     elif found:
         words.table(
-            ("id", "name", "state", "messages", "parts", "created", "finished", "waits because"),
+            ("id", "name", "kind", "state", "messages", "parts", "created", "finished", "waits because"),
             [
-                (str(each.id), each.name, each.state, each.messages, each.parts, each.created_at, each.finished_at,
+                (str(each.id), each.name, each.kind, each.state, each.messages, each.parts,
+                 each.created_at, each.finished_at,
                  because.sentence if (because := waiting[each.id]) else each.hold_reason)
                 for each in found
             ],
@@ -50,35 +51,49 @@ def _waiting(connection: Connection, found: list[Campaign]) -> dict[int, Waiting
 def show(campaign_id: int, as_json: bool) -> None:
     """Show how a campaign stands, and why it waits.
 
-    With --json: its row, counts by state, and `waiting`, null when it is over, else an object of `reason` (a word),
-    `sentence`, and `until` (a time, or null where nobody can say).
+    With --json: its row, counts by state, `held_by_gateway` (messages that wait there for their date), `withdrawn` and
+    `withdrawn_rial` where a cancellation took some back, and `waiting`, null when it is over, else an object of
+    `reason` (a word), `sentence`, and `until` (a time, or null where nobody can say).
     """
     glance = Glance()
     now = _look(Database(wiring.engine(), patience_s=0), campaign_id, glance)
+    found = _withdrawal(now.campaign)
     if as_json:
-        words.tell({**words.progress_answer(now.progress), "waiting": now.waiting})
+        taken_back = {"withdrawn": found.withdrawn, "withdrawn_rial": found.withdrawn_rial} if found else {}
+        words.tell({**words.progress_answer(now.progress, now.at), **taken_back, "waiting": now.waiting})
     else:
-        _say_standing(now, pace_trouble=glance.trouble)
+        _say_standing(now, found, pace_trouble=glance.trouble)
+
+
+def _withdrawal(campaign: Campaign) -> Report | None:
+    """The figures of a campaign that was cancelled while the gateway held it; of others they cost more than a look."""
+    if not campaign.at_gateway or campaign.state is not CampaignState.CANCELLED:
+        return None
+    with wiring.engine().connect() as connection:
+        return campaigns.report(connection, campaign.id)
 
 
 def _look(database: Database, campaign_id: int, glance: Glance) -> Standing:
     return database(standing, campaign_id, now=database.now(), pace=glance.look())
 
 
-def _say_standing(now: Standing, *, pace_trouble: str | None) -> None:
+def _say_standing(now: Standing, found: Report | None, *, pace_trouble: str | None) -> None:
     campaign = now.campaign
-    kind = "personal" if campaign.personal else "the same for all"
+    own = "personal" if campaign.personal else "the same for all"
     words.facts(
         [
             ("campaign", f"{campaign.id} ({campaign.name})"),
             ("state", campaign.state.value),
             ("waits because", sentence(now)),
             ("pace", f"not known: {pace_trouble}" if pace_trouble and now.waiting else None),
-            ("text", f"{campaign.template} ({kind})"),
+            ("at the gateway", words.at_gateway(now.progress, now.at)),
+            ("withdrawn", words.withdrawn(found) if found else None),
+            ("kind", words.along(campaign)),
+            ("text", f"{campaign.template} ({own})"),
             ("sender", campaign.sender),
             ("key", campaign.client_key),
             ("rows read", campaign.rows_read),
-            ("messages", f"{campaign.messages:,} in {campaign.parts:,} parts"),
+            ("to send", words.amount(campaign)),
             ("left out", f"{campaign.duplicates:,} duplicates, {campaign.rejects:,} rejects"),
             ("created", campaign.created_at),
             ("to begin", campaign.start_at),

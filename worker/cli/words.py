@@ -14,8 +14,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from campaigns import Campaign, MessageState, Progress
-from campaigns.waiting import TEHRAN
+from campaigns import Campaign, CampaignState, Kind, MessageState, Progress, Report
+from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.manner import TYPES
 
 WIDTH_WITHOUT_TERMINAL: Final = 160
 
@@ -127,6 +128,44 @@ def share(part: int, whole: int) -> str:
     return "100%" if part == whole else f"{min(percent, 99.9):.1f}%"
 
 
+def amount(campaign: Campaign) -> str:
+    """`300 messages in 600 parts`, `300 calls`."""
+    if campaign.kind is Kind.VOICE:
+        return f"{campaign.messages:,} calls"
+    return f"{campaign.messages:,} messages in {campaign.parts:,} parts"
+
+
+def along(campaign: Campaign) -> str:
+    """`voice, tag spring`; `sms` where nothing goes along."""
+    types = {number: word for word, number in TYPES.items()}
+    told = [
+        ("repeat", campaign.repeat),
+        ("tag", campaign.tag),
+        ("policy", campaign.policy),
+        ("type", types.get(-1 if campaign.message_type is None else campaign.message_type)),
+    ]
+    hidden = ["numbers hidden"] if campaign.hide else []
+    return ", ".join([campaign.kind, *(f"{name} {value}" for name, value in told if value is not None), *hidden])
+
+
+def at_gateway(progress: Progress, now: datetime) -> str | None:
+    """What the gateway keeps for its date, and what that means; None where it keeps nothing."""
+    campaign, held = progress.campaign, progress.held_by_gateway(now)
+    if not held or campaign.start_at is None:
+        return None
+    sentence = f"{held:,} messages are at the gateway already, which sends them at {moment(campaign.start_at)}"
+    if campaign.state is CampaignState.CANCELLED:
+        return f"{sentence} unless they are withdrawn in time, which is under way"
+    return f"{sentence}, paused or not; only `campaigns cancel {campaign.id}` withdraws them"
+
+
+def withdrawn(found: Report) -> str | None:
+    """What was withdrawn at the gateway; None where nothing was."""
+    if not found.withdrawn:
+        return None
+    return f"{found.withdrawn:,} messages at the gateway, {found.withdrawn_rial:,} rial refunded"
+
+
 def campaign_answer(campaign: Campaign) -> dict[str, object]:
     """A campaign for a program. Its text is left out: whoever made it has it."""
     answer = asdict(campaign)
@@ -134,10 +173,11 @@ def campaign_answer(campaign: Campaign) -> dict[str, object]:
     return answer
 
 
-def progress_answer(progress: Progress) -> dict[str, object]:
+def progress_answer(progress: Progress, now: datetime) -> dict[str, object]:
     """A campaign with how many messages stand where, for a program."""
     return {
         **campaign_answer(progress.campaign),
+        "held_by_gateway": progress.held_by_gateway(now),
         "counts": by_state(progress.counts),
         "batches": progress.batches,
         "unknown_batches": progress.unknown_batches,

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from campaigns.errors import Postpone
 from campaigns.kavenegar.pace import PaceView
 from campaigns.kavenegar.throttle import Throttle
-from campaigns.store import health, installation
+from campaigns.store import callbacks, health, installation
 from campaigns.store.database import Database
 from campaigns.store.waiting import open_work
 from worker.metrics.families import HOUSE, PACE, UP, Family, HouseView
@@ -24,6 +24,9 @@ Source = TypeVar("Source")
 
 UNCERTAIN_LASTS_S: Final = 60.0
 """How long a count of the uncertain is good for: it is the only figure that looks at batches that are over."""
+
+MOST_PARKED: Final = 100_000
+"""Callbacks are counted so far and no further: so many are too many, however many they are."""
 
 
 class Figures(Collector):
@@ -58,7 +61,13 @@ class Figures(Collector):
         if time.monotonic() >= self._uncertain_until:
             self._uncertain = sum(health.uncertain(connection).values())
             self._uncertain_until = time.monotonic() + UNCERTAIN_LASTS_S
-        return HouseView(open_work(connection, now=now), installation.read(connection), self._uncertain, now)
+        return HouseView(
+            work=open_work(connection, now=now),
+            installation=installation.read(connection),
+            uncertain=self._uncertain,
+            parked=callbacks.parked(connection, most=MOST_PARKED),
+            at=now,
+        )
 
 
 def _all(families: Iterable[Family[Source]], source: Source) -> Iterator[Metric]:

@@ -30,11 +30,12 @@ class Family(Generic[Source]):
 
 @dataclass(frozen=True, slots=True)
 class HouseView:
-    """What the database says of the house `at` a moment; `uncertain` counts messages."""
+    """What the database says of the house `at` a moment; `uncertain` counts messages, `parked` callbacks."""
 
     work: OpenWork
     installation: Installation
     uncertain: int
+    parked: int
     at: datetime
 
     def since(self, moment: datetime | None) -> float:
@@ -146,5 +147,25 @@ HOUSE: Final[tuple[Family[HouseView], ...]] = (
         "kavenegar_account_credit_rial",
         "The account's credit when it was last asked for; left out while it never was",
         lambda house: house.installation.credit_rial,
+    ),
+    Family(
+        "kavenegar_account_debug_mode",
+        "1 while the account is in debug mode, in which nothing is sent; left out until its settings were read",
+        lambda house: house.installation.debug_mode,
+    ),
+    Family(
+        "kavenegar_callbacks_parked",
+        "Callbacks of the gateway that wait to be heeded, counted up to 100,000",
+        lambda house: house.parked,
+    ),
+    Family(
+        "kavenegar_callback_age_seconds",
+        "Since a callback came that proved true; left out while none ever did",
+        lambda house: house.since(house.installation.called_back_at) if house.installation.called_back_at else None,
+    ),
+    Family(
+        "kavenegar_callbacks_leaned_on",
+        "1 while callbacks come and messages are therefore polled less often",
+        lambda house: house.installation.leans_on_callbacks,
     ),
 )

@@ -48,8 +48,10 @@ otps = Table(
     CheckConstraint(one_of("state", OtpState), name="state"),
     CheckConstraint("kind IN ('sms', 'call')", name="kind"),
     CheckConstraint("state NOT IN ('waiting', 'claimed') OR tokens IS NOT NULL", name="tokens"),
+    CheckConstraint("state NOT IN ('delivered', 'refused', 'unknown', 'expired') OR tokens IS NULL", name="erased"),
     CheckConstraint("(state = 'claimed') = (lease_owner IS NOT NULL)", name="lease"),
     CheckConstraint("(state = 'refused') = (code IS NOT NULL)", name="refused"),
     Index("otps_due_idx", "due_at", postgresql_where=text("state IN ('waiting', 'claimed')")),
+    Index("otps_gateway_id_idx", "gateway_id", postgresql_where=text("poll_at IS NOT NULL")),
     Index("otps_poll_idx", "poll_at", postgresql_where=text("poll_at IS NOT NULL")),
 )

@@ -2,10 +2,11 @@
 
 Every finding is a sentence, and where something is wrong, what to do about it.
 
-    finding  how it is told
-    house    settings, database, and what the tables say of the house
-    servers  the broker, the pace in it, and the workers behind it
-    gateway  the gateway: its answer, the account, its clock
+    finding    how it is told
+    house      settings, database, and what the tables say of the house
+    listening  the lines that are pulled, and the gateway's callbacks
+    servers    the broker, the pace in it, and the workers behind it
+    gateway    the gateway: its answer, the account, its clock
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from campaigns.store import health, installation, migrate
 from campaigns.store.installation import Installation
 from campaigns.waiting import SILENT_AFTER
 from worker import wiring
+from worker.cli.checkup import listening
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
 from worker.logs import redact
@@ -78,8 +79,6 @@ def _installation(connection: Connection) -> Iterator[Finding]:
     now = wiring.database().now()
     found, backlog = installation.read(connection), health.backlog(connection, now=now)
     yield _dispatcher(found, running=backlog.running, now=now)
-    if wiring.settings().callback_token is not None:
-        yield _callbacks(found, now=now)
     yield _hold(found)
     yield from (
         _late("batches to send", backlog.ready, backlog.ready_since, LATE_AFTER, now),
@@ -88,6 +87,9 @@ def _installation(connection: Connection) -> Iterator[Finding]:
     )
     yield from _paused(connection)
     yield _uncertain(connection)
+    yield from listening.inbox(connection, now=now)
+    if wiring.settings().callback_token is not None:
+        yield listening.callbacks(found, now=now)
 
 
 def _dispatcher(found: Installation, *, running: int, now: datetime) -> Finding:
@@ -100,14 +102,6 @@ def _dispatcher(found: Installation, *, running: int, now: datetime) -> Finding:
         waiting = f", and {running:,} campaigns run" if running else ""
         return Finding("dispatcher", level, f"it has been silent for {duration(silence_s)}{waiting}", do)
     return Finding("dispatcher", Level.OK, f"it ticked {max(silence_s, 0):.0f} s ago")
-
-
-def _callbacks(found: Installation, *, now: datetime) -> Finding:
-    if found.called_back_at is None:
-        do = "see docs/callbacks.md; until one comes, verdicts are polled for, which is enough"
-        return Finding("callbacks", Level.WARN, "none that proved true has ever come", do)
-    came = f"the last one that proved true came {duration(max(0.0, (now - found.called_back_at).total_seconds()))} ago"
-    return Finding("callbacks", Level.OK, came + (": polls lean on them" if found.leans_on_callbacks else ""))
 
 
 def _hold(found: Installation) -> Finding:

@@ -47,7 +47,7 @@ def workers() -> Iterator[Finding]:
     """Who answers, and which queues nobody serves."""
     from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
 
-    do = "start workers for the queues send, otp, poll and maint: see the Procfile"
+    do = "start workers for the queues send, otp, poll, inbox and maint: see the Procfile"
     try:
         inspect = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S)
         queues = inspect.active_queues() or {}
@@ -59,5 +59,5 @@ def workers() -> Iterator[Finding]:
         return
     yield Finding("workers", Level.OK, f"{len(queues)} answer: {', '.join(sorted(queues))}")
     served = {queue["name"] for each in queues.values() for queue in each}
-    if missing := {"send", "poll", "maint"} - served:
+    if missing := {"send", "otp", "poll", "inbox", "maint"} - served:
         yield Finding("queues", Level.BAD, f"nobody serves {', '.join(sorted(missing))}", do)

@@ -170,6 +170,10 @@ def upgrade() -> None:
             "state IN ('waiting', 'claimed', 'accepted', 'delivered', 'undelivered', 'failed', 'blocked', 'cancelled', 'refused', 'unknown', 'expired')",
             name=op.f("otps_state_check"),
         ),
+        sa.CheckConstraint(
+            "state NOT IN ('delivered', 'refused', 'unknown', 'expired') OR tokens IS NULL",
+            name=op.f("otps_erased_check"),
+        ),
         sa.CheckConstraint("state NOT IN ('waiting', 'claimed') OR tokens IS NOT NULL", name=op.f("otps_tokens_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("otps_pkey")),
         sa.UniqueConstraint("client_key", name=op.f("otps_client_key_key")),
@@ -183,6 +187,14 @@ def upgrade() -> None:
         unique=False,
         schema="sms",
         postgresql_where=sa.text("state IN ('waiting', 'claimed')"),
+    )
+    op.create_index(
+        "otps_gateway_id_idx",
+        "otps",
+        ["gateway_id"],
+        unique=False,
+        schema="sms",
+        postgresql_where=sa.text("poll_at IS NOT NULL"),
     )
     op.create_index(
         "otps_poll_idx",

@@ -1,0 +1,276 @@
+"""What people wrote to our lines: each message once, whoever brings it and however often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.errors import BadInput, NotFound
+from campaigns.rules import optout
+from campaigns.rules.phone import is_mobile, normalise
+from campaigns.rules.suppression import Reason
+from campaigns.store import suppressions
+
+
+class Via(StrEnum):
+    """Who brought a message first."""
+
+    RECEIVE = "receive"
+    PAGED = "inboxpaged"
+    CALLBACK = "callback"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as the gateway tells it. `number` is in whatever spelling it came, and need not be a mobile one."""
+
+    gateway_id: int
+    number: str = field(repr=False)
+    text: str = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is done about a message that is new: who opts out by it, and whether somebody is to be told of it."""
+
+    words: Sequence[str] = optout.WORDS
+    anywhere: bool = False
+    hand_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message that somebody wrote to a line.
+
+    `id` is the gateway's, and what to deduplicate by. `number` is 09121234567 where it is a mobile one, else as it
+    came. `campaign_id` and `message_id` are of the message that this number had received last. `taken_at` is when the
+    user's own code took it; until then it is handed over again at `hand_at`, and `hands` counts how often it was.
+    """
+
+    id: int
+    line: str
+    number: str = field(repr=False)
+    text: str = field(repr=False)
+    received_at: datetime
+    stored_at: datetime
+    via: str
+    opted_out: bool
+    campaign_id: int | None
+    message_id: int | None
+    hand_at: datetime | None
+    hands: int
+    taken_at: datetime | None
+
+
+# ── stored once ──
+
+# Which of these are new? Each is linked to the message that its sender had received last. The gateway tells when a
+# message came in seconds, so what was accepted within that second counts. In order, so that two writers do not wait
+# for each other.
+_TAKE_IN: Final = text("""
+    INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, stored_at, via, opted_out, hand_at,
+                             campaign_id, message_id)
+    SELECT arrived.gateway_id, :line, arrived.number, arrived.text, arrived.received_at, :now, :via, arrived.opted_out,
+           CAST(:hand_at AS timestamptz), last.campaign_id, last.id
+      FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS text[]), CAST(:texts AS text[]),
+                  CAST(:received_ats AS timestamptz[]), CAST(:opted_outs AS boolean[]))
+           AS arrived (gateway_id, number, text, received_at, opted_out)
+      LEFT JOIN LATERAL (
+           SELECT message.campaign_id, message.id
+             FROM sms.messages AS message
+            CROSS JOIN LATERAL (
+                  SELECT accepted_at FROM sms.batches
+                   WHERE campaign_id = message.campaign_id AND first_id <= message.id AND state <> 'split'
+                ORDER BY first_id DESC LIMIT 1) AS batch
+            WHERE message.number = arrived.number AND message.gateway_id IS NOT NULL
+              AND date_trunc('second', batch.accepted_at) <= arrived.received_at
+         ORDER BY batch.accepted_at DESC, message.id DESC
+            LIMIT 1) AS last ON true
+     WHERE NOT EXISTS (SELECT FROM sms.inbound AS known WHERE known.gateway_id = arrived.gateway_id)
+  ORDER BY arrived.gateway_id
+        ON CONFLICT (gateway_id) DO NOTHING
+ RETURNING number, opted_out
+""")
+
+
+def take_in(
+    connection: Connection, line: str, arrivals: Sequence[Arrival], *, via: Via, watch: Watch, now: datetime
+) -> int:
+    """Store what is new, a few hundred at once, and suppress whoever opts out by it; how many were new."""
+    if not arrivals:
+        return 0
+    numbers = [_number(each.number) for each in arrivals]
+    texts = [_storable(each.text) for each in arrivals]
+    new = connection.execute(
+        _TAKE_IN,
+        {
+            "line": line,
+            "ids": [each.gateway_id for each in arrivals],
+            "numbers": numbers,
+            "texts": texts,
+            "received_ats": [each.received_at for each in arrivals],
+            "opted_outs": [optout.opts_out(said, watch.words, anywhere=watch.anywhere) for said in texts],
+            "via": via,
+            "hand_at": now if watch.hand_over else None,
+            "now": now,
+        },
+    ).all()
+    leaving = sorted({row.number for row in new if row.opted_out and is_mobile(row.number)})
+    if leaving:
+        suppressions.add(connection, leaving, reason=Reason.OPTED_OUT, source=f"inbox {line}", now=now)
+    return len(new)
+
+
+def _number(came: str) -> str:
+    """A mobile number in its one spelling; what is none (a bank's name, a short code) as it came."""
+    try:
+        return normalise(came)
+    except BadInput:
+        return _storable(came)
+
+
+def _storable(came: str) -> str:
+    """`came` without what PostgreSQL cannot keep: zero characters, and halves of surrogate pairs."""
+    return came.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+# ── read ──
+
+_COLUMNS: Final = (
+    "gateway_id AS id, line, number, text, received_at, stored_at, via, opted_out, campaign_id, message_id, "
+    "hand_at, hands, taken_at"
+)
+
+# How does this message stand?
+_READ: Final = text(f"SELECT {_COLUMNS} FROM sms.inbound WHERE gateway_id = :id")
+
+# Which messages came in, the newest first? `after` is where the page before ended.
+_LISTED: Final = text(f"""
+    SELECT {_COLUMNS} FROM sms.inbound
+     WHERE (CAST(:line AS text) IS NULL OR line = :line)
+       AND (CAST(:campaign_id AS bigint) IS NULL OR campaign_id = :campaign_id)
+       AND (CAST(:since AS timestamptz) IS NULL OR received_at >= :since)
+       AND (CAST(:after AS bigint) IS NULL
+            OR (received_at, gateway_id) < (SELECT received_at, gateway_id FROM sms.inbound WHERE gateway_id = :after))
+  ORDER BY received_at DESC, gateway_id DESC LIMIT :limit
+""")
+
+
+def read(connection: Connection, inbound_id: int) -> Inbound:
+    """One message. Raises: NotFound."""
+    row = connection.execute(_READ, {"id": inbound_id}).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"there is no inbound message {inbound_id}")
+    return Inbound(**row)
+
+
+def listed(
+    connection: Connection,
+    *,
+    line: str | None = None,
+    campaign_id: int | None = None,
+    since: datetime | None = None,
+    limit: int = 100,
+    after: int | None = None,
+) -> list[Inbound]:
+    """Messages of one line or of all, linked to one campaign or not, the newest first; the next page is `after` one."""
+    chosen = {"line": line, "campaign_id": campaign_id, "since": since, "limit": limit, "after": after}
+    return [Inbound(**row) for row in connection.execute(_LISTED, chosen).mappings()]
+
+
+# Which messages come next, line by line and the oldest first? In the order of an index, however many there are.
+_IN_ORDER: Final = text(f"""
+    SELECT {_COLUMNS} FROM sms.inbound
+     WHERE (line, received_at, gateway_id) > (:after_line, :after_at, :after_id)
+       AND (CAST(:line AS text) IS NULL OR line = :line)
+       AND (CAST(:campaign_id AS bigint) IS NULL OR campaign_id = :campaign_id)
+       AND (CAST(:since AS timestamptz) IS NULL OR received_at >= :since)
+  ORDER BY line, received_at, gateway_id LIMIT :limit
+""")
+
+
+def in_pages(
+    connection: Connection, *, line: str | None, campaign_id: int | None, since: datetime | None, size: int = 2000
+) -> Iterator[list[Inbound]]:
+    """All of them, some thousands at a time."""
+    chosen = {"line": line, "campaign_id": campaign_id, "since": since, "limit": size}
+    last = {"after_line": "", "after_at": datetime.min.replace(tzinfo=UTC), "after_id": 0}
+    while page := [Inbound(**row) for row in connection.execute(_IN_ORDER, {**chosen, **last}).mappings()]:
+        yield page
+        last = {"after_line": page[-1].line, "after_at": page[-1].received_at, "after_id": page[-1].id}
+
+
+# How many messages of a line are stored that came in within these seconds, both counted?
+_COUNTED: Final = text("""
+    SELECT count(*) FROM sms.inbound
+     WHERE line = :line AND received_at >= :start AND (CAST(:before AS timestamptz) IS NULL OR received_at < :before)
+""")
+
+
+def counted(connection: Connection, line: str, start: datetime, end: datetime | None) -> int:
+    """Messages from `start` to the end of the second `end`, or of all that is later where there is no end."""
+    before = None if end is None else end + timedelta(seconds=1)
+    return int(connection.execute(_COUNTED, {"line": line, "start": start, "before": before}).scalar_one())
+
+
+# ── handed over to the user's own code, until it says that it took them ──
+
+DELAYS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60))
+"""After the first, second, … handing over: when it is tried again; the last one ever after."""
+GIVEN_UP_AFTER: Final = timedelta(days=7)
+
+# Is anything to be handed over?
+_TO_HAND: Final = text("SELECT EXISTS (SELECT FROM sms.inbound WHERE hand_at <= :now)")
+# Which messages have been waiting for longest to be handed over? Whoever asks tries them now; unless they are taken,
+# they are due again later, until it is too late.
+_HAND: Final = text(f"""
+    WITH due AS (
+        SELECT gateway_id FROM sms.inbound WHERE hand_at <= :now
+      ORDER BY hand_at, gateway_id LIMIT :most FOR UPDATE SKIP LOCKED
+    )
+    UPDATE sms.inbound AS inbound
+       SET hands = hands + 1,
+           hand_at = CASE WHEN stored_at > :given_up
+                          THEN :now + (CAST(:delays AS interval[]))[least(hands + 1, :steps)] END
+      FROM due WHERE inbound.gateway_id = due.gateway_id
+ RETURNING inbound.{_COLUMNS}
+""")
+# The user's own code has it.
+_TAKEN: Final = text("""
+    UPDATE sms.inbound SET taken_at = :now, hand_at = NULL WHERE gateway_id = :id AND taken_at IS NULL
+ RETURNING gateway_id
+""")
+# How many messages are waiting to be taken, and how many were given up?
+_UNTAKEN: Final = text("""
+    SELECT count(*) FILTER (WHERE hand_at IS NOT NULL) AS waiting, count(*) FILTER (WHERE hand_at IS NULL) AS given_up
+      FROM sms.inbound WHERE taken_at IS NULL AND (hand_at IS NOT NULL OR hands > 0)
+""")
+
+
+def to_hand(connection: Connection, *, now: datetime) -> bool:
+    """Whether anything is to be handed over now."""
+    return bool(connection.execute(_TO_HAND, {"now": now}).scalar_one())
+
+
+def hand(connection: Connection, *, now: datetime, most: int) -> list[Inbound]:
+    """Messages to hand over now, at most `most`, the longest due first; nobody else gets them before DELAYS says so."""
+    times = {"now": now, "given_up": now - GIVEN_UP_AFTER, "delays": list(DELAYS), "steps": len(DELAYS)}
+    found = [Inbound(**row) for row in connection.execute(_HAND, {**times, "most": most}).mappings()]
+    return sorted(found, key=lambda each: (each.received_at, each.id))
+
+
+def taken(connection: Connection, inbound_id: int, *, now: datetime) -> bool:
+    """The user's code took a message: it is not handed over any more. False when it had been taken before."""
+    return connection.execute(_TAKEN, {"id": inbound_id, "now": now}).one_or_none() is not None
+
+
+def untaken(connection: Connection) -> tuple[int, int]:
+    """How many messages are waiting to be taken, and how many are handed over no more after a week of trying."""
+    row = connection.execute(_UNTAKEN).one()
+    return row.waiting, row.given_up

@@ -1,0 +1,224 @@
+"""Three lines are pulled by real workers while one answer in ten is lost and workers are killed at random."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from sqlalchemy import Connection, Engine, text
+
+from tests.world import SENDER, Sandbox
+from worker.embedded.procfile import commands
+from worker.sandbox.texts import digest
+
+LINES: Final = (SENDER, "30002626", "2000500")
+KNOBS: Final = {"senders": LINES, "latency_ms": 200}
+TIMES: Final = {
+    "INBOX_LINES": ",".join(f"{line}=1s" for line in LINES),
+    "INBOX_RECONCILE": "10s",
+    "INBOX_HORIZON": "30d",
+    "LEASE": "6s",
+    "UNKNOWN_SETTLE": "2s",
+    "HTTP_DEADLINE": "3s",
+    "PACE_START": "100",
+    "PACE_MAX": "100",
+    "POLL_THREADS": "4",
+}
+LOST: Final = 0.1
+BACKLOG: Final = 0.5
+"""The part that waits when the workers start, up to twenty days old; the rest comes in while they work."""
+BACKLOG_AGE_S: Final = 20 * 86_400
+PORTIONS: Final = 12
+WITHIN_S: Final = 900.0
+OLD_ENOUGH_S: Final = 4.0
+"""A worker younger than this is still starting, and has nothing to lose."""
+
+# Is a line being pulled at this moment?
+_PULLED: Final = text("SELECT EXISTS (SELECT FROM sms.lines WHERE leased_until > clock_timestamp())")
+# Is a line in doubt, or being pulled?
+_UNDER_WAY: Final = text("SELECT EXISTS (SELECT FROM sms.lines WHERE doubtful_since IS NOT NULL)")
+_STORED: Final = text("SELECT gateway_id, line, number, text FROM sms.inbound")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came in, what is stored, and what happened meanwhile."""
+
+    messages: int = 0
+    stored: int = 0
+    missing: int = 0
+    wrong: int = 0  # stored with another line, sender or text than the gateway's, or not the gateway's at all
+    answers_lost: int = 0
+    kills: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def exact(self) -> bool:
+        """Every message once, as the gateway has it."""
+        return self.stored == self.messages and not self.missing and not self.wrong
+
+
+class Workers:
+    """Processes of the Procfile, each started again at once when it dies."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, *, pollers: int) -> None:
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = {**environment, **TIMES, "PATH": programs}
+        self._folder = folder
+        self._commands = dict(commands(["beat"]))
+        *shell, line = commands(["worker-poll"])["worker-poll"]
+        for number in range(1, pollers + 1):
+            self._commands[f"poller-{number}"] = [*shell, line.replace("--hostname ", f"--hostname {number}-")]
+        self._running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
+
+    def keep(self) -> None:
+        """Start whatever does not run."""
+        for name, command in self._commands.items():
+            running = self._running.get(name)
+            if running is None or running[0].poll() is not None:
+                with (self._folder / f"{name}.log").open("ab") as log:
+                    process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        env=self._environment,
+                        start_new_session=True,
+                    )
+                self._running[name] = (process, time.monotonic())
+
+    def kill_one(self, dice: Random) -> bool:
+        """Kill a poller that has come to work, if there is one beside another that lives."""
+        now = time.monotonic()
+        grown = [
+            process
+            for name, (process, began) in self._running.items()
+            if name.startswith("poller") and process.poll() is None and now - began > OLD_ENOUGH_S
+        ]
+        if not grown:
+            return False
+        victim = dice.choice(grown)
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.wait(timeout=30)
+        return True
+
+    def stop(self) -> None:
+        """Kill them all, and wait until they are gone."""
+        for process, _ in self._running.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        for process, _ in self._running.values():
+            process.wait(timeout=30)
+
+
+@contextmanager
+def working(environment: Mapping[str, str], folder: Path, *, pollers: int) -> Iterator[Workers]:
+    """Workers that are gone at the end, however it comes."""
+    workers = Workers(environment, folder, pollers=pollers)
+    try:
+        workers.keep()
+        yield workers
+    finally:
+        workers.stop()
+
+
+def run(
+    engine: Engine,
+    gateway: Sandbox,
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    messages: int,
+    kills: int,
+    seed: int,
+    every_s: tuple[float, float] = (0.5, 4.0),
+    say: Callable[[str], None] = lambda _: None,
+) -> Outcome:
+    """Let them come in, lose answers, kill workers, and wait until every line rests; what is stored then."""
+    dice, outcome, began = Random(seed), Outcome(), time.monotonic()
+    for method in ("sms/receive", "sms/inboxpaged"):
+        gateway.arm("accept_then_drop", method, share=LOST)
+    portions = _portions(messages, seed)
+    for portion in portions[: len(LINES)]:
+        gateway.inject(portion)
+    waiting = portions[len(LINES) :]
+    next_kill = began + OLD_ENOUGH_S
+    with working(environment, folder, pollers=2) as workers:
+        while waiting or outcome.kills < kills or not _at_rest(engine, gateway):
+            assert time.monotonic() - began < WITHIN_S, f"not at rest after {WITHIN_S:.0f} s: {_told(engine, gateway)}"
+            time.sleep(0.2)
+            workers.keep()
+            if outcome.kills < kills and time.monotonic() >= next_kill and _asked(engine, _PULLED):
+                if workers.kill_one(dice):
+                    outcome.kills += 1
+                    say(f"{time.monotonic() - began:5.0f} s  killed a worker; {_told(engine, gateway)}")
+                next_kill = time.monotonic() + dice.uniform(*every_s)
+            if waiting and dice.random() < 0.15:
+                gateway.inject(waiting.pop(0))
+    outcome.seconds = time.monotonic() - began
+    return _judged(engine, gateway, outcome)
+
+
+def _portions(messages: int, seed: int) -> list[dict[str, object]]:
+    """A backlog for each line, and what comes in later, a portion at a time."""
+    old = int(messages * BACKLOG) // len(LINES)
+    later, rest = divmod(messages - old * len(LINES), PORTIONS)
+    found = [
+        {"line": line, "count": old, "age_s": BACKLOG_AGE_S, "seed": seed + place * messages}
+        for place, line in enumerate(LINES)
+    ]
+    found += [
+        {
+            "line": LINES[place % 3],
+            "count": later + (rest if place == 0 else 0),
+            "age_s": 30,
+            "seed": seed + (3 + place) * messages,
+        }
+        for place in range(PORTIONS)
+    ]
+    return [{**portion, "text": "پاسخ {n}"} for portion in found]
+
+
+def _at_rest(engine: Engine, gateway: Sandbox) -> bool:
+    """Nothing is unread at the gateway, and nothing in doubt here."""
+    return not any(box["unread"] for box in gateway.inbox_summary().values()) and not _asked(engine, _UNDER_WAY)
+
+
+def _asked(engine: Engine, question: object) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.execute(question).scalar_one())  # type: ignore[call-overload]
+
+
+def _told(engine: Engine, gateway: Sandbox) -> str:
+    with engine.connect() as connection:
+        stored = connection.execute(text("SELECT count(*) FROM sms.inbound")).scalar_one()
+    boxes = gateway.inbox_summary().values()
+    return (
+        f"{stored:,} stored of {sum(box['total'] for box in boxes):,}, {sum(box['unread'] for box in boxes):,} unread"
+    )
+
+
+def _judged(engine: Engine, gateway: Sandbox, outcome: Outcome) -> Outcome:
+    theirs = {each["messageid"]: (each["line"], each["sender"], each["text_digest"]) for each in gateway.came_in()}
+    with engine.connect() as connection:
+        ours = _ours(connection)
+    outcome.messages, outcome.stored = len(theirs), len(ours)
+    outcome.missing = len(theirs.keys() - ours.keys())
+    outcome.wrong = sum(theirs.get(id_) != message for id_, message in ours.items())
+    outcome.calls = gateway.summary()["requests"]
+    outcome.answers_lost = sum(fault["struck"] for fault in gateway._get("faults")["faults"])
+    return outcome
+
+
+def _ours(connection: Connection) -> dict[int, tuple[str, str, str]]:
+    return {row.gateway_id: (row.line, row.number, digest(row.text.encode())) for row in connection.execute(_STORED)}

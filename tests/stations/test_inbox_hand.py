@@ -1,0 +1,274 @@
+"""Inbound messages posted to a receiver of the user's: signed, at least once, with an id to know them again by."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+import campaigns
+from campaigns.errors import BadInput
+from campaigns.house import House
+from campaigns.inbox.hand import Webhook, by_webhook
+from campaigns.kavenegar.pace import Lane
+from tests.stations.inboxes import line_added, turns
+from tests.world import SENDER, Sandbox, answer_bells
+
+SECRET = "a secret between two"
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+@dataclass
+class Receiver:
+    """The user's web server: what it was posted, and what it answers."""
+
+    url: str = ""
+    statuses: list[int] = field(default_factory=list)  # of the next answers; 200 when there is none left
+    posts: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+    behave: Callable[[BaseHTTPRequestHandler], None] | None = None
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.posts]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.posts.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            if found.behave is not None:
+                found.behave(self)
+                return
+            self.send_response(found.statuses.pop(0) if found.statuses else 200)
+            self.send_header("Location", found.url + "elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quietly."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found.url = f"http://127.0.0.1:{server.server_port}/inbox?from=sms"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def telling(house: House) -> House:
+    """A house in which somebody wants to be told."""
+    return replace(house, policy=replace(house.policy, hand_over=True))
+
+
+@pytest.fixture
+def webhook(receiver: Receiver) -> Webhook:
+    return Webhook.to(receiver.url, SECRET)
+
+
+def wrote(house: House, sandbox: Sandbox, *texts: str) -> None:
+    """As many people write, and the line is pulled."""
+    line_added(house)
+    for place, said in enumerate(texts):
+        sandbox.inject({"line": SENDER, "sender": f"0912333440{place}", "text": said, "age_s": 60 - place})
+    turns(house)
+
+
+def test_a_message_is_posted_signed_and_taken_with_a_2xx(
+    telling: House, engine: Engine, sandbox: Sandbox, webhook: Webhook, receiver: Receiver
+) -> None:
+    wrote(telling, sandbox, "سلام", "11")
+
+    assert by_webhook(telling, webhook).summary == "2 taken"
+
+    (headers, body), (_, second) = receiver.posts
+    with engine.connect() as connection:
+        newer, older = campaigns.inbox(connection)
+    assert json.loads(body) == {
+        "id": str(older.id),
+        "line": SENDER,
+        "number": "09123334400",
+        "text": "سلام",
+        "received_at": older.received_at.isoformat(),
+        "campaign_id": None,
+        "message_id": None,
+        "opted_out": False,
+    }
+    assert json.loads(second)["opted_out"] is True
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
+    assert headers["webhook-id"] == str(older.id)
+    assert abs(int(headers["webhook-timestamp"]) - telling.now().timestamp()) < 60
+    assert headers["content-type"] == "application/json"
+    assert None not in (older.taken_at, newer.taken_at)
+    assert by_webhook(telling, webhook).summary == "0 taken"
+
+
+def test_a_secret_may_be_written_in_base64() -> None:
+    encoded = "whsec_" + base64.b64encode(SECRET.encode()).decode()
+
+    assert Webhook.to("http://127.0.0.1:1/", encoded).key == SECRET.encode()
+    with pytest.raises(BadInput, match="base64"):
+        Webhook.to("http://127.0.0.1:1/", "whsec_no!")
+
+
+@pytest.mark.parametrize("status", [500, 404, 302, 308])
+def test_anything_but_a_2xx_is_no_taking_and_the_message_comes_again_under_the_same_id(
+    telling: House, engine: Engine, sandbox: Sandbox, webhook: Webhook, receiver: Receiver, status: int
+) -> None:
+    receiver.statuses = [status]
+    wrote(telling, sandbox, "سلام")
+
+    assert by_webhook(telling, webhook).summary == f"0 taken, HTTP {status}"
+    assert by_webhook(telling, webhook).summary == "0 taken"  # not at once
+    sandbox.advance(minutes=1)
+    assert by_webhook(telling, webhook).summary == "1 taken"
+
+    first, again = receiver.bodies
+    assert first == again
+    assert len({headers["webhook-id"] for headers, _ in receiver.posts}) == 1
+
+
+def test_a_receiver_that_is_down_costs_one_try_and_gets_everything_later(
+    telling: House, engine: Engine, sandbox: Sandbox, webhook: Webhook, receiver: Receiver, closed_port_url: str
+) -> None:
+    wrote(telling, sandbox, "یک", "دو", "سه")
+
+    down = by_webhook(telling, Webhook.to(closed_port_url, SECRET))
+
+    assert down.taken == 0
+    assert "no connection" in down.trouble
+    sandbox.advance(minutes=1)
+    assert by_webhook(telling, webhook).summary == "3 taken"
+    assert [body["text"] for body in receiver.bodies] == ["دو", "سه", "یک"]  # the longest due first
+
+
+def test_a_receiver_that_never_ends_its_answer_is_given_up(
+    telling: House, engine: Engine, sandbox: Sandbox, receiver: Receiver
+) -> None:
+    over = threading.Event()
+
+    def drip(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", "1000000")
+        request.end_headers()
+        while not over.is_set():
+            try:
+                request.wfile.write(b".")
+            except OSError:
+                return
+            over.wait(0.05)
+
+    receiver.behave = drip
+    wrote(telling, sandbox, "سلام")
+    began = time.monotonic()
+
+    found = by_webhook(telling, Webhook.to(receiver.url, SECRET, deadline_s=0.5))
+
+    over.set()
+    assert found.taken == 0
+    assert "time" in found.trouble
+    assert time.monotonic() - began < 20
+
+
+def test_nothing_of_a_message_or_of_the_receiver_is_told_where_it_is_logged(
+    telling: House, engine: Engine, sandbox: Sandbox, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    receiver.statuses = [500]
+    wrote(telling, sandbox, "راز")
+    webhook = Webhook.to(receiver.url, SECRET)
+
+    summary = by_webhook(telling, webhook).summary
+
+    with engine.connect() as connection:
+        (message,) = campaigns.inbox(connection)
+    ours = [record for record in caplog.records if not record.name.startswith("urllib3")]
+    told = " ".join([summary, repr(webhook), repr(message), *(str(vars(record)) for record in ours)])
+    assert "inbound not taken" in told
+    for secret in ("راز", "9123334400", SECRET, "from=sms"):
+        assert secret not in told
+
+
+# ── the user's own code ──
+
+
+def test_what_the_users_transaction_takes_is_taken_and_what_it_rolls_back_is_not(
+    telling: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    wrote(telling, sandbox, "سلام")
+    with engine.connect() as connection:
+        (message,) = campaigns.inbox(connection, line=SENDER, limit=5)
+
+    with engine.connect() as connection, connection.begin() as transaction:
+        assert campaigns.taken(connection, message.id)
+        transaction.rollback()
+    with engine.begin() as connection:
+        assert campaigns.inbound(connection, message.id).taken_at is None
+        assert campaigns.taken(connection, message.id)
+        assert not campaigns.taken(connection, message.id)
+    with engine.begin() as connection, pytest.raises(campaigns.NotFound):
+        campaigns.inbound(connection, 404)
+
+
+def test_the_dispatcher_rings_for_what_is_to_be_handed_over_also_while_calls_to_the_gateway_pause(
+    telling: House, engine: Engine, sandbox: Sandbox, webhook: Webhook
+) -> None:
+    wrote(telling, sandbox, "سلام")
+    telling.pace.blocked(telling.pace.take(Lane.HOUSEKEEPING), 451, 60)
+
+    assert answer_bells(telling).summary == "hand 1"
+    by_webhook(telling, webhook)
+    assert answer_bells(telling).summary == "quiet"
+
+
+def test_the_dispatcher_rings_for_lines_that_are_due(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    line_added(house, every=timedelta(minutes=5))
+    line_added(house, "30002626", every=timedelta(hours=1))
+    sandbox.inject({"line": "30002626", "sender": "09123334400", "text": "سلام"})
+
+    bells = answer_bells(house)
+
+    assert sorted(bells.lines) == [SENDER, "30002626"]
+    assert "pull 2" in bells.summary
+    assert answer_bells(house).lines == []
+    sandbox.advance(minutes=5)
+    assert answer_bells(house).lines == [SENDER]
+    with engine.connect() as connection:
+        assert _received(connection) == 1
+
+
+def _received(connection: Any) -> int:
+    return len(campaigns.inbox(connection, since=datetime(2020, 1, 1, tzinfo=UTC)))
+
+
+def test_the_face_and_the_station_share_a_name_and_neither_hides_the_other() -> None:
+    """In a process of its own, in which nothing has been imported before."""
+    script = (
+        "import campaigns; from campaigns.inbox import pull; assert pull.run and campaigns.inbox.__name__ == 'inbox'"
+    )
+    subprocess.run([sys.executable, "-c", script + "; assert callable(campaigns.inbox)"], check=True, timeout=60)

@@ -1,0 +1,118 @@
+"""The user's own Celery task: rung with an id and nothing else, again at growing intervals, and never without bound."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import Engine
+
+import campaigns
+from campaigns.store import inbound
+from campaigns.store.inbound import Arrival, Via, Watch
+from tests.store.given import NOW
+from worker.handover import MOST_WAITING
+
+RUN = """
+import json, sys
+from worker import wiring
+from worker.tasks import hand_inbound
+json.dump([hand_inbound() for _ in range(int(sys.argv[1]))], sys.stdout)
+"""
+
+
+def hand_over(database_url: str, broker_url: str, times: int = 1, **environment: str) -> list[str]:
+    """What a worker's task says that hands over, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(times)],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "DATABASE_URL": database_url,
+            "BROKER_URL": broker_url,
+            "KAVENEGAR_API_KEY": "4A6B7C8D9E0F",
+            "KAVENEGAR_BASE_URL": "http://127.0.0.1:1",
+            "INBOX_TASK": "shop.answered",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: list[str] = json.loads(done.stdout)
+    return told
+
+
+def wrote(engine: Engine, count: int) -> None:
+    arrivals = [Arrival(id_, "09123334455", "راز", NOW) for id_ in range(1, count + 1)]
+    with engine.begin() as connection:
+        now = connection.exec_driver_sql("SELECT now()").scalar_one()
+        inbound.take_in(connection, "10004346", arrivals, via=Via.RECEIVE, watch=Watch(hand_over=True), now=now)
+
+
+def rings(broker_url: str, queue: str) -> list[dict[str, Any]]:
+    with redis.Redis.from_url(broker_url) as broker:
+        return [json.loads(raw) for raw in broker.lrange(queue, 0, -1)]
+
+
+def arguments(ring: dict[str, Any]) -> Any:
+    return json.loads(base64.b64decode(ring["body"]))[0]
+
+
+@pytest.mark.parametrize(("settings", "queue"), [({}, "celery"), ({"INBOX_TASK_QUEUE": "shop"}, "shop")])
+def test_the_users_task_is_rung_by_its_name_on_its_queue_with_the_id_alone(
+    engine: Engine, database_url: str, broker_url: str, settings: dict[str, str], queue: str
+) -> None:
+    wrote(engine, 3)
+
+    assert hand_over(database_url, broker_url, 2, **settings) == ["3 rung", "0 rung"]
+
+    found = rings(broker_url, queue)
+    assert sorted(arguments(ring) for ring in found) == [[1], [2], [3]]
+    assert {ring["headers"]["task"] for ring in found} == {"shop.answered"}
+    assert all(ring["headers"]["expires"] and ring["properties"]["delivery_info"]["exchange"] == "" for ring in found)
+    raw = json.dumps(found, ensure_ascii=False) + "".join(str(base64.b64decode(ring["body"])) for ring in found)
+    assert "9123334455" not in raw
+    assert "راز" not in raw
+
+
+def test_a_ring_that_is_lost_is_rung_again_and_one_that_was_taken_is_not(
+    engine: Engine, database_url: str, broker_url: str
+) -> None:
+    wrote(engine, 2)
+    hand_over(database_url, broker_url)
+    with redis.Redis.from_url(broker_url) as broker:
+        broker.flushall()
+    with engine.begin() as connection:
+        campaigns.taken(connection, 1)
+        connection.exec_driver_sql(
+            "UPDATE sms.inbound SET hand_at = hand_at - interval '1 minute' WHERE taken_at IS NULL"
+        )
+
+    hand_over(database_url, broker_url)
+
+    assert [arguments(ring) for ring in rings(broker_url, "celery")] == [[2]]
+
+
+def test_a_queue_that_nobody_consumes_does_not_grow_without_end(
+    engine: Engine, database_url: str, broker_url: str
+) -> None:
+    wrote(engine, MOST_WAITING + 500)
+
+    assert hand_over(database_url, broker_url, 3) == [f"{MOST_WAITING} rung", "0 rung", "0 rung"]
+    with engine.connect() as connection:
+        assert inbound.untaken(connection) == (MOST_WAITING + 500, 0)
+
+
+def test_a_broker_that_is_down_costs_a_moment_and_no_exception(engine: Engine, database_url: str) -> None:
+    wrote(engine, 1)
+
+    assert hand_over(database_url, "redis://127.0.0.1:1/0") == ["0 rung"]

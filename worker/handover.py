@@ -1,0 +1,68 @@
+"""Inbound messages to the user's own code: a Celery task of theirs is rung with an id, or a webhook is posted to.
+
+A task's ring carries the id alone, never a number or a text, and is rung again at growing intervals until that code
+has said `campaigns.taken(connection, id)` in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final
+
+from kombu import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from campaigns.house import House
+from campaigns.inbox import hand
+from campaigns.store import inbound
+from campaigns.store.inbound import DELAYS, Inbound
+from worker import wiring
+from worker.app import app
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 1000
+"""Rings in the user's queue: while nobody consumes it, no more are added."""
+_AT_ONCE: Final = threading.BoundedSemaphore(2)  # so that a slow receiver leaves threads for everything else
+
+
+def run(house: House) -> str:
+    """Hand over what is due; what came of it, for Flower. More than two at once would hold threads that polls need."""
+    if not _AT_ONCE.acquire(blocking=False):
+        return "others hand over"
+    try:
+        webhook, task = wiring.webhook(), wiring.settings().inbox_task
+        if webhook is not None:
+            return hand.by_webhook(house, webhook).summary
+        return "nobody is to be told" if task is None else _ring(house, task, wiring.settings().inbox_task_queue)
+    finally:
+        _AT_ONCE.release()
+
+
+def _ring(house: House, task: str, queue: str) -> str:
+    """Ring the user's task for what is due. A ring that is lost is rung again."""
+    rung = 0
+    try:
+        with app.producer_pool.acquire(block=True, timeout=5) as producer:
+            room = MOST_WAITING - producer.channel.queue_declare(queue=queue).message_count
+            found = house.database(inbound.hand, now=house.now(), most=max(0, room))
+            for message in found:
+                app.send_task(
+                    task,
+                    args=(message.id,),
+                    queue=Queue(queue, routing_key=queue),
+                    producer=producer,
+                    expires=_lasts_s(message),
+                    ignore_result=True,
+                )
+                rung += 1
+    except (OperationalError, RedisError) as why:
+        log.warning("rings lost", extra={"ring": task, "rung": rung, "error": type(why).__name__})
+    return f"{rung} rung"
+
+
+def _lasts_s(message: Inbound) -> float:
+    """A ring expires when the next one comes, so that there is one of a message at a time."""
+    return DELAYS[min(message.hands, len(DELAYS)) - 1].total_seconds()
