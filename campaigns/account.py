@@ -7,7 +7,7 @@ cancelled (13). Nobody must have to find that out from a report.
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 NO_CREDIT = 418
 TOPPED_UP = 1.05
 """Refunds let the credit grow a little by themselves; what was refused is tried again once it has grown by more."""
+LOOKS = 10
+"""So many looks at a hold for want of credit, and a credit that was refused is tried again all the same."""
 
 
 def credit(house: House) -> Account:
@@ -98,20 +100,26 @@ def look(house: House) -> str:
     except GatewayError as why:
         log.warning("account still on hold", extra={"code": why.code})
         return f"still on hold: {why}"
-    return house.database(_decide, hold, account.remaincredit, now=house.now())
+    return house.database(_decide, hold, account.remaincredit, patience=house.policy.probe * LOOKS, now=house.now())
 
 
-def _decide(connection: Connection, hold: Hold, credit_rial: int, *, now: datetime) -> str:
-    """Any hold but that of 418 ends with the first answer; 418 needs credit that looks like enough."""
-    if hold.code == NO_CREDIT and not _enough(connection, hold, credit_rial):
+def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: timedelta, now: datetime) -> str:
+    """Any hold but that of 418 ends with the first answer; 418 needs credit that looks like enough.
+
+    It may have been gone and topped up to what it was while nobody looked: after some looks the same is tried again.
+    """
+    tired = now - hold.since >= patience
+    if hold.code == NO_CREDIT and not _enough(connection, hold, credit_rial, same_again=tired):
+        installation.still_held(connection, credit_rial=credit_rial)
         return "still without enough credit"
     installation.let_go(connection, credit_rial=credit_rial, now=now)
     log.warning("account let go", extra={"code": hold.code})
     return "let go"
 
 
-def _enough(connection: Connection, hold: Hold, credit_rial: int) -> bool:
+def _enough(connection: Connection, hold: Hold, credit_rial: int, *, same_again: bool) -> bool:
     """Whether credit covers the next batches, as far as prices are known, and is not what was refused before."""
-    if hold.let_go_credit_rial is not None and credit_rial < hold.let_go_credit_rial * TOPPED_UP:
+    refused_rial = None if same_again else hold.let_go_credit_rial
+    if refused_rial is not None and credit_rial < refused_rial * TOPPED_UP:
         return False
     return credit_rial >= (installation.next_cost(connection) or 1)

@@ -71,22 +71,33 @@ def read(connection: Connection) -> Installation:
 def hold(connection: Connection, *, code: int, reason: str, probe_at: datetime, now: datetime) -> bool:
     """Stop all sending for the account; False when it was on hold already.
 
-    What left us since the account was last let go, and was accepted, proves that its credit was enough then.
+    What was accepted since the account was last let go proves that its credit was enough then; what the gateway holds
+    for a date to come was accepted before.
     """
     held = connection.execute(
         text("""
             UPDATE sms.installation
                SET hold_code = :code, hold_reason = :reason, held_since = :now, probe_at = :probe_at,
                    let_go_credit_rial = CASE
-                       WHEN let_go_at > (SELECT max(first_sent_at) FROM sms.batches WHERE accepted_at IS NOT NULL)
-                       THEN let_go_credit_rial
-                       WHEN NOT EXISTS (SELECT FROM sms.batches WHERE accepted_at IS NOT NULL) THEN let_go_credit_rial
+                       WHEN let_go_at > coalesce((SELECT max(accepted_at) FROM sms.batches WHERE accepted_at <= :now),
+                                                 '-infinity') THEN let_go_credit_rial
                        END
              WHERE hold_code IS NULL
         """),
         {"code": code, "reason": reason, "now": now, "probe_at": probe_at},
     )
     return bool(held.rowcount)
+
+
+def still_held(connection: Connection, *, credit_rial: int) -> None:
+    """The account stays on hold with this credit: a credit above what it has fallen to is another one."""
+    connection.execute(
+        text("""
+            UPDATE sms.installation SET let_go_credit_rial = :credit
+             WHERE hold_code IS NOT NULL AND let_go_credit_rial > :credit
+        """),
+        {"credit": credit_rial},
+    )
 
 
 def let_go(connection: Connection, *, credit_rial: int, now: datetime) -> bool:

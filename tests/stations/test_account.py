@@ -153,6 +153,35 @@ def test_a_price_that_turned_out_higher_does_not_make_the_account_flicker(
     assert sandbox.summary()["codes"]["sms/send"].get("418", 0) <= 2
 
 
+def refused_twice(house: House, engine: Engine, sandbox: Sandbox, *, rial: int) -> None:
+    """The credit looked like enough, and was refused again before anything was accepted."""
+    sandbox.set_credit(rial)
+    for _ in range(2):
+        house.database(installation.hold, code=418, reason="-", probe_at=house.now(), now=house.now())
+        if account.look(house) == "let go":
+            sandbox.advance(seconds=1)
+
+
+def test_a_credit_that_has_fallen_meanwhile_need_not_grow_beyond_what_it_was(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    refused_twice(house, engine, sandbox, rial=1_000_000)
+    assert account.look(house) == "still without enough credit"
+    sandbox.set_credit(0)
+    assert account.look(house) == "still without enough credit"
+    sandbox.set_credit(1_000_000)
+    assert account.look(house) == "let go"
+
+
+def test_a_credit_that_was_gone_and_back_while_nobody_looked_is_tried_again_after_a_while(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    refused_twice(house, engine, sandbox, rial=1_000_000)
+    assert account.look(house) == "still without enough credit"
+    sandbox.advance(seconds=house.policy.probe.total_seconds() * account.LOOKS)
+    assert account.look(house) == "let go"
+
+
 def test_a_look_waits_for_the_pace_like_everybody(house: House, engine: Engine, sandbox: Sandbox) -> None:
     held(house, engine, sandbox)
     house.pace.blocked(house.pace.take(Lane.SEND), 409, 30.0)
