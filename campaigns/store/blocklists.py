@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.suppression import BLOCKED_BY_SERVICE, NOT_WRITTEN, REMOVABLE, Reason, of_blockreason
+from campaigns.rules.suppression import BLOCKED_BY_SERVICE, NOT_WRITTEN, Reason, of_blockreason
 from campaigns.store import suppressions
 from campaigns.store.suppressions import New
 
@@ -148,27 +148,40 @@ def leave(
 
 # ── from the gateway to us ──
 
+_NOT_OURS: Final = ", ".join(f"'{reason}'" for reason in NOT_WRITTEN)
 _LISTED: Final = """
     unnest(CAST(:numbers AS text[]), CAST(:reasons AS smallint[]), CAST(:blocked_ats AS timestamptz[]))
         AS listed (number, reason, blocked_at)
 """
 
-# Who on this page is not suppressed yet? An entry that a person lifted is news again only if it was made after that.
+# Who on this page is not suppressed yet, and when was the entry made? That of a number which a person lifted is news
+# only where it is not the one that stood there already. It was made after the last look that would have shown it: our
+# clock tells that, and overrules an older date. Where nothing but the gateway's date can tell, an entry of the web
+# service counts as our own: written for what the person lifted since, and its answer was lost.
 _NEWS: Final = text(f"""
-    SELECT listed.number, listed.reason
+    SELECT listed.number, listed.reason,
+           least(:now, greatest(
+               CASE WHEN listed.blocked_at >= looked.complete_to - CAST(:overlap AS interval) THEN looked.complete_to
+                    ELSE looked.whole_at END,
+               CASE WHEN seen.number IS NOT NULL OR looked.complete_to IS NULL
+                         OR listed.reason <> {BLOCKED_BY_SERVICE} OR known.reason IN ({_NOT_OURS})
+                    THEN coalesce(listed.blocked_at, :now) END)) AS made_at
       FROM {_LISTED}
+      JOIN sms.blocklists AS looked ON looked.line = :line
       LEFT JOIN sms.suppressions AS known ON known.number = listed.number
       LEFT JOIN sms.blocked AS seen ON seen.line = :line AND seen.number = listed.number
      WHERE known.number IS NULL OR (known.lifted_at IS NULL AND known.reason = '{Reason.UNREACHABLE}')
-        OR (seen.number IS NULL AND known.lifted_at < coalesce(listed.blocked_at, :now))
-        OR (listed.blocked_at > coalesce(seen.blocked_at, '-infinity') AND listed.blocked_at > known.lifted_at)
+        OR (known.lifted_at IS NOT NULL
+            AND (seen.number IS NULL OR seen.reason <> listed.reason OR listed.blocked_at > seen.blocked_at
+                 OR (seen.removed_at IS NOT NULL AND (listed.blocked_at IS NULL OR seen.blocked_at IS NULL))))
 """)
 # What does the list say of them now?
 _SEE: Final = text(f"""
     INSERT INTO sms.blocked AS known (line, number, reason, blocked_at, seen_at)
     SELECT :line, number, reason, blocked_at, :now FROM {_LISTED} ORDER BY number
         ON CONFLICT (line, number) DO UPDATE
-       SET reason = excluded.reason, blocked_at = coalesce(excluded.blocked_at, known.blocked_at), seen_at = :now
+       SET reason = excluded.reason, blocked_at = coalesce(excluded.blocked_at, known.blocked_at), seen_at = :now,
+           removed_at = NULL
 """)
 
 
@@ -180,10 +193,12 @@ def see(connection: Connection, turn: Turn, page: Sequence[Blocked], *, now: dat
         "numbers": [each.number for each in found],
         "reasons": [each.reason for each in found],
         "blocked_ats": [each.blocked_at for each in found],
+        "overlap": OVERLAP,
         "now": now,
     }
     source = f"the list of line {turn.line}"
-    news = [New(row.number, of_blockreason(row.reason), source) for row in connection.execute(_NEWS, listed)]
+    rows = connection.execute(_NEWS, listed)
+    news = [New(row.number, of_blockreason(row.reason), source, row.made_at) for row in rows]
     connection.execute(_SEE, listed)
     return suppressions.add_each(connection, news, now=now)
 
@@ -216,62 +231,12 @@ def _of(turn: Turn) -> dict[str, str]:
     return {"line": turn.line}
 
 
-# ── from us to the gateway ──
-
-_NOT_OURS: Final = ", ".join(f"'{reason}'" for reason in NOT_WRITTEN)
-
-# Whom does the line's list lack?
-_LACKS: Final = text(f"""
-    SELECT number FROM sms.suppressions AS ours
-     WHERE lifted_at IS NULL AND reason NOT IN ({_NOT_OURS}) AND number > :after AND number ~ '^09[0-9]{{9}}$'
-       AND NOT EXISTS (SELECT FROM sms.blocked WHERE line = :line AND blocked.number = ours.number)
-  ORDER BY number LIMIT :most
-""")
-# What the gateway has taken is on the list since now. Why those stood there that did before, the whole list tells.
-_ADDED: Final = text("""
-    INSERT INTO sms.blocked (line, number, reason, blocked_at, seen_at)
-    SELECT :line, number, :reason, CAST(:now AS timestamptz), :now FROM unnest(CAST(:numbers AS text[])) AS number
-  ORDER BY number ON CONFLICT (line, number) DO NOTHING
-""")
-
-
-def lacks(connection: Connection, line: str, *, after: str, most: int) -> list[str]:
-    """The next numbers that we suppressed and that a line's list has not, in order, from behind `after`."""
-    return list(connection.execute(_LACKS, {"line": line, "after": after, "most": most}).scalars())
-
-
-def added(connection: Connection, line: str, numbers: Sequence[str], *, now: datetime) -> None:
-    """These stand on the line's list now."""
-    written = {"line": line, "numbers": list(numbers), "reason": BLOCKED_BY_SERVICE, "now": now}
-    connection.execute(_ADDED, written)
-
-
-# Whom has a person lifted, whom the list still holds for a reason that may be removed?
-_HOLDS: Final = text(f"""
-    SELECT held.number
-      FROM sms.blocked AS held JOIN sms.suppressions AS ours ON ours.number = held.number
-     WHERE held.line = :line AND held.number > :after AND ours.lifted_at IS NOT NULL
-       AND held.reason IN ({", ".join(map(str, REMOVABLE))})
-  ORDER BY held.number LIMIT :most
-""")
-
-
-def holds(connection: Connection, line: str, *, after: str, most: int) -> list[str]:
-    """The next numbers that were lifted and that a line's list holds, in order, from behind `after`."""
-    return list(connection.execute(_HOLDS, {"line": line, "after": after, "most": most}).scalars())
-
-
-def removed(connection: Connection, line: str, numbers: Sequence[str]) -> None:
-    """These are off the line's list now."""
-    connection.execute(
-        text("DELETE FROM sms.blocked WHERE line = :line AND number = ANY (CAST(:numbers AS text[]))"),
-        {"line": line, "numbers": list(numbers)},
-    )
-
+# ── one number ──
 
 # On which lines' lists did this number stand when they were last looked at?
 _SEEN_ON: Final = text("""
-    SELECT line, reason, blocked_at FROM sms.blocked WHERE line = ANY (CAST(:lines AS text[])) AND number = :number
+    SELECT line, reason, blocked_at FROM sms.blocked
+     WHERE line = ANY (CAST(:lines AS text[])) AND number = :number AND removed_at IS NULL
 """)
 
 

@@ -13,8 +13,10 @@ from sqlalchemy import Connection, text
 from campaigns.errors import BadInput, NotFound
 from campaigns.rules import optout
 from campaigns.rules.phone import is_mobile, normalise
-from campaigns.rules.suppression import Reason
 from campaigns.store import suppressions
+
+LONGEST_NUMBER: Final = 64
+"""Of a sender's number or name: more would be none, and an index would not take it."""
 
 
 class Via(StrEnum):
@@ -95,7 +97,7 @@ _TAKE_IN: Final = text("""
      WHERE NOT EXISTS (SELECT FROM sms.inbound AS known WHERE known.gateway_id = arrived.gateway_id)
   ORDER BY arrived.gateway_id
         ON CONFLICT (gateway_id) DO NOTHING
- RETURNING number, opted_out
+ RETURNING number, received_at, opted_out
 """)
 
 
@@ -121,18 +123,18 @@ def take_in(
             "now": now,
         },
     ).all()
-    leaving = sorted({row.number for row in new if row.opted_out and is_mobile(row.number)})
+    leaving = [(row.number, row.received_at) for row in new if row.opted_out and is_mobile(row.number)]
     if leaving:
-        suppressions.add(connection, leaving, reason=Reason.OPTED_OUT, source=f"inbox {line}", now=now)
+        suppressions.opt_out(connection, line, leaving, unread=via is Via.RECEIVE, now=now)
     return len(new)
 
 
 def _number(came: str) -> str:
-    """A mobile number in its one spelling; what is none (a bank's name, a short code) as it came."""
+    """A mobile number in its one spelling; what is none (a bank's name, a short code) as it came, up to a length."""
     try:
         return normalise(came)
     except BadInput:
-        return _storable(came)
+        return _storable(came)[:LONGEST_NUMBER]
 
 
 def _storable(came: str) -> str:

@@ -1,13 +1,16 @@
 """The numbers we do not write to: one table, fed from everywhere.
 
 A row is never deleted: reports still tell why somebody got nothing after the number was lifted.
+
+A person has the last word. What they lifted is suppressed anew by another person, or by what happened after that:
+a message that came in later, a verdict on a message that left later, an entry made later on a list of the gateway.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Row, text
@@ -28,16 +31,17 @@ class Suppression:
 
 
 class New(NamedTuple):
-    """A number that is to be suppressed, as 09121234567."""
+    """A number that is to be suppressed, as 09121234567, by what happened at a moment; None where nobody can tell."""
 
     number: str
     reason: str
     source: str
+    happened_at: datetime | None
 
 
-# These are not to be written to any more. What stands there stays, unless it was lifted, or was no more than a guess:
-# somebody who wants nothing is told from somebody who could not be reached. In order, so that no two writers wait for
-# each other.
+# These are not to be written to any more. What stands there stays, unless it was lifted before that happened which
+# tells so now (or a person tells so, whose word needs no date), or was no more than a guess: somebody who wants nothing
+# is told from somebody who could not be reached. In order, so that no two writers wait for each other.
 _ADD: Final = text(f"""
     INSERT INTO sms.suppressions AS known (number, reason, source, created_at)
     SELECT number, reason, source, :now
@@ -46,29 +50,46 @@ _ADD: Final = text(f"""
   ORDER BY number
         ON CONFLICT (number) DO UPDATE
        SET reason = excluded.reason, source = excluded.source, created_at = excluded.created_at, lifted_at = NULL
-     WHERE known.lifted_at IS NOT NULL
-        OR (known.reason = '{Reason.UNREACHABLE}' AND excluded.reason <> '{Reason.UNREACHABLE}')
+     WHERE (known.lifted_at IS NULL AND known.reason = '{Reason.UNREACHABLE}'
+            AND excluded.reason <> '{Reason.UNREACHABLE}')
+        OR (known.lifted_at IS NOT NULL
+            AND (CAST(:happened_ats AS timestamptz[]) IS NULL
+                 OR known.lifted_at < (CAST(:happened_ats AS timestamptz[]))[
+                        array_position(CAST(:numbers AS text[]), excluded.number)]))
  RETURNING number
 """)
 
 
 def add(connection: Connection, numbers: Sequence[str], *, reason: str, source: str, now: datetime) -> int:
-    """Suppress `numbers`, as 09121234567; how many are new, those included that were lifted before.
+    """Suppress `numbers`, as 09121234567, on a person's word; how many are new, those included that were lifted before.
 
     A number that is suppressed already keeps its first reason; only `unreachable` gives way to any other.
     """
-    return add_each(connection, [New(number, reason, source) for number in numbers], now=now)
+    asked = dict.fromkeys(numbers)
+    same = {"reasons": [str(reason)] * len(asked), "sources": [source] * len(asked)}
+    return _add(connection, {"numbers": list(asked), **same, "happened_ats": None, "now": now})
 
 
 def add_each(connection: Connection, found: Sequence[New], *, now: datetime) -> int:
-    """The same for numbers with a reason and a source each. Of a number that stands there twice, the last counts."""
-    if not found:
-        return 0
-    numbers, reasons, sources = zip(*{each.number: each for each in found}.values(), strict=True)
-    added = connection.execute(
-        _ADD, {"numbers": list(numbers), "reasons": list(map(str, reasons)), "sources": list(sources), "now": now}
+    """The same for a few hundred numbers on the word of what happened: who was lifted after it is left alone.
+
+    Of a number that stands there twice, the last counts.
+    """
+    each = list({new.number: new for new in found}.values())
+    return _add(
+        connection,
+        {
+            "numbers": [new.number for new in each],
+            "reasons": [str(new.reason) for new in each],
+            "sources": [new.source for new in each],
+            "happened_ats": [new.happened_at for new in each],
+            "now": now,
+        },
     )
-    return len(added.all())
+
+
+def _add(connection: Connection, columns: Mapping[str, object]) -> int:
+    return len(connection.execute(_ADD, columns).all()) if columns["numbers"] else 0
 
 
 # These may be written to again.
@@ -85,30 +106,66 @@ def lift(connection: Connection, numbers: Sequence[str], *, now: datetime) -> in
     return connection.execute(_LIFT, {"numbers": list(numbers), "now": now}).rowcount
 
 
+# ── what people write ──
+
+SECOND: Final = timedelta(seconds=1)
+
+# When had everything that was unread been handed out for the last time?
+_PULLED: Final = text("SELECT pulled_at FROM sms.lines WHERE line = :line")
+
+
+def opt_out(
+    connection: Connection, line: str, told: Sequence[tuple[str, datetime]], *, unread: bool, now: datetime
+) -> int:
+    """Suppress who opted out by a message to this line (number, when it was received); how many numbers are new.
+
+    The gateway dates a message on its own clock and in whole seconds: in the second of a lifting, the opt-out counts.
+    What was still `unread` came in after the last pull to the end, which our clock tells, whatever the date says.
+    """
+    pulled_at = connection.execute(_PULLED, {"line": line}).scalar_one_or_none() if unread else None
+    found = [
+        New(number, Reason.OPTED_OUT, f"inbox {line}", max(received_at + SECOND, pulled_at or received_at))
+        for number, received_at in sorted(told)
+    ]
+    return add_each(connection, found, now=now)
+
+
 # ── what the verdicts tell ──
 
 # Two verdicts about one number, written down at the same moment, would each not see the other.
 _ONE_BY_ONE: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.suppressions'))")
 
+# When did a message leave? With its batch, of which no two overlap but those that are split; what is proven never to
+# have reached the gateway does not count.
+_LEFT: Final = """
+    LATERAL (SELECT coalesce(batch.first_sent_at, batch.accepted_at, :now) AS left_at
+               FROM sms.batches AS batch
+              WHERE batch.campaign_id = message.campaign_id AND batch.first_id <= message.id AND batch.state <> 'split'
+           ORDER BY batch.first_id DESC LIMIT 1) AS batch
+"""
 # Whose message was blocked, and whose last messages did all not arrive? What was sent before a person lifted the number
 # says nothing about it any more; what has expired or was cancelled never did, and neither did a call nobody answered.
+# Who is told of in both ways has blocked us.
 _TOLD: Final = text(f"""
-    SELECT number, '{Reason.BLOCKED}' AS reason, 'status 14 of message ' || id AS source
-      FROM sms.messages WHERE id = ANY (CAST(:blocked AS bigint[]))
+    SELECT number, '{Reason.BLOCKED}' AS reason, 'status 14 of message ' || id AS source, left_at AS happened_at
+      FROM sms.messages AS message CROSS JOIN {_LEFT}
+     WHERE id = ANY (CAST(:blocked AS bigint[]))
  UNION ALL
-    SELECT lost.number, '{Reason.UNREACHABLE}', 'the verdict of message ' || max(lost.id)
+    SELECT lost.number, '{Reason.UNREACHABLE}', 'the verdict of message ' || max(lost.id), min(last.left_at)
       FROM (SELECT number, max(id) AS id FROM sms.messages
              WHERE id = ANY (CAST(:lost AS bigint[])) GROUP BY number) AS lost
       LEFT JOIN sms.suppressions AS known ON known.number = lost.number
      CROSS JOIN LATERAL (
-           SELECT message.state
+           SELECT message.state, batch.left_at
              FROM sms.messages AS message
              JOIN sms.campaigns AS campaign ON campaign.id = message.campaign_id AND campaign.kind = 'sms'
+            CROSS JOIN {_LEFT}
             WHERE message.number = lost.number AND message.state IN ('delivered', 'undelivered', 'failed')
-              AND message.settled_at > coalesce(known.lifted_at, '-infinity')
+              AND batch.left_at > coalesce(known.lifted_at, '-infinity')
          ORDER BY message.settled_at DESC, message.id DESC LIMIT :after) AS last
      WHERE known.number IS NULL OR known.lifted_at IS NOT NULL
   GROUP BY lost.number HAVING count(*) = :after AND bool_and(last.state <> 'delivered')
+  ORDER BY reason DESC, happened_at
 """)
 
 _LOST: Final = frozenset({MessageState.UNDELIVERED, MessageState.FAILED})
@@ -126,7 +183,7 @@ def heed(connection: Connection, moved: Sequence[tuple[int, MessageState]], *, a
         return 0
     if lost:
         connection.execute(_ONE_BY_ONE)
-    told = connection.execute(_TOLD, {"blocked": blocked, "lost": lost, "after": after})
+    told = connection.execute(_TOLD, {"blocked": blocked, "lost": lost, "after": after, "now": now})
     return add_each(connection, [New(*row) for row in told], now=now)
 
 

@@ -6,6 +6,7 @@ worker that dies costs one page, which is asked for again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,14 +15,17 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
+from campaigns.errors import RecipientRefused
 from campaigns.house import House
 from campaigns.kavenegar import methods
+from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import BlockedNumber, BlockedPage
 from campaigns.rules.phone import is_mobile, normalise
-from campaigns.store import blocklists
+from campaigns.store import blocking, blocklists
 from campaigns.store.blocklists import Blocked, Turn
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 BEFORE_ALL: Final = datetime(2009, 1, 1, tzinfo=UTC)
@@ -78,9 +82,12 @@ class Visit:
         """Do all there is to do. Raises: OverForNow, Postpone, Refused."""
         if self._turn.page is not None:
             self._pull(self._turn.page)
-        self._write()
-        self._remove()
+        self._in_chunks(blocking.lacks, methods.BLOCKED_ADD, self._write)
+        self._in_chunks(blocking.holds, methods.BLOCKED_REMOVE, self._remove)
         self._whole = True
+        refused = self._house.database(blocking.refused, now=self._house.now())
+        if refused:
+            self.trouble = f"the gateway refuses {refused} of the numbers (411): they are left as they are on its lists"
 
     def _pull(self, page: int) -> None:
         turn, last = self._turn, False
@@ -93,27 +100,39 @@ class Visit:
             self._counts["suppressed"] += self._keep(partial(_see, turn, entries, None if last else page))
             self._counts["seen"] += len(entries)
 
-    def _write(self) -> None:
-        line, after = self._turn.line, ""
-        while numbers := self._next(blocklists.lacks, after, methods.BLOCKED_ADD.at_most):
-            self._take_slot()
-            answered = self._house.gateway.blocked_add(line, numbers)
-            taken = [normalise(row.receptor) for row in answered if row.blocked and is_mobile(row.receptor)]
-            self._keep(partial(_added, line, taken))
-            self._counts["written"] += len(taken)
+    def _in_chunks(
+        self, which: Callable[..., list[str]], method: Method, tell: Callable[[Sequence[str]], None]
+    ) -> None:
+        """`tell` the gateway of all `which` numbers, as many at once as the method takes."""
+        after, chunk = "", partial(which, line=self._turn.line, most=method.at_most)
+        while numbers := self._house.database(chunk, after=after, now=self._house.now()):
+            self._tell(numbers, tell)
             after = numbers[-1]
 
-    def _remove(self) -> None:
-        line, after = self._turn.line, ""
-        while numbers := self._next(blocklists.holds, after, methods.BLOCKED_REMOVE.at_most):
-            self._take_slot()
-            self._house.gateway.blocked_remove(line, numbers)
-            self._keep(partial(_removed, line, numbers))
-            self._counts["removed"] += len(numbers)
-            after = numbers[-1]
+    def _tell(self, numbers: Sequence[str], tell: Callable[[Sequence[str]], None]) -> None:
+        """The same for one chunk: halved where the gateway refuses a number of it, until that one stands alone."""
+        self._take_slot()
+        try:
+            tell(numbers)
+        except RecipientRefused as why:
+            if len(numbers) == 1:
+                log.warning("number refused", extra={"line": self._turn.line, "code": why.code})
+                self._keep(partial(_refused, numbers[0]))
+            else:
+                middle = len(numbers) // 2
+                self._tell(numbers[:middle], tell)
+                self._tell(numbers[middle:], tell)
 
-    def _next(self, which: Callable[..., list[str]], after: str, most: int) -> list[str]:
-        return self._house.database(which, self._turn.line, after=after, most=most)
+    def _write(self, numbers: Sequence[str]) -> None:
+        answered = self._house.gateway.blocked_add(self._turn.line, numbers)
+        taken = [normalise(row.receptor) for row in answered if row.blocked and is_mobile(row.receptor)]
+        self._keep(partial(_added, self._turn.line, taken))
+        self._counts["written"] += len(taken)
+
+    def _remove(self, numbers: Sequence[str]) -> None:
+        self._house.gateway.blocked_remove(self._turn.line, numbers)
+        self._keep(partial(_removed, self._turn.line, numbers))
+        self._counts["removed"] += len(numbers)
 
     def _take_slot(self) -> None:
         """For the call that follows. Raises: OverForNow, Postpone."""
@@ -147,11 +166,15 @@ def _see(turn: Turn, entries: Sequence[Blocked], next_page: int | None, connecti
 
 
 def _added(line: str, numbers: Sequence[str], connection: Connection, now: datetime) -> None:
-    blocklists.added(connection, line, numbers, now=now)
+    blocking.added(connection, line, numbers, now=now)
 
 
-def _removed(line: str, numbers: Sequence[str], connection: Connection, _: datetime) -> None:
-    blocklists.removed(connection, line, numbers)
+def _removed(line: str, numbers: Sequence[str], connection: Connection, now: datetime) -> None:
+    blocking.removed(connection, line, numbers, now=now)
+
+
+def _refused(number: str, connection: Connection, now: datetime) -> None:
+    blocking.refuse(connection, number, now=now)
 
 
 def _is_last(answer: BlockedPage, page: int) -> bool:

@@ -98,6 +98,7 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], str]] = [
     ("campaigns", {"message_type": 4}, "campaigns_message_type_check"),
     ("lines", {"every": timedelta(0)}, "lines_every_check"),
     ("lines", {"lease_owner": OWNER}, "lines_lease_check"),
+    ("lines", {"look_began": NOW}, "lines_look_check"),
     ("blocklists", {"page": 1}, "blocklists_page_check"),
     ("blocklists", {"page": 0, "began_at": NOW}, "blocklists_first_page_check"),
     ("inbound", {"via": "pigeon"}, "inbound_via_check"),

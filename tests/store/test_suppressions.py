@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.rules.states import MessageState
@@ -93,6 +94,49 @@ def test_who_add_the_same_numbers_at_once_in_other_orders_do_not_lock_each_other
         for prefix in range(910, 915):
             both = [f"0{prefix}{place:07d}" for place in range(3000)]
             assert sum(pool.map(write, (both, both[::-1]))) == 3000
+
+
+# ── by what people write ──
+
+LINE, SECOND = "10004346", timedelta(seconds=1)
+
+
+def writes(connection: Connection, received_at: datetime, *, unread: bool = True) -> int:
+    return suppressions.opt_out(connection, LINE, [(ALI, received_at)], unread=unread, now=LATER)
+
+
+@pytest.mark.parametrize(("received", "counts"), [(-60, 0), (-2, 0), (0, 1), (60, 1)])
+def test_an_opt_out_counts_where_it_came_in_after_a_lifting_or_in_the_same_second(
+    connection: Connection, received: int, counts: int
+) -> None:
+    """The gateway tells whole seconds, cut off."""
+    add(connection, ALI, now=NOW - timedelta(hours=1))
+    suppressions.lift(connection, [ALI], now=NOW + timedelta(milliseconds=700))
+    assert writes(connection, NOW + received * SECOND) == counts
+
+
+def test_of_two_messages_of_one_person_the_later_one_counts(connection: Connection) -> None:
+    add(connection, ALI, now=NOW - timedelta(hours=1))
+    suppressions.lift(connection, [ALI], now=NOW)
+    told = [(ALI, NOW + 5 * SECOND), (ALI, NOW - 5 * SECOND)]
+    assert suppressions.opt_out(connection, LINE, told, unread=True, now=LATER) == 1
+
+
+@pytest.mark.parametrize(("unread", "counts"), [(True, 1), (False, 0)])
+def test_what_is_unread_came_in_after_the_last_pull_whatever_its_date_says(
+    connection: Connection, unread: bool, counts: int
+) -> None:
+    """The gateway's clock is hours behind; of what others had read by then, nothing but its date can tell."""
+    connection.execute(
+        text("""
+            INSERT INTO sms.lines (line, every, due_at, reconcile_at, pulled_at)
+            VALUES (:line, interval '1 min', :pulled_at, :pulled_at, :pulled_at)
+        """),
+        {"line": LINE, "pulled_at": NOW + SECOND},
+    )
+    add(connection, ALI, now=NOW - timedelta(hours=1))
+    suppressions.lift(connection, [ALI], now=NOW)
+    assert writes(connection, NOW - timedelta(hours=3), unread=unread) == counts
 
 
 # ── by verdicts ──
@@ -211,15 +255,54 @@ def test_a_later_delivery_lifts_nothing_by_itself(engine: Engine) -> None:
     assert reasons(engine) == {ALI: Reason.UNREACHABLE}
 
 
-def test_after_a_person_lifted_a_number_only_what_comes_then_counts(engine: Engine) -> None:
-    one, two, three = sent_to_all(engine, 3)
-    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER, after=1)
+def test_after_a_person_lifted_a_number_only_what_leaves_then_counts(engine: Engine) -> None:
+    """Four campaigns, a day after the other: the first two left before the lifting, whenever their verdicts come."""
+    one, two, three, four = sent_to_all(engine, 4)
     with engine.begin() as connection:
-        suppressions.lift(connection, [ALI], now=LATER + timedelta(hours=1))
+        add(connection, ALI, now=NOW)
+        suppressions.lift(connection, [ALI], now=NOW + timedelta(days=1, hours=12))
+    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER, after=2)
+    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=1), after=2)
     tell(engine, two[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2), after=2)
     assert reasons(engine) == {}
-    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3), after=2)
+    tell(engine, four[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3), after=2)
     assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+
+
+@pytest.mark.parametrize(
+    ("lifted", "expected"), [(timedelta(hours=-1), {ALI: Reason.BLOCKED}), (timedelta(hours=1), {})]
+)
+def test_whoever_blocked_us_stays_lifted_where_the_message_had_left_before(
+    engine: Engine, lifted: timedelta, expected: dict[str, str]
+) -> None:
+    ((first, *_),) = sent_to_all(engine, 1)
+    with engine.begin() as connection:
+        add(connection, ALI, now=NOW - timedelta(days=1))
+        suppressions.lift(connection, [ALI], now=NOW + lifted)
+    tell(engine, first, M.BLOCKED, 14)
+    assert reasons(engine) == expected
+
+
+def test_a_lifting_that_a_verdict_has_to_wait_for_is_not_undone_by_it(engine: Engine) -> None:
+    """The verdict was told of a number that was suppressed; it is lifted before the verdict is written down."""
+    ((first, *_),) = sent_to_all(engine, 1)
+    with engine.begin() as connection:
+        add(connection, ALI, reason=Reason.UNREACHABLE)
+    with ThreadPoolExecutor(1) as pool, engine.connect() as person:
+        with person.begin():
+            suppressions.lift(person, [ALI], now=NOW + timedelta(hours=1))
+            waiting = pool.submit(tell, engine, first, M.BLOCKED, 14)
+            until_somebody_waits(engine)
+        assert waiting.result(timeout=PATIENCE_S) == 1
+    assert reasons(engine) == {}
+
+
+def test_who_is_told_of_as_unreachable_and_as_blocked_at_once_has_blocked_us(engine: Engine) -> None:
+    one, two = sent_to_all(engine, 2)
+    with engine.begin() as connection:
+        told = [*facts([two[0]], M.UNDELIVERED, 11), *facts([one[0]], M.BLOCKED, 14)]
+        messages.merge(connection, told, now=LATER, suppress_after=1)
+    assert reasons(engine) == {ALI: Reason.BLOCKED}
 
 
 def test_two_last_verdicts_at_the_same_moment_see_each_other(engine: Engine) -> None:

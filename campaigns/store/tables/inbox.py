@@ -35,11 +35,16 @@ lines = Table(
     time("doubtful_since"),
     time("complete_to"),  # everything the gateway had received by then is stored
     time("reconcile_at", nullable=False),  # when the last days are gone through again
+    # A look through them that is under way: since when, and up to when everything has been gone through.
+    time("look_began"),
+    time("looked_to"),
+    time("thorough_at"),  # a look that begins after it takes no count for a proof
     time("pulled_at"),
     time("reconciled_at"),
     Column("trouble", Text),
     CheckConstraint("every >= interval '1 second'", name="every"),
     CheckConstraint("(lease_owner IS NULL) = (leased_until IS NULL)", name="lease"),
+    CheckConstraint("(look_began IS NULL) = (looked_to IS NULL)", name="look"),
 )
 
 inbound = Table(
@@ -63,6 +68,7 @@ inbound = Table(
     CheckConstraint("via IN ('receive', 'inboxpaged', 'callback')", name="via"),
     CheckConstraint("hand_at IS NULL OR taken_at IS NULL", name="handed"),
     Index("inbound_line_idx", "line", "received_at"),
+    Index("inbound_received_idx", "received_at", "gateway_id"),
     Index("inbound_number_idx", "number"),
     Index("inbound_campaign_idx", "campaign_id", postgresql_where=text("campaign_id IS NOT NULL")),
     Index("inbound_hand_idx", "hand_at", "gateway_id", postgresql_where=text("hand_at IS NOT NULL")),

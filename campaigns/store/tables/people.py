@@ -25,7 +25,9 @@ suppressions = Table(
     Column("source", Text, nullable=False),  # where it comes from: an inbound message, a verdict, a list, a person
     time("created_at", nullable=False, server_default=text("now()")),
     time("lifted_at"),  # no longer suppressed since then; kept, because reports still tell why
+    time("refused_at"),  # when the gateway last refused the number itself (411): it is on none of its lists
     Index("suppressions_created_at_idx", "created_at"),
+    Index("suppressions_refused_at_idx", "refused_at", postgresql_where=text("refused_at IS NOT NULL")),
 )
 
 blocked = Table(
@@ -34,8 +36,9 @@ blocked = Table(
     Column("line", Text, nullable=False),
     Column("number", Text, nullable=False),
     Column("reason", SmallInteger, nullable=False),  # the gateway's: 0 service, 1 panel, 2 opt-out, 3 admin, 10 unknown
-    time("blocked_at"),  # as the gateway says
+    time("blocked_at"),  # as the gateway says, on its own clock; of what we wrote, not before it was seen there
     time("seen_at", nullable=False),
+    time("removed_at"),  # taken off by us: should the list still show it, it is the same entry and no new one
     PrimaryKeyConstraint("line", "number"),
 )
 """The gateway's block lists, a line's at a time, as last seen."""

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.SmallInteger(), nullable=False),
         sa.Column("blocked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("line", "number", name=op.f("blocked_pkey")),
         schema="sms",
     )
@@ -118,6 +119,7 @@ def upgrade() -> None:
     )
     op.create_index("inbound_line_idx", "inbound", ["line", "received_at"], unique=False, schema="sms")
     op.create_index("inbound_number_idx", "inbound", ["number"], unique=False, schema="sms")
+    op.create_index("inbound_received_idx", "inbound", ["received_at", "gateway_id"], unique=False, schema="sms")
     op.create_table(
         "lines",
         sa.Column("line", sa.Text(), nullable=False),
@@ -131,11 +133,15 @@ def upgrade() -> None:
         sa.Column("doubtful_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("complete_to", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reconcile_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("look_began", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("looked_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("thorough_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pulled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("reconciled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("trouble", sa.Text(), nullable=True),
         sa.CheckConstraint("every >= interval '1 second'", name=op.f("lines_every_check")),
         sa.CheckConstraint("(lease_owner IS NULL) = (leased_until IS NULL)", name=op.f("lines_lease_check")),
+        sa.CheckConstraint("(look_began IS NULL) = (looked_to IS NULL)", name=op.f("lines_look_check")),
         sa.PrimaryKeyConstraint("line", name=op.f("lines_pkey")),
         schema="sms",
     )
@@ -240,4 +246,13 @@ def upgrade() -> None:
     op.add_column("installation", sa.Column("leans_on_callbacks", sa.Boolean(), nullable=True), schema="sms")
     op.create_index("messages_number_idx", "messages", ["number"], unique=False, schema="sms")
     op.add_column("suppressions", sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
+    op.add_column("suppressions", sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.create_index("suppressions_created_at_idx", "suppressions", ["created_at"], unique=False, schema="sms")
+    op.create_index(
+        "suppressions_refused_at_idx",
+        "suppressions",
+        ["refused_at"],
+        unique=False,
+        schema="sms",
+        postgresql_where=sa.text("refused_at IS NOT NULL"),
+    )
