@@ -77,7 +77,8 @@ def codes_page() -> str:
     for row in RETURN_CODES.values():
         verdict = row.verdict if isinstance(row.verdict, str) else row.verdict.__name__
         on_sends = f", on sends {row.on_sends.__name__}" if row.on_sends else ""
-        told.append(f"| {row.code} | {verdict}{on_sends} | {row.advice} | {row.source} |")
+        on_unread = f", where unread messages are handed out {row.on_consuming.__name__}" if row.on_consuming else ""
+        told.append(f"| {row.code} | {verdict}{on_sends}{on_unread} | {row.advice} | {row.source} |")
     other = "GatewayDown, on sends OutcomeUnknown, where unread messages are handed out AnswerLost"
     told.append(f"| any other 5xx | {other} | the gateway failed | ours |")
     told.append("| any other | CampaignRefused | an undocumented code: sending stops until a person looks | ours |")

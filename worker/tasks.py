@@ -123,11 +123,8 @@ def sync_suppressions(line: str) -> str:
 
 @app.task(name="campaigns.pull_inbox")
 def pull_inbox(line: str) -> str:
-    """A line is to be pulled. The claim decides."""
-    pulled = pull.run(wiring.house(), line)
-    if pulled.more:
-        _ring(pull_inbox, [(line,)])
-    return pulled.summary
+    """A line is to be pulled. The claim decides. One with more to come is rung for again when it has its turn."""
+    return pull.run(wiring.house(), line).summary
 
 
 @app.task(name="campaigns.hand_inbound")

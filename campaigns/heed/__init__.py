@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from campaigns.errors import Postpone
 from campaigns.heed.ask import ask, to_be_asked
 from campaigns.heed.look import look
-from campaigns.heed.note import Received, received, statuses
+from campaigns.heed.note import LineNotPulled, Received, received, statuses
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
 
-__all__ = ["Heeded", "Received", "received", "run", "statuses"]
+__all__ = ["Heeded", "LineNotPulled", "Received", "received", "run", "statuses"]
 
 
 @dataclass(frozen=True, slots=True)

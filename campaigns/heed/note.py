@@ -19,6 +19,10 @@ GONE_THROUGH_AGAIN: Final = timedelta(minutes=5)
 """A line is gone through no more often than this, however many messages the gateway tells of: it is many calls."""
 
 
+class LineNotPulled(Exception):
+    """The gateway tells of a message on a line that nobody goes through: it must not take it for read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """The gateway says that somebody wrote to a line (bare digits). It does not say when."""
@@ -41,7 +45,8 @@ def statuses(connection: Connection, told: Sequence[StatusCallback], *, now: dat
 def received(connection: Connection, told: Sequence[Received], policy: Policy, *, now: datetime) -> None:
     """Have the lines that we pull gone through soon; where callbacks are trusted, store the messages instead.
 
-    What the gateway has told this way counts as read there: pulling what is unread would not find it.
+    What the gateway has told this way counts as read there: pulling what is unread would not find it. Nothing would
+    find it on a line that is not pulled. Raises: LineNotPulled, and nothing of the call was taken.
     """
     lines = sorted({each.line for each in told})
     if policy.trust_callbacks:
@@ -49,5 +54,5 @@ def received(connection: Connection, told: Sequence[Received], policy: Policy, *
         for line in lines:
             arrivals = [Arrival(each.gateway_id, each.number, each.text, now) for each in told if each.line == line]
             inbound.take_in(connection, line, arrivals, via=Via.CALLBACK, watch=watch, now=now)
-    else:
-        callbacks.hurry_lines(connection, lines, now=now, again=GONE_THROUGH_AGAIN)
+    elif callbacks.hurry_lines(connection, lines, now=now, again=GONE_THROUGH_AGAIN) < set(lines):
+        raise LineNotPulled

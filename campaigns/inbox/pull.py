@@ -10,7 +10,7 @@ from typing import Final
 from campaigns.errors import AnswerLost, GatewayError, Postpone, Refused, Throttled
 from campaigns.house import House
 from campaigns.inbox import check, reconcile
-from campaigns.inbox.turn import Over, Overtaken, Turn
+from campaigns.inbox.turn import Over, Overtaken, Turn, comes_again
 from campaigns.inbox.windows import MARGIN
 from campaigns.kavenegar.pace import Lane
 from campaigns.store import lines
@@ -22,6 +22,8 @@ FULL: Final = 100
 """As long as so many come, there may be more. Source: kavenegar-rest, Receive."""
 REFUSED_AGAIN: Final = timedelta(minutes=15)
 """When a line that the gateway refuses is tried again, at the earliest: a person has to mend it."""
+THOROUGH_EVERY: Final = timedelta(days=1)
+"""How often a look back takes no count for a proof, at the least: half of what it looks back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,24 @@ def run(house: House, line: str) -> Pulled:
 
 
 def _pull(turn: Turn) -> Pulled:
+    ending: Ending | None = None
     try:
         ending = _in_doubt(turn) if turn.claim.doubtful_since is not None else _receive(turn)
     except AnswerLost as why:
-        return _lost(turn, why)
+        return _lost(turn, str(why), why.code)
     except Postpone as why:
         ending = _ending(turn, after=timedelta(seconds=why.retry_after_s), trouble=_trouble(why))
     except Refused as why:
         log.warning("inbox refused", extra={"line": turn.line, "code": why.code})
         ending = _ending(turn, after=max(turn.claim.every, REFUSED_AGAIN), trouble=str(why))
+        ending = replace(ending, thorough_at=turn.began)
     except Over:
         ending = _ending(turn)
     except Overtaken:
+        log.warning("inbox line overtaken", extra={"line": turn.line})
+    if turn.lost is not None:
+        return _lost(turn, "an answer was lost, and not all that it handed out is found yet")
+    if ending is None:
         return _pulled(turn, trouble="another worker has the line")
     held = turn.house.database(lines.release, turn.claim, ending)
     more = held and ending.trouble is None and ending.due_at <= turn.house.now()
@@ -78,45 +86,51 @@ def _pull(turn: Turn) -> Pulled:
 
 
 def _receive(turn: Turn) -> Ending:
-    """Everything that is unread; then, when it is time for it, the last two days. Raises: GatewayError, …"""
+    """Everything that is unread; then, when it is time for it, the last days. Raises: GatewayError, …"""
     if not _drain(turn):
         return _ending(turn)
     turn.complete_to = turn.began - MARGIN
-    pulled = replace(_ending(turn, after=turn.began + turn.claim.every - turn.house.now()), pulled_at=turn.began)
-    if turn.claim.reconcile_at > turn.began:
-        return pulled
-    return _looked_back(turn, pulled)
+    return _at_rest(turn) if turn.claim.reconcile_at > turn.began else _looked_back(turn)
 
 
 def _drain(turn: Turn) -> bool:
     """Page by page until one is not full; False where another turn goes on with it."""
-    before: set[int] = set()
+    before = None
     while True:
         page = turn.receive()
         if page.rows < FULL:
             return True
-        ids = {message.messageid for message in page.messages}
-        if ids and ids <= before:
+        if comes_again(page, before):
             log.warning("inbox hands out the same messages again", extra={"line": turn.line})
             return True
         if turn.over():
             return False
-        before = ids
+        before = page
 
 
-def _looked_back(turn: Turn, pulled: Ending) -> Ending:
-    """The last two days, for what others have read before us. A fault here costs the pull before it nothing."""
+def _looked_back(turn: Turn) -> Ending:
+    """The last days, for what others have read before us. A fault here costs the pull before it nothing."""
     try:
         if not reconcile.lately(turn):
-            return replace(pulled, due_at=turn.house.now())
-        check.of_last_day(turn)
+            return replace(_at_rest(turn), due_at=turn.house.now())
     except AnswerLost:
         raise
     except GatewayError as why:
         log.warning("inbox not looked through", extra={"line": turn.line, "code": why.code})
-        return replace(pulled, trouble=_trouble(why))
-    now = turn.house.now()
-    return replace(pulled, reconciled_at=now, reconcile_at=now + turn.house.policy.inbox_reconcile)
+        return _at_rest(turn, trouble=_trouble(why))
+    _check(turn)
+    ended = replace(_at_rest(turn), look_began=None, looked_to=None, reconciled_at=turn.began)
+    if turn.thorough:
+        ended = replace(ended, thorough_at=(turn.look_began or turn.began) + THOROUGH_EVERY)
+    return replace(ended, reconcile_at=turn.house.now() + turn.house.policy.inbox_reconcile)
+
+
+def _check(turn: Turn) -> None:
+    """What the gateway counts proves nothing: where it does not say, all else stands."""
+    try:
+        check.of_last_day(turn)
+    except GatewayError as why:
+        log.warning("inbox not counted", extra={"line": turn.line, "code": why.code})
 
 
 def _in_doubt(turn: Turn) -> Ending:
@@ -125,27 +139,36 @@ def _in_doubt(turn: Turn) -> Ending:
     if not reconcile.whole(turn):
         return _ending(turn)
     turn.complete_to = max(turn.began - MARGIN, turn.complete_to or turn.began - MARGIN)
-    now = turn.house.now()
     log.info("inbox reconciled", extra={"line": turn.line, "stored": turn.stored})
-    return replace(_ending(turn), doubtful_since=None, reconciled_at=now, reconcile_at=now)
+    anew = replace(_ending(turn), look_began=None, looked_to=None, thorough_at=turn.began)
+    return replace(anew, doubtful_since=None, reconcile_at=min(turn.claim.reconcile_at, turn.began))
 
 
-def _lost(turn: Turn, why: AnswerLost) -> Pulled:
+def _lost(turn: Turn, trouble: str, code: int | None = None) -> Pulled:
     """The gateway may still act on the request that we gave up: the line is reconciled once it cannot any more."""
     now, settle = turn.house.now(), turn.house.policy.settle
-    log.warning("inbox answer lost", extra={"line": turn.line, "code": why.code})
-    turn.house.database(lines.lose, turn.claim, complete_to=turn.complete_to, now=now, settle=settle, trouble=str(why))
-    return _pulled(turn, trouble=str(why))
+    log.warning("inbox answer lost", extra={"line": turn.line, "code": code})
+    turn.house.database(lines.lose, turn.claim, complete_to=turn.certain_to, now=now, settle=settle, trouble=trouble)
+    return _pulled(turn, trouble=trouble)
+
+
+def _at_rest(turn: Turn, *, trouble: str | None = None) -> Ending:
+    """Nothing is unread: due again when the line's interval is over."""
+    after = turn.began + turn.claim.every - turn.house.now()
+    return replace(_ending(turn, after=after, trouble=trouble), pulled_at=turn.began)
 
 
 def _ending(turn: Turn, *, after: timedelta = timedelta(0), trouble: str | None = None) -> Ending:
-    """Due again `after` so long, and as doubtful as it was found."""
+    """Due again `after` so long, as doubtful as it was found, and with the look back where it has come to."""
     now = turn.house.now()
     return Ending(
         due_at=max(now, now + after),
         doubtful_since=turn.claim.doubtful_since,
         trouble=trouble,
+        look_began=turn.look_began,
+        looked_to=turn.looked_to,
         complete_to=turn.complete_to,
+        thorough_at=turn.began if turn.unreadable and not turn.thorough else None,
     )
 
 

@@ -9,13 +9,14 @@ the window that reaches to now it is not: a request that nobody waits for any mo
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns.errors import AnswerLost, GatewayDown, RequestRefused
 from campaigns.inbox import windows
-from campaigns.inbox.turn import Over, Turn
-from campaigns.inbox.windows import WHOLE, Window
+from campaigns.inbox.turn import Over, Turn, comes_again
+from campaigns.inbox.windows import MARGIN, WHOLE, Window
 from campaigns.kavenegar.records import InboxPage
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ TRIES: Final = 3
 PASSES: Final = 3
 ROUTINE: Final = timedelta(days=2)
 BAD_DATE: Final = 417
+LONG_AGO: Final = timedelta(days=3)
+"""Of what is older the gateway may tell nobody; of the last two days it tells unasked, and so whenever it is asked."""
 
 
 def whole(turn: Turn) -> bool:
@@ -35,29 +38,40 @@ def whole(turn: Turn) -> bool:
 
     Raises: GatewayError, Overtaken, Over. What was gone through stays gone through.
     """
-    return _go_through(turn, turn.complete_to or turn.began - turn.house.policy.inbox_horizon, thorough=True)
+    start = turn.complete_to or turn.began - turn.house.policy.inbox_horizon
+    return _go_through(turn, start, thorough=True, reached=turn.reached)
 
 
 def lately(turn: Turn) -> bool:
-    """Without one: the last two days; False where another turn begins anew. Raises as `whole`.
+    """Without one: the last two days, and all since the last look; False where another turn goes on. Raises as `whole`.
 
-    Windows of which the gateway has no more than is stored here need no second look.
+    Windows of which the gateway has no more than is stored here need no second look, unless it is to be a thorough one:
+    as many in both places need not be the same ones.
     """
-    return _go_through(turn, turn.began - ROUTINE, thorough=False)
+    if turn.looked_to is not None:
+        start = windows.after(turn.looked_to)
+    else:
+        last = turn.claim.reconciled_at or turn.claim.reconcile_at  # which is when the line came to be pulled
+        horizon = turn.began - turn.house.policy.inbox_horizon
+        start = min(turn.began - ROUTINE, max(last - MARGIN, horizon))
+    return _go_through(turn, start, thorough=turn.thorough, reached=turn.looked)
 
 
-def _go_through(turn: Turn, start: datetime, *, thorough: bool) -> bool:
-    """Window by window to now, the oldest first. A window that had to be halved is followed by one as short."""
+def _go_through(turn: Turn, start: datetime, *, thorough: bool, reached: Callable[[datetime], None]) -> bool:
+    """Window by window to now, the oldest first. A window that had to be halved is followed by one as short.
+
+    Each turn brings at least one to its end, so that there is an end.
+    """
     longest = WHOLE
     while True:
-        asked, before = windows.window(start, now=turn.began, longest=longest), turn.stored
+        asked = windows.window(start, now=turn.began, longest=longest)
         done = _settled(turn, asked, thorough=thorough)
+        turn.passed(done)
         if done.end is None:
             return True
-        if thorough:
-            turn.reached(done.end)
-        if turn.over() and (thorough or turn.stored > before):
-            return False  # each turn brings something to its end, or stores something, so that there is an end
+        reached(done.end)
+        if turn.over():
+            return False
         start = windows.after(done.end)
         longest = WHOLE if done == asked and longest == WHOLE else 2 * (done.end - done.start)
 
@@ -65,32 +79,38 @@ def _go_through(turn: Turn, start: datetime, *, thorough: bool) -> bool:
 def _settled(turn: Turn, window: Window, *, thorough: bool) -> Window:
     """Store all of a window, or of its older part; the window that was gone through to its end."""
     try:
-        lost = _drain(turn, window)
-        return _read_ones(turn, window, thorough=thorough or lost)
+        _drain(turn, window)
+        return _read_ones(turn, window, thorough=thorough or turn.lost is not None)
     except RequestRefused as why:
-        if why.code != BAD_DATE or window.end is None:
+        told = turn.lost is not None or window.end is None or window.end > turn.began - LONG_AGO
+        if why.code != BAD_DATE or told:
             raise
         # The gateway tells nobody of days so long ago: there is nothing to be had from them.
         log.warning("inbox window refused", extra={"line": turn.line, "code": why.code})
         return window
 
 
-def _drain(turn: Turn, window: Window) -> bool:
-    """Store the unread ones until none is left; whether an answer was lost meanwhile. Raises: AnswerLost."""
-    lost = in_a_row = 0
+def _drain(turn: Turn, window: Window) -> None:
+    """Store the unread ones until none is left. Raises: AnswerLost."""
+    before, in_a_row = None, 0
     while True:
         try:
             page = turn.page(window, read=False)
         except AnswerLost:
-            lost, in_a_row = lost + 1, in_a_row + 1
+            turn.missed(window)
+            in_a_row += 1
             if window.end is None or in_a_row == TRIES or turn.over():
                 raise
             continue
         in_a_row = 0
         if not page.rows or (page.rows < (page.pagesize or FULL) and not page.totalcount):
-            return bool(lost)
+            return
+        if comes_again(page, before):
+            log.warning("inbox hands out the same messages again", extra={"line": turn.line})
+            return
         if turn.over():
             raise Over
+        before = page
 
 
 def _read_ones(turn: Turn, window: Window, *, thorough: bool) -> Window:
@@ -100,7 +120,9 @@ def _read_ones(turn: Turn, window: Window, *, thorough: bool) -> Window:
         first = _page(turn, window, 1)
         if not thorough and first.totalcount is not None and first.totalcount <= turn.counted(window):
             return window
-        if (half := window.halved(turn.began)) is not None and _last(first, 1) > MOST_PAGES:
+        # Not by the number of pages alone: it may be that of all read messages of the line.
+        much = first.rows >= (first.pagesize or FULL) and _last(first, 1) > MOST_PAGES
+        if much and (half := window.halved(turn.began)) is not None:
             return _read_ones(turn, half, thorough=thorough)
         seen, total = _pass(turn, window, first)
         if total is None or seen >= total:
@@ -113,16 +135,20 @@ def _read_ones(turn: Turn, window: Window, *, thorough: bool) -> Window:
 
 
 def _pass(turn: Turn, window: Window, page: InboxPage) -> tuple[int, int | None]:
-    """Store every page from this first one on; how many messages came, and how many there are."""
+    """Store every page from this first one on; how many messages came, and how many there are.
+
+    A page that brings nothing new is the last; behind one of which nothing can be read there may be others.
+    """
     ids: set[int] = set()
-    seen, unreadable, number = -1, 0, 1
+    unreadable, number, barren = 0, 1, False
     while True:
+        before = len(ids)
         ids.update(message.messageid for message in page.messages)
         unreadable += page.rows - len(page.messages)
-        before, seen = seen, len(ids) + unreadable
-        if not page.rows or seen == before or number >= _last(page, number):
-            return seen, page.totalcount
-        number += 1
+        again = len(ids) == before and (barren or bool(page.messages))
+        if not page.rows or again or number >= _last(page, number):
+            return len(ids) + unreadable, page.totalcount
+        number, barren = number + 1, not page.messages
         page = _page(turn, window, number)
 
 

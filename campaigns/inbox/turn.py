@@ -36,18 +36,26 @@ class Over(Exception):
 
 @dataclass(slots=True)
 class Turn:
-    """A claim in use. `complete_to` moves as more of the line is known to be stored."""
+    """A claim in use. `complete_to` moves as more of the line is known to be stored.
+
+    `look_began` and `looked_to` are of a look back that is under way, None where none is. `lost` is what is left to be
+    gone through of a window in which an answer was lost: as long as there is such a one, the line is in doubt.
+    """
 
     house: House
     claim: LineClaim
     lease_ends: datetime = field(init=False)
     complete_to: datetime | None = field(init=False)
+    look_began: datetime | None = field(init=False)
+    looked_to: datetime | None = field(init=False)
+    lost: Window | None = None
     stored: int = 0
     pages: int = 0
     unreadable: int = 0
 
     def __post_init__(self) -> None:
         self.lease_ends, self.complete_to = self.claim.lease_ends, self.claim.complete_to
+        self.look_began, self.looked_to = self.claim.look_began, self.claim.looked_to
 
     @property
     def line(self) -> str:
@@ -86,6 +94,33 @@ class Turn:
         self.complete_to = max(complete_to, self.complete_to or complete_to)
         self._renew()
 
+    def looked(self, to: datetime) -> None:
+        """The look back has come so far."""
+        self.look_began, self.looked_to = self.look_began or self.began, to
+
+    @property
+    def thorough(self) -> bool:
+        """Whether a look back takes no count for a proof: the one under way, or one that begins now."""
+        due_at = self.claim.thorough_at
+        return due_at is None or due_at <= (self.look_began or self.began)
+
+    @property
+    def certain_to(self) -> datetime | None:
+        """`complete_to`, or an earlier moment where an answer was lost that handed out older messages."""
+        if self.lost is None or self.complete_to is None:
+            return self.complete_to
+        return min(self.complete_to, self.lost.start)
+
+    def missed(self, window: Window) -> None:
+        """An answer was lost that handed out messages of this window."""
+        if self.lost is None or self.lost.ends_before(window):
+            self.lost = window
+
+    def passed(self, window: Window) -> None:
+        """All of this window was gone through, whatever the counts say where an answer was lost in it."""
+        if self.lost is not None:
+            self.lost = self.lost.beyond(window)
+
     def counted(self, window: Window) -> int:
         """How many messages of a window are stored."""
         return self.house.database(inbound.counted, self.line, window.start, window.end)
@@ -113,6 +148,17 @@ class Turn:
             raise Overtaken
         self.lease_ends = now + self.house.policy.lease
         return page
+
+
+def comes_again(page: InboxPage, before: InboxPage | None) -> bool:
+    """Whether unread messages are those of the page before: nothing marks them read, and there would be no end.
+
+    Two pages in a row of which nothing can be read are the same as far as anybody can tell.
+    """
+    if before is None:
+        return False
+    ids, known = ({message.messageid for message in each.messages} for each in (page, before))
+    return ids <= known if ids else not known
 
 
 def _keep(connection: Connection, turn: Turn, arrivals: list[Arrival], via: Via, *, now: datetime) -> tuple[int, bool]:

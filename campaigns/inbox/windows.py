@@ -31,6 +31,16 @@ class Window:
         """Unix times."""
         return int(self.start.timestamp()), None if self.end is None else int(self.end.timestamp())
 
+    def ends_before(self, other: Window) -> bool:
+        """Whether `other` reaches further."""
+        return self.end is not None and (other.end is None or other.end > self.end)
+
+    def beyond(self, other: Window) -> Window | None:
+        """What of it lies behind the end of `other`; None where nothing does."""
+        if other.end is None or (self.end is not None and self.end <= other.end):
+            return None
+        return Window(max(self.start, after(other.end)), self.end)
+
     def halved(self, now: datetime) -> Window | None:
         """Its older half; None where that would be shorter than a minute, or not closed yet."""
         half = (min(now, self.end or now) - self.start) / 2

@@ -57,7 +57,14 @@ RETURN_CODES: dict[int, ReturnCode] = {
     for row in (
         ReturnCode(200, "ok", "table 1", "accepted"),
         # ── later: nothing was created ──
-        ReturnCode(402, Postpone, "table 1", "the operation failed and no cause is given; we try again", pause_s=30),
+        ReturnCode(
+            402,
+            Postpone,
+            "table 1",
+            "the operation failed and no cause is given; we try again",
+            on_consuming=AnswerLost,
+            pause_s=30,
+        ),
         ReturnCode(409, Throttled, "table 1", "the gateway is busy; we try again in a moment", pause_s=2),
         ReturnCode(
             429, Throttled, "table 1", "our IP address is restricted; if this lasts, call Kavenegar", pause_s=300

@@ -159,8 +159,9 @@ def _token(name: str, value: str) -> str:
     if any(unicodedata.category(letter) in {"Cc", "Cs"} or letter == "\ufffd" for letter in value):
         raise BadInput(f"{name} holds a character that no phone can show: take it out")
     if value.count(" ") > SPACES[name]:
-        allowed = f"at most {SPACES[name]} spaces" if SPACES[name] else "none, token10 and token20 hold some"
-        raise BadInput(f"{name} holds {value.count(' ')} spaces: {allowed}")
+        if not SPACES[name]:
+            raise BadInput(f"{name} holds a space: take it out, or use token10 or token20, which may hold some")
+        raise BadInput(f"{name} holds {value.count(' ')} spaces: {SPACES[name]} are the most it may hold")
     return value
 
 

@@ -166,18 +166,29 @@ def hurry_otps(connection: Connection, gateway_ids: Sequence[int], *, now: datet
 
 
 # Somebody wrote to these lines, it is said: those that we pull are gone through soon, but not all the time. A line that
-# is already to be, by then, is left alone.
+# is already to be, by then, is left alone; one in trouble is gone through when it is tried again, and not before.
 _HURRY_LINES: Final = text("""
-    UPDATE sms.lines AS line SET due_at = least(line.due_at, soon.at), reconcile_at = least(line.reconcile_at, soon.at)
-      FROM (SELECT line, greatest(CAST(:now AS timestamptz), reconciled_at + :again) AS at
-              FROM sms.lines WHERE line = ANY (CAST(:lines AS text[])) AND enabled) AS soon
-     WHERE line.line = soon.line AND (line.reconcile_at > soon.at OR line.due_at > soon.at)
+    WITH soon AS (
+        SELECT line, at, CASE WHEN trouble IS NULL THEN at ELSE due_at END AS due_at
+          FROM sms.lines
+         CROSS JOIN LATERAL (SELECT greatest(CAST(:now AS timestamptz), reconciled_at + :again) AS at) AS hurry
+         WHERE line = ANY (CAST(:lines AS text[])) AND enabled
+    ), hurried AS (
+        UPDATE sms.lines AS line
+           SET due_at = least(line.due_at, soon.due_at), reconcile_at = least(line.reconcile_at, soon.at)
+          FROM soon
+         WHERE line.line = soon.line AND (line.reconcile_at > soon.at OR line.due_at > soon.due_at)
+    )
+    SELECT line FROM soon
 """)
 
 
-def hurry_lines(connection: Connection, lines: Sequence[str], *, now: datetime, again: timedelta) -> None:
-    """Go through what these lines received, read messages included: now, or `again` after the last time."""
-    connection.execute(_HURRY_LINES, {"lines": list(lines), "now": now, "again": again})
+def hurry_lines(connection: Connection, lines: Sequence[str], *, now: datetime, again: timedelta) -> set[str]:
+    """Go through what these lines received, read messages included: now, or `again` after the last time.
+
+    Returns those that are pulled at all.
+    """
+    return set(connection.execute(_HURRY_LINES, {"lines": list(lines), "now": now, "again": again}).scalars())
 
 
 # ── asked about ──

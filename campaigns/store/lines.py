@@ -55,19 +55,29 @@ class LineClaim:
     doubtful_since: datetime | None
     complete_to: datetime | None
     reconcile_at: datetime
+    reconciled_at: datetime | None
+    look_began: datetime | None
+    looked_to: datetime | None
+    thorough_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a claim ended. What is None of the last four stays as it is in the row."""
+    """How a claim ended. What is None of the last five stays as it is in the row.
+
+    `look_began` and `looked_to` are None where no look back is under way.
+    """
 
     due_at: datetime
     doubtful_since: datetime | None
     trouble: str | None = None
+    look_began: datetime | None = None
+    looked_to: datetime | None = None
     complete_to: datetime | None = None
     pulled_at: datetime | None = None
     reconciled_at: datetime | None = None
     reconcile_at: datetime | None = None
+    thorough_at: datetime | None = None
 
 
 # ── which lines there are ──
@@ -199,7 +209,8 @@ _CLAIM: Final = text(f"""
            doubtful_since = coalesce(line.doubtful_since, :now)
       FROM before WHERE line.line = before.line
  RETURNING line.line, line.lease_owner AS owner, line.attempt, line.leased_until AS lease_ends, line.every,
-           before.doubtful_since, line.complete_to, line.reconcile_at
+           before.doubtful_since, line.complete_to, line.reconcile_at, line.reconciled_at, line.look_began,
+           line.looked_to, line.thorough_at
 """)
 
 
@@ -207,13 +218,8 @@ def claim(
     connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, settle: timedelta
 ) -> LineClaim | None:
     """The line, to be pulled now; None when it is not due, disabled, or somebody else's."""
-    row = (
-        connection.execute(
-            _CLAIM, {"line": line, "owner": owner, "now": now, "lease_ends": now + lease, "settled": now - settle}
-        )
-        .mappings()
-        .one_or_none()
-    )
+    parameters = {"line": line, "owner": owner, "now": now, "lease_ends": now + lease, "settled": now - settle}
+    row = connection.execute(_CLAIM, parameters).mappings().one_or_none()
     return None if row is None else LineClaim(claimed_at=now, **row)
 
 
@@ -239,7 +245,8 @@ _RELEASE: Final = text(f"""
        SET lease_owner = NULL, leased_until = NULL, due_at = :due_at, doubtful_since = :doubtful_since,
            trouble = :trouble, complete_to = greatest(complete_to, CAST(:complete_to AS timestamptz)),
            pulled_at = coalesce(:pulled_at, pulled_at), reconciled_at = coalesce(:reconciled_at, reconciled_at),
-           reconcile_at = coalesce(:reconcile_at, reconcile_at)
+           reconcile_at = coalesce(:reconcile_at, reconcile_at), look_began = :look_began, looked_to = :looked_to,
+           thorough_at = coalesce(:thorough_at, thorough_at)
      WHERE {_FENCE}
 """)
 
@@ -277,17 +284,8 @@ def lose(
 
     Whatever makes it due before: nobody has it until the gateway has had time to `settle`.
     """
-    connection.execute(
-        _LOSE,
-        {
-            **_fence(claim),
-            "since": claim.claimed_at,
-            "complete_to": complete_to,
-            "due_at": now + settle,
-            "trouble": trouble,
-            "now": now,
-        },
-    )
+    told = {"since": claim.claimed_at, "complete_to": complete_to, "due_at": now + settle, "trouble": trouble}
+    connection.execute(_LOSE, {**_fence(claim), **told, "now": now})
 
 
 def _fence(claim: LineClaim) -> dict[str, object]:

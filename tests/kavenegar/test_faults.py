@@ -65,7 +65,7 @@ def test_unread_messages_whose_answer_did_not_come_whole_are_lost_and_not_postpo
     assert not any(secret in told(error) for secret in SECRETS)
 
 
-@pytest.mark.parametrize("code", [402, 409, 429, 451, 412, 813])
+@pytest.mark.parametrize("code", [409, 429, 451, 412, 813])
 def test_unread_messages_are_not_lost_where_the_gateway_refused(
     server: ScriptedServer, client: Client, code: int
 ) -> None:

@@ -185,7 +185,7 @@ def test_every_code_that_a_method_can_answer_ends_in_the_error_of_its_row(
         server.script.clear()
         server.will(server.answer(code))
         error = ending(EVERY[method.path], client)
-        assert type(error) is codes.meaning(code).for_call(sends=method.sends)
+        assert type(error) is codes.meaning(code).for_call(sends=method.sends, consumes=method.consumes)
         assert error.code == code
         assert method.path in str(error)
 

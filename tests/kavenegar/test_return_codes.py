@@ -6,6 +6,7 @@ import pytest
 
 from campaigns.errors import (
     AccountBlocked,
+    AnswerLost,
     CampaignRefused,
     GatewayDown,
     OutcomeUnknown,
@@ -75,6 +76,11 @@ def test_a_code_asks_the_caller_of_a_read_for_one_thing(code: int, expected: obj
 )
 def test_some_codes_mean_another_thing_to_a_send(code: int, expected: object) -> None:
     assert meaning(code).for_call(sends=True) == expected
+
+
+def test_a_failure_without_a_cause_may_have_marked_messages_read() -> None:
+    assert meaning(402).for_call(sends=False, consumes=True) is AnswerLost
+    assert meaning(409).for_call(sends=False, consumes=True) is Throttled  # nothing was done
 
 
 def test_all_other_codes_mean_the_same_to_a_send_and_a_read() -> None:

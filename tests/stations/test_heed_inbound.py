@@ -32,9 +32,9 @@ def trusting(house: House) -> House:
     return expecting(house, trust_callbacks=True)
 
 
-def tell(house: House, **changed: str) -> None:
+def tell(house: House, *, answered: int = 200, **changed: str) -> None:
     with web(house) as url:
-        assert requests.post(f"{url}/receive", data={**MESSAGE, **changed}, timeout=60).status_code == 200
+        assert requests.post(f"{url}/receive", data={**MESSAGE, **changed}, timeout=60).status_code == answered
 
 
 def pulled_and_at_rest(house: House, sandbox: Sandbox) -> None:
@@ -74,13 +74,41 @@ def test_a_line_is_not_gone_through_all_the_time(hinted: House, sandbox: Sandbox
     assert timedelta(minutes=3) < max(due_in(hinted)) < timedelta(minutes=6)
 
 
-def test_a_line_that_is_not_pulled_is_left_alone(hinted: House, engine: Engine, sandbox: Sandbox) -> None:
+def test_a_message_on_a_line_that_is_not_pulled_stays_unread_at_the_gateway(
+    hinted: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """Nobody would go and find it."""
     pulled_and_at_rest(hinted, sandbox)
+    tell(hinted, to="3000505", answered=503)
     with engine.begin() as connection:
         connection.execute(text("UPDATE sms.lines SET enabled = false"))
-    tell(hinted)
-    tell(hinted, to="3000505")
+    tell(hinted, answered=503)
     assert min(due_in(hinted)) > timedelta(minutes=30)
+    assert inbound(engine) == []
+
+
+def test_of_a_call_that_tells_of_such_a_line_too_nothing_is_taken(hinted: House, sandbox: Sandbox) -> None:
+    pulled_and_at_rest(hinted, sandbox)
+    strange = {**MESSAGE, "to": "3000505", "messageid": "78"}
+    with web(hinted) as url:
+        assert requests.post(f"{url}/receive", json=[MESSAGE, strange], timeout=60).status_code == 503
+    assert min(due_in(hinted)) > timedelta(minutes=30)
+
+
+def test_what_is_told_of_a_line_in_trouble_waits_until_it_is_tried_again(hinted: House, sandbox: Sandbox) -> None:
+    pulled_and_at_rest(hinted, sandbox)
+    sandbox.arm("code", "sms/receive", count=1, code=412)
+    hinted.database(lines.make_due, SENDER, now=hinted.now())
+    turns(hinted)
+    tell(hinted)
+    tried_again, gone_through = due_in(hinted)
+    assert tried_again > timedelta(hours=5)
+    assert gone_through <= timedelta(0)
+
+
+def test_a_trusted_message_is_stored_though_its_line_is_not_pulled(trusting: House, engine: Engine) -> None:
+    tell(trusting, to="3000505")
+    assert [(id_, line) for id_, line, *_ in inbound(engine)] == [(77, "3000505")]
 
 
 def test_a_trusted_message_is_stored_at_once_and_opts_its_sender_out(trusting: House, engine: Engine) -> None:

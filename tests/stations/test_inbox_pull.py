@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ from sqlalchemy import Engine, text
 from campaigns.house import House
 from campaigns.inbox import pull
 from campaigns.store import lines
+from tests.kavenegar.scripted_server import ScriptedServer
 from tests.stations.inboxes import came_in, crowd, line_added, missing, row, stored, turns
 from tests.world import SENDER, Sandbox, at
 
@@ -19,6 +21,14 @@ from tests.world import SENDER, Sandbox, at
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    """A gateway that says what a test scripts."""
+    found = ScriptedServer()
+    yield found
+    found.stop()
 
 
 def test_everything_unread_is_stored_and_the_line_rests_until_its_interval_is_over(
@@ -189,6 +199,33 @@ def test_a_line_that_is_refused_waits_long_is_shown_and_stops_no_other(
     assert line.doubtful_since is None
     assert line.due_at - house.now() > timedelta(minutes=14)
     assert missing(engine, sandbox) == 0
+
+
+def test_a_failure_without_a_cause_leaves_the_line_in_doubt(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    """The gateway may have marked messages read before it failed."""
+    line_added(house)
+    sandbox.arm("code", "sms/receive", count=1, code=402)
+
+    pull.run(house, SENDER)
+
+    assert row(engine).doubtful_since is not None
+
+
+def test_pages_of_which_nothing_can_be_read_come_to_an_end_and_have_the_days_gone_through(
+    house: House, engine: Engine, scripted: ScriptedServer
+) -> None:
+    line_added(house, every=timedelta(hours=1))
+    with engine.begin() as connection:
+        later = {"at": house.now() + timedelta(hours=1)}
+        connection.execute(text("UPDATE sms.lines SET reconcile_at = :at, thorough_at = :at"), later)
+    scripted.will(scripted.answer(200, [{"messageid": "?", "message": "x"}] * 100))
+
+    pulled = pull.run(at(house, scripted.url), SENDER)
+
+    assert (pulled.more, len(scripted.received)) == (False, 2)
+    with engine.connect() as connection:
+        thorough_at = connection.execute(text("SELECT thorough_at FROM sms.lines")).scalar_one()
+    assert thorough_at <= house.now()
 
 
 # ── nothing is told that is nobody's business ──

@@ -196,8 +196,9 @@ def test_an_answer_does_not_tell_what_answers(url: str) -> None:
 # ── messages that came in ──
 
 
-def test_a_message_for_a_line_that_nobody_pulls_changes_nothing(url: str, engine: Engine) -> None:
-    assert call(f"{url}/receive", data=RECEIVE).status_code == 200
+def test_a_message_for_a_line_that_nobody_pulls_is_not_taken_so_that_it_stays_unread(url: str, engine: Engine) -> None:
+    answer = call(f"{url}/receive", data=RECEIVE)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "120")
     with engine.connect() as connection:
         found = connection.execute(text("SELECT count(*), (SELECT count(*) FROM sms.lines) FROM sms.inbound")).one()
     assert tuple(found) == (0, 0)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Response
 from werkzeug.exceptions import HTTPException
 
+from campaigns.heed import LineNotPulled
 from worker.web import reading
 from worker.web.allowance import Allowance
 from worker.web.desk import Desk, DeskIsFull
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 AGAIN_S: Final = 120
 """The gateway calls again two minutes later, thirty times; others are told so."""
+NOT_TAKEN: Final[Mapping[type[Exception], str]] = {
+    DeskIsFull: "more than CALLBACK_PARKED wait",
+    LineNotPulled: "a message on a line that is not pulled",
+}
 
 Taken = Callable[[Call], None]
 
@@ -85,10 +90,8 @@ class _Front:
         except HTTPException as why:
             self._not_understood(str(why.description))
             return _say(HTTPStatus(why.code or HTTPStatus.BAD_REQUEST), says=why.description)
-        except DeskIsFull:
-            return self._come_again(HTTPStatus.SERVICE_UNAVAILABLE, "more than CALLBACK_PARKED wait")
-        except SQLAlchemyError as why:
-            return self._come_again(HTTPStatus.SERVICE_UNAVAILABLE, type(why).__name__)
+        except (DeskIsFull, LineNotPulled, SQLAlchemyError) as why:
+            return self._come_again(HTTPStatus.SERVICE_UNAVAILABLE, NOT_TAKEN.get(type(why), type(why).__name__))
         return _say(HTTPStatus.OK)
 
     def _come_again(self, status: HTTPStatus, why: str) -> Response:

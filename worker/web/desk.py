@@ -39,7 +39,7 @@ class Desk:
         self._database(heed.statuses, told, now=self._clock())
 
     def received(self, told: Sequence[Received]) -> None:
-        """Raises: sqlalchemy's errors when the database is away."""
+        """Raises: LineNotPulled; sqlalchemy's errors when the database is away."""
         self._database(heed.received, told, self._policy, now=self._clock())
 
     def _is_full(self) -> bool:

@@ -1,0 +1,132 @@
+"""Whoever pulls a line dies, or stands still and wakes when it is somebody else's: nothing is lost by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from campaigns.house import House
+from campaigns.inbox import pull
+from campaigns.store import lines
+from campaigns.store.database import Database
+from tests.stations.inboxes import DAY_S, at_rest, crowd, line_added, missing, row
+from tests.world import SENDER, Sandbox
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+class Death(BaseException):
+    """The process ends here: nothing after it happens."""
+
+
+class Deadly(Database):
+    """Dies before or inside the commit of this number, or right after it."""
+
+    def __init__(self, engine: Engine, *, at: int, where: str) -> None:
+        super().__init__(engine)
+        self._left, self._where = at, where
+
+    def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._left -= 1
+        if self._left or self._where == "between":
+            found = super().__call__(work, *args, **kwargs)
+            self._die(where="between")
+            return found
+        self._die(where="before")
+
+        def dying(connection: Connection) -> Any:
+            found = work(connection, *args, **kwargs)
+            self._die(where="inside")
+            return found
+
+        return super().__call__(dying)
+
+    def _die(self, *, where: str) -> None:
+        if not self._left and self._where == where:
+            raise Death
+
+
+def _dies(house: House, engine: Engine, sandbox: Sandbox, *, at: int, where: str) -> None:
+    """A turn that ends at a commit; then time for its lease to lapse and its last request to settle."""
+    with pytest.raises(Death):
+        pull.run(replace(house, database=Deadly(engine, at=at, where=where)), SENDER)
+    sandbox.advance(seconds=121 + 90)
+
+
+@pytest.mark.parametrize("where", ["before", "inside", "between"])
+def test_a_worker_that_dies_at_any_commit_loses_nothing(
+    house: House, engine: Engine, sandbox: Sandbox, where: str
+) -> None:
+    """Its turn: whether the line waits, the claim, three pages, the look back with its counts, and the end."""
+    short = replace(house, policy=replace(house.policy, inbox_horizon=timedelta(days=7)))
+    for at_commit in range(1, 11):
+        _as_new(engine)
+        line_added(short)
+        crowd(sandbox, 250, age_s=6 * DAY_S, seed=1000 * at_commit)
+
+        _dies(short, engine, sandbox, at=at_commit, where=where)
+
+        at_rest(short, sandbox)
+        assert missing(engine, sandbox) == 0, f"{where} commit {at_commit}"
+
+
+def test_a_worker_that_dies_while_it_reconciles_loses_nothing(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    short = replace(house, policy=replace(house.policy, inbox_horizon=timedelta(days=7)))
+    for at_commit in range(3, 16):
+        _as_new(engine)
+        line_added(short)
+        crowd(sandbox, 700, age_s=6 * DAY_S, seed=1000 * at_commit)
+        sandbox.arm("accept_then_drop", "sms/receive", count=1)
+        pull.run(short, SENDER)
+        sandbox.advance(seconds=91)
+
+        _dies(short, engine, sandbox, at=at_commit, where="before")
+
+        assert row(engine).doubtful_since is not None
+        at_rest(short, sandbox)
+        assert missing(engine, sandbox) == 0, f"commit {at_commit}"
+
+
+def _as_new(engine: Engine) -> None:
+    """Nobody has ever pulled the line; what was stored of it stays."""
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE sms.lines"))
+
+
+def test_an_answer_lost_by_somebody_who_has_lost_the_line_puts_it_in_doubt_all_the_same(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """A worker that stood still past its lease learns late that its answer never came; another has the line by then."""
+    line_added(house)
+    frozen = _claimed(house)
+    sandbox.advance(seconds=121 + 90)
+    present = _claimed(house)
+
+    house.database(lines.lose, frozen, complete_to=None, now=house.now(), settle=house.policy.settle, trouble="lost")
+    ending = lines.Ending(due_at=house.now(), doubtful_since=None, complete_to=house.now())
+
+    assert not house.database(lines.release, present, ending)
+    line = row(engine)
+    assert line.doubtful_since == frozen.claimed_at
+    assert line.complete_to is None
+
+
+def _claimed(house: House) -> lines.LineClaim:
+    claim = house.database(
+        lines.claim,
+        SENDER,
+        owner=house.owner,
+        now=house.now(),
+        lease=house.policy.lease,
+        settle=house.policy.settle,
+    )
+    assert claim is not None
+    return claim

@@ -1,0 +1,278 @@
+"""The last days are gone through from time to time, for what others have read before us."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+import requests
+from sqlalchemy import Engine, text
+
+from campaigns.house import House
+from campaigns.inbox import pull
+from campaigns.kavenegar.gateway import Gateway
+from campaigns.store import inbound
+from campaigns.store.inbound import Arrival, Via, Watch
+from tests.stations.inboxes import DAY_S, at_rest, came_in, crowd, line_added, missing, row, stored, turns
+from tests.world import SENDER, Sandbox
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+def test_what_other_software_read_before_us_is_found_within_the_last_two_days(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    line_added(house)
+    turns(house)
+    crowd(sandbox, 120, age_s=47 * 3600)
+    while house.gateway.receive(SENDER).rows:
+        pass  # somebody else's software
+    sandbox.advance(minutes=1)
+    turns(house)
+    assert missing(engine, sandbox) == 120
+
+    sandbox.advance(hours=1)
+    turns(house)
+
+    assert missing(engine, sandbox) == 0
+    line = row(engine)
+    assert line.reconciled_at is not None
+    assert timedelta(minutes=50) < line.reconcile_at - house.now() <= timedelta(hours=1)
+
+
+def test_a_look_back_that_finds_nothing_costs_two_calls_a_window_however_much_there_is(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    line_added(house)
+    crowd(sandbox, 5_000, age_s=40 * 3600)
+    turns(house)
+    before = sandbox.summary()["requests"]
+    sandbox.advance(hours=1, minutes=1)
+
+    turns(house)
+
+    after = sandbox.summary()["requests"]
+    assert after["sms/inboxpaged"] - before["sms/inboxpaged"] == 4
+    assert after["sms/countinbox"] - before["sms/countinbox"] == 1
+
+
+def test_a_few_that_others_read_among_many_are_found(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    line_added(house)
+    crowd(sandbox, 4_000, age_s=40 * 3600)
+    turns(house)
+    crowd(sandbox, 7, age_s=30 * 3600, seed=77)
+    house.gateway.receive(SENDER)
+    sandbox.advance(hours=1, minutes=1)
+
+    turns(house)
+
+    assert missing(engine, sandbox) == 0
+
+
+def test_a_fault_of_the_look_back_costs_the_pull_before_it_nothing(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    line_added(house)
+    crowd(sandbox, 20)
+    sandbox.arm("code", "sms/inboxpaged", count=3, code=409)
+
+    turns(house)
+
+    line = row(engine)
+    assert missing(engine, sandbox) == 0
+    assert line.doubtful_since is None
+    assert line.complete_to is not None
+    assert line.reconciled_at is None
+
+
+def test_when_the_gateway_counts_more_than_is_stored_somebody_is_told(
+    house: House, engine: Engine, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Counting:
+        """A gateway that counts one more than it hands out."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(house.gateway, name)
+
+        def countinbox(self, *span: Any) -> Any:
+            told = house.gateway.countinbox(*span)
+            return replace(told, sumcount=told.sumcount + 1)
+
+    line_added(house)
+    crowd(sandbox, 30, age_s=3600)
+    caplog.set_level(logging.WARNING)
+
+    pull.run(replace(house, gateway=cast("Gateway", Counting())), SENDER)
+
+    (told,) = [record for record in caplog.records if record.message == "inbox short"]
+    assert vars(told)["gateway"] == vars(told)["ours"] + 1
+
+
+# ── however long nobody looked ──
+
+
+def somebody_reads(sandbox: Sandbox) -> None:
+    """Other software takes what is unread, 100 at most."""
+    url = f"{sandbox.url}/v1/{sandbox.api_key}/sms/receive.json"
+    assert requests.post(url, data={"linenumber": SENDER, "isread": 0}, timeout=60).ok
+
+
+def looked_through(engine: Engine) -> dict[str, Any]:
+    """Where the line's look back stands."""
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT look_began, looked_to, thorough_at FROM sms.lines")).mappings().one()
+        return dict(found)
+
+
+def test_a_line_that_was_never_gone_through_is_looked_through_from_when_it_came_to_be_pulled(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    line_added(house)  # and then nobody works
+    sandbox.advance(minutes=1)
+    crowd(sandbox, 20, age_s=30)
+    somebody_reads(sandbox)
+    sandbox.advance(days=3)
+
+    turns(house)
+
+    assert missing(engine, sandbox) == 0
+
+
+def test_it_is_not_looked_back_beyond_the_horizon(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    near = replace(house, policy=replace(house.policy, inbox_horizon=timedelta(days=7)))
+    line_added(near)
+    turns(near)
+    for _ in range(2):
+        sandbox.advance(days=5)
+        crowd(sandbox, 20, age_s=60)
+        somebody_reads(sandbox)
+
+    turns(near)
+    assert missing(engine, sandbox) == 0
+
+    sandbox.advance(days=1)
+    crowd(sandbox, 20, age_s=60)
+    somebody_reads(sandbox)
+    sandbox.advance(days=8)
+    before = sandbox.summary()["requests"]["sms/inboxpaged"]
+    turns(near)
+    assert missing(engine, sandbox) == 20
+    assert sandbox.summary()["requests"]["sms/inboxpaged"] - before <= 2 * 5
+
+
+def test_a_loss_on_the_way_does_not_make_up_for_the_days_before_it(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    line_added(house)
+    turns(house)
+    sandbox.advance(hours=1)
+    crowd(sandbox, 20, age_s=60)
+    somebody_reads(sandbox)
+    sandbox.advance(days=3)
+    sandbox.arm("accept_then_drop", "sms/receive", skip=1, count=1)
+    sandbox.arm("code", "sms/inboxpaged", count=3, code=409)
+    pull.run(house, SENDER)  # it does not come to look back
+    sandbox.advance(minutes=1)
+    pull.run(house, SENDER)  # loses an answer
+
+    at_rest(house, sandbox)
+    turns(house)
+
+    assert missing(engine, sandbox) == 0
+
+
+def test_a_long_look_back_is_gone_on_with_turn_by_turn(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    hasty = replace(house, policy=replace(house.policy, inbox_turn=timedelta(milliseconds=1)))
+    line_added(house)
+    turns(house)
+    sandbox.advance(days=20)
+
+    first = pull.run(hasty, SENDER)
+
+    assert first.more
+    assert looked_through(engine)["looked_to"] is not None
+    found = turns(hasty)
+    assert max(pulled.pages for pulled in found) <= 4
+    assert 8 <= len(found) <= 14
+    assert looked_through(engine)["looked_to"] is None
+    reconciled_at = row(engine).reconciled_at
+    assert reconciled_at is not None
+    assert house.now() - reconciled_at < timedelta(hours=1)
+
+
+def test_a_fault_on_the_way_leaves_the_look_back_where_it_has_come_to(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    line_added(house)
+    turns(house)
+    sandbox.advance(days=20)
+    sandbox.arm("code", "sms/inboxpaged", skip=6, count=3, code=409)
+    pull.run(house, SENDER)
+
+    looked_to = looked_through(engine)["looked_to"]
+
+    assert timedelta(days=10) < house.now() - looked_to < timedelta(days=16)
+
+
+# ── counts that agree ──
+
+
+def stands_here_and_not_there(house: House, *ids: int) -> None:
+    """Messages that somebody has deleted in the panel since, or that the gateway dates otherwise."""
+    gone = [Arrival(id_, "09121234567", "x", house.now() - timedelta(minutes=2)) for id_ in ids]
+    house.database(inbound.take_in, SENDER, gone, via=Via.RECEIVE, watch=Watch(), now=house.now())
+
+
+def test_after_a_loss_a_count_that_agrees_is_no_proof_for_the_days_before_it(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    line_added(house)
+    turns(house)
+    sandbox.advance(hours=1)
+    stands_here_and_not_there(house, 1, 2)
+    sandbox.inject([{"line": SENDER, "sender": "09121234567", "text": "x", "age_s": 60}] * 2)
+    somebody_reads(sandbox)
+    sandbox.advance(minutes=5)
+    crowd(sandbox, 300, age_s=60)  # all that the first page shows
+    turns(house)
+    sandbox.advance(hours=1)
+    turns(house)
+    assert set(came_in(sandbox)) - set(stored(engine))  # hidden by the two
+    sandbox.advance(minutes=1)
+    sandbox.arm("accept_then_drop", "sms/receive", count=1)
+    pull.run(house, SENDER)
+
+    sandbox.advance(seconds=91)
+    turns(house)
+
+    assert not set(came_in(sandbox)) - set(stored(engine))
+
+
+def test_an_answer_lost_in_an_old_window_is_looked_for_from_there_on(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """Although the line was complete up to a moment ago, so far as anybody knew."""
+    line_added(house)
+    turns(house)
+    sandbox.advance(hours=1, minutes=1)
+    crowd(sandbox, 250, age_s=3600, seed=1)
+    sandbox.inject({"line": SENDER, "count": 250, "text": "دیر {n}", "age_s": 2 * DAY_S - 900, "seed": 2})
+    sandbox.arm("missing_rows", "sms/receive", count=1, rows=1)  # a page that is not full ends the pull
+    sandbox.arm("accept_then_drop", "sms/inboxpaged", count=1)
+    sandbox.arm("code", "sms/inboxpaged", count=3, code=409)
+    pull.run(house, SENDER)
+    complete_to = row(engine).complete_to
+    assert complete_to is not None
+    assert house.now() - complete_to > timedelta(days=1)
+
+    sandbox.advance(seconds=91)
+    pull.run(house, SENDER)
+
+    assert missing(engine, sandbox) == 0
+    assert row(engine).doubtful_since is None
