@@ -260,6 +260,20 @@ def test_no_more_than_twenty_thousand_wait_to_be_told(told: Client, listener: Li
     assert told.inbox()["unread"] == 25_000
 
 
+def test_no_change_is_missed_however_its_moment_falls_between_two_milliseconds() -> None:
+    knobs = Knobs().turned({"fates": {"delivered": 1}, "delivery_s": [1, 100]})
+    sandbox = Account(KEY, knobs, 10**12, Journal(None))
+    changes, gateway = StatusChanges(sandbox), Gateway(sandbox)
+    told: Counter[int] = Counter()
+    for _ in range(100):
+        gateway.answer(Call("sms/send", "POST", KEY, form(numbers(200)), "test"))
+        told.update(change.status for change in changes.due(sandbox.clock.now(), 20_000))
+    sandbox.advance(200)
+    while found := changes.due(sandbox.clock.now(), 20_000):
+        told.update(change.status for change in found)
+    assert told == {4: 20_000, 10: 20_000}
+
+
 def test_twenty_thousand_messages_under_way_are_expected_in_little_memory() -> None:
     """About 50 bytes each were measured."""
     sandbox = Account(KEY, Knobs(), 10**12, Journal(None))

@@ -16,7 +16,7 @@ from worker.sandbox.codes import CANCELLED
 from worker.sandbox.lifecycle import FATES, WITHDRAWN
 
 _LOOKED_AT_ONCE = 2000  # new messages
-_HALF_A_MS = 0.0005
+_A_MS = 0.001  # ages are rounded to half of it, and the clock's own digits take a little more
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class StatusChanges:
         account, start = self._account, self._account.ledger.starts_at[row]
         for place, age_ms in enumerate(self._ages_ms(row)[step:], start=step):
             at = start + age_ms / 1000
-            before, after = (account.true_status(row, at + moment) for moment in (-_HALF_A_MS, _HALF_A_MS))
+            before, after = (account.true_status(row, at + moment) for moment in (-_A_MS, _A_MS))
             if before != after and (row >= self._older or at > self._since):
                 heappush(self._next, _packed(round(at * 1000), row, place, after))
                 return
