@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from campaigns.house import House
+from campaigns.rules.calendar import TEHRAN
 from campaigns.store import inbound
 from campaigns.store.inbound import Arrival, Via, Watch
 from tests.stations.inboxes import crowd
@@ -75,7 +76,7 @@ def test_messages_are_chosen_by_line_campaign_and_time(command: Command, engine:
     assert ids("--line", "+9830002626") == [3]
     assert ids("--campaign", "7") == []
     assert ids("--since", "2020-01-01") == [3, 2, 1]
-    assert ids("--since", f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}") == []
+    assert ids("--since", f"{datetime.now(TEHRAN) + timedelta(days=1):%Y-%m-%d}") == []  # a day begins in Tehran
     assert ids("--limit", "1") == [3]
     assert command("inbox", "list", "--since", "yesterday").exit == 2
 
