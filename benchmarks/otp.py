@@ -21,7 +21,7 @@ from campaigns.house import House
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import Gateway as PacedGateway
 from campaigns.kavenegar.throttle import Throttle, connect
-from campaigns.otp import send
+from campaigns.otp.send import send
 from campaigns.rules.tokens import order
 from campaigns.store.database import Database
 from worker.embedded import SANDBOX_API_KEY

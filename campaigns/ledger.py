@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
 from campaigns.errors import GatewayError
 from campaigns.house import House
-from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.calendar import TEHRAN, begins
 from campaigns.store import ledger
 from campaigns.store.ledger import Counted, Day
 
@@ -40,8 +40,7 @@ def keep(house: House) -> Sequence[Day]:
 
 
 def _span(day: date) -> tuple[datetime, datetime]:
-    start, end = (datetime.combine(each, time.min, TEHRAN) for each in (day, day + timedelta(days=1)))
-    return start, end
+    return begins(day), begins(day + timedelta(days=1))
 
 
 def _asked(house: House, day: date, start: datetime, end: datetime) -> Counted | None:

@@ -12,11 +12,12 @@ from typing import Final
 
 from campaigns.errors import BadInput
 from campaigns.house import House
+from campaigns.kavenegar import methods
 from campaigns.kavenegar.records import ReceptorStatus, SentMessage
 from campaigns.rules.phone import is_mobile, normalise
 from campaigns.store import people
 
-FULL: Final = 500
+FULL: Final = methods.SELECTOUTBOX.answers
 """Rows that sms/selectoutbox answers with at most: one more page cannot be asked for, only a shorter span."""
 
 

@@ -12,8 +12,9 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from campaigns.errors import AccountBlocked, Postpone, Refused
+from campaigns.facts import of_statuses
 from campaigns.house import House
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import MessageStatus
 from campaigns.store import installation, polls
@@ -93,19 +94,12 @@ def _settle(house: House, asked: Sequence[Asked], answered: Iterable[MessageStat
     return Polled(asked=len(ids), moved=moved)
 
 
-def _facts(ids: Mapping[int, int], answered: Iterable[MessageStatus]) -> list[Fact]:
+def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fact]:
     """One fact for each message of ours that the gateway still knows."""
-    facts: dict[int, Fact] = {}
-    forgotten = 0
-    for row in answered:
-        if row.status == NO_LONGER_KNOWN:
-            forgotten += 1
-            continue
-        message_id = ids[row.messageid]
-        facts[message_id] = Fact(message_id, standing(row.status), row.messageid, row.status)
+    forgotten = sum(row.status == NO_LONGER_KNOWN for row in answered)
     if forgotten:
         log.warning("messages not known to the gateway", extra={"messages": forgotten})
-    return list(facts.values())
+    return list(of_statuses(ids, answered).values())
 
 
 def _next(house: House, batch: Asked, now: datetime) -> datetime:

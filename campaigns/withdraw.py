@@ -14,8 +14,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from campaigns.errors import GatewayError
+from campaigns.facts import of_statuses
 from campaigns.house import House
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.states import MessageState
 from campaigns.store import messages
@@ -49,11 +49,7 @@ def run(house: House, batch_id: int) -> Withdrawn:
     except GatewayError as why:
         log.warning("withdrawal failed", extra={"batch_id": batch_id, "messages": len(ids), "code": why.code})
         return Withdrawn(asked=len(ids), trouble=str(why))
-    facts = [
-        Fact(ids[row.messageid], standing(row.status), row.messageid, row.status)
-        for row in answered
-        if row.messageid in ids and row.status != NO_LONGER_KNOWN
-    ]
+    facts = list(of_statuses(ids, answered).values())
     house.database(_write, batch_id, facts, now=house.now(), suppress_after=house.policy.suppress_after)
     withdrawn = sum(fact.state is MessageState.CANCELLED for fact in facts)
     log.info("batch withdrawn", extra={"batch_id": batch_id, "messages": len(ids), "withdrawn": withdrawn})

@@ -18,8 +18,8 @@ from campaigns.house import House
 from campaigns.inbox import pull
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import Gateway
-from campaigns.otp import follow
-from campaigns.otp import run as run_otp
+from campaigns.otp.follow import follow
+from campaigns.otp.send import run as run_otp
 from worker.sandbox import Knobs, Options, background
 
 SENDER = "10004346"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import campaigns
-from campaigns.otp import send as _send
+from campaigns.otp.send import send as _send
 from campaigns.rules.tokens import order
 from worker import wiring
 

@@ -10,9 +10,9 @@ from kombu.exceptions import OperationalError
 
 from campaigns import account, chores, dispatch, heed, ledger, submit, track, withdraw
 from campaigns.inbox import pull
-from campaigns.otp import follow
-from campaigns.otp import run as run_otp
-from campaigns.suppress import run as synchronise
+from campaigns.otp.follow import follow
+from campaigns.otp.send import run as run_otp
+from campaigns.suppress.gateway import run as synchronise
 from worker import orders, wiring
 from worker.app import app
 from worker.handover import run as hand_over

@@ -57,12 +57,6 @@ class Record:
         """The part of a limit (calls a second) that was used."""
         return self.admitted(begin_s, end_s) / (limit * (end_s - begin_s))
 
-    def by_second(self) -> list[tuple[int, int]]:
-        """(admitted, refused) in each second, to the last one with a call."""
-        counts = Counter((int(call.arrived_s), call.admitted) for call in self.calls)
-        last = max((second for second, _ in counts), default=-1)
-        return [(counts[second, True], counts[second, False]) for second in range(last + 1)]
-
     def by_lane(self, begin_s: float, end_s: float) -> Counter[Lane]:
         return Counter(call.lane for call in self.between(begin_s, end_s))
 

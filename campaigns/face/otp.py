@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from campaigns.face.bind import Bind, now, opened
-from campaigns.otp import order as ordered
-from campaigns.otp import state
+from campaigns.otp.ordering import order as ordered
+from campaigns.otp.ordering import state
 from campaigns.rules.tokens import OtpKind, order
 from campaigns.store.otps import Otp
 

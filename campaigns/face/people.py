@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from campaigns.face.bind import Bind, now, opened
 from campaigns.rules.suppression import Reason
 from campaigns.store.suppressions import Suppression
-from campaigns.suppress import add, lift, read
+from campaigns.suppress.by_hand import add, lift, read
 
 
 def suppress(bind: Bind, numbers: Iterable[str], *, reason: str = Reason.BY_HAND, source: str = "a program") -> int:

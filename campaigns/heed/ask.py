@@ -9,9 +9,10 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from campaigns.errors import AccountBlocked, Postpone, Refused
+from campaigns.facts import of_statuses
 from campaigns.heed.fate import came, keep, later
 from campaigns.house import House, Policy
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing, verdict
+from campaigns.kavenegar.codes import verdict
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import MessageStatus
 from campaigns.rules.splitting import POLL
@@ -66,11 +67,7 @@ def _settle(
 ) -> int:
     """Write down what the gateway answers. Of whom it does not say what the callback said, it is asked again."""
     ids = {each.callback.gateway_id: each.message_id for each in hints if each.message_id is not None}
-    facts = {
-        message_id: Fact(message_id, standing(row.status), row.messageid, row.status)
-        for row in answered
-        if row.status != NO_LONGER_KNOWN and (message_id := ids.get(row.messageid)) is not None
-    }
+    facts = of_statuses(ids, answered)
     moved = polls.settle_each(
         connection,
         sorted(ids.values()),

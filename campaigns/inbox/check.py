@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 
 from campaigns.house import House
 from campaigns.inbox.turn import Turn
 from campaigns.inbox.windows import MARGIN, Window
 from campaigns.kavenegar.pace import Lane
-from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.calendar import TEHRAN, begins
 from campaigns.store import inbound
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def of_days(house: House, line: str, *, days: int) -> Iterator[Count]:
     settled = house.now() - MARGIN
     today = settled.astimezone(TEHRAN).date()
     for day in (today - timedelta(days=back) for back in range(days)):
-        start = datetime.combine(day, time.min, TEHRAN)
+        start = begins(day)
         window = Window(start, min(start + A_DAY, settled).replace(microsecond=0))
         house.gateway.admit(Lane.HOUSEKEEPING)
         yield Count(line, day, *_counts(house, line, window))

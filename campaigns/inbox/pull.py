@@ -10,16 +10,16 @@ from typing import Final
 from campaigns.errors import AnswerLost, GatewayError, Postpone, Refused, Throttled
 from campaigns.house import House
 from campaigns.inbox import check, reconcile
-from campaigns.inbox.turn import Over, Overtaken, Turn, comes_again
+from campaigns.inbox.turn import Over, Overtaken, Turn
 from campaigns.inbox.windows import MARGIN
+from campaigns.kavenegar import methods
 from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.paging import comes_again
 from campaigns.store import lines
 from campaigns.store.lines import Ending
 
 log = logging.getLogger(__name__)
 
-FULL: Final = 100
-"""As long as so many come, there may be more. Source: kavenegar-rest, Receive."""
 REFUSED_AGAIN: Final = timedelta(minutes=15)
 """When a line that the gateway refuses is tried again, at the earliest: a person has to mend it."""
 THOROUGH_EVERY: Final = timedelta(days=1)
@@ -98,7 +98,7 @@ def _drain(turn: Turn) -> bool:
     before = None
     while True:
         page = turn.receive()
-        if page.rows < FULL:
+        if page.rows < methods.RECEIVE.answers:
             return True
         if comes_again(page, before):
             log.warning("inbox hands out the same messages again", extra={"line": turn.line})

@@ -15,13 +15,15 @@ from typing import Final
 
 from campaigns.errors import AnswerLost, GatewayDown, RequestRefused
 from campaigns.inbox import windows
-from campaigns.inbox.turn import Over, Turn, comes_again
+from campaigns.inbox.turn import Over, Turn
 from campaigns.inbox.windows import MARGIN, WHOLE, Window
+from campaigns.kavenegar import methods
+from campaigns.kavenegar.paging import comes_again
 from campaigns.kavenegar.records import InboxPage
 
 log = logging.getLogger(__name__)
 
-FULL: Final = 200
+FULL: Final = methods.INBOXPAGED.answers
 MOST_PAGES: Final = 5
 """Of read messages in one window. One that has more is halved: after a fault, so much is asked for again."""
 TRIES: Final = 3

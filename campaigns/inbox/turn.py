@@ -150,17 +150,6 @@ class Turn:
         return page
 
 
-def comes_again(page: InboxPage, before: InboxPage | None) -> bool:
-    """Whether unread messages are those of the page before: nothing marks them read, and there would be no end.
-
-    Two pages in a row of which nothing can be read are the same as far as anybody can tell.
-    """
-    if before is None:
-        return False
-    ids, known = ({message.messageid for message in each.messages} for each in (page, before))
-    return ids <= known if ids else not known
-
-
 def _keep(connection: Connection, turn: Turn, arrivals: list[Arrival], via: Via, *, now: datetime) -> tuple[int, bool]:
     """How many were new, and whether the claim still holds. One commit."""
     policy = turn.house.policy

@@ -6,21 +6,14 @@ checks them with these functions too, before it makes a call of them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from campaigns.kavenegar.codes import BLOCK_REASONS
 from campaigns.kavenegar.methods import DAY, Method
+from campaigns.rules.manner import REPEATS, TYPES
+from campaigns.rules.tag import is_tag
 from campaigns.rules.text import MAX_CHARACTERS
-
-_TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
-DISPLAY_TYPES: Final = range(4)  # table 3: flash, normal, on the SIM card, for an application
-REPEATS: Final = range(6)
-
-LONGEST_TOKEN: Final = 100
-# How many blanks a token may hold. Source: kavenegar-rest, verify/lookup.
-BLANKS: Final[Mapping[str, int]] = {"token": 0, "token2": 0, "token3": 0, "token10": 5, "token20": 8}
+from campaigns.rules.tokens import LONGEST, SPACES
 
 
 def batch(method: Method, receptors: Sequence[str], localids: Sequence[int] | None) -> None:
@@ -45,12 +38,12 @@ def text(message: str, *, at_most: int = MAX_CHARACTERS) -> None:
 
 
 def tag(name: str | None) -> None:
-    if name is not None and not _TAG.fullmatch(name):
+    if name is not None and not is_tag(name):
         raise ValueError("a tag is 1 to 200 Latin letters, digits, hyphens and underscores")
 
 
 def display_types(values: Sequence[int]) -> None:
-    if any(value not in DISPLAY_TYPES for value in values):
+    if any(value not in TYPES.values() for value in values):
         raise ValueError("a display type is 0 (flash), 1 (normal), 2 (SIM card) or 3 (application)")
 
 
@@ -111,12 +104,12 @@ def tokens(values: Mapping[str, str | None], kind: str) -> None:
 
 
 def _token(name: str, value: str) -> None:
-    if not 0 < len(value) <= LONGEST_TOKEN or not value.strip():
-        raise ValueError(f"{name} has 1 to {LONGEST_TOKEN} characters")
+    if not 0 < len(value) <= LONGEST or not value.strip():
+        raise ValueError(f"{name} has 1 to {LONGEST} characters")
     if "_" in value or any(character.isspace() and character != " " for character in value):
         raise ValueError(f"{name} holds neither underscores nor line breaks")
-    if value.count(" ") > BLANKS[name]:
-        raise ValueError(f"{name} may hold {BLANKS[name]} blanks")
+    if value.count(" ") > SPACES[name]:
+        raise ValueError(f"{name} may hold {SPACES[name]} blanks")
 
 
 def _length(seconds: int) -> str:

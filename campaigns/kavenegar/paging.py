@@ -90,16 +90,26 @@ def _until_short(ask: Callable[[], InboxPage], full: int) -> Iterator[InboxPage]
     A page that brings nothing but what the one before brought ends it too: then they are not marked read, and there
     would be no end.
     """
-    before: set[int] = set()
+    before = None
     while True:
         page = ask()
-        ids = {message.messageid for message in page.messages}
-        if ids and ids <= before:
+        if comes_again(page, before):
             return
         yield page
         if page.rows < (page.pagesize or full):
             return
-        before = ids
+        before = page
+
+
+def comes_again(page: InboxPage, before: InboxPage | None) -> bool:
+    """Whether unread messages are those of the page before: nothing marks them read, and there would be no end.
+
+    Two pages in a row of which nothing can be read are the same as far as anybody can tell.
+    """
+    if before is None:
+        return False
+    ids, known = ({message.messageid for message in each.messages} for each in (page, before))
+    return ids <= known if ids else not known
 
 
 NumberedPage = TypeVar("NumberedPage", InboxPage, BlockedPage)
@@ -111,7 +121,13 @@ def _numbered(ask: Callable[[int], NumberedPage], full: int) -> Iterator[Numbere
     while True:
         page = ask(number)
         yield page
-        short = page.rows < (page.pagesize or full)
-        if page.rows == 0 or (short if page.totalpages is None else number >= page.totalpages):
+        if is_last(page, number, full):
             return
         number += 1
+
+
+def is_last(page: InboxPage | BlockedPage, number: int, full: int) -> bool:
+    """Whether no page follows this one; where it does not say, whether it is not `full`."""
+    if page.rows == 0:
+        return True
+    return page.rows < (page.pagesize or full) if page.totalpages is None else number >= page.totalpages

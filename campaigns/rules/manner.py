@@ -5,7 +5,6 @@ Sources: kavenegar-rest, Send (type, hide, tag, policy), TTS (repeat, tag; no se
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -13,6 +12,7 @@ from typing import Final, TypedDict
 
 from campaigns.errors import BadInput
 from campaigns.rules.phone import normalise_line
+from campaigns.rules.tag import is_tag
 
 
 class Kind(StrEnum):
@@ -30,7 +30,6 @@ TYPED_LINES: Final = "3000"
 
 REPEATS: Final = range(6)
 
-_TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 LONGEST_POLICY: Final = 200
 
 _A: Final[Mapping[Kind, str]] = {Kind.SMS: "an SMS", Kind.VOICE: "a call"}
@@ -130,7 +129,7 @@ def _repeat(given: int | None) -> int | None:
 
 
 def _tag(given: str | None) -> str | None:
-    if given is not None and not _TAG.fullmatch(given):
+    if given is not None and not is_tag(given):
         raise BadInput("a tag is of 1 to 200 characters, of A-Z, a-z, 0-9, - and _ alone, as it was made in the panel")
     return given
 

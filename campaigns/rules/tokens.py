@@ -19,6 +19,7 @@ from typing import Final
 
 from campaigns.errors import BadInput
 from campaigns.rules import phone
+from campaigns.rules.tag import is_tag
 
 LONGEST: Final = 100
 """Characters of a token. An emoji counts as two, as it does in a text."""
@@ -29,7 +30,6 @@ LONGEST_LIFETIME: Final = timedelta(days=1)
 
 _SEPARATORS: Final = "_,;|،؛"
 _TEMPLATE: Final = re.compile(r"[\w.-]{1,100}")
-_TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _LANDLINE: Final = re.compile(r"(?:(?:\+|00)980?|0)([1-8][0-9]{9})")
 _ABROAD: Final = re.compile(r"(?:\+|00)(?!98)([1-9][0-9]{6,14})")  # E.164: at most 15 digits, the country's among them
 
@@ -183,7 +183,7 @@ def _key(key: str | None) -> Secret | None:
 
 
 def _tag(tag: str | None) -> str | None:
-    if tag is not None and not _TAG.fullmatch(tag):
+    if tag is not None and not is_tag(tag):
         raise BadInput("a tag has 1 to 200 Latin letters, digits, hyphens and underscores, and exists in the panel")
     return tag
 

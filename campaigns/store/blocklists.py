@@ -229,18 +229,3 @@ def complete(connection: Connection, turn: Turn) -> None:
 
 def _of(turn: Turn) -> dict[str, str]:
     return {"line": turn.line}
-
-
-# ── one number ──
-
-# On which lines' lists did this number stand when they were last looked at?
-_SEEN_ON: Final = text("""
-    SELECT line, reason, blocked_at FROM sms.blocked
-     WHERE line = ANY (CAST(:lines AS text[])) AND number = :number AND removed_at IS NULL
-""")
-
-
-def seen_on(connection: Connection, number: str, *, lines: Sequence[str]) -> dict[str, Blocked]:
-    """What the lists of these lines said of a number, by line."""
-    rows = connection.execute(_SEEN_ON, {"lines": list(lines), "number": number})
-    return {row.line: Blocked(number, row.reason, row.blocked_at) for row in rows}

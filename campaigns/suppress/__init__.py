@@ -1,8 +1,9 @@
-"""Whom we do not write to: suppressed and lifted by hand, and the gateway's block lists synchronised both ways."""
+"""Whom we do not write to: suppressed and lifted by hand, and the gateway's block lists synchronised both ways.
 
-from campaigns.suppress.by_hand import add, lift, read
-from campaigns.suppress.export import export
-from campaigns.suppress.gateway import Listed, check, run, sync
-from campaigns.suppress.visit import Synced
+    by_hand  suppress, lift, look up
+    gateway  a line's block list, synchronised and asked
+    visit    one turn at a line
+    export   everybody, as a file
 
-__all__ = ["Listed", "Synced", "add", "check", "export", "lift", "read", "run", "sync"]
+The parts are imported one by one: whoever only suppresses needs no gateway.
+"""

@@ -20,7 +20,8 @@ from campaigns.house import House
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import BlockedNumber, BlockedPage
+from campaigns.kavenegar.paging import is_last
+from campaigns.kavenegar.records import BlockedNumber
 from campaigns.rules.phone import is_mobile, normalise
 from campaigns.store import blocking, blocklists
 from campaigns.store.blocklists import Blocked, Turn
@@ -95,7 +96,7 @@ class Visit:
         while not last:
             self._take_slot()
             answer = self._house.gateway.blocked_list(turn.line, start=start, page=page)
-            last, page = _is_last(answer, page), page + 1
+            last, page = is_last(answer, page, methods.BLOCKED_LIST.answers), page + 1
             entries = [_entry(each) for each in answer.numbers if is_mobile(each.number)]
             self._counts["suppressed"] += self._keep(partial(_see, turn, entries, None if last else page))
             self._counts["seen"] += len(entries)
@@ -175,15 +176,6 @@ def _removed(line: str, numbers: Sequence[str], connection: Connection, now: dat
 
 def _refused(number: str, connection: Connection, now: datetime) -> None:
     blocking.refuse(connection, number, now=now)
-
-
-def _is_last(answer: BlockedPage, page: int) -> bool:
-    """Whether no page follows; where the answer does not count them, a page that is not full is the last."""
-    if answer.rows == 0:
-        return True
-    if answer.totalpages is None:
-        return answer.rows < (answer.pagesize or methods.BLOCKED_LIST.answers)
-    return page >= answer.totalpages
 
 
 def _entry(row: BlockedNumber) -> Blocked:

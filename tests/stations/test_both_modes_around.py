@@ -13,10 +13,10 @@ from sqlalchemy import Engine, text
 import campaigns
 from campaigns import OtpState, Reason, account, ledger, outbox
 from campaigns.errors import CampaignRefused, RequestRefused
-from campaigns.otp import Outcome, run
+from campaigns.otp.send import Outcome, run
 from campaigns.rules.calendar import TEHRAN
 from campaigns.store import suppressions
-from campaigns.suppress import check, sync
+from campaigns.suppress.gateway import check, sync
 from campaigns.verify import verify
 from tests.stations.inboxes import at_rest, crowd, line_added, missing
 from tests.stations.modes import World, in_both_modes

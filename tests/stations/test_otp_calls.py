@@ -11,7 +11,8 @@ import campaigns
 from campaigns import OtpState
 from campaigns.errors import BadInput
 from campaigns.house import House
-from campaigns.otp import Followed, Outcome, follow, run
+from campaigns.otp.follow import Followed, follow
+from campaigns.otp.send import Outcome, run
 from campaigns.rules.states import OTP_MOVES
 from campaigns.store import otp_due
 from campaigns.store.otp_due import OtpFact

@@ -15,7 +15,7 @@ import campaigns
 from campaigns import KeyConflict, OtpState
 from campaigns.errors import BadInput, OutcomeUnknown
 from campaigns.house import House
-from campaigns.otp import Outcome, run, send
+from campaigns.otp.send import Outcome, run, send
 from campaigns.store import otps
 from tests.stations.accepted import calls
 from tests.stations.ordering import CODE, NUMBER, ordered, sent, state_of, tokens_kept, wish

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from campaigns import OtpState, account, submit
 from campaigns.house import House
-from campaigns.otp import Outcome, run, send
+from campaigns.otp.send import Outcome, run, send
 from tests.stations.ordering import ordered, sent, state_of, tokens_kept, wish
 from tests.waiting import until
 from tests.world import Sandbox, answer_bells, at, batch_ids, running

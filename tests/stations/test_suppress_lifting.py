@@ -15,7 +15,8 @@ import campaigns
 from campaigns import Reason
 from campaigns.house import House
 from campaigns.store import suppressions
-from campaigns.suppress import Synced, run
+from campaigns.suppress.gateway import run
+from campaigns.suppress.visit import Synced
 from tests.stations.test_suppress_gateway import block_on, calls, known, lift, one, suppress, there
 from tests.world import SENDER, Sandbox, numbers
 

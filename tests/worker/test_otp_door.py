@@ -23,7 +23,7 @@ import campaigns
 from campaigns import OtpState
 from campaigns.errors import OutcomeUnknown
 from campaigns.house import House
-from campaigns.otp import send
+from campaigns.otp.send import send
 from campaigns.rules.tokens import order
 from campaigns.store import otps
 from tests.stations.ordering import CODE, NUMBER, ordered, state_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,14 +17,13 @@ from campaigns.inbox.check import Count, of_days
 from campaigns.inbox.export import export
 from campaigns.inbox.pull import Pulled
 from campaigns.inbox.pull import run as pulled_once
-from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.phone import mask, normalise_line
 from campaigns.store import inbound, lines
 from campaigns.store.lines import Line
 from worker import wiring
 from worker.cli import options, words
 from worker.cli.exits import Exit
-from worker.cli.reporting import written
+from worker.cli.reporting import exported
 from worker.spelling import at_least_a_second
 
 MOST_TURNS: Final = 10_000
@@ -34,11 +34,7 @@ def _since(_: click.Context, __: click.Parameter, typed: str | None) -> datetime
     """A time gone by; without a zone it is the time of Tehran."""
     if typed is None:
         return None
-    try:
-        at = datetime.fromisoformat(typed.strip())
-    except ValueError:
-        raise BadInput(f"--since: {typed!r} is no time such as 2026-12-01 or '2026-12-01 10:00'") from None
-    return at if at.utcoffset() is not None else at.replace(tzinfo=TEHRAN)
+    return options.typed_time("--since", typed, right="time such as 2026-12-01 or '2026-12-01 10:00'")
 
 
 def _line(_: click.Context, __: click.Parameter, typed: str | None) -> str | None:
@@ -125,8 +121,7 @@ def _remark(message: Inbound) -> str:
 @_since_then
 def export_(*, out: Path, line: str | None, campaign_id: int | None, since: datetime | None) -> None:
     """Write what came in as CSV, with the numbers in full. The file is there whole, or not at all."""
-    with wiring.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection, written(out) as file:
-        count = export(connection, file, line=line, campaign_id=campaign_id, since=since)
+    count = exported(out, partial(export, line=line, campaign_id=campaign_id, since=since))
     if str(out) != options.DASH:
         words.say(f"{count:,} messages written to {out}")
 

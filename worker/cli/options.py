@@ -28,16 +28,22 @@ campaign_id = click.argument("campaign_id", metavar="ID", type=click.IntRange(1,
 as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON document.")
 
 
+def typed_time(option: str, typed: str, *, right: str) -> datetime:
+    """A time as typed; without a zone it is the time of Tehran. `right` says what would be. Raises: BadInput."""
+    try:
+        at = datetime.fromisoformat(typed.strip())
+    except ValueError:
+        raise BadInput(f"{option}: {typed!r} is no {right}") from None
+    return at if at.utcoffset() is not None else at.replace(tzinfo=TEHRAN)
+
+
 def _ahead(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
     """A time to come, as typed; without a zone it is the time of Tehran."""
     if typed is None:
         return None
-    try:
-        at = datetime.fromisoformat(typed.strip())
-    except ValueError:
-        right = "2026-12-01T10:00+03:30, or '2026-12-01 10:00' in the time of Tehran"
-        raise BadInput(f"--at: {typed!r} is no time such as {right}") from None
-    at = at if at.utcoffset() is not None else at.replace(tzinfo=TEHRAN)
+    at = typed_time(
+        "--at", typed, right="time such as 2026-12-01T10:00+03:30, or '2026-12-01 10:00' in the time of Tehran"
+    )
     if at <= datetime.now(UTC):
         raise BadInput(f"--at: {moment(at)} has passed: give a later time, or leave it out to begin at once")
     return at

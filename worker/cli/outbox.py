@@ -13,7 +13,7 @@ from campaigns.kavenegar.codes import STATUSES
 from campaigns.kavenegar.records import ReceptorStatus
 from campaigns.ledger import DEEPEST
 from campaigns.outbox import Left
-from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.calendar import TEHRAN, begins
 from campaigns.rules.phone import mask, normalise
 from campaigns.store import people
 from campaigns.store.people import Received, Wrote
@@ -45,7 +45,7 @@ def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: 
     with wiring.engine().connect() as connection:
         received = people.received(connection, mobile, limit=limit)
         wrote = people.wrote(connection, mobile, limit=limit)
-    since = day or datetime.now(TEHRAN).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = day or begins(datetime.now(TEHRAN).date())
     told = outbox.asked_about(wiring.house(), mobile, start=since) if ask else None
     if as_json:
         tell(
@@ -144,7 +144,7 @@ def outbox_(*, latest: int | None, day: datetime | None, sender: str | None, for
 def _span(day: datetime | None) -> tuple[datetime, datetime]:
     """A day of Tehran, as far as it and the gateway's three days go."""
     now = datetime.now(UTC)
-    start = day or now.astimezone(TEHRAN).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = day or begins(now.astimezone(TEHRAN).date())
     if start > now:
         raise BadInput(f"--day: {start:%Y-%m-%d} is still to come")
     if start < now - DEEPEST:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Final
 
 import click
+from sqlalchemy import Connection
 
 import campaigns
 from campaigns import BadInput, Kind, Report
@@ -50,8 +51,16 @@ def report(campaign_id: int, out: Path | None, as_json: bool) -> None:
 
 def export(campaign_id: int, out: Path) -> int:
     """Write the CSV report; how many rows. It reads in short transactions. Raises: BadInput, NotFound."""
+    return exported(out, lambda connection, file: campaigns.export(connection, campaign_id, file))
+
+
+def exported(out: Path, export: Callable[[Connection, IO[str]], int]) -> int:
+    """Write a file that is there whole or not at all; how many lines. `export` reads in short transactions.
+
+    Raises: BadInput, and what `export` does.
+    """
     with wiring.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection, written(out) as file:
-        return campaigns.export(connection, campaign_id, file)
+        return export(connection, file)
 
 
 @contextmanager

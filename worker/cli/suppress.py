@@ -11,11 +11,11 @@ import click
 
 import campaigns
 from campaigns import BadInput, Reason, Suppression
-from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.phone import mask, normalise, normalise_line
 from campaigns.rules.suppression import told
 from campaigns.store import blocklists, suppressions
-from campaigns.suppress import Listed, Synced, check, sync
+from campaigns.suppress.gateway import Listed, check, sync
+from campaigns.suppress.visit import Synced
 from worker import wiring
 from worker.cli import options, suppress_files, words
 from worker.cli.exits import Exit
@@ -32,13 +32,7 @@ def suppress_() -> None:
 
 
 def _since(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
-    if typed is None:
-        return None
-    try:
-        at = datetime.fromisoformat(typed.strip())
-    except ValueError:
-        raise BadInput(f"--since: {typed!r} is no day such as 2026-12-01") from None
-    return at if at.utcoffset() is not None else at.replace(tzinfo=TEHRAN)
+    return None if typed is None else options.typed_time("--since", typed, right="day such as 2026-12-01")
 
 
 _line = click.option("--line", "lines", multiple=True, metavar="LINE", help="This line only; may be said again.")

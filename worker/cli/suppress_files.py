@@ -13,10 +13,10 @@ from campaigns import BadInput
 from campaigns.intake.columns import Table
 from campaigns.intake.opening import opened
 from campaigns.rules.phone import mask, normalise
-from campaigns.suppress import export
+from campaigns.suppress.export import export
 from worker import wiring
 from worker.cli import options, words
-from worker.cli.reporting import written
+from worker.cli.reporting import exported
 
 AT_ONCE: Final = 5000
 """Numbers of one commit."""
@@ -80,5 +80,4 @@ def say_read(found: Read) -> None:
 
 def write_out(out: Path) -> int:
     """Write everybody who is suppressed; how many. It reads in short transactions. Raises: BadInput."""
-    with wiring.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection, written(out) as file:
-        return export(connection, file)
+    return exported(out, export)

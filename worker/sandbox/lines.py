@@ -1,11 +1,14 @@
-"""A line named in a parameter: it must be one of the account's own."""
+"""A line named in a parameter, which must be one of the account's own, and the numbers named for its block list."""
 
 from __future__ import annotations
 
 from worker.sandbox import rules
+from worker.sandbox.account import Account
 from worker.sandbox.checks import own_lines
 from worker.sandbox.codes import Refusal
+from worker.sandbox.envelope import Call
 from worker.sandbox.knobs import Knobs
+from worker.sandbox.parameters import listed
 
 
 def own_line(knobs: Knobs, raw: str) -> str:
@@ -14,3 +17,11 @@ def own_line(knobs: Knobs, raw: str) -> str:
     if line not in own_lines(knobs):
         raise Refusal(412)
     return line
+
+
+def line_and_numbers(account: Account, call: Call, *, at_most: int) -> tuple[str, list[str]]:
+    """The line whose block list is meant, and the numbers as they were written. Raises Refusal: 604, then 412."""
+    asked = listed(call.params["receptor"])
+    if len(asked) > at_most:
+        raise Refusal(604)
+    return own_line(account.knobs, call.params["linenumber"]), asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from campaigns.kavenegar.envelope import Row
 from campaigns.kavenegar.records.reading import extra, identity, nothing_more, number, number_or_zero, text
@@ -52,7 +52,7 @@ class MessageStatus:
     extra: Mapping[str, Any] = field(default_factory=nothing_more, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> MessageStatus:
+    def read(cls, row: Row) -> Self:
         return cls(
             messageid=identity(row.get("messageid")),
             status=number(row.get("status")),
@@ -107,22 +107,8 @@ class ReceptorStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(MessageStatus):
     """One row of sms/cancel: the message's status now. Only 13 means that it was cancelled."""
-
-    messageid: int
-    status: int
-    statustext: str
-    extra: Mapping[str, Any] = field(default_factory=nothing_more, repr=False, compare=False)
-
-    @classmethod
-    def read(cls, row: Row) -> Cancelled:
-        return cls(
-            messageid=identity(row.get("messageid")),
-            status=number(row.get("status")),
-            statustext=text(row.get("statustext") or ""),
-            extra=extra(cls, row),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,13 @@ from worker.sandbox.account import Account
 from worker.sandbox.arrangement import arranged
 from worker.sandbox.codes import Refusal
 from worker.sandbox.envelope import Answer, Call
-from worker.sandbox.lines import own_line
-from worker.sandbox.parameters import listed
+from worker.sandbox.lines import line_and_numbers
 
 _AT_MOST = 200
 
 
 def answer(account: Account, call: Call) -> Answer:
-    asked = listed(call.params["receptor"])
-    if len(asked) > _AT_MOST:
-        raise Refusal(604)
-    line = own_line(account.knobs, call.params["linenumber"])
+    line, asked = line_and_numbers(account, call, at_most=_AT_MOST)
     numbers = _numbers(asked, lenient=account.knobs.lenient_numbers)
     new = account.blocklists.add(line, numbers, date=int(account.clock.now()))
     account.tally.took(call.method, len(numbers))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,20 +11,18 @@ from sqlalchemy import Engine, text
 import campaigns
 from campaigns import Reason, heed
 from campaigns.house import House
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.otp import follow
-from campaigns.otp import run as send_otp
+from campaigns.otp.follow import follow
+from campaigns.otp.send import run as send_otp
 from campaigns.store import callbacks, installation, otps, suppressions
 from campaigns.store.callbacks import StatusCallback
-from campaigns.suppress import sync
+from campaigns.suppress.gateway import sync
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.stations.accepted import accepted
 from tests.stations.inboxes import came_in, line_added, stored, turns
 from tests.stations.ordering import ordered, tokens_kept
 from tests.store.test_cost_of_a_tick import nodes
 from tests.web import expecting, gateway_ids
-from tests.world import SENDER, Sandbox, answer_bells, numbers, running, states
+from tests.world import SENDER, Sandbox, answer_bells, at, numbers, running, states
 
 NUMBER = "09121234567"
 DAY = timedelta(days=1)
@@ -35,27 +31,6 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A gateway that has seen nothing."""
-    with Sandbox.start() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    """A gateway that says what a test scripts."""
-    found = ScriptedServer()
-    yield found
-    found.stop()
-
-
-def scripted(house: House, server: ScriptedServer, **policy: Any) -> House:
-    """The same house at the scripted gateway."""
-    client = Client("scripted", server.url, deadline_s=5.0, connect_timeout_s=1.0)
-    return replace(house, gateway=Gateway(client, house.pace), policy=replace(house.policy, **policy))
 
 
 def suppressed(engine: Engine, number: str = NUMBER) -> campaigns.Suppression | None:
@@ -222,7 +197,7 @@ def test_a_late_delivery_is_found_though_the_gateways_answer_lags_behind_its_cal
         return {"messageid": gateway_id, "status": status, "statustext": ""}
 
     server.will(server.answer(200, [standing(11)]), server.answer(200, [standing(10)]))
-    there = scripted(hinted, server)
+    there = at(hinted, server.url, deadline_s=5.0)
     house.database(callbacks.park, [StatusCallback(gateway_id, 10)], now=house.now())
     for _ in range(8):
         heed.run(there)

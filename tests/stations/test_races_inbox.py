@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,13 +15,11 @@ from sqlalchemy import Engine, text
 
 from campaigns.house import House
 from campaigns.inbox import pull
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
 from campaigns.store import lines
 from tests.kavenegar.scripted_server import ScriptedServer, http_answer
 from tests.stations.inboxes import DAY_S, came_in, crowd, line_added, missing, row, stored, turns
 from tests.web import expecting, web
-from tests.world import SENDER, Sandbox, answer_bells
+from tests.world import SENDER, Sandbox, answer_bells, at
 
 NUMBER = "09121234567"
 
@@ -30,27 +27,6 @@ NUMBER = "09121234567"
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A gateway that has seen nothing."""
-    with Sandbox.start() as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def server() -> Iterator[ScriptedServer]:
-    """A gateway that says what a test scripts."""
-    found = ScriptedServer()
-    yield found
-    found.stop()
-
-
-def scripted(house: House, server: ScriptedServer, **policy: Any) -> House:
-    """The same house at the scripted gateway."""
-    client = Client("scripted", server.url, deadline_s=5.0, connect_timeout_s=1.0)
-    return replace(house, gateway=Gateway(client, house.pace), policy=replace(house.policy, **policy))
 
 
 def page_of(rows: list[dict[str, Any]], **metadata: int) -> bytes:
@@ -132,7 +108,8 @@ def test_a_gateway_that_hands_out_the_same_unread_page_again_does_not_hold_a_lin
         for number in range(200)
     ]
     server.will(server.raw(page_of(rows, totalcount=200, currentpage=1, totalpages=2, pagesize=200)))
-    there = scripted(house, server, inbox_turn=timedelta(seconds=0.3))
+    hasty = replace(house, policy=replace(house.policy, inbox_turn=timedelta(seconds=0.3)))
+    there = at(hasty, server.url, deadline_s=5.0)
 
     found = turns(there, most=60)
 
@@ -156,7 +133,7 @@ def test_a_quiet_line_is_gone_through_in_a_few_calls_where_totals_count_all_mess
             wire.sock.sendall(nothing_here if server.received[-1].form.get("isread") == "1" else nothing)
 
     server.will(answer)
-    pull.run(scripted(house, server), SENDER)
+    pull.run(at(house, server.url, deadline_s=5.0), SENDER)
 
     assert len(server.received) <= 20, len(server.received)
 
@@ -171,7 +148,7 @@ def test_one_message_with_an_impossible_sender_does_not_keep_its_page_from_being
         {"messageid": 2, "message": "b", "sender": NUMBER, "receptor": SENDER, "date": int(house.now().timestamp())},
     ]
     server.will(server.answer(200, rows), server.answer(200, []))
-    there = scripted(house, server)
+    there = at(house, server.url, deadline_s=5.0)
     there = replace(there, database=type(house.database)(engine, patience_s=0.5))
 
     pull.run(there, SENDER)

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -27,13 +26,6 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """A gateway that has seen nothing."""
-    with Sandbox.start() as gateway:
-        yield gateway
 
 
 def test_who_wrote_is_found_among_all_campaigns_without_reading_their_batches(house: House, engine: Engine) -> None:
