@@ -20,6 +20,7 @@ import requests
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from benchmarks.recipients import SENDER
+from campaigns.store import identity
 from campaigns.store.database import make_engine
 from campaigns.store.migrate import upgrade
 from worker import embedded
@@ -96,6 +97,8 @@ class Bench:
         name = f"bench_{next(_numbers)}"
         self.administer(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}", "CHECKPOINT")
         engine = make_engine(self.url_of(name))
+        with engine.begin() as connection:
+            identity.settle(connection)  # it is a copy, and a database of its own all the same
         try:
             yield engine
         finally:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from statistics import median
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import psycopg
 from sqlalchemy import Connection, Engine, text
@@ -20,10 +20,11 @@ from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
 from campaigns.rules.splitting import BATCH, POLL
 from campaigns.rules.states import MessageState
-from campaigns.store import attempts, batches, polls
+from campaigns.store import accounts, attempts, batches, polls
 from campaigns.store.database import Database
 from campaigns.store.records import Asked, Claim, Fact
 
+ACCOUNT: Final = "benchmarks"
 LEASE: Final = timedelta(minutes=10)
 WINDOW: Final = timedelta(hours=48)
 
@@ -99,8 +100,9 @@ def _bare(connection: psycopg.Connection[Any], statement: str, ids: list[int], s
 
 def _acceptances(database: Database) -> list[Commit]:
     """One for each batch; the claims are made before, and not timed."""
-    owner, now = uuid4(), database.now()
-    claims = [_claimed(database, batch_id, owner, now) for batch_id in database(_batch_ids)]
+    now = database.now()
+    database(accounts.recognise, ACCOUNT, account=None, contradicted=False, now=now)
+    claims = [_claimed(database, batch_id, now) for batch_id in database(_batch_ids)]
     return [partial(database, _accept, claim, now=now) for claim in claims]
 
 
@@ -117,8 +119,8 @@ def _batch_ids(connection: Connection) -> list[int]:
     )
 
 
-def _claimed(database: Database, batch_id: int, owner: UUID, now: datetime) -> Claim:
-    claim = database(batches.claim_ready, batch_id, owner=owner, call_id=uuid4(), now=now, lease=LEASE)
+def _claimed(database: Database, batch_id: int, now: datetime) -> Claim:
+    claim = database(batches.claim_ready, batch_id, account=ACCOUNT, call_id=uuid4(), now=now, lease=LEASE)
     if claim is None:
         raise Unfinished(f"batch {batch_id} could not be claimed")
     return claim

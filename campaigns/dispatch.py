@@ -23,6 +23,7 @@ from campaigns.kavenegar.pace import Learnt, PaceView
 from campaigns.kavenegar.throttle import Throttle
 from campaigns.rules.polling import calm
 from campaigns.rules.splitting import POLL
+from campaigns.rules.windows import forgotten_before
 from campaigns.store import callbacks, due, inbound, installation, lines, otp_due, pace, polls, receipts
 from campaigns.store.pace import Remembered
 
@@ -82,14 +83,19 @@ class Bells:
 
 
 def tick(house: House, *, now: datetime) -> Bells:
-    """One look at everything that is due, in two short commits. Ring for what comes back, after it returns."""
+    """One look at everything that is due, in two short commits. Ring for what comes back, after it returns.
+
+    After a leap of the database's clock nothing lapses, begins or closes before it is trusted again.
+    """
     remembered = house.database(_begin, house.pace.account, now=now, settle=house.policy.settle)
     try:
         view = _reminded(house.pace, remembered)
     except Postpone:
         return Bells()  # without a pace nobody may call: ringing would be in vain
     news = _news(view, remembered)
-    return house.database(_end, house.pace.account, news, now=now, policy=house.policy, view=view)
+    return house.database(
+        _end, house.pace.account, news, now=now, account=house.account, policy=house.policy, view=view
+    )
 
 
 def _begin(connection: Connection, account: str, *, now: datetime, settle: timedelta) -> Remembered | None:
@@ -98,19 +104,28 @@ def _begin(connection: Connection, account: str, *, now: datetime, settle: timed
 
 
 def _end(
-    connection: Connection, account: str, news: Remembered | None, *, now: datetime, policy: Policy, view: PaceView
+    connection: Connection,
+    pace_label: str,
+    news: Remembered | None,
+    *,
+    now: datetime,
+    account: str,
+    policy: Policy,
+    view: PaceView,
 ) -> Bells:
     if not due.alone(connection):
         return Bells()
     if news is not None:
-        pace.remember(connection, account, news)
+        pace.remember(connection, pace_label, news)
     lean(connection, now=now, policy=policy)
-    return ring(connection, now=now, policy=policy, view=view)
+    return ring(connection, now=now, account=account, policy=policy, view=view)
 
 
 def tidy(connection: Connection, *, now: datetime, settle: timedelta) -> None:
     """What time alone brings about: leases lapse, campaigns begin, windows close, campaigns end."""
     if not due.alone(connection):
+        return
+    if not due.ticked(connection, now=now):
         return
     due.lapse(connection, now=now, settle=settle)
     due.begin_scheduled(connection, now=now)
@@ -121,7 +136,6 @@ def tidy(connection: Connection, *, now: datetime, settle: timedelta) -> None:
     receipts.forget(connection, now=now)
     due.withdraw(connection, now=now)
     due.finish(connection, now=now)
-    due.ticked(connection, now=now)
 
 
 # ── what the gateway has taught ──
@@ -169,8 +183,8 @@ def lean(connection: Connection, *, now: datetime, policy: Policy) -> None:
 # ── what is due ──
 
 
-def ring(connection: Connection, *, now: datetime, policy: Policy, view: PaceView) -> Bells:
-    """Ring for what is due, as far ahead as the pace has room.
+def ring(connection: Connection, *, now: datetime, account: str, policy: Policy, view: PaceView) -> Bells:
+    """Ring for what is due, as far ahead as the pace has room; `account` is the label of our key.
 
     Rings to send and to resolve count until they are answered. For polls and withdrawals nobody keeps count: each tick
     rings anew, and only for what gets its slot at once.
@@ -186,7 +200,14 @@ def ring(connection: Connection, *, now: datetime, policy: Policy, view: PaceVie
     )
     return Bells(
         send=due.ring_ready(connection, now=now, since=since, room=room),
-        resolve=due.ring_unknown(connection, now=now, since=since, most=room),
+        resolve=due.ring_unknown(
+            connection,
+            account=account,
+            now=now,
+            since=since,
+            forgotten_before=forgotten_before(now, window=policy.localid_window),
+            most=room,
+        ),
         withdraw=due.ring_scheduled(connection, now=now, since=since, most=at_once),
         polls=_polls(max(waiting, closing), at_once),
         closing=_polls(closing, at_once),

@@ -6,16 +6,17 @@
     │   └── KeyConflict       the client key was used before with other content
     ├── IllegalMove           the state does not allow it; says which state and what is possible
     └── GatewayError          what a call to Kavenegar can end in, beside an answer
-        ├── Postpone          nothing happened at the gateway: try again after `retry_after_s`
+        ├── Postpone          not now: try again after `retry_after_s`; with a `code`, the gateway itself said so
         │   ├── GatewayDown   no connection, or a read that got no usable answer
         │   │   └── AnswerLost     it marked messages read as it handed them out: look among the read ones as well
-        │   └── Throttled     451, 429, 409: everybody who shares the address slows down
-        ├── OutcomeUnknown    a send left and no usable answer came: ask by localid, never send blindly
-        └── Refused           the gateway answered no; `code` says why, and nothing was created
+        │   └── Throttled     451, 429, and 409 to a read: everybody who shares the address slows down
+        ├── OutcomeUnknown    a send left and no clear answer came: ask by localid, never send blindly
+        │   └── AnswerUnclear      it was answered with a code that nobody has documented: a person has to look, too
+        └── Refused           the gateway answered no, and `code` says why: a send is asked about before it is repeated
             ├── RecipientRefused   split the batch until the guilty number stands alone (411)
             ├── TextRefused        split the batch until the guilty text stands alone (413, 420, 422)
             ├── RequestRefused     our request is wrong as a whole (400, 404, 405, 406, 414, 417, 419)
-            ├── CampaignRefused    pause this campaign until a person mends it (412, 607, 427, unknown codes)
+            ├── CampaignRefused    pause this campaign until a person mends it (412, 607, 427 …)
             └── AccountBlocked     stop all sending for the account (401, 403, 416, 418, 430)
 
 No message ever holds the API key, a message text or a full phone number.
@@ -59,7 +60,7 @@ class GatewayError(CampaignsError):
 
 
 class Postpone(GatewayError):
-    """Nothing happened at the gateway. Try again after `retry_after_s` seconds."""
+    """Not now: try again after `retry_after_s` seconds. Nothing left this machine, unless the gateway gave a `code`."""
 
     def __init__(self, what: str, *, retry_after_s: float, code: int | None = None) -> None:
         super().__init__(what)
@@ -80,15 +81,22 @@ class AnswerLost(GatewayDown):
 
 
 class Throttled(Postpone):
-    """The gateway (451, 429, 409) or our own shared pace says: not now."""
+    """The gateway (451, 429; 409 to a read) or our own shared pace says: not now."""
 
 
 class OutcomeUnknown(GatewayError):
-    """The request left this machine and no usable answer came back: it may or may not have been accepted."""
+    """The request left this machine and no clear answer came back: it may or may not have been accepted.
+
+    `code` is the gateway's, where it answered with one that says nothing about what it has done (402, 409, 5xx).
+    """
+
+
+class AnswerUnclear(OutcomeUnknown):
+    """The gateway answered with a code that nobody has documented: nothing more is sent until a person has looked."""
 
 
 class Refused(GatewayError):
-    """The gateway answered no, with `code`; nothing was created."""
+    """The gateway answered no, with `code`. That it has done nothing is not documented: of a send, it is asked."""
 
     def __init__(self, what: str, *, code: int) -> None:
         super().__init__(what)

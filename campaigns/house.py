@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
 
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle
@@ -39,6 +38,7 @@ class Policy:
     inbox_reconcile: timedelta = timedelta(hours=1)  # between two looks through a line's last two days
     inbox_horizon: timedelta = timedelta(days=60)  # how far back a loss is searched on a line never known complete
     hand_over: bool = False  # whether somebody is to be told of inbound messages
+    account_shared: bool = False  # whether other software sends on the account
     may_select: bool = False  # whether the gateway lets our address read whole messages (sms/select)
     callbacks: bool = False  # whether the gateway may tell us by itself
     trust_callbacks: bool = False  # what it tells so is true; else it is a reason to ask
@@ -50,6 +50,11 @@ class Policy:
         """The ages at which a batch is asked about while callbacks bring the verdicts."""
         return thinned(self.status_polls, window=self.status_window)
 
+    @property
+    def quiet(self) -> timedelta:
+        """How long after the last claim that could be made a request of it may still act at the gateway."""
+        return self.lease + self.settle
+
     def closing_before(self, now: datetime) -> datetime:
         """Windows that end by then are about to close: within `closing`, or a quarter of a window that is short."""
         return now + min(self.closing, self.status_window / 4)
@@ -57,14 +62,18 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """One a process. `owner` marks the claims of this process."""
+    """One a process."""
 
     database: Database
     gateway: Gateway
     pace: Throttle  # the one the gateway keeps to
     clock: Callable[[], datetime]  # the database's: leases of many machines compare only on one clock
     policy: Policy = field(default_factory=Policy)
-    owner: UUID = field(default_factory=uuid4)
+
+    @property
+    def account(self) -> str:
+        """The label of the key that the gateway is called with; it does not tell the key. See `store.accounts`."""
+        return self.gateway.account
 
     def now(self) -> datetime:
         """The time, for everything that is due or leased."""

@@ -80,8 +80,9 @@ def _cut(connection: Connection, campaign_id: int, *, now: datetime) -> None:
     born = cutting.cut(connection, campaign_id, due_at=now, by_text=by_text)
     if suppressed:
         messages.recount(connection, born, now=now)
+    epochs.ask_first(connection, campaign_id, now=now)
     while epochs.reissue(connection, campaign_id=campaign_id):
-        pass  # loaded before the epoch was renewed: a page of batches at a time
+        pass  # loaded before ids collided: a page of batches at a time
 
 
 def pause(connection: Connection, campaign_id: int, *, now: datetime, reason: str = "paused by hand") -> Campaign:

@@ -9,7 +9,7 @@ import itertools
 import signal
 import socket
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
@@ -20,10 +20,11 @@ from campaigns.house import House, Policy
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.store import accounts, identity
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
 from tests.store.emptying import empty
-from tests.world import Sandbox
+from tests.world import ACCOUNTS, Sandbox
 from worker import embedded
 
 _numbers = itertools.count()
@@ -70,6 +71,11 @@ def _template(servers: embedded.Attached) -> str:
     """A migrated, empty database from which every test's is copied."""
     migrated = _create(servers, "template_of_tests")
     upgrade(migrated)
+    with migrated.begin() as connection:
+        for label in ACCOUNTS:
+            accounts.recognise(
+                connection, label, account=accounts.FIRST_ACCOUNT, contradicted=False, now=datetime.now(UTC)
+            )
     migrated.dispose()  # PostgreSQL copies only a database that nobody uses
     return "template_of_tests"
 
@@ -80,7 +86,11 @@ def _create(servers: embedded.Attached, name: str, template: str = "template1") 
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     admin.dispose()
     url = make_url(str(servers.database_url)).set(database=name)
-    return make_engine(url.render_as_string(hide_password=False))
+    engine = make_engine(url.render_as_string(hide_password=False))
+    if template != "template1":
+        with engine.begin() as connection:
+            identity.settle(connection)  # it is a copy, and a database of its own all the same
+    return engine
 
 
 @pytest.fixture

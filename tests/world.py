@@ -13,7 +13,7 @@ import requests
 from sqlalchemy import Connection, Engine, text
 
 import campaigns
-from campaigns import account, dispatch, heed, submit, track, withdraw
+from campaigns import account, dispatch, guards, heed, submit, track, withdraw
 from campaigns.house import House
 from campaigns.inbox import pull
 from campaigns.kavenegar.client import Client
@@ -23,6 +23,8 @@ from campaigns.otp.send import run as run_otp
 from worker.sandbox import Knobs, Options, background
 
 SENDER = "10004346"
+ACCOUNT = "tests"
+"""The label of the key under which tests claim batches without a gateway."""
 
 
 class Sandbox:
@@ -109,6 +111,10 @@ class Sandbox:
         return answer.json()
 
 
+# The keys of the sandbox and of the scripted gateway are of one account.
+ACCOUNTS = (ACCOUNT, *(Client(key).account for key in (Sandbox.api_key, "scripted")))
+
+
 def numbers(count: int) -> list[str]:
     """As many different mobile numbers."""
     return [f"0912{number:07d}" for number in range(1, count + 1)]
@@ -127,6 +133,7 @@ def running(engine: Engine, count: int, *, text: str = "سلام", **options: An
 
 def answer_bells(house: House) -> dispatch.Bells:
     """One tick of the dispatcher, and every task it rings for, in this process, one after the other."""
+    look_first(house)
     bells = dispatch.tick(house, now=house.now())
     for batch_id in bells.send:
         submit.run(house, batch_id)
@@ -147,6 +154,14 @@ def answer_bells(house: House) -> dispatch.Bells:
     for line in bells.lines:
         pull.run(house, line)
     return bells
+
+
+def look_first(house: House) -> None:
+    """What a tick looks at before it rings for anything, and what it rings for where that is amiss."""
+    guards.clock.look(house, now=house.now())
+    guards.account.ensure(house)
+    if guards.place.look(house, now=house.now()):
+        guards.place.check(house)
 
 
 def at(house: House, url: str, *, deadline_s: float = 15.0) -> House:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from celery import Task
 from kombu.exceptions import OperationalError
 
-from campaigns import account, chores, dispatch, heed, ledger, submit, track, withdraw
+from campaigns import account, chores, dispatch, guards, heed, ledger, submit, track, withdraw
 from campaigns.inbox import pull
 from campaigns.otp.follow import follow
 from campaigns.otp.send import run as run_otp
@@ -28,6 +28,10 @@ def tick() -> str:
     """One second has passed: ring for what is due."""
     house = wiring.house()
     wiring.lines_of_settings()
+    now = house.now()
+    guards.clock.look(house, now=now)
+    guards.account.ensure(house)
+    _ring(check_database, [()] * guards.place.look(house, now=now))
     bells = dispatch.tick(house, now=house.now())
     _ring(send_batch, [(batch_id,) for batch_id in bells.send])
     _ring(resolve_batch, [(batch_id,) for batch_id in bells.resolve])
@@ -46,6 +50,7 @@ def tick() -> str:
 def chores_() -> str:
     """Some seconds have passed: ring for what comes round by the clock."""
     house = wiring.house()
+    guards.clock.pull_back(house, now=house.now())
     due = chores.due(house, now=house.now())
     _ring(watch_account, [()] * due.watch)
     _ring(keep_ledger, [()] * due.ledger)
@@ -56,13 +61,13 @@ def chores_() -> str:
 @app.task(name="campaigns.send_batch")
 def send_batch(batch_id: int) -> str:
     """One batch is due. The claim decides."""
-    return submit.run(wiring.house(), batch_id)
+    return submit.run(wiring.recognised_house(), batch_id)
 
 
 @app.task(name="campaigns.resolve_batch")
 def resolve_batch(batch_id: int) -> str:
     """One batch's outcome is unknown, and the gateway has had time. The claim decides."""
-    return submit.resolve(wiring.house(), batch_id)
+    return submit.resolve(wiring.recognised_house(), batch_id)
 
 
 @app.task(name="campaigns.withdraw_batch")
@@ -81,6 +86,12 @@ def poll_statuses(closing: bool = False) -> str:
 def heed_callbacks() -> str:
     """The gateway has told something by itself. The claim decides who asks about it."""
     return heed.run(wiring.house()).summary
+
+
+@app.task(name="campaigns.check_database")
+def check_database() -> str:
+    """The database was started again: ask the gateway whether anything was lost. Nothing is sent before that."""
+    return guards.place.check(wiring.house())
 
 
 @app.task(name="campaigns.check_account")

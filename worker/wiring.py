@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass
 from functools import cache
 
 from sqlalchemy import Engine
 
+from campaigns import guards
 from campaigns.errors import BadInput
 from campaigns.house import House
 from campaigns.inbox.hand import Webhook
@@ -123,13 +125,24 @@ def account_label(account: str, egress: str) -> str:
 @cache
 def database() -> Database:
     """The door to PostgreSQL. Raises: BadInput."""
-    return Database(engine())
+    return Database(engine(), believe_after=settings().policy().quiet)
 
 
 @cache
 def house() -> House:
     """Everything a station needs. Raises: BadInput."""
     return House(database(), gateway(), pace(), database().now, settings().policy())
+
+
+_recognised = threading.Event()
+
+
+def recognised_house() -> House:
+    """The same, once it is known whose account our key belongs to: before that, no claim succeeds. Raises: BadInput."""
+    found = house()
+    if not _recognised.is_set() and guards.account.ensure(found):
+        _recognised.set()
+    return found
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import campaigns.inbox  # noqa: F401 - first, or whoever imports a part of it later would hide the function `inbox`
-from campaigns.face.bind import Bind, now, opened
+from campaigns.face.bind import Bind, now, opened, writing
 from campaigns.store import inbound as store
 from campaigns.store.inbound import Inbound
 
@@ -33,5 +33,5 @@ def taken(bind: Bind, inbound_id: int) -> bool:
 
     True once for each message; False where it had been taken before, or there is none. Until then it comes again.
     """
-    connection = opened(bind)
+    connection = writing(bind)
     return store.taken(connection, inbound_id, now=now(connection))

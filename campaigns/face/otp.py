@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from campaigns.face.bind import Bind, now, opened
+from campaigns.face.bind import Bind, now, opened, writing
 from campaigns.otp.ordering import order as ordered
 from campaigns.otp.ordering import state
 from campaigns.rules.tokens import OtpKind, order
@@ -46,7 +46,7 @@ def otp(
     """
     tokens = {"token": token, "token2": token2, "token3": token3, "token10": token10, "token20": token20}
     wish = order(kind, number, template, tokens, key=key, tag=tag, call_after=call_after, lifetime=lifetime)
-    connection = opened(bind)
+    connection = writing(bind)
     return ordered(connection, wish, now=now(connection))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from campaigns.face.bind import Bind, now, opened
+from campaigns.face.bind import Bind, now, opened, writing
 from campaigns.rules.suppression import Reason
 from campaigns.store.suppressions import Suppression
 from campaigns.suppress.by_hand import add, lift, read
@@ -17,7 +17,7 @@ def suppress(bind: Bind, numbers: Iterable[str], *, reason: str = Reason.BY_HAND
     stand in reports. A number that is suppressed already keeps its reason. One-time passwords are sent all the same.
     Raises: BadInput, and nothing was suppressed.
     """
-    connection = opened(bind)
+    connection = writing(bind)
     return add(connection, numbers, reason=reason, source=source, now=now(connection))
 
 
@@ -26,7 +26,7 @@ def unsuppress(bind: Bind, numbers: Iterable[str]) -> int:
 
     What the API may remove is then taken off the gateway's block lists as well; the rest the gateway goes on blocking.
     """
-    connection = opened(bind)
+    connection = writing(bind)
     return lift(connection, numbers, now=now(connection))
 
 

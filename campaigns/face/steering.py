@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from campaigns import intake, plan
-from campaigns.face.bind import Bind, now, opened
+from campaigns.face.bind import Bind, now, writing
 from campaigns.intake import Recipients
 from campaigns.rules.manner import Kind, manner
 from campaigns.rules.text import MAX_CHARACTERS
@@ -46,7 +46,7 @@ def create(
     `key` was used for other content. The caller's transaction then holds nothing of it.
     """
     return intake.create(
-        opened(bind),
+        writing(bind),
         recipients=recipients,
         text=text,
         sender=sender,
@@ -66,7 +66,7 @@ def start(bind: Bind, campaign_id: int, *, at: datetime | None = None, at_gatewa
     Until then we hold it, and starting it again with another `at` changes the time; `at_gateway` hands it over at once
     with its date, and from there only `cancel` takes it back. Raises: NotFound, IllegalMove, BadInput.
     """
-    connection = opened(bind)
+    connection = writing(bind)
     return plan.start(connection, campaign_id, now=now(connection), at=at, at_gateway=at_gateway)
 
 
@@ -75,13 +75,13 @@ def pause(bind: Bind, campaign_id: int, *, reason: str = "paused by hand") -> Ca
 
     Not on what the gateway holds for its date: `progress(…).held_by_gateway(now)` tells how much that is.
     """
-    connection = opened(bind)
+    connection = writing(bind)
     return plan.pause(connection, campaign_id, now=now(connection), reason=reason)
 
 
 def resume(bind: Bind, campaign_id: int) -> Campaign:
     """Go on where it stopped. Raises: NotFound, IllegalMove."""
-    connection = opened(bind)
+    connection = writing(bind)
     return plan.resume(connection, campaign_id, now=now(connection))
 
 
@@ -90,11 +90,11 @@ def cancel(bind: Bind, campaign_id: int) -> Campaign:
 
     What the gateway holds for its date is withdrawn; the report tells how much, and the refund.
     """
-    connection = opened(bind)
+    connection = writing(bind)
     return plan.cancel(connection, campaign_id, now=now(connection))
 
 
 def send_uncertain(bind: Bind, campaign_id: int) -> int:
     """A person decided to send a campaign's uncertain messages again; how many. Raises: NotFound, IllegalMove."""
-    connection = opened(bind)
+    connection = writing(bind)
     return plan.send_uncertain(connection, campaign_id, now=now(connection))

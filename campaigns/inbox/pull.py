@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
+from uuid import uuid4
 
 from campaigns.errors import AnswerLost, GatewayError, Postpone, Refused, Throttled
 from campaigns.house import House
@@ -54,9 +55,7 @@ def run(house: House, line: str) -> Pulled:
     except Postpone as why:
         house.database(lines.postpone, line, due_at=house.now() + timedelta(seconds=why.retry_after_s))
         return Pulled(trouble=f"put off for {why.retry_after_s:.0f} s")
-    claim = house.database(
-        lines.claim, line, owner=house.owner, now=house.now(), lease=house.policy.lease, settle=settle
-    )
+    claim = house.database(lines.claim, line, owner=uuid4(), now=house.now(), lease=house.policy.lease, settle=settle)
     return Pulled() if claim is None else _pull(Turn(house, claim))
 
 

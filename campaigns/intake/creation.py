@@ -16,7 +16,7 @@ from campaigns.intake.sieve import Sieve, Tally
 from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.splitting import BLOCK
 from campaigns.rules.text import MAX_CHARACTERS, Template
-from campaigns.store import loading
+from campaigns.store import epochs, loading
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def _load(connection: Connection, campaign_id: int, sieve: Sieve) -> list[tuple[
     """Write all messages and rejects; the ranges of message ids that were used, as (first, one past the last)."""
     used = []
     while not sieve.exhausted:
-        first_id = next_id = loading.reserve_block(connection)
+        first_id = next_id = epochs.reserve_block(connection)
         end = first_id + BLOCK
         while next_id < end and not sieve.exhausted:
             next_id = loading.copy_messages(connection, campaign_id, next_id, sieve.messages(end - next_id))

@@ -23,15 +23,13 @@ Parameters = Mapping[str, str | int | None]
 class Call(Generic[Answer]):
     """`read` makes the answer of a good envelope, and raises Unreadable where there is none in it.
 
-    `consumes`: this call marks read what it hands out. `repeatable`: the gateway would notice if it came twice, or it
-    does not matter; a send without localids is not.
+    `consumes`: this call marks read what it hands out.
     """
 
     method: Method
     form: bytes = field(repr=False)
     read: Callable[[Envelope], Answer] = field(repr=False)
     consumes: bool = False
-    repeatable: bool = True
 
 
 class Calls(ABC):
@@ -50,15 +48,10 @@ class Calls(ABC):
 
 
 def of(
-    method: Method,
-    parameters: Parameters,
-    read: Callable[[Envelope], Answer],
-    *,
-    consumes: bool = False,
-    repeatable: bool = True,
+    method: Method, parameters: Parameters, read: Callable[[Envelope], Answer], *, consumes: bool = False
 ) -> Call[Answer]:
     """The call of a method. A parameter that is None is left out."""
-    return Call(method, form.encode(parameters), read, consumes, repeatable)
+    return Call(method, form.encode(parameters), read, consumes)
 
 
 def rows(read: Callable[[Row], Record]) -> Callable[[Envelope], list[Record]]:

@@ -16,6 +16,7 @@ not who stopped it or when, so a send stays unknown.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -44,6 +45,8 @@ class Client(EveryMethod):
         clock: unix time, for the limits that count from now.
         longest_text: UTF-16 code units that the gateway takes; 900 by its documentation.
 
+    `account` is a label of the key, the same wherever it is used, which does not tell it.
+
     Every method raises `GatewayDown`, `Throttled` or `Refused` as the table of codes says; sends raise `OutcomeUnknown`
     too, and who asks for unread messages `AnswerLost`. A ValueError is our own defect: a request that the gateway's
     documentation forbids.
@@ -65,6 +68,7 @@ class Client(EveryMethod):
         self._base_url = _checked_base_url(base_url)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             raise ValueError("the API key is empty or holds a character that no key has")
+        self.account = hashlib.sha256(f"kavenegar-campaigns:key:{api_key}".encode()).hexdigest()[:16]
         root = f"{self._base_url}/v1/{quote(api_key, safe='')}"
         self._requests = {row.path: prepare(f"{root}/{row.path}.json", row.verb) for row in methods.METHODS}
         self._transport = Transport(

@@ -13,6 +13,7 @@ from typing import Literal
 from campaigns.errors import (
     AccountBlocked,
     AnswerLost,
+    AnswerUnclear,
     CampaignRefused,
     GatewayDown,
     GatewayError,
@@ -56,16 +57,24 @@ RETURN_CODES: dict[int, ReturnCode] = {
     row.code: row
     for row in (
         ReturnCode(200, "ok", "table 1", "accepted"),
-        # ── later: nothing was created ──
+        # ── later: whether anything was created, they do not say ──
         ReturnCode(
             402,
             Postpone,
             "table 1",
-            "the operation failed and no cause is given; we try again",
+            "the operation failed and no cause is given; we ask what was done, and try again",
+            on_sends=OutcomeUnknown,
             on_consuming=AnswerLost,
             pause_s=30,
         ),
-        ReturnCode(409, Throttled, "table 1", "the gateway is busy; we try again in a moment", pause_s=2),
+        ReturnCode(
+            409,
+            Throttled,
+            "table 1",
+            "the gateway is busy; we ask what was done, and try again",
+            on_sends=OutcomeUnknown,
+            pause_s=2,
+        ),
         ReturnCode(
             429, Throttled, "table 1", "our IP address is restricted; if this lasts, call Kavenegar", pause_s=300
         ),
@@ -123,7 +132,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
 def meaning(code: int) -> ReturnCode:
     """The row of a code, also for one nobody has documented: then a person looks before anything more is sent.
 
-    An unlisted 5xx is the gateway's own failure, which for a send says nothing about the messages.
+    Neither such a code nor an unlisted 5xx, the gateway's own failure, says of a send what was done.
     """
     row = RETURN_CODES.get(code)
     if row is not None:
@@ -138,7 +147,13 @@ def meaning(code: int) -> ReturnCode:
             on_consuming=AnswerLost,
             pause_s=5,
         )
-    return ReturnCode(code, CampaignRefused, "ours", "an undocumented code; ask Kavenegar what it means, then resume")
+    return ReturnCode(
+        code,
+        CampaignRefused,
+        "ours",
+        "an undocumented code; ask Kavenegar what it means, then resume",
+        on_sends=AnswerUnclear,
+    )
 
 
 @dataclass(frozen=True, slots=True)

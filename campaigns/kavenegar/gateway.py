@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import tenacity
 
@@ -19,6 +18,7 @@ from campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Th
 from campaigns.kavenegar.call import Answer, Call
 from campaigns.kavenegar.calls import EveryMethod
 from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.codes import RETURN_CODES
 from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import BlockedPage, InboxPage
@@ -63,6 +63,7 @@ class Gateway(EveryMethod):
         max_wait_s: float = 2.0,
         on_call: Callable[[CallRecord], None] | None = None,
     ) -> None:
+        self.account = client.account
         self.clock = client.clock
         self.longest_text = client.longest_text
         self._client = client
@@ -118,6 +119,8 @@ class Gateway(EveryMethod):
         try:
             if isinstance(error, Throttled):
                 error.retry_after_s = self._throttle.blocked(slot, error.code or BUSY, error.retry_after_s)
+            elif error is not None and error.code == BUSY:
+                self._throttle.blocked(slot, BUSY, RETURN_CODES[BUSY].pause_s)
             elif slot.probe and (error is None or error.code is not None):
                 self._throttle.passed(slot)
         except Postpone as exc:  # the gateway's own answer is the one that counts
@@ -135,18 +138,17 @@ class Gateway(EveryMethod):
 
 def _again(state: tenacity.RetryCallState) -> bool:
     exc = state.outcome.exception() if state.outcome else None
-    call: Call[Any] = state.args[0]
-    return state.attempt_number < tries(exc, repeatable=call.repeatable)
+    return state.attempt_number < tries(exc)
 
 
-def tries(exc: BaseException | None, *, repeatable: bool = True) -> int:
+def tries(exc: BaseException | None) -> int:
     """How often in all a call may be made that ended like this. 1: never again from here.
 
-    What is not `repeatable` is made again only if nothing left us. Neither is what handed out messages and lost them:
-    the next try would hand out the next ones.
+    A send is made again only if nothing left us. Neither is what handed out messages and lost them: the next try would
+    hand out the next ones.
     """
     if isinstance(exc, Throttled):
-        return TRIES_WHEN_BUSY if exc.code == BUSY and repeatable else 1
+        return TRIES_WHEN_BUSY if exc.code == BUSY else 1
     if isinstance(exc, GatewayDown) and not isinstance(exc, AnswerLost):
         return TRIES[exc.__cause__.kind if isinstance(exc.__cause__, Fault) else Kind.UNUSABLE]
     return 1

@@ -1,7 +1,7 @@
 """Send one one-time password: claim, call, write down. Every ending is in sight, and none leads to a second request.
 
-It waits again only where nothing has left us, or the gateway itself said "later". A request without an answer, and a
-claim whose worker died, are unknown, and stay so.
+It waits again only where nothing has left us, or the gateway itself asked for fewer calls. A request without a clear
+answer, and a claim whose worker died, are unknown, and stay so.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ from campaigns.store import installation, otp_due, otps
 from campaigns.store.otps import Otp, OtpClaim
 
 log = logging.getLogger(__name__)
-
-OPERATION_FAILED = 402
-"""It failed and no cause is given. What has a localid is sent again after that; this might arrive twice."""
 
 
 class Outcome(StrEnum):
@@ -69,7 +66,7 @@ def run(house: House, otp_id: int) -> Outcome:
     vain = _admitted(house, otp_id)
     if vain is not None:
         return vain
-    claim = house.database(otps.claim, otp_id, owner=house.owner, now=house.now(), lease=house.policy.lease)
+    claim = house.database(otps.claim, otp_id, owner=uuid4(), now=house.now(), lease=house.policy.lease)
     if claim is None:
         return Outcome.NOT_DUE
     try:
@@ -140,9 +137,7 @@ def _poll_at(house: House, claim: OtpClaim, now: datetime) -> datetime:
 
 
 def _put_off(connection: Connection, claim: OtpClaim, why: Postpone, *, now: datetime) -> Outcome:
-    """Nothing was created: it waits until `why` says, and expires where that is too late."""
-    if why.code == OPERATION_FAILED:
-        return _decided(connection, claim, OPERATION_FAILED, now=now)
+    """Nothing left us, or the gateway wants fewer calls: it waits, and expires where that is too late."""
     held = otps.release(connection, claim, due_at=now + timedelta(seconds=why.retry_after_s), now=now)
     log.info("one-time password put off", extra={"otp_id": claim.otp_id, "code": why.code})
     return Outcome.PUT_OFF if held else Outcome.FENCED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -33,23 +33,23 @@ Row = TypeVar("Row", bound=Answered)
 
 @dataclass(frozen=True, slots=True)
 class Matched(Generic[Row]):
-    """`rows` by our number; `strangers` are rows that are not ours: another number, sender or text."""
+    """`rows` by our number; `foreign` are rows that are not ours: another number, sender or text."""
 
     rows: Mapping[str, Row]
-    strangers: int
+    foreign: Sequence[Row]
 
 
 def match(texts: Mapping[str, str], sender: str, answered: Iterable[tuple[str, Row]]) -> Matched[Row]:
     """Match `(number, row)` pairs against `texts` by number. A number that is answered twice counts once."""
     rows: dict[str, Row] = {}
-    strangers = 0
+    foreign: list[Row] = []
     for number, row in answered:
         text = texts.get(number)
         if text is None or not same_sender(sender, row.sender) or not same_text(text, row.message):
-            strangers += 1
+            foreign.append(row)
         else:
             rows.setdefault(number, row)
-    return Matched(rows, strangers)
+    return Matched(rows, foreign)
 
 
 def same_sender(ours: str, theirs: str) -> bool:

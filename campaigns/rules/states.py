@@ -79,7 +79,8 @@ CAMPAIGN_MOVES: Final[dict[CampaignState, frozenset[CampaignState]]] = {
 }
 
 BATCH_MOVES: Final[dict[BatchState, frozenset[BatchState]]] = {
-    _B.READY: frozenset({_B.CLAIMED, _B.CANCELLED, _B.ACCEPTED, _B.CLOSED}),  # by a late answer; or all are suppressed
+    # Accepted by a late answer; closed if all are suppressed; unknown if it may have left before a restore.
+    _B.READY: frozenset({_B.CLAIMED, _B.UNKNOWN, _B.CANCELLED, _B.ACCEPTED, _B.CLOSED}),
     _B.CLAIMED: frozenset({_B.READY, _B.UNKNOWN, _B.ACCEPTED, _B.CLOSED, _B.REFUSED, _B.SPLIT, _B.UNCERTAIN}),
     _B.UNKNOWN: frozenset({_B.READY, _B.ACCEPTED, _B.CLOSED, _B.UNCERTAIN, _B.CANCELLED, _B.REFUSED}),
     _B.ACCEPTED: frozenset({_B.CLOSED, _B.UNCERTAIN, _B.SPLIT, _B.READY}),  # the last three: some are uncertain
@@ -112,7 +113,7 @@ MESSAGE_MOVES: Final[dict[MessageState, frozenset[MessageState]]] = {
 _OTP_VERDICTS: Final = frozenset({_O.DELIVERED, _O.UNDELIVERED, _O.FAILED, _O.BLOCKED, _O.CANCELLED, _O.EXPIRED})
 
 OTP_MOVES: Final[dict[OtpState, frozenset[OtpState]]] = {
-    _O.WAITING: frozenset({_O.CLAIMED, _O.EXPIRED}),
+    _O.WAITING: frozenset({_O.CLAIMED, _O.UNKNOWN, _O.EXPIRED}),  # unknown if it may have left before a restore
     _O.CLAIMED: frozenset({_O.WAITING, _O.ACCEPTED, _O.REFUSED, _O.UNKNOWN, *_OTP_VERDICTS}),
     _O.ACCEPTED: _OTP_VERDICTS,
     _O.UNDELIVERED: frozenset({_O.DELIVERED}),

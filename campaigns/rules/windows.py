@@ -8,10 +8,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+LOCALID_WINDOW: Final = timedelta(hours=12)
+"""How long the gateway can be asked by our own ids, at most. Source: kavenegar-rest, sms/statuslocalmessageid."""
+STATUS_WINDOW: Final = timedelta(hours=48)
+"""How long it tells a message's status, at most. Source: kavenegar-rest, sms/status."""
+
 MARGIN: Final = 12
 """We stop a twelfth of the window early: clocks differ, and a request takes its time."""
 
 
+def forgotten_before(now: datetime, *, window: timedelta) -> datetime:
+    """What was sent first by this moment can no longer be asked about: "never seen" proves nothing any more."""
+    return now - window + window / MARGIN
+
+
 def may_resend(first_sent_at: datetime, now: datetime, *, window: timedelta) -> bool:
     """Whether "never seen" is still proof that a message sent first at `first_sent_at` does not exist."""
-    return now < first_sent_at + window - window / MARGIN
+    return first_sent_at > forgotten_before(now, window=window)

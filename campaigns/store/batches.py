@@ -1,23 +1,27 @@
 """What happens to a batch on its way out: claimed, accepted, released, doubted, halved, resolved.
 
 A claim and its line in `attempts` are one commit, made before a byte leaves. Every decision after it is fenced by
-`(lease_owner, attempt)`: who has lost the lease decides nothing any more, though the facts it learned still count.
+`(lease_owner, attempt)`, where the owner of a lease is one call, by its id: after a commit was lost, two threads of one
+process may hold the same attempt. A call that has lost its lease decides nothing any more, though the facts it learned
+still count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from campaigns.rules.manner import Kind, Manner
-from campaigns.rules.splitting import halves
 from campaigns.rules.states import BatchState
 from campaigns.store import messages, sparing
+from campaigns.store.accounts import FIRST_ACCOUNT
+from campaigns.store.gate import CLOCK_IS_TRUSTED, MAY_SEND
 from campaigns.store.records import Claim, Fact, Outgoing
+from campaigns.store.sessions import DURABLE
 
 _BEGAN: Final = """
     INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
@@ -26,97 +30,112 @@ _BEGAN: Final = """
 
 _CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("sender", "template", "personal", *Manner.__slots__))
 
-# Is this batch due, and may its campaign send? Then it is ours until the lease ends, and the attempt is on record.
+_CLAIMED: Final = f"""batch.*, {_CARRIED}, campaign.state = 'cancelled' AS cancelled,
+               CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at"""
+
+# Is this batch due, and may its campaign and our account send? Then it is ours until the lease ends, and the attempt is
+# on record. Nothing leaves under a key whose account is not known yet.
 _CLAIM_READY: Final = text(f"""
     WITH claimed AS (
         UPDATE sms.batches AS batch
-           SET state = 'claimed', due_at = :lease_ends, lease_owner = :owner, attempt = batch.attempt + 1,
-               rung_at = NULL, first_sent_at = coalesce(batch.first_sent_at, :now)
-          FROM sms.campaigns AS campaign
+           SET state = 'claimed', due_at = :lease_ends, lease_owner = :call_id, attempt = batch.attempt + 1,
+               rung_at = NULL, first_sent_at = coalesce(batch.first_sent_at, :now), account = own.account
+          FROM sms.campaigns AS campaign, sms.accounts AS own
          WHERE batch.id = :batch_id AND batch.state = 'ready' AND batch.due_at <= :now
            AND campaign.id = batch.campaign_id AND campaign.state = 'running'
-           AND NOT EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL)
-     RETURNING batch.*, {_CARRIED}, false AS cancelled,
-               CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at
+           AND own.label = :account AND {MAY_SEND}
+     RETURNING {_CLAIMED}, false AS of_another_account
     ), began AS ({_BEGAN.format(kind="send")})
-    SELECT * FROM claimed
+    SELECT claimed.*, {DURABLE} FROM claimed
 """)
+
+OURS_OR_FORGOTTEN: Final = f"""
+    (coalesce(batch.account, {FIRST_ACCOUNT}) = own.account OR batch.first_sent_at <= :forgotten_before)
+"""
+"""A condition: only the account that a batch left under can be asked about it. Once it can no longer be asked, anybody
+may write that down."""
 
 # Is this batch's outcome unknown, and is it time to ask? Then asking is ours until the lease ends.
 _CLAIM_UNKNOWN: Final = text(f"""
     WITH claimed AS (
         UPDATE sms.batches AS batch
-           SET due_at = :lease_ends, lease_owner = :owner, attempt = batch.attempt + 1, rung_at = NULL
-          FROM sms.campaigns AS campaign
+           SET due_at = :lease_ends, lease_owner = :call_id, attempt = batch.attempt + 1, rung_at = NULL
+          FROM sms.campaigns AS campaign, sms.accounts AS own
          WHERE batch.id = :batch_id AND batch.state = 'unknown' AND batch.due_at <= :now
            AND campaign.id = batch.campaign_id
-     RETURNING batch.*, {_CARRIED},
-               campaign.state = 'cancelled' AS cancelled,
-               CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at
+           AND own.label = :account AND {OURS_OR_FORGOTTEN} AND {CLOCK_IS_TRUSTED}
+     RETURNING {_CLAIMED}, coalesce(batch.account, {FIRST_ACCOUNT}) <> own.account AS of_another_account
     ), began AS ({_BEGAN.format(kind="resolve")})
-    SELECT * FROM claimed
+    SELECT claimed.*, {DURABLE} FROM claimed
 """)
 
 
 # Does this batch wait to be claimed? Asked before a slot of the pace is spent: rings come late, and twice.
-_WAITS: Final = text("""
-    SELECT EXISTS (SELECT FROM sms.batches WHERE id = :batch_id AND state = :state AND due_at <= :now)
-""")
+_WAITS: Final = {
+    BatchState.READY: text(f"""
+        SELECT EXISTS (SELECT FROM sms.batches WHERE id = :batch_id AND state = 'ready' AND due_at <= :now)
+           AND {MAY_SEND}
+    """),
+    BatchState.UNKNOWN: text(f"""
+        SELECT EXISTS (SELECT FROM sms.batches WHERE id = :batch_id AND state = 'unknown' AND due_at <= :now)
+           AND {CLOCK_IS_TRUSTED}
+    """),
+}
 
 
 def waits(connection: Connection, batch_id: int, state: BatchState, *, now: datetime) -> bool:
-    """Whether a batch stands in `state` and is due. Only a claim decides; this keeps most of the vain ones away."""
-    return bool(connection.execute(_WAITS, {"batch_id": batch_id, "state": state, "now": now}).scalar_one())
+    """Whether a batch stands in `state`, ready or unknown, and is due. Only a claim decides; this keeps most of the
+    vain ones away.
+    """
+    return bool(connection.execute(_WAITS[state], {"batch_id": batch_id, "now": now}).scalar_one())
 
 
 def claim_ready(
-    connection: Connection, batch_id: int, *, owner: UUID, call_id: UUID, now: datetime, lease: timedelta
+    connection: Connection, batch_id: int, *, account: str, call_id: UUID, now: datetime, lease: timedelta
 ) -> Claim | None:
-    """The batch, to be sent now, without those who are suppressed by now.
+    """The batch, to be sent now by the call `call_id`, without those who are suppressed by now.
 
-    None when it is not due, not ready, paused, on hold, or somebody else's, and when nobody is left in it.
+    `account` is the label of the key it leaves under. None when it is not due, not ready, paused, on hold, or somebody
+    else's, when nobody is left in it, and while nothing may be sent at all: see `gate`.
     """
     sparing.spare(connection, batch_id, now=now)
-    return _claim(connection, _CLAIM_READY, batch_id, owner=owner, call_id=call_id, now=now, lease=lease)
+    values = {"batch_id": batch_id, "call_id": call_id, "account": account, "now": now, "lease_ends": now + lease}
+    return _claim(connection, _CLAIM_READY, values, now=now)
 
 
 def claim_unknown(
-    connection: Connection, batch_id: int, *, owner: UUID, call_id: UUID, now: datetime, lease: timedelta
-) -> Claim | None:
-    """The batch, to be asked about now; its messages are those we know nothing of."""
-    return _claim(connection, _CLAIM_UNKNOWN, batch_id, owner=owner, call_id=call_id, now=now, lease=lease)
-
-
-def _claim(
     connection: Connection,
-    statement: object,
     batch_id: int,
     *,
-    owner: UUID,
+    account: str,
     call_id: UUID,
     now: datetime,
     lease: timedelta,
+    forgotten_before: datetime,
 ) -> Claim | None:
-    row = (
-        connection.execute(
-            statement,  # type: ignore[call-overload]
-            {"batch_id": batch_id, "owner": owner, "call_id": call_id, "now": now, "lease_ends": now + lease},
-        )
-        .mappings()
-        .one_or_none()
-    )
-    return None if row is None else _claimed(connection, row, call_id=call_id, now=now)
+    """The batch, to be asked about now; its messages are those we know nothing of.
+
+    A batch that left under another account is claimed only if it first left before `forgotten_before`.
+    """
+    values = {"batch_id": batch_id, "call_id": call_id, "account": account, "now": now, "lease_ends": now + lease}
+    return _claim(connection, _CLAIM_UNKNOWN, {**values, "forgotten_before": forgotten_before}, now=now)
 
 
-def _claimed(connection: Connection, row: RowMapping, *, call_id: UUID, now: datetime) -> Claim:
+def _claim(
+    connection: Connection, statement: TextClause, values: Mapping[str, object], *, now: datetime
+) -> Claim | None:
+    row = connection.execute(statement, values).mappings().one_or_none()
+    return None if row is None else _claimed(connection, row, now=now)
+
+
+def _claimed(connection: Connection, row: RowMapping, *, now: datetime) -> Claim:
     pending = connection.execute(messages.PENDING, {"first_id": row["first_id"], "last_id": row["last_id"]})
     common = row["template"]
     return Claim(
         batch_id=row["id"],
         campaign_id=row["campaign_id"],
-        owner=row["lease_owner"],
         attempt=row["attempt"],
-        call_id=call_id,
+        call_id=row["lease_owner"],
         claimed_at=now,
         lease_ends=row["due_at"],
         first_sent_at=row["first_sent_at"],
@@ -125,6 +144,8 @@ def _claimed(connection: Connection, row: RowMapping, *, call_id: UUID, now: dat
         manner=Manner(**{name: row[name] for name in Manner.__slots__} | {"kind": Kind(row["kind"])}),
         cancelled=row["cancelled"],
         send_at=row["send_at"],
+        of_another_account=row["of_another_account"],
+        ids_in_doubt=row["trouble"] == IDS_IN_DOUBT,
         messages=[Outgoing(id_, number, common if own is None else own) for id_, number, own in pending],
     )
 
@@ -153,17 +174,17 @@ def learn(
         messages.recount(connection, ids, now=now)
 
 
-_FENCE: Final = "id = :batch_id AND lease_owner = :owner AND attempt = :attempt AND state IN ('claimed', 'unknown')"
+FENCE: Final = "id = :batch_id AND lease_owner = :call_id AND attempt = :attempt AND state IN ('claimed', 'unknown')"
 
 # Is this claim still the one that decides? Nobody else claims the batch until the transaction ends.
-_HOLDS: Final = text(f"SELECT id FROM sms.batches WHERE {_FENCE} FOR UPDATE")
+_HOLDS: Final = text(f"SELECT id FROM sms.batches WHERE {FENCE} FOR UPDATE")
 
 
 def holds(connection: Connection, claim: Claim) -> bool:
     """Whether a claim still decides about its batch; asked before whatever is a decision and no fact."""
     return (
         connection.execute(
-            _HOLDS, {"batch_id": claim.batch_id, "owner": claim.owner, "attempt": claim.attempt}
+            _HOLDS, {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt}
         ).one_or_none()
         is not None
     )
@@ -174,13 +195,13 @@ _RELEASE: Final = text(f"""
     UPDATE sms.batches
        SET state = 'ready', due_at = :due_at, trouble = :trouble, lease_owner = NULL,
            first_sent_at = CASE WHEN first_sent_at < :claimed_at THEN first_sent_at END
-     WHERE {_FENCE} AND pending > 0
+     WHERE {FENCE} AND pending > 0
 """)
 
 # Nobody knows what became of it: it is asked about at `due_at`.
 _DOUBT: Final = text(f"""
     UPDATE sms.batches SET state = 'unknown', due_at = :due_at, trouble = :trouble, lease_owner = NULL
-     WHERE {_FENCE} AND pending > 0
+     WHERE {FENCE} AND pending > 0
 """)
 
 # The gateway never saw what is still pending: that, and only that, may leave again under the same ids. What was sent
@@ -188,7 +209,7 @@ _DOUBT: Final = text(f"""
 _RETURN: Final = text(f"""
     UPDATE sms.batches
        SET state = 'ready', due_at = :due_at, trouble = :trouble, lease_owner = NULL, first_sent_at = NULL
-     WHERE {_FENCE} AND pending > 0
+     WHERE {FENCE} AND pending > 0
 """)
 
 
@@ -212,7 +233,7 @@ def _decide(connection: Connection, decision: object, claim: Claim, *, due_at: d
         decision,  # type: ignore[call-overload]
         {
             "batch_id": claim.batch_id,
-            "owner": claim.owner,
+            "call_id": claim.call_id,
             "attempt": claim.attempt,
             "claimed_at": claim.claimed_at,
             "due_at": due_at,
@@ -222,51 +243,9 @@ def _decide(connection: Connection, decision: object, claim: Claim, *, due_at: d
     return bool(done.rowcount)
 
 
-# The batch gives way to its two halves, which take over its polls and its place in time.
-_SPLIT: Final = text(f"""
-    UPDATE sms.batches SET state = 'split', lease_owner = NULL, poll_at = NULL, trouble = :trouble
-     WHERE {_FENCE} AND last_id > first_id
- RETURNING first_id, last_id
-""")
-# One half, ready to leave; it has the window of the whole for what was accepted of it.
-_HALF: Final = text("""
-    INSERT INTO sms.batches (campaign_id, parent_id, first_id, last_id, state, due_at, trouble, first_sent_at,
-                             accepted_at, closes_at, pending)
-    SELECT campaign_id, id, :first_id, :last_id, 'ready', :due_at, trouble,
-           CASE WHEN first_sent_at < :claimed_at THEN first_sent_at END,
-           accepted_at, closes_at, :last_id - CAST(:first_id AS bigint) + 1
-      FROM sms.batches WHERE id = :batch_id
- RETURNING id
-""")
-
-
-def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) -> list[int]:
-    """Replace a refused batch by its halves; their ids, or nothing when the claim no longer held."""
-    whole = connection.execute(
-        _SPLIT,
-        {"batch_id": claim.batch_id, "owner": claim.owner, "attempt": claim.attempt, "trouble": trouble},
-    ).one_or_none()
-    if whole is None:
-        return []
-    spans = halves(whole.first_id, whole.last_id)
-    born = [
-        connection.execute(
-            _HALF,
-            {
-                "batch_id": claim.batch_id,
-                "first_id": first_id,
-                "last_id": last_id,
-                "due_at": now,
-                "claimed_at": claim.claimed_at,
-            },
-        ).scalar_one()
-        for first_id, last_id in spans
-    ]
-    messages.recount(connection, born, now=now)
-    return born
-
-
 COLLISION: Final = "localid collision"
+IDS_IN_DOUBT: Final = "ids in doubt"
+"""Of an unknown batch: the gateway has other people's messages under some of its ids, so that each is looked at."""
 
 
 def set_apart(connection: Connection, claim: Claim, *, now: datetime) -> None:

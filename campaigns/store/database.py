@@ -6,9 +6,9 @@ No transaction here is open across HTTP, and none is long.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
@@ -16,6 +16,9 @@ from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+
+from campaigns.store import leaps, sessions
+from campaigns.store.clock import DatabaseClock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,22 +28,8 @@ log = logging.getLogger(__name__)
 PATIENCE_S: Final = 20.0
 """How long a commit is tried anew while the database restarts. Shorter than a lease, so that the claim still holds."""
 
-CLOCK_LASTS_S: Final = 5.0
-"""How long the database's time is carried on before it is read again."""
-
-CLOCK_READ_WITHIN_S: Final = 0.5
-CLOCK_READINGS: Final = 5
-
-SESSION: Final = " ".join(
-    f"-c {name}={value}"
-    for name, value in {
-        "statement_timeout": "60s",
-        "lock_timeout": "5s",
-        "idle_in_transaction_session_timeout": "15s",  # a frozen worker keeps its locks no longer
-        "timezone": "UTC",
-        "jit": "off",  # our statements are short; compiling one would take longer than running it
-    }.items()
-)
+BELIEVE_AFTER: Final = timedelta(seconds=210)
+"""A lease and the time that an unanswered request is left alone, by default: see `DatabaseClock`."""
 
 
 def make_engine(url: str, *, threads: int = 4) -> Engine:
@@ -57,7 +46,7 @@ def make_engine(url: str, *, threads: int = 4) -> Engine:
         hide_parameters=True,
         connect_args={
             "connect_timeout": 5,
-            "options": SESSION,
+            "options": sessions.OPTIONS,
             "application_name": "campaigns",
             "keepalives_idle": 30,
             "tcp_user_timeout": 10_000,
@@ -97,10 +86,14 @@ class Database:
     Every statement function is safe to run twice: it is guarded by the state it moves from, or only reads.
     """
 
-    def __init__(self, engine: Engine, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, engine: Engine, *, patience_s: float = PATIENCE_S, believe_after: timedelta = BELIEVE_AFTER
+    ) -> None:
         self.engine = engine
         self._patience_s = patience_s
-        self._clock: tuple[datetime, float] | None = None
+        self.clock = DatabaseClock(
+            partial(self, _clock_timestamp), believe_after=believe_after, on_leap=self._note_leap
+        )
 
     def __call__(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`work(connection, …)` in a transaction of its own.
@@ -124,27 +117,14 @@ class Database:
         """The database's time, carried on this machine's steady clock and read anew every few seconds.
 
         Leases and due times of many machines compare only on one clock; a jump of this machine's own does nothing, and
-        a machine that slept does not take its lease from before.
+        a machine that slept does not take its lease from before. When the database's own clock leaps, the time goes on
+        as before until the leap has lasted for `believe_after`, and nobody sends or resolves meanwhile: see `gate`.
         """
-        clock = self._clock
-        if clock is None or _steady() - clock[1] > CLOCK_LASTS_S:
-            clock = self._clock = self._read_clock()
-        read_at, then = clock
-        return read_at + timedelta(seconds=_steady() - then)
+        return self.clock.now()
 
-    def _read_clock(self) -> tuple[datetime, float]:
-        """The database's time and ours of the same moment. A reading that took long says little: it is made anew."""
-        for _ in range(CLOCK_READINGS):
-            before = _steady()
-            reading = (self(_clock_timestamp), before)
-            if _steady() - before <= CLOCK_READ_WITHIN_S:
-                break
-        return reading
-
-
-def _steady() -> float:
-    """Seconds on a clock that only ever goes forward, and goes on while the machine sleeps where there is one."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    def _note_leap(self, by: timedelta) -> None:
+        log.error("database clock leapt", extra={"by_s": round(by.total_seconds(), 1)})
+        self(leaps.note, by=by, now=self.clock.now())
 
 
 def _clock_timestamp(connection: Connection) -> datetime:

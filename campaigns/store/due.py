@@ -10,6 +10,8 @@ from sqlalchemy import Connection, TextClause, text
 
 from campaigns.rules.states import OPEN_BATCH_STATES
 from campaigns.store import messages
+from campaigns.store.batches import OURS_OR_FORGOTTEN
+from campaigns.store.gate import CLOCK_IS_TRUSTED, MAY_SEND
 
 # Does another dispatcher tick at this moment? Then this one has nothing to do.
 _ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")
@@ -47,7 +49,7 @@ _READY_RUNG: Final = text("""
 
 # Which batches are to leave next? The oldest due of each running campaign in turn. What a campaign has on its way, rung
 # for or claimed, are turns that it has had; of those that have had as many, another goes first at each tick.
-_READY: Final = text("""
+_READY: Final = text(f"""
     WITH on_their_way AS (
         SELECT campaign_id, count(*) AS batches
           FROM (SELECT campaign_id FROM sms.batches
@@ -65,7 +67,7 @@ _READY: Final = text("""
                           AND (rung_at IS NULL OR rung_at <= :since)
                      ORDER BY due_at, id LIMIT :most) AS waiting) AS turn
          WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
-           AND NOT EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL)
+           AND {MAY_SEND}
       ORDER BY turn.place, hashint8extended(campaign.id, :tick)
          LIMIT :most
     ), free AS (
@@ -78,7 +80,8 @@ _READY: Final = text("""
 
 def ring_ready(connection: Connection, *, now: datetime, since: datetime, room: int) -> list[int]:
     """Batches to ring for, so that at most `room` rings are on their way; rings from before `since` are lost ones."""
-    return _ring(connection, _READY_RUNG, _READY, now=now, since=since, room=room)
+    tick = int(now.timestamp())
+    return _ring(connection, _READY_RUNG, _READY, now=now, since=since, room=room, tick=tick)
 
 
 # How many rings for unknown batches are still on their way to a worker?
@@ -87,32 +90,46 @@ _UNKNOWN_RUNG: Final = text("""
      WHERE state IN ('ready', 'unknown') AND rung_at > :since AND state = 'unknown'
 """)
 
-# Which unknown batches may be asked about now?
-_UNKNOWN: Final = text("""
+# Which unknown batches may be asked about now, with our key?
+_UNKNOWN: Final = text(f"""
     WITH next AS (
-        SELECT id FROM sms.batches
-         WHERE state = 'unknown' AND due_at <= :now AND (rung_at IS NULL OR rung_at <= :since)
-      ORDER BY due_at LIMIT :most
-           FOR UPDATE SKIP LOCKED
+        SELECT batch.id
+          FROM sms.accounts AS own, sms.batches AS batch
+         WHERE own.label = :account AND {OURS_OR_FORGOTTEN} AND {CLOCK_IS_TRUSTED}
+           AND batch.state = 'unknown' AND batch.due_at <= :now AND (batch.rung_at IS NULL OR batch.rung_at <= :since)
+      ORDER BY batch.due_at LIMIT :most
+           FOR UPDATE OF batch SKIP LOCKED
     )
     UPDATE sms.batches AS batch SET rung_at = :now FROM next WHERE batch.id = next.id
  RETURNING batch.id
 """)
 
 
-def ring_unknown(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
-    """Unknown batches to ask about, so that at most `most` rings for them are on their way."""
-    return _ring(connection, _UNKNOWN_RUNG, _UNKNOWN, now=now, since=since, room=most)
+def ring_unknown(
+    connection: Connection, *, account: str, now: datetime, since: datetime, forgotten_before: datetime, most: int
+) -> list[int]:
+    """Unknown batches to ask about with the key labelled `account`, so that at most `most` rings are on their way.
+
+    Of another account, those that first left before `forgotten_before`: there is nothing to ask any more.
+    """
+    values = {"account": account, "forgotten_before": forgotten_before}
+    return _ring(connection, _UNKNOWN_RUNG, _UNKNOWN, now=now, since=since, room=most, **values)
 
 
 def _ring(
-    connection: Connection, rung: TextClause, next_: TextClause, *, now: datetime, since: datetime, room: int
+    connection: Connection,
+    rung: TextClause,
+    next_: TextClause,
+    *,
+    now: datetime,
+    since: datetime,
+    room: int,
+    **values: object,
 ) -> list[int]:
     free = room - connection.execute(rung, {"since": since}).scalar_one()
     if free <= 0:
         return []
-    times = {"now": now, "since": since, "tick": int(now.timestamp())}
-    return [row.id for row in connection.execute(next_, {**times, "most": free})]
+    return [row.id for row in connection.execute(next_, {"now": now, "since": since, "most": free, **values})]
 
 
 # Which scheduled campaigns begin?
@@ -200,16 +217,20 @@ def finish(connection: Connection, *, now: datetime) -> list[int]:
     return [row.id for row in connection.execute(_FINISH, {"now": now})]
 
 
-def ticked(connection: Connection, *, now: datetime) -> None:
-    """Leave a sign that the dispatcher lives; `campaigns doctor` looks for it."""
-    connection.execute(text("UPDATE sms.installation SET ticked_at = :now"), {"now": now})
+# The dispatcher lives. Does the database's clock tell what time it is?
+_TICKED: Final = text("UPDATE sms.installation SET ticked_at = :now RETURNING clock_leapt_at IS NULL")
+
+
+def ticked(connection: Connection, *, now: datetime) -> bool:
+    """Leave a sign that the dispatcher lives, which `campaigns doctor` looks for; whether the clock is trusted."""
+    return bool(connection.execute(_TICKED, {"now": now}).scalar_one())
 
 
 # Has work for these queues been due since before this moment, although the dispatcher rings? A tick that stays away is
 # work that `maint` neglects.
-_NEGLECTED: Final = text("""
+_NEGLECTED: Final = text(f"""
     SELECT CASE WHEN installation.ticked_at <= :before THEN 'maint' = ANY (CAST(:queues AS text[]))
-                ELSE ('send' = ANY (CAST(:queues AS text[])) AND installation.hold_code IS NULL
+                ELSE ('send' = ANY (CAST(:queues AS text[])) AND {MAY_SEND}
                       AND EXISTS (SELECT FROM sms.campaigns AS campaign
                                     JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
                                    WHERE campaign.finished_at IS NULL AND campaign.state = 'running'

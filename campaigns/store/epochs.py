@@ -1,7 +1,7 @@
-"""A new epoch after ids collided, and new ids for every message that has not left under its old one.
+"""Epochs, the high bits of every message id: when one began and why, and new ids after ids collided.
 
-Needed when another database used the same ids on the same account: this one was restored from a backup, or staging
-was copied from production. A message that the gateway has keeps its id; everything else moves to the new epoch.
+A new epoch begins where another database may have handed out the same ids: after a restore, for what is created from
+then on; after a collision, also for what has not left under its old ids. A message that the gateway has keeps its id.
 """
 
 from __future__ import annotations
@@ -12,23 +12,111 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
+from campaigns.errors import BadInput
 from campaigns.rules.splitting import BATCH, BLOCK, EPOCH_SHIFT, EPOCHS, block_start
-from campaigns.store import messages
+from campaigns.store import identity, messages
 from campaigns.store.batches import COLLISION
 
 PAGE: Final = BLOCK // BATCH
 """Batches that find room in one block of ids."""
 
 
-def renew(connection: Connection, *, now: datetime) -> int:
-    """Begin a new epoch, at random; its number. What collided is cut out of its batches, ready to be moved."""
-    epoch = int(
-        connection.execute(
-            text("UPDATE sms.installation SET epoch = (epoch + :step) % :epochs + 1 RETURNING epoch"),
-            {"step": secrets.randbelow(EPOCHS - 3), "epochs": EPOCHS - 1},
-        ).scalar_one()
-    )
+def random_epoch() -> int:
+    """A number for a new epoch: two databases on one account meet once in a million."""
+    return 1 + secrets.randbelow(EPOCHS - 1)
+
+
+# The next block of ids, and whether this database is the one that hands out ids of its epoch.
+_BLOCK: Final = text(f"""
+    SELECT epoch, nextval('sms.message_id_blocks') AS block, {identity.IS_SAME_DATABASE} AS same_database
+      FROM sms.installation
+""")
+
+
+def reserve_block(connection: Connection) -> int:
+    """The first of `rules.splitting.BLOCK` message ids that are ours alone, now and for ever.
+
+    In a copy that does not know yet what it is, the ids are of an epoch of their own: those that come next in this one
+    may have been handed out by the database that it was copied from.
+    """
+    row = connection.execute(_BLOCK).one_or_none()
+    if row is None:
+        raise BadInput("the database has no epoch yet: run `campaigns migrate` first")
+    return block_start(row.epoch if row.same_database else random_epoch(), row.block)
+
+
+# A new epoch began.
+_BEGAN: Final = text("""
+    INSERT INTO sms.epochs (number, began_at, cause, lost_since, ask_at)
+    VALUES (:number, :now, :cause, :lost_since, :ask_at)
+        ON CONFLICT (number) DO NOTHING
+ RETURNING number
+""")
+
+
+def begin(
+    connection: Connection,
+    *,
+    cause: str,
+    now: datetime,
+    lost_since: datetime | None = None,
+    ask_at: datetime | None = None,
+) -> int:
+    """Hand out ids of a new epoch from now on; its number.
+
+    `lost_since`: what was committed after that may be missing here. Campaigns of earlier epochs that are started later
+    may have left since then, and can be asked about from `ask_at` on.
+    """
+    values = {"cause": cause, "now": now, "lost_since": lost_since, "ask_at": ask_at}
+    number = None
+    while number is None:  # an epoch that was used here before is as bad as another database's
+        number = connection.execute(_BEGAN, {"number": random_epoch(), **values}).scalar_one_or_none()
+    connection.execute(text("UPDATE sms.installation SET epoch = :number"), {"number": number})
     connection.execute(text("SELECT setval('sms.message_id_blocks', 1, false)"))
+    return int(number)
+
+
+# Which epochs are ids of, without being written down? Campaigns that were created in a database that did not know yet
+# that it is a copy took one each.
+_STRAY: Final = text("""
+    INSERT INTO sms.epochs (number, began_at, cause)
+    SELECT DISTINCT lower(span) >> :shift, :now, 'created before the copy was known'
+      FROM sms.campaigns, unnest(message_ids) AS span
+     WHERE finished_at IS NULL
+        ON CONFLICT (number) DO NOTHING
+""")
+
+
+def adopt_stray(connection: Connection, *, now: datetime) -> int:
+    """Write down the epochs of campaigns that were created since the database is a copy; how many."""
+    return connection.execute(_STRAY, {"shift": EPOCH_SHIFT, "now": now}).rowcount
+
+
+# Which new batches of a campaign stand under ids of an epoch after which something was lost? They may have left.
+_MAY_HAVE_LEFT: Final = text("""
+    UPDATE sms.batches AS batch
+       SET state = 'unknown', due_at = greatest(lost.ask_at, CAST(:now AS timestamptz)),
+           first_sent_at = lost.since, trouble = :trouble
+      FROM (SELECT own.number, min(later.lost_since) AS since, max(later.ask_at) AS ask_at
+              FROM sms.epochs AS own
+              JOIN sms.epochs AS later ON later.id > own.id AND later.lost_since IS NOT NULL
+          GROUP BY own.number) AS lost
+     WHERE batch.campaign_id = :campaign_id AND batch.state = 'ready' AND batch.first_id >> :shift = lost.number
+""")
+
+MAY_HAVE_LEFT: Final = "may have left before a restore"
+"""Of an unknown batch: this database does not know of a request, but it may lack the commit that would say so."""
+
+
+def ask_first(connection: Connection, campaign_id: int, *, now: datetime) -> int:
+    """Of a campaign just cut: batches that may have left in a history that is lost are unknown; how many."""
+    values = {"campaign_id": campaign_id, "now": now, "shift": EPOCH_SHIFT, "trouble": MAY_HAVE_LEFT}
+    return connection.execute(_MAY_HAVE_LEFT, values).rowcount
+
+
+def renew(connection: Connection, *, now: datetime) -> int:
+    """Begin a new epoch after a collision; its number. What collided is cut out of its batches, ready to be moved."""
+    epoch = begin(connection, cause="collision", now=now)
     mixed = connection.execute(
         text("""
             SELECT id FROM sms.batches
@@ -65,11 +153,13 @@ def _carve(connection: Connection, batch_id: int, *, now: datetime) -> None:
     messages.recount(connection, born, now=now)
 
 
-# Which batches still stand under ids of an older epoch and have not left under them?
+# Which batches still stand under ids of an epoch in which ids collided, and have not left under them?
 _OLD: Final = text("""
     SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id
-      FROM sms.batches AS batch, sms.installation AS installation
-     WHERE (batch.first_id >> :shift) <> installation.epoch
+      FROM sms.batches AS batch
+     WHERE (batch.first_id >> :shift) IN (SELECT own.number FROM sms.epochs AS own
+                                           WHERE EXISTS (SELECT FROM sms.epochs AS later
+                                                          WHERE later.id > own.id AND later.cause = 'collision'))
        AND (CAST(:campaign_id AS bigint) IS NULL OR batch.campaign_id = :campaign_id)
        AND ((batch.state = 'ready' AND batch.first_sent_at IS NULL)
             OR (batch.trouble = :trouble AND batch.uncertain = batch.last_id - batch.first_id + 1))
@@ -83,10 +173,7 @@ def reissue(connection: Connection, *, campaign_id: int | None = None) -> int:
         _OLD, {"shift": EPOCH_SHIFT, "campaign_id": campaign_id, "trouble": COLLISION, "most": PAGE}
     ).all()
     if rows:
-        block = connection.execute(
-            text("SELECT epoch, nextval('sms.message_id_blocks') AS block FROM sms.installation")
-        ).one()
-        start = block_start(block.epoch, block.block)
+        start = reserve_block(connection)
         for place, row in enumerate(rows):
             _move(connection, row, to=start + place * BATCH)
     return len(rows)

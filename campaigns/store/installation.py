@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.splitting import EPOCHS
+from campaigns.store import epochs, identity
 from campaigns.store.records import Hold
 
 
@@ -29,12 +28,15 @@ class Installation:
     leans_on_callbacks: bool = False
 
 
-def establish(connection: Connection) -> None:
-    """Give a new database its epoch, at random: two databases on one account meet once in a million."""
-    connection.execute(
-        text("INSERT INTO sms.installation (id, epoch) VALUES (1, :epoch) ON CONFLICT (id) DO NOTHING"),
-        {"epoch": 1 + secrets.randbelow(EPOCHS - 1)},
+def establish(connection: Connection, *, now: datetime) -> None:
+    """Give a new database its epoch, at random, and write down where it lives."""
+    made = connection.execute(
+        text("INSERT INTO sms.installation (id, epoch) VALUES (1, :epoch) ON CONFLICT (id) DO NOTHING RETURNING id"),
+        {"epoch": epochs.random_epoch()},
     )
+    if made.one_or_none() is not None:
+        epochs.begin(connection, cause="installed", now=now)
+    identity.establish(connection)
 
 
 # How does the installation stand?

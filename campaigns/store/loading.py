@@ -14,7 +14,6 @@ from sqlalchemy.exc import OperationalError
 
 from campaigns.errors import BadInput
 from campaigns.rules.manner import Manner
-from campaigns.rules.splitting import block_start
 from campaigns.rules.states import CampaignState
 
 
@@ -87,16 +86,6 @@ def reserve_campaign(connection: Connection) -> int:
     """The id of a campaign that is to come: its messages are written first."""
     reserved = connection.execute(text("SELECT nextval(pg_get_serial_sequence('sms.campaigns', 'id'))"))
     return int(reserved.scalar_one())
-
-
-def reserve_block(connection: Connection) -> int:
-    """The first of `rules.splitting.BLOCK` message ids that are ours alone, now and for ever."""
-    row = connection.execute(
-        text("SELECT epoch, nextval('sms.message_id_blocks') AS block FROM sms.installation")
-    ).one_or_none()
-    if row is None:
-        raise BadInput("the database has no epoch yet: run `campaigns migrate` first")
-    return block_start(row.epoch, row.block)
 
 
 def copy_messages(

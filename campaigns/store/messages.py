@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 
 from campaigns.rules.states import MESSAGE_MOVES, BatchState, MessageState, sources
 from campaigns.store import suppressions
-from campaigns.store.records import Fact
+from campaigns.store.records import Fact, Witness
 
 
 def _array(values: Iterable[str]) -> str:
@@ -165,6 +165,30 @@ _ACCEPTED: Final = text("""
 def accepted_in(connection: Connection, batch_id: int) -> dict[int, int]:
     """Our ids of a batch's open messages, by the gateway's ids."""
     return {row.gateway_id: row.id for row in connection.execute(_ACCEPTED, {"batch_id": batch_id})}
+
+
+# Which message was accepted last in the answer to its own request? Only such an answer tells what it costs. One of the
+# same campaign, else of one whose numbers are hidden or shown alike.
+_WITNESS: Final = text("""
+    SELECT message.gateway_id, message.number, newest.first_sent_at AS sent_at
+      FROM (SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id, batch.first_sent_at, campaign.hide
+              FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
+             WHERE batch.id <> :batch_id AND batch.accepted_at IS NOT NULL AND batch.first_sent_at IS NOT NULL
+               AND batch.state <> 'split' AND NOT campaign.at_gateway
+          ORDER BY batch.id DESC LIMIT 200) AS newest
+     CROSS JOIN LATERAL (SELECT gateway_id, number FROM sms.messages
+                          WHERE id BETWEEN newest.first_id AND newest.last_id
+                            AND gateway_id IS NOT NULL AND cost_rial IS NOT NULL
+                       ORDER BY id LIMIT 1) AS message
+     WHERE newest.hide = (SELECT hide FROM sms.campaigns WHERE id = :campaign_id)
+  ORDER BY newest.campaign_id = :campaign_id DESC, newest.id DESC LIMIT 1
+""")
+
+
+def witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
+    """A message of another batch that surely is ours, to see whether the gateway lists such; None: there is none."""
+    row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
+    return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
 
 
 def in_pages(connection: Connection, campaign_id: int, *, size: int = 5000) -> Iterator[Sequence[tuple[object, ...]]]:

@@ -35,7 +35,8 @@ def upgrade(engine: Engine, *, revision: str = "head") -> None:
         connection.execute(_LOCK)
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
         command.upgrade(configuration(connection), revision)
-        installation.establish(connection)
+        now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        installation.establish(connection, now=now)
 
 
 def is_current(connection: Connection) -> bool:

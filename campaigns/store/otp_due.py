@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 
 from campaigns.rules.splitting import POLL
 from campaigns.rules.states import OtpState
-from campaigns.store.otps import CALL_AT, ON_HOLD
+from campaigns.store.gate import MAY_SEND
+from campaigns.store.otps import CALL_AT
 
 UNDELIVERED: Final = ("undelivered", "failed", "blocked", "cancelled")
 """States in which an SMS surely reached nobody; `cancelled` is a problem in sending, for nobody withdraws a code."""
@@ -44,7 +45,7 @@ class OtpAsked:
 _DUE: Final = text(f"""
     SELECT id FROM sms.otps
      WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at > :now
-       AND (due_at > created_at OR due_at <= :since) AND NOT {ON_HOLD}
+       AND (due_at > created_at OR due_at <= :since) AND {MAY_SEND}
   ORDER BY due_at LIMIT :most
 """)
 

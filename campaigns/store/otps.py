@@ -17,6 +17,8 @@ from sqlalchemy import Connection, RowMapping, text
 from campaigns.errors import KeyConflict, NotFound
 from campaigns.rules.states import OtpState
 from campaigns.rules.tokens import Order, OtpKind, Secret
+from campaigns.store.gate import MAY_SEND
+from campaigns.store.sessions import DURABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ class Otp:
 
 @dataclass(frozen=True, slots=True)
 class OtpClaim:
-    """One that is ours until its lease ends. `(owner, attempt)` is the fence for every decision about it."""
+    """One that is ours until its lease ends. `(owner, attempt)` is the fence for every decision about it.
+
+    The owner is one call, by its id: after a commit was lost, two threads may hold the same attempt.
+    """
 
     otp_id: int
     owner: UUID
@@ -142,13 +147,12 @@ def _otp(row: RowMapping) -> Otp:
 
 # ── on its way out ──
 
-ON_HOLD: Final = "EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL)"
 CALL_AT: Final = "sent_at + make_interval(secs => call_after_s)"
 
 # Does this one wait to be sent? Asked before a slot of the pace is spent: rings come late, and twice.
 _WAITS: Final = text(f"""
     SELECT EXISTS (SELECT FROM sms.otps
-                    WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now) AND NOT {ON_HOLD}
+                    WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now) AND {MAY_SEND}
 """)
 
 
@@ -161,9 +165,9 @@ def waits(connection: Connection, otp_id: int, *, now: datetime) -> bool:
 _CLAIM: Final = text(f"""
     UPDATE sms.otps
        SET state = 'claimed', due_at = :lease_ends, lease_owner = :owner, attempt = attempt + 1, sent_at = :now
-     WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now AND NOT {ON_HOLD}
+     WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now AND {MAY_SEND}
  RETURNING id AS otp_id, lease_owner AS owner, attempt, due_at AS lease_ends, expires_at, sent_at,
-           {CALL_AT} AS call_at, kind, number, template, tokens, tag
+           {CALL_AT} AS call_at, kind, number, template, tokens, tag, {DURABLE}
 """)
 
 
@@ -171,7 +175,9 @@ def claim(connection: Connection, otp_id: int, *, owner: UUID, now: datetime, le
     """It, to be sent now; None when it is not due, expired, on hold, or somebody else's."""
     times = {"now": now, "lease_ends": now + lease}
     row = connection.execute(_CLAIM, {"id": otp_id, "owner": owner, **times}).mappings().one_or_none()
-    return None if row is None else OtpClaim(**{**row, "kind": OtpKind(row["kind"])})
+    if row is None:
+        return None
+    return OtpClaim(**{name: row[name] for name in OtpClaim.__slots__} | {"kind": OtpKind(row["kind"])})
 
 
 # Where no slot is to be had, and where nothing has left: it is due again, or is worth nothing by then.

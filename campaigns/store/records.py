@@ -59,11 +59,14 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A batch that is ours until its lease ends. `(owner, attempt)` is the fence for every decision about it."""
+    """A batch that is ours until its lease ends. `(call_id, attempt)` is the fence for every decision about it.
+
+    `of_another_account`: it left under a key of another account than ours, which cannot be asked about it.
+    `ids_in_doubt`: the gateway has somebody else's messages under some of its ids.
+    """
 
     batch_id: int
     campaign_id: int
-    owner: UUID
     attempt: int
     call_id: UUID
     claimed_at: datetime
@@ -74,6 +77,8 @@ class Claim:
     manner: Manner
     cancelled: bool
     send_at: datetime | None  # scheduled at the gateway for then
+    of_another_account: bool
+    ids_in_doubt: bool
     messages: Sequence[Outgoing] = field(repr=False)
 
 
@@ -87,6 +92,15 @@ class Fact:
     status: int | None = None
     cost_rial: int | None = None
     refused_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A message that surely is ours: the answer to its own request told its number and its gateway id."""
+
+    gateway_id: int
+    number: str = field(repr=False)
+    sent_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from campaigns.errors import BadInput
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records import LocalStatus, SentMessage
 from campaigns.rules.matching import Matched, match
 from campaigns.rules.phone import normalise
 from campaigns.rules.states import MessageState
@@ -23,12 +23,13 @@ log = logging.getLogger(__name__)
 
 
 def matched(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
-    """The answered rows by our numbers, and how many rows are not ours. Who calls, only the gateway knows."""
+    """The answered rows by our numbers, and the rows that are not ours. Who calls, only the gateway knows."""
     texts = {message.number: message.text for message in claim.messages}
-    return match(texts, claim.sender, ((_number(row.receptor), row) for row in answered))
+    return match(texts, claim.sender, ((number_of(row.receptor), row) for row in answered))
 
 
-def _number(receptor: str) -> str:
+def number_of(receptor: str) -> str:
+    """A receptor as we write numbers; as it is where it is no mobile number."""
     try:
         return normalise(receptor)
     except BadInput:
@@ -39,6 +40,11 @@ def fact(message_id: int, gateway_id: int, status: int, cost_rial: int | None = 
     """That the gateway has a message, under its own id, and where it stands."""
     known = None if status == NO_LONGER_KNOWN else status
     return Fact(message_id, standing(status), gateway_id, known, cost_rial)
+
+
+def facts_of(rows: Sequence[LocalStatus]) -> list[Fact]:
+    """That the gateway has these messages, as its answer by our ids says."""
+    return [fact(row.localid, row.messageid, row.status) for row in rows if row.messageid is not None]
 
 
 def learn(connection: Connection, house: House, claim: Claim, facts: Sequence[Fact], *, now: datetime) -> None:
@@ -61,21 +67,20 @@ def learn(connection: Connection, house: House, claim: Claim, facts: Sequence[Fa
 
 
 def collided(
-    connection: Connection, house: House, claim: Claim, facts: Sequence[Fact], strangers: int, *, now: datetime
+    connection: Connection, house: House, claim: Claim, facts: Sequence[Fact], foreign: int, *, now: datetime
 ) -> Outcome:
     """Our ids brought back somebody else's messages: another database uses the same ids on this account.
 
-    What was really accepted counts. The rest was not sent, and under these ids it never can be: it is set apart as
-    uncertain, which nothing resolves by itself, and the campaign waits for `campaigns epoch renew`.
+    What is ours counts. Of everything else it is known that it was not sent, and under these ids it never can be: it is
+    set apart as uncertain, which nothing resolves by itself, and the campaign waits for `campaigns epoch renew`.
     """
     known = {fact.message_id for fact in facts}
     others = [Fact(message.id, MessageState.UNCERTAIN) for message in claim.messages if message.id not in known]
     learn(connection, house, claim, [*facts, *others], now=now)
     batches.set_apart(connection, claim, now=now)
     reason = (
-        f"the gateway answered batch {claim.batch_id} with {strangers} messages that are not ours: another database "
-        "(a restored backup, or staging) uses the same message ids on this account; `campaigns epoch renew` mends it"
+        f"under the ids of batch {claim.batch_id} the gateway has {foreign} messages that are not ours: another "
+        "database uses the same message ids on this account; `campaigns epoch renew` mends it"
     )
     campaigns.hold(connection, claim.campaign_id, code=None, reason=reason)
-    log.error("localid collision found", extra={"batch_id": claim.batch_id, "strangers": strangers})
     return Outcome.COLLIDED

@@ -18,6 +18,7 @@ class Outcome(StrEnum):
     CAMPAIGN_PAUSED = "campaign paused"
     ACCOUNT_HELD = "account on hold"
     RESOLVED = "resolved"
+    IDS_IN_DOUBT = "ids in doubt"
     SENT_AGAIN = "ready again"
     UNCERTAIN = "uncertain"
     FENCED = "another worker decided"

@@ -1,8 +1,13 @@
-"""The gateway said no and created nothing: the guilty stand alone in the end, and the others leave."""
+"""The gateway said no: the guilty stand alone in the end, and the others leave.
+
+The documentation does not say that a refused request has done nothing, so by the time a refusal is written down the
+gateway has been asked by our ids: what it has is accepted, and only what it never saw is halved, refused or released.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -11,10 +16,12 @@ from sqlalchemy import Connection
 from campaigns.errors import AccountBlocked, RecipientRefused, Refused, TextRefused
 from campaigns.house import House
 from campaigns.rules.states import MessageState
-from campaigns.store import attempts, batches, campaigns, installation
+from campaigns.rules.windows import may_resend
+from campaigns.store import attempts, batches, campaigns, halving, installation
 from campaigns.store.records import Claim, Fact
 from campaigns.submit.learning import learn
 from campaigns.submit.outcome import Outcome
+from campaigns.submit.ownership import Answer
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +32,47 @@ DATE_REFUSED: Final = 417
 """The date has passed on the way, or by the gateway's clock, or lies further ahead than it wants to keep messages."""
 
 
-def refused(connection: Connection, house: House, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
-    """Write down a refusal by its kind: halve the batch, refuse its last message, or stop the campaign or account."""
+def confirmed(
+    connection: Connection, house: House, claim: Claim, why: Refused, answer: Answer, *, now: datetime
+) -> Outcome:
+    """Write down a refusal by its kind, for the messages that the gateway never saw, as it answered when it was asked.
+
+    Where it did not answer for every message, nothing is halved or refused: they stay unknown.
+    """
+    learn(connection, house, claim, answer.facts, now=now)
+    found = {fact.message_id for fact in answer.facts}
+    rest = [message for message in claim.messages if message.id not in found]
+    if found:
+        told = {"batch_id": claim.batch_id, "code": why.code, "messages": len(found)}
+        log.warning("refused and accepted", extra=told)
+    if not rest:
+        attempts.record(connection, claim, kind="send", event=Outcome.ACCEPTED, now=now, code=why.code)
+        return Outcome.ACCEPTED
+    proven = may_resend(claim.first_sent_at, now, window=house.policy.localid_window)
+    if not proven or not {message.id for message in rest} <= answer.unseen:
+        return unconfirmed(connection, claim, why, now=now)
+    return _decide(connection, house, replace(claim, messages=rest), why, now=now)
+
+
+def unconfirmed(connection: Connection, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
+    """It was refused, and nobody could say yet whether a part was taken: unknown, and whatever must stop stops.
+
+    It was answered, so it can be asked about at once.
+    """
+    outcome = _ending(claim, why) if batches.holds(connection, claim) else Outcome.FENCED
+    batches.doubt(connection, claim, due_at=now, trouble=f"code {why.code}")
+    attempts.record(connection, claim, kind="send", event=Outcome.UNKNOWN, now=now, code=why.code)
+    if outcome in (Outcome.ACCOUNT_HELD, Outcome.CAMPAIGN_PAUSED):
+        _stop(connection, claim, why, outcome, now=now)
+        return outcome
+    return Outcome.FENCED if outcome is Outcome.FENCED else Outcome.UNKNOWN
+
+
+def _decide(connection: Connection, house: House, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
     outcome = _ending(claim, why) if batches.holds(connection, claim) else Outcome.FENCED
     attempts.record(connection, claim, kind="send", event=outcome, now=now, code=why.code)
     if outcome is Outcome.HALVED:
-        batches.halve(connection, claim, now=now, trouble=f"code {why.code}")
+        halving.halve(connection, claim, now=now, trouble=f"code {why.code}")
     elif outcome is Outcome.REFUSED:
         guilty = [Fact(message.id, MessageState.REFUSED, refused_code=why.code) for message in claim.messages]
         learn(connection, house, claim, guilty, now=now)
@@ -38,7 +80,7 @@ def refused(connection: Connection, house: House, claim: Claim, why: Refused, *,
         _wait_here(connection, claim, why, now=now)
     elif outcome is not Outcome.FENCED:
         _stop(connection, claim, why, outcome, now=now)
-        batches.release(connection, claim, due_at=now, trouble=f"code {why.code}")
+        batches.send_again(connection, claim, due_at=now, trouble=f"code {why.code}")
     return outcome
 
 
@@ -64,7 +106,7 @@ def _wait_here(connection: Connection, claim: Claim, why: Refused, *, now: datet
     instead of asking for the same refusal batch by batch.
     """
     due_at = max(claim.send_at or now, now)
-    batches.release(connection, claim, due_at=due_at, trouble=f"code {why.code}")
+    batches.send_again(connection, claim, due_at=due_at, trouble=f"code {why.code}")
     if due_at > now:
         campaigns.wait_for_date(connection, claim.campaign_id, until=due_at)
     log.warning("date refused", extra={"batch_id": claim.batch_id, "code": why.code, "due_at": due_at.isoformat()})

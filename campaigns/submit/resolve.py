@@ -4,127 +4,79 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.errors import AccountBlocked, Postpone, Refused, RequestRefused
+from campaigns.errors import AccountBlocked, Postpone, Refused
 from campaigns.house import House
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN
-from campaigns.kavenegar.records import LocalStatus
 from campaigns.rules.states import BatchState, MessageState
-from campaigns.rules.windows import may_resend
+from campaigns.rules.windows import forgotten_before, may_resend
 from campaigns.store import attempts, batches, campaigns, installation
 from campaigns.store.records import Claim, Fact
-from campaigns.submit.learning import collided, fact, learn, matched
+from campaigns.submit import ownership
+from campaigns.submit.learning import collided, learn
 from campaigns.submit.outcome import Outcome
+from campaigns.submit.ownership import Answer
 from campaigns.submit.send import admitted
 
 log = logging.getLogger(__name__)
 
-MOST_QUESTIONS = 6
-"""Questions about one batch in a row. Of 200 ids, answers that leave out a third of the rows leave one in a batch."""
-
-HOPELESS = 8
+HOPELESS: Final = 8
 """A batch that left this often and never arrived pauses its campaign: somebody has to look."""
 
 
 def resolve(house: House, batch_id: int) -> Outcome:
     """Find out what became of an unknown batch. Ringing twice is harmless: the claim decides."""
-    vain = admitted(house, batch_id, BatchState.UNKNOWN)
-    if vain is not None:
-        return vain
+    early = admitted(house, batch_id, BatchState.UNKNOWN)
+    if early is not None:
+        return early
     now = house.now()
     claim = house.database(
-        batches.claim_unknown, batch_id, owner=house.owner, call_id=uuid4(), now=now, lease=house.policy.lease
+        batches.claim_unknown,
+        batch_id,
+        account=house.account,
+        call_id=uuid4(),
+        now=now,
+        lease=house.policy.lease,
+        forgotten_before=forgotten_before(now, window=house.policy.localid_window),
     )
     if claim is None:
         return Outcome.NOT_DUE
     try:
-        answered = _asked(house, claim)
-        facts = _found(claim, answered)
-        strangers = _strangers(house, claim, facts)
+        answer = Answer() if claim.of_another_account else ownership.ask(house, claim)
     except Postpone as why:
         return house.database(_ask_later, claim, str(why), now=house.now(), wait_s=why.retry_after_s, code=why.code)
     except Refused as why:
         return house.database(_cannot_ask, house, claim, why, now=house.now())
-    unseen = {row.localid for row in answered if row.status == NO_LONGER_KNOWN and row.messageid is None}
-    return house.database(_answered, house, claim, facts, unseen, strangers=strangers, now=house.now())
+    return house.database(_answered, house, claim, answer, now=house.now())
 
 
-def _asked(house: House, claim: Claim) -> list[LocalStatus]:
-    """What the gateway says of every id. What an answer leaves out is asked about again, while each tells of more.
+def _answered(connection: Connection, house: House, claim: Claim, answer: Answer, *, now: datetime) -> Outcome:
+    """What the gateway has is accepted; what it never saw may leave again; whatever else it says leaves it unknown.
 
-    Nothing leaves under these ids while the claim holds, so that answers of several moments are true together.
-    Raises: Postpone, Refused, where not even the first question is answered.
+    Whether "never saw it" proves anything is judged now, with the answer in hand: the machine may have slept since it
+    asked, for longer than the gateway remembers.
     """
-    told: list[LocalStatus] = []
-    left = [message.id for message in claim.messages]
-    for _ in range(MOST_QUESTIONS):
-        try:
-            answered = house.gateway.statuslocalmessageid(left)
-        except (Postpone, Refused):
-            if not told:
-                raise
-            break
-        told += answered
-        heard = {row.localid for row in answered}
-        rest = [message_id for message_id in left if message_id not in heard]
-        if not rest or len(rest) == len(left):
-            break
-        left = rest
-    return told
-
-
-def _found(claim: Claim, answered: Sequence[LocalStatus]) -> list[Fact]:
-    """Our messages that the gateway has. Status 100 within the window: it never saw that id."""
-    ours = {message.id for message in claim.messages}
-    return [
-        fact(row.localid, row.messageid, row.status)
-        for row in answered
-        if row.localid in ours and row.status != NO_LONGER_KNOWN and row.messageid is not None
-    ]
-
-
-def _strangers(house: House, claim: Claim, facts: Sequence[Fact]) -> int:
-    """How many of these are somebody else's messages. That answer tells ids only; sms/select tells more, if allowed."""
-    if not facts or not house.policy.may_select:
-        return 0
-    try:
-        answered = house.gateway.select([fact.gateway_id for fact in facts if fact.gateway_id is not None])
-    except RequestRefused as why:
-        log.warning("sms/select not allowed", extra={"code": why.code})
-        return 0
-    return matched(claim, [row for row in answered if row.status != NO_LONGER_KNOWN]).strangers
-
-
-def _answered(
-    connection: Connection,
-    house: House,
-    claim: Claim,
-    facts: Sequence[Fact],
-    unseen: AbstractSet[int],
-    *,
-    strangers: int,
-    now: datetime,
-) -> Outcome:
-    """What the gateway has is accepted; what it never saw may leave again; whatever else it says leaves it unknown."""
-    if strangers:
-        return collided(connection, house, claim, [], strangers, now=now)
-    learn(connection, house, claim, facts, now=now)
-    found = {fact.message_id for fact in facts}
+    learn(connection, house, claim, answer.facts, now=now)
+    found = {fact.message_id for fact in answer.facts}
     missing = [message.id for message in claim.messages if message.id not in found]
     if missing and not batches.holds(connection, claim):
         outcome = Outcome.FENCED  # somebody else has asked since, or what is missing has been accepted meanwhile
     elif not missing:
         outcome = Outcome.RESOLVED
-    elif not may_resend(claim.first_sent_at, claim.claimed_at, window=house.policy.localid_window):
+    elif not may_resend(claim.first_sent_at, now, window=house.policy.localid_window):
         outcome = _give_up(connection, house, claim, missing, now=now)
-    elif not unseen >= set(missing):
+    elif answer.doubtful:
+        outcome = _look_again(connection, claim, due_at=now + house.policy.settle)
+    elif not answer.unseen | answer.foreign >= set(missing):
         wait_s = house.policy.settle.total_seconds()
-        return _ask_later(connection, claim, "rows missing from the answer", now=now, wait_s=wait_s)
+        trouble = batches.IDS_IN_DOUBT if claim.ids_in_doubt else "rows missing from the answer"
+        return _ask_later(connection, claim, trouble, now=now, wait_s=wait_s)
+    elif answer.foreign:
+        outcome = collided(connection, house, claim, answer.facts, len(answer.foreign), now=now)
     else:
         outcome = _never_arrived(connection, house, claim, missing, now=now)
     attempts.record(connection, claim, kind="resolve", event=outcome, now=now)
@@ -145,6 +97,13 @@ def _never_arrived(
         campaigns.hold(connection, claim.campaign_id, code=None, reason=reason)
     again = batches.send_again(connection, claim, due_at=now, trouble="never seen by the gateway")
     return Outcome.SENT_AGAIN if again else Outcome.FENCED
+
+
+def _look_again(connection: Connection, claim: Claim, *, due_at: datetime) -> Outcome:
+    """The gateway has something under our ids that it does not list for our numbers: perhaps it is somebody else's."""
+    held = batches.doubt(connection, claim, due_at=due_at, trouble=batches.IDS_IN_DOUBT)
+    log.warning("ids in doubt", extra={"batch_id": claim.batch_id})
+    return Outcome.IDS_IN_DOUBT if held else Outcome.FENCED
 
 
 def _give_up(connection: Connection, house: House, claim: Claim, missing: Sequence[int], *, now: datetime) -> Outcome:

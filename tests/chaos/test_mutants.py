@@ -18,7 +18,8 @@ pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
 def test_a_worker_that_sends_again_without_asking_is_caught_sending_doubles(workshop: Workshop) -> None:
     workshop.gateway.arm("accept_then_drop", "sms/sendarray", count=3)
     workshop.campaign(300)
-    patient = {"HTTP_DEADLINE": "30s", "LEASE": "60s"}  # no outcome is unknown but those of the three
+    # No outcome is unknown but those of the three.
+    patient = {"HTTP_DEADLINE": "20s", "UNKNOWN_SETTLE": "20s", "LEASE": "60s"}
     workshop.start("tests.chaos.mutants.blind", roles={"worker-send": 1}, **patient)
 
     workshop.until(workshop.finished, "the end of the campaigns")

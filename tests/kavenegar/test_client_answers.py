@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from campaigns.errors import (
     AccountBlocked,
+    AnswerUnclear,
     CampaignRefused,
     GatewayDown,
     GatewayError,
     OutcomeUnknown,
     Postpone,
     RecipientRefused,
-    Refused,
     RequestRefused,
     TextRefused,
     Throttled,
@@ -38,8 +38,9 @@ from tests.kavenegar.scripted_server import API_KEY, ScriptedServer, envelope
 
 CLASSES = [
     (200, None),
-    (402, Postpone),
-    (409, Throttled),
+    (402, OutcomeUnknown),
+    (409, OutcomeUnknown),
+    (503, OutcomeUnknown),
     (411, RecipientRefused),
     (413, TextRefused),
     (419, RequestRefused),
@@ -102,7 +103,7 @@ def test_an_undocumented_code_is_quoted_without_numbers(server: ScriptedServer, 
     message = f"ارسال به {NUMBER} با {API_KEY} مجاز نیست"
     server.will(server.body(envelope(813, None, message)))
     error = ending(SENDS[0], client)
-    assert isinstance(error, Refused)
+    assert isinstance(error, AnswerUnclear)
     assert "مجاز نیست" in str(error)
     assert not any(secret in told(error) for secret in SECRETS)
 

@@ -44,12 +44,24 @@ def test_one_refusal_for_haste_pauses_everybody_and_is_not_tried_again(
 def test_a_busy_gateway_is_asked_again_after_its_pause(
     server: ScriptedServer, gateway: Gateway, throttle: Throttle, clock: Clock, calls: list[CallRecord]
 ) -> None:
-    server.will(server.answer(409), server.answer(200, [ROW]))
-    assert send(gateway)[0].messageid == 1
+    server.will(server.answer(409), server.answer(200, [STATUS]))
+    assert gateway.status([1])[0].messageid == 1
     assert [(call.method, call.code, call.error) for call in calls] == [
-        ("sms/send", 409, "Throttled"),
-        ("sms/send", 200, None),
+        ("sms/status", 409, "Throttled"),
+        ("sms/status", 200, None),
     ]
+    assert clock.s == pytest.approx(2, abs=0.01)
+    assert throttle.rate() >= 500
+
+
+def test_a_busy_gateway_pauses_everybody_when_it_says_so_to_a_send(
+    server: ScriptedServer, gateway: Gateway, throttle: Throttle, clock: Clock
+) -> None:
+    server.will(server.answer(409), server.answer(200, [ROW]))
+    with pytest.raises(OutcomeUnknown):
+        send(gateway)
+    assert throttle.view().code == 409
+    send(gateway)
     assert clock.s == pytest.approx(2, abs=0.01)
     assert throttle.rate() >= 500
 

@@ -7,6 +7,7 @@ import pytest
 from campaigns.errors import (
     AccountBlocked,
     AnswerLost,
+    AnswerUnclear,
     CampaignRefused,
     GatewayDown,
     OutcomeUnknown,
@@ -72,7 +73,17 @@ def test_a_code_asks_the_caller_of_a_read_for_one_thing(code: int, expected: obj
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [(407, CampaignRefused), (449, CampaignRefused), (500, OutcomeUnknown), (503, OutcomeUnknown)]
+    ("code", "expected"),
+    [
+        (402, OutcomeUnknown),
+        (409, OutcomeUnknown),
+        (407, CampaignRefused),
+        (449, CampaignRefused),
+        (500, OutcomeUnknown),
+        (503, OutcomeUnknown),
+        (666, AnswerUnclear),
+        (299, AnswerUnclear),
+    ],
 )
 def test_some_codes_mean_another_thing_to_a_send(code: int, expected: object) -> None:
     assert meaning(code).for_call(sends=True) == expected
@@ -80,11 +91,11 @@ def test_some_codes_mean_another_thing_to_a_send(code: int, expected: object) ->
 
 def test_a_failure_without_a_cause_may_have_marked_messages_read() -> None:
     assert meaning(402).for_call(sends=False, consumes=True) is AnswerLost
-    assert meaning(409).for_call(sends=False, consumes=True) is Throttled  # nothing was done
+    assert meaning(409).for_call(sends=False, consumes=True) is Throttled  # and what it marked read is looked for again
 
 
 def test_all_other_codes_mean_the_same_to_a_send_and_a_read() -> None:
-    same = set(RETURN_CODES) - {407, 449}
+    same = set(RETURN_CODES) - {402, 407, 409, 449}
     assert all(meaning(code).for_call(sends=True) == meaning(code).for_call(sends=False) for code in same)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -123,7 +124,7 @@ def _claimed(house: House) -> lines.LineClaim:
     claim = house.database(
         lines.claim,
         SENDER,
-        owner=house.owner,
+        owner=uuid4(),
         now=house.now(),
         lease=house.policy.lease,
         settle=house.policy.settle,

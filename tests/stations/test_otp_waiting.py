@@ -27,7 +27,7 @@ def _slow_operators(sandbox: Sandbox) -> None:
     sandbox.turn(delivery_s=[86_400, 90_000])
 
 
-@pytest.mark.parametrize("code", [451, 409, 429])
+@pytest.mark.parametrize("code", [451, 429])
 def test_where_the_gateway_says_later_it_waits_and_leaves_by_itself(
     house: House, engine: Engine, sandbox: Sandbox, code: int
 ) -> None:

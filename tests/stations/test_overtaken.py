@@ -52,7 +52,7 @@ def take(house: House, batch_id: int, *, after: timedelta = timedelta(0)) -> Cla
     claim = house.database(
         batches.claim_ready,
         batch_id,
-        owner=uuid4(),
+        account=house.account,
         call_id=uuid4(),
         now=house.now() + after,
         lease=house.policy.lease,
@@ -181,16 +181,20 @@ def test_a_refusal_by_a_worker_that_lost_its_lease_does_not_count(
         asked = house.database(
             batches.claim_unknown,
             only,
-            owner=uuid4(),
+            account=house.account,
             call_id=uuid4(),
             now=house.now() + later,
             lease=house.policy.lease,
+            forgotten_before=house.now() - timedelta(hours=11),
         )
         assert asked is not None
         assert house.database(batches.send_again, asked, due_at=house.now(), trouble="never seen")
         taken.append(take(house, only, after=later))
 
-    server.will(meanwhile(another_worker_sends, server.answer(code=411)))
+    server.will(
+        meanwhile(another_worker_sends, server.answer(code=411)),
+        server.answer(entries=[row(each, 100, None) for each in localids(engine)]),
+    )
     submit.run(scripted, only)
     write_accepted(house, taken[0])
 
@@ -268,6 +272,7 @@ def test_a_storm_of_451_is_weathered_and_pauses_no_campaign(
             assert submit.run(house, only) is Outcome.PUT_OFF
             broker.flushall()  # the pause is over
             sandbox.advance(minutes=16)
+            assert submit.resolve(house, only) is Outcome.SENT_AGAIN
     assert submit.run(house, only) is Outcome.ACCEPTED
     with engine.connect() as connection:
         assert campaigns.get(connection, campaign).state is CampaignState.RUNNING

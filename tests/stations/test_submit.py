@@ -104,7 +104,12 @@ def test_a_worker_that_died_with_a_claim_is_found_out_by_its_lease(
     campaign = running(engine, 200)
     (batch,) = batch_ids(engine, campaign)
     claim = house.database(
-        batches.claim_ready, batch, owner=uuid4(), call_id=uuid4(), now=house.now(), lease=house.policy.lease
+        batches.claim_ready,
+        batch,
+        account=house.account,
+        call_id=uuid4(),
+        now=house.now(),
+        lease=house.policy.lease,
     )
     assert claim is not None
 
@@ -201,6 +206,7 @@ def test_a_blocked_account_stops_every_campaign_until_a_look_finds_it_open(
 
     sandbox.turn(account_code=0)
     assert account.look(house) == "let go"
+    answer_bells(house)  # asked first whether it was sent all the same
     answer_bells(house)
     assert states(engine, campaign) == {"accepted": 400}
 

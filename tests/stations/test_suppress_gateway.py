@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -239,7 +240,7 @@ def test_an_entry_without_a_date_counts_once(house: House, engine: Engine, sandb
     def listed() -> int:
         with engine.begin() as connection:
             turn = blocklists.claim(
-                connection, SENDER, owner=house.owner, now=house.now(), lease=house.policy.lease, at_once=True
+                connection, SENDER, owner=uuid4(), now=house.now(), lease=house.policy.lease, at_once=True
             )
             assert turn is not None
             entry = blocklists.Blocked(numbers(1)[0], 2, None)
@@ -338,7 +339,7 @@ def test_one_worker_at_a_time_synchronises_a_line_and_a_dead_one_holds_it_no_lon
 ) -> None:
     sandbox.block(SENDER, *numbers(3))
     with engine.begin() as connection:
-        turn = blocklists.claim(connection, SENDER, owner=house.owner, now=house.now(), lease=house.policy.lease)
+        turn = blocklists.claim(connection, SENDER, owner=uuid4(), now=house.now(), lease=house.policy.lease)
     assert turn is not None
     assert "somebody else" in one(house).trouble
     assert run(house, SENDER).summary == "not due"

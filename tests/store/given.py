@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
@@ -14,6 +14,7 @@ from campaigns import plan
 from campaigns.rules.states import BatchState, MessageState
 from campaigns.store import batches
 from campaigns.store.records import Claim, Fact
+from tests.world import ACCOUNT
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)
 LEASE = timedelta(seconds=120)
@@ -47,9 +48,22 @@ def batch_ids(engine: Engine, campaign_id: int) -> list[int]:
         return [row.id for row in rows]
 
 
-def claim(connection: Connection, batch_id: int, *, now: datetime = NOW, owner: UUID | None = None) -> Claim | None:
-    """The batch, claimed for sending by a new worker."""
-    return batches.claim_ready(connection, batch_id, owner=owner or uuid4(), call_id=uuid4(), now=now, lease=LEASE)
+def claim(connection: Connection, batch_id: int, *, now: datetime = NOW) -> Claim | None:
+    """The batch, claimed for sending by a new call."""
+    return batches.claim_ready(connection, batch_id, account=ACCOUNT, call_id=uuid4(), now=now, lease=LEASE)
+
+
+def claim_unknown(connection: Connection, batch_id: int, *, now: datetime = NOW) -> Claim | None:
+    """The batch, claimed by a new call that asks about it."""
+    return batches.claim_unknown(
+        connection,
+        batch_id,
+        account=ACCOUNT,
+        call_id=uuid4(),
+        now=now,
+        lease=LEASE,
+        forgotten_before=now - timedelta(hours=11),
+    )
 
 
 def claimed(engine: Engine, batch_id: int, *, now: datetime = NOW) -> Claim:

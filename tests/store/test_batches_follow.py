@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from campaigns.rules.states import BATCH_MOVES, BatchState, MessageState
-from campaigns.store import batches, due, polls
+from campaigns.store import batches, due, halving, polls
 from campaigns.store.records import Fact
 from tests.store.given import (
     AT_ONCE,
@@ -20,6 +20,7 @@ from tests.store.given import (
     batch,
     batch_ids,
     claim,
+    claim_unknown,
     claimed,
     facts,
     learn,
@@ -43,9 +44,7 @@ def _half_accepted_then_split(engine: Engine) -> tuple[int, int, list[int]]:
     with engine.begin() as connection:
         learn(connection, first, facts(ids[:50] + ids[150:]))
         assert batches.doubt(connection, first, due_at=NOW, trouble="rows missing")
-        again = batches.claim_unknown(
-            connection, whole, owner=first.owner, call_id=first.call_id, now=NOW, lease=timedelta(minutes=2)
-        )
+        again = claim_unknown(connection, whole)
         assert again is not None
         assert batches.send_again(connection, again, due_at=NOW, trouble="never seen")
     return campaign, whole, ids[:50] + ids[150:]
@@ -54,7 +53,7 @@ def _half_accepted_then_split(engine: Engine) -> tuple[int, int, list[int]]:
 def _split(engine: Engine, whole: int) -> list[int]:
     second = claimed(engine, whole)
     with engine.begin() as connection:
-        return batches.halve(connection, second, now=NOW, trouble="code 411")
+        return halving.halve(connection, second, now=NOW, trouble="code 411")
 
 
 def test_verdicts_that_were_asked_for_before_a_batch_was_split_count_in_its_halves(engine: Engine) -> None:
@@ -79,14 +78,12 @@ def test_an_answer_that_comes_after_a_batch_was_split_counts_in_its_halves(engin
     later = zombie.claimed_at + timedelta(minutes=3)
     with engine.begin() as connection:
         assert due.lapse(connection, now=later, settle=AT_ONCE) == [whole]
-        resolver = batches.claim_unknown(
-            connection, whole, owner=zombie.owner, call_id=zombie.call_id, now=later, lease=timedelta(minutes=2)
-        )
+        resolver = claim_unknown(connection, whole, now=later)
         assert resolver is not None
         assert batches.send_again(connection, resolver, due_at=later, trouble="never seen")
         second = claim(connection, whole, now=later)
         assert second is not None
-        assert len(batches.halve(connection, second, now=later, trouble="code 411")) == 2
+        assert len(halving.halve(connection, second, now=later, trouble="code 411")) == 2
         learn(connection, zombie, facts([message.id for message in zombie.messages]), now=later)
     assert states(engine, campaign) == {"accepted": 200}
     with engine.connect() as connection:

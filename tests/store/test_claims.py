@@ -6,14 +6,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns import plan
 from campaigns.rules.states import BatchState
-from campaigns.store import batches, due, installation
+from campaigns.store import batches, due, halving, installation
 from campaigns.store.records import Claim
 from tests.store.given import (
     AT_ONCE,
@@ -22,6 +21,7 @@ from tests.store.given import (
     batch,
     batch_ids,
     claim,
+    claim_unknown,
     claimed,
     draft,
     facts,
@@ -182,7 +182,7 @@ def test_only_an_unknown_batch_can_be_asked_about(engine: Engine, connection: Co
 
 
 def _ask(connection: Connection, batch_id: int, *, now: datetime = NOW) -> Claim | None:
-    return batches.claim_unknown(connection, batch_id, owner=uuid4(), call_id=uuid4(), now=now, lease=LEASE)
+    return claim_unknown(connection, batch_id, now=now)
 
 
 # ── fencing ──
@@ -191,7 +191,7 @@ DECISIONS: dict[str, Callable[[Connection, Claim], object]] = {
     "release": lambda connection, held: batches.release(connection, held, due_at=LAPSED, trouble="zombie"),
     "doubt": lambda connection, held: batches.doubt(connection, held, due_at=LAPSED, trouble="zombie"),
     "send again": lambda connection, held: batches.send_again(connection, held, due_at=LAPSED, trouble="zombie"),
-    "halve": lambda connection, held: batches.halve(connection, held, now=LAPSED, trouble="zombie"),
+    "halve": lambda connection, held: halving.halve(connection, held, now=LAPSED, trouble="zombie"),
 }
 
 
@@ -222,13 +222,33 @@ def _return_to_ready(engine: Engine, batch_id: int) -> None:
 
 def test_the_same_process_is_fenced_from_its_own_earlier_attempt(engine: Engine) -> None:
     (only,) = batch_ids(engine, running(engine, 2))
-    owner = uuid4()
     with engine.begin() as connection:
-        first = claim(connection, only, owner=owner)
+        first = claim(connection, only)
         assert first is not None
         batches.release(connection, first, due_at=NOW, trouble="test")
-        assert claim(connection, only, owner=owner) is not None
+        assert claim(connection, only) is not None
         assert not batches.doubt(connection, first, due_at=NOW, trouble="zombie")
+
+
+@pytest.mark.parametrize("decision", DECISIONS)
+def test_two_calls_that_hold_the_same_attempt_after_a_lost_commit_are_told_apart(engine: Engine, decision: str) -> None:
+    """The commit of the first claim was lost with a failover: the second is the first attempt once more."""
+    (only,) = batch_ids(engine, running(engine, 200))
+    lost = claimed(engine, only)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sms.batches SET state = 'ready', due_at = :now, lease_owner = NULL, attempt = attempt - 1"),
+            {"now": NOW},
+        )
+    held = claimed(engine, only)
+    assert held.attempt == lost.attempt
+    before = batch(engine, only)
+
+    with engine.begin() as connection:
+        assert not batches.holds(connection, lost)
+        assert not DECISIONS[decision](connection, lost)
+
+    assert batch(engine, only) == before
 
 
 def test_the_facts_of_who_has_lost_the_lease_still_count(engine: Engine) -> None:
@@ -282,7 +302,7 @@ def test_halving_goes_down_to_single_messages_and_loses_none(engine: Engine) -> 
     while whole := [each for each in batch_ids(engine, campaign) if batch(engine, each)["pending"] > 1]:
         held = claimed(engine, whole[0])
         with engine.begin() as connection:
-            assert len(batches.halve(connection, held, now=NOW, trouble="code 411")) == 2
+            assert len(halving.halve(connection, held, now=NOW, trouble="code 411")) == 2
     with engine.connect() as connection:
         assert lies(connection) == []
         spans = connection.execute(

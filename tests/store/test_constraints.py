@@ -41,6 +41,7 @@ OTP: dict[str, Any] = {
     "kind": "sms", "number": "09121234567", "template": "login", "tokens": "{}", "state": "waiting",
     "due_at": NOW, "expires_at": NOW,
 }  # fmt: skip
+EPOCH: dict[str, Any] = {"number": 7, "began_at": NOW, "cause": "test"}
 POLLED = {"accepted_at": NOW, "closes_at": NOW}
 OWNER = "00000000-0000-0000-0000-000000000001"
 
@@ -112,6 +113,10 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any], str]] = [
     ("otps", {"lease_owner": OWNER}, "otps_lease_check"),
     ("otps", {"state": "refused", "tokens": None}, "otps_refused_check"),
     ("otps", {"code": 424}, "otps_refused_check"),
+    ("installation", {"clock_leapt_at": NOW}, "installation_leap_check"),
+    ("identity", {"id": 2}, "identity_single_check"),
+    ("epochs", {"number": 2**20}, "epochs_number_check"),
+    ("epochs", {"lost_since": NOW}, "epochs_lost_check"),
     ("pace", {"rate": 0}, "pace_rate_check"),
     ("pace", {"refused": 0}, "pace_refused_check"),
 ]  # fmt: skip
@@ -125,18 +130,23 @@ ROWS: dict[str, dict[str, Any]] = {
     "blocklists": {"line": "10004346", "due_at": NOW},
     "inbound": INBOUND,
     "otps": OTP,
+    "identity": {},
+    "epochs": EPOCH,
     "pace": PACE,
 }
 
 
+ONLY_ROW = ("installation", "identity")
+
+
 def write(connection: Connection, table: str, row: dict[str, Any]) -> None:
-    """Insert a row; of the installation there is one, so that is changed instead."""
+    """Insert a row; of some tables there is one row for ever, so that is changed instead."""
     if table == "batches" and "campaign_id" not in row:
         row = {**row, "campaign_id": draft(connection, 1)}
     names = ", ".join(row)
-    if table == "installation":
+    if table in ONLY_ROW:
         changes = ", ".join(f"{name} = :{name}" for name in row)
-        connection.execute(text(f"UPDATE sms.installation SET {changes}"), row)
+        connection.execute(text(f"UPDATE sms.{table} SET {changes}"), row)
     else:
         values = ", ".join(f"CAST(:{name} AS int8multirange)" if name == "message_ids" else f":{name}" for name in row)
         connection.execute(text(f"INSERT INTO sms.{table} ({names}) VALUES ({values})"), row)
@@ -155,7 +165,7 @@ def test_what_cannot_be_is_refused(
     assert refusal.value.orig.diag.constraint_name == constraint  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("table", [name for name in ROWS if name != "installation"])
+@pytest.mark.parametrize("table", [name for name in ROWS if name not in ONLY_ROW])
 def test_the_rows_those_differ_from_stand(connection: Connection, table: str) -> None:
     write(connection, table, ROWS[table])
 

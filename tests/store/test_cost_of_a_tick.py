@@ -18,6 +18,7 @@ from campaigns.store import due
 from campaigns.store.pace import Remembered
 from tests.store.emptying import empty
 from tests.store.given import AT_ONCE, NOW, running
+from tests.world import ACCOUNT
 
 FEW, MANY = 1_000, 100_000
 OPEN = NOW + timedelta(hours=48)
@@ -84,7 +85,7 @@ def statements_of_a_tick(engine: Engine, view: PaceView) -> list[tuple[str, Any]
     try:
         with engine.connect() as connection, connection.begin() as transaction:
             _begin(connection, "account", now=LATER, settle=AT_ONCE)
-            _end(connection, "account", NEWS, now=LATER, policy=Policy(), view=view)
+            _end(connection, "account", NEWS, now=LATER, account=ACCOUNT, policy=Policy(), view=view)
             transaction.rollback()
     finally:
         event.remove(engine, "before_cursor_execute", note)

@@ -28,6 +28,7 @@ from tests.store.given import (
     running,
     states,
 )
+from tests.world import ACCOUNT
 
 SECOND = timedelta(seconds=1)
 RING_AGAIN = timedelta(seconds=10)
@@ -40,7 +41,8 @@ def ring(engine: Engine, *, room: int, now: datetime = NOW) -> list[int]:
 
 def ask(engine: Engine, *, room: int, now: datetime = NOW) -> list[int]:
     with engine.begin() as connection:
-        return due.ring_unknown(connection, now=now, since=now - RING_AGAIN, most=room)
+        times = {"since": now - RING_AGAIN, "forgotten_before": now - timedelta(hours=11)}
+        return due.ring_unknown(connection, account=ACCOUNT, now=now, most=room, **times)
 
 
 def campaign_of(engine: Engine, rung: list[int]) -> Counter[int]:

@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -25,6 +24,7 @@ from tests.store.given import (
     batch,
     batch_ids,
     claim,
+    claim_unknown,
     claimed,
     draft,
     facts,
@@ -137,7 +137,7 @@ def test_what_comes_back_from_unknown_is_looked_at_again_before_it_leaves(engine
     with engine.begin() as connection:
         learn(connection, first, facts([first.messages[0].id]))
         batches.doubt(connection, first, due_at=NOW, trouble="x")
-        asking = batches.claim_unknown(connection, only, owner=uuid4(), call_id=uuid4(), now=NOW, lease=LEASE)
+        asking = claim_unknown(connection, only)
         assert asking is not None
         assert len(asking.messages) == 4
         batches.send_again(connection, asking, due_at=NOW, trouble="never seen by the gateway")
@@ -156,7 +156,7 @@ def test_asking_what_became_of_a_batch_suppresses_nobody(engine: Engine) -> None
     suppress(engine, 1, 2, 3)
     with engine.begin() as connection:
         batches.doubt(connection, first, due_at=NOW, trouble="x")
-        asking = batches.claim_unknown(connection, only, owner=uuid4(), call_id=uuid4(), now=NOW, lease=LEASE)
+        asking = claim_unknown(connection, only)
     assert asking is not None
     assert states(engine, campaign) == {"pending": 3}
 

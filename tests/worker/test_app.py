@@ -62,6 +62,7 @@ TASKS = {
     "campaigns.poll_statuses",
     "campaigns.heed_callbacks",
     "campaigns.check_account",
+    "campaigns.check_database",
     "campaigns.watch_account",
     "campaigns.keep_ledger",
     "campaigns.sync_suppressions",

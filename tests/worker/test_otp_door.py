@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import Celery
@@ -144,9 +145,7 @@ def test_no_record_and_no_error_of_the_way_shows_a_code(
     with caplog.at_level(logging.DEBUG):
         with pytest.raises(OutcomeUnknown) as unknown:
             send(house, wish)
-        claimed = house.database(
-            otps.claim, ordered(engine), owner=house.owner, now=house.now(), lease=house.policy.lease
-        )
+        claimed = house.database(otps.claim, ordered(engine), owner=uuid4(), now=house.now(), lease=house.policy.lease)
     assert claimed is not None
     found = state_of(engine, claimed.otp_id)
     assert silent("".join(map(repr, (wish, claimed, found))) + told(unknown.value) + caplog.text)

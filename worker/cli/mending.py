@@ -1,4 +1,4 @@
-"""uncertain, epoch: what only a person can decide."""
+"""uncertain, restored, epoch: what only a person can decide."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import asdict
 import click
 
 import campaigns
-from campaigns.store import epochs, uncertain
+from campaigns import BadInput, guards
+from campaigns.store import epochs, identity, restores, uncertain
+from campaigns.store.identity import Place
 from worker import wiring
 from worker.cli import options, words
 from worker.cli.exits import Exit
@@ -56,6 +58,44 @@ def send(campaign_id: int, yes: bool) -> None:
     words.say(f"{count:,} messages are ready to leave again")
 
 
+@click.command()
+@click.option("--copy", is_flag=True, help="The database that this one was copied from goes on: here nothing is sent.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.as_json
+def restored(copy: bool, yes: bool, as_json: bool) -> None:
+    """Say that this database was restored from a backup, or copied.
+
+    Nothing is sent in a restored database before that. What may have left since the backup is asked about first, by
+    its old ids: what the gateway has is not sent again. Ids of a new epoch are given to what is created from now on.
+    """
+    database, policy = wiring.database(), wiring.settings().policy()
+    live = database(restores.live)
+    for campaign_id, name, state in [] if as_json else live:
+        words.say(f"campaign {campaign_id} ({words.printable(name)}) is {state} here")
+    options.confirm(yes, _WARNING_COPY if copy else _WARNING_RESTORED)
+    done = guards.accept(database, policy, copy=copy, now=database.now())
+    if as_json:
+        words.tell(asdict(done))
+        return
+    words.say(
+        f"{done.batches:,} batches may have left since {words.moment(done.lost_since)}: they are asked about from "
+        f"{words.moment(done.ask_at)} on, and nothing of them is sent before",
+        f"{done.otps:,} one-time passwords that were waiting are not sent any more; "
+        f"{done.lines:,} lines of the inbox are gone through again",
+        f"ids are of epoch {done.epoch} from now on",
+    )
+    if copy:
+        words.say(f"{len(done.campaigns):,} campaigns are cancelled here: the other database sends them")
+
+
+_WARNING_RESTORED = (
+    "What was paused or cancelled after the backup runs again here, and what was suppressed by hand since is lost: "
+    "`campaigns cancel ID`, `campaigns suppress add` and `campaigns pause ID` put that right, now or later. "
+    "Is the database that the backup was made of gone for good?"
+)
+_WARNING_COPY = "Cancel every started campaign in this copy, and leave them to the database that it was copied from?"
+
+
 @click.group()
 def epoch() -> None:
     """The number that keeps our message ids apart from another database's on the same account."""
@@ -64,12 +104,14 @@ def epoch() -> None:
 @epoch.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def renew(yes: bool) -> None:
-    """Begin a new epoch: after restoring a backup, after copying production, or after a collision.
+    """Begin a new epoch after a collision: another database used the same ids on this account.
 
-    Whatever has not left gets new ids; what the gateway has keeps its own.
+    Whatever has not left gets new ids; what the gateway has keeps its own. After a restore it is `campaigns restored`.
     """
-    options.confirm(yes, "give new ids to every message that has not left?")
     database = wiring.database()
+    if database(identity.read).place not in (Place.HOME, Place.RESTARTED):
+        raise BadInput("this database was restored or copied: `campaigns restored` comes first")
+    options.confirm(yes, "give new ids to every message that has not left?")
     began = database(epochs.renew, now=database.now())
     moved = 0
     while page := database(epochs.reissue):

@@ -13,7 +13,7 @@ from worker.cli.doctor import doctor
 from worker.cli.exits import Exit
 from worker.cli.inbox import inbox_
 from worker.cli.making import create, estimate
-from worker.cli.mending import epoch, uncertain_
+from worker.cli.mending import epoch, restored, uncertain_
 from worker.cli.metrics import metrics
 from worker.cli.otp import otp_
 from worker.cli.outbox import number_, outbox_
@@ -83,6 +83,7 @@ for command in (
     report,
     verify,
     uncertain_,
+    restored,
     epoch,
     inbox_,
     suppress_,

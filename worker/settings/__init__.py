@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from campaigns.errors import BadInput
 from campaigns.house import Policy
+from campaigns.rules.times import objections
 from worker.settings.reading import Row, read, told
 from worker.settings.table import Table
 
@@ -59,6 +60,7 @@ class Settings(Table):
             inbox_reconcile=self.inbox_reconcile,
             inbox_horizon=self.inbox_horizon,
             hand_over=bool(self.inbox_task or self.inbox_webhook),
+            account_shared=self.account_shared,
             may_select=self.may_select,
             callbacks=self.callback_token is not None,
             trust_callbacks=self.callback_trust,
@@ -77,11 +79,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def _check(settings: Settings) -> None:
     """Whether they go together."""
-    if settings.lease < settings.http_deadline + settings.unknown_settle:
-        raise BadInput(
-            "LEASE must be at least HTTP_DEADLINE and UNKNOWN_SETTLE together: once it lapses, the gateway is asked at "
-            "once, and must have had its time"
-        )
+    for objection in objections(
+        http_deadline=settings.http_deadline,
+        unknown_settle=settings.unknown_settle,
+        lease=settings.lease,
+        localid_window=settings.localid_window,
+        status_window=settings.status_window,
+        stuck_after=settings.stuck_after,
+    ):
+        raise BadInput(objection)
     if settings.pace_fixed is None and settings.pace_start > settings.pace_max:
         raise BadInput("PACE_START must not be above PACE_MAX")
     if settings.inbox_task and settings.inbox_webhook:

@@ -16,7 +16,6 @@ from worker.spelling import (
     callback_token,
     count,
     database_url,
-    duration,
     durations,
     http_url,
     lasting,
@@ -75,10 +74,10 @@ class Table:
         metadata=_about("12h", lasting, "how long the gateway can be asked by our own ids")
     )
     unknown_settle: timedelta = field(
-        metadata=_about("90s", duration, "how long an unanswered request is left alone before asking")
+        metadata=_about("90s", lasting, "how long an unanswered request is left alone; at least HTTP_DEADLINE")
     )
     lease: timedelta = field(
-        metadata=_about("120s", lasting, "how long a claim holds; longer than HTTP_DEADLINE and its waits")
+        metadata=_about("120s", lasting, "how long a claim holds; at least HTTP_DEADLINE plus UNKNOWN_SETTLE")
     )
     http_deadline: timedelta = field(
         metadata=_about("30s", lasting, "how long one call to the gateway may take in all")
@@ -142,6 +141,13 @@ class Table:
     may_select: bool = field(
         metadata=_about(
             "no", yes_or_no, "whether our address is registered for sms/select: resolving then looks closer"
+        )
+    )
+    account_shared: bool = field(
+        metadata=_about(
+            "no",
+            yes_or_no,
+            "whether other software sends on this account: then more in the gateway's outbox than here is no alarm",
         )
     )
     pace_start: float = field(metadata=_about("5", positive, "calls a second to start with, before anything is learnt"))

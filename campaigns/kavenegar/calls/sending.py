@@ -51,7 +51,7 @@ class SendingCalls(Calls):
             "tag": tag,
             "policy": policy,
         }
-        asked = call.of(methods.SEND, parameters, call.some(SentMessage.read), repeatable=localids is not None)
+        asked = call.of(methods.SEND, parameters, call.some(SentMessage.read))
         return self.perform(asked, lane=lane, in_time=in_time)
 
     def sendarray(
@@ -91,5 +91,5 @@ class SendingCalls(Calls):
             "tag": tag,
             "policy": policy,
         }
-        asked = call.of(methods.SENDARRAY, parameters, call.some(SentMessage.read), repeatable=localids is not None)
+        asked = call.of(methods.SENDARRAY, parameters, call.some(SentMessage.read))
         return self.perform(asked, lane=lane, in_time=in_time)

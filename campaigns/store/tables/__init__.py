@@ -2,7 +2,7 @@
 
 Everything lives in the schema `sms`, so that the tables can share a database with a web app's own.
 
-    account     the installation, what the gateway has taught the pace, the daily ledger
+    account     the installation, its place and epochs, the keys it used, what taught the pace, the daily ledger
     sending     campaigns, messages, rejects, batches, attempts
     people      whom we must not write to
     inbox       lines that are pulled, and what came in
@@ -10,7 +10,7 @@ Everything lives in the schema `sms`, so that the tables can share a database wi
     callbacks   what the gateway tells by itself
 """
 
-from campaigns.store.tables.account import days, installation, pace
+from campaigns.store.tables.account import accounts, days, epochs, identity, installation, pace
 from campaigns.store.tables.base import SCHEMA, metadata
 from campaigns.store.tables.callbacks import callbacks, receipts
 from campaigns.store.tables.inbox import inbound, lines
@@ -20,6 +20,7 @@ from campaigns.store.tables.sending import attempts, batches, campaigns, message
 
 __all__ = [
     "SCHEMA",
+    "accounts",
     "attempts",
     "batches",
     "blocked",
@@ -27,6 +28,8 @@ __all__ = [
     "callbacks",
     "campaigns",
     "days",
+    "epochs",
+    "identity",
     "inbound",
     "installation",
     "lines",

@@ -9,7 +9,9 @@ from sqlalchemy import (
     Column,
     Date,
     Double,
+    Identity,
     Integer,
+    Interval,
     SmallInteger,
     Table,
     Text,
@@ -45,11 +47,55 @@ installation = Table(
     # When a status callback about a message of ours came last, and whether polls are thinned out for it.
     time("called_back_at"),
     Column("leans_on_callbacks", Boolean),
+    # The database's clock has leapt by so much: nothing is sent or resolved until it is trusted again.
+    time("clock_leapt_at"),
+    Column("clock_leapt_by", Interval),
+    time("check_at"),  # when the gateway is asked again whether this database and our key are what they were
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("epoch BETWEEN 1 AND 1048575", name="epoch"),
+    CheckConstraint("(clock_leapt_at IS NULL) = (clock_leapt_by IS NULL)", name="leap"),
     CheckConstraint("(hold_code IS NULL) = (held_since IS NULL)", name="hold"),
     CheckConstraint("(hold_code IS NULL) = (probe_at IS NULL)", name="probe"),
 )
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    # Where the database was when the row was written. Only `store.identity.settle` writes it: see there.
+    Column("database_oid", BigInteger, nullable=False),
+    Column("system_id", BigInteger, nullable=False),
+    Column("timeline", Integer, nullable=False),
+    time("server_started_at", nullable=False),
+    Column("written_by", BigInteger, nullable=False),  # the row's own xmin
+    time("seen_at", nullable=False),
+    CheckConstraint("id = 1", name="single"),
+)
+"""Where this database lives: a copy of it finds that it lives elsewhere."""
+
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("number", Integer, nullable=False, unique=True),
+    time("began_at", nullable=False),
+    Column("cause", Text, nullable=False),  # installed | collision | restored | copied | failed over | lost commits …
+    # What was committed after that may be missing here: a campaign of an earlier epoch may have left since then.
+    time("lost_since"),
+    time("ask_at"),  # from when on the gateway can be asked about it
+    CheckConstraint("number BETWEEN 1 AND 1048575", name="number"),
+    CheckConstraint("(lost_since IS NULL) = (ask_at IS NULL)", name="lost"),
+)
+"""Every epoch that message ids were handed out in, in its order, and why it began."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("label", Text, primary_key=True),  # of a key at a gateway: it does not tell the key
+    Column("account", SmallInteger, nullable=False),  # keys of one account share this number
+    time("recognised_at", nullable=False),
+)
+"""The keys that were used, and which of them belong to one account."""
 
 pace = Table(
     "pace",

@@ -145,6 +145,9 @@ batches = Table(
     Column("attempt", Integer, nullable=False, server_default="0"),  # grows with each claim: the fence
     Column("trouble", Text),  # the last thing that went wrong, as a constant word
     time("first_sent_at"),  # the first time a request may have left
+    Column(
+        "account", SmallInteger
+    ),  # under which account it left last; NULL: never, or before accounts were told apart
     time("accepted_at"),
     time("poll_at"),  # NULL: nothing to ask
     Column("poll_no", SmallInteger, nullable=False, server_default="0"),  # rounds of polls that are over

@@ -27,7 +27,7 @@ TIMES: Final = {
     "INBOX_RECONCILE": "10s",
     "INBOX_HORIZON": "30d",
     "LEASE": "6s",
-    "UNKNOWN_SETTLE": "2s",
+    "UNKNOWN_SETTLE": "3s",
     "HTTP_DEADLINE": "3s",
     "PACE_START": "100",
     "PACE_MAX": "100",

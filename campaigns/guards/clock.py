@@ -1,0 +1,58 @@
+"""Is the database's clock right? After a leap nothing is sent or resolved until whatever had left by then is over.
+
+A lease that was good until later may seem to be over at once, while its holder is about to send. And what was planned
+while the clock was ahead lies in the future when it is right again: that is pulled back.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from campaigns.house import House, Policy
+from campaigns.store import gate, inbound, leaps
+from campaigns.store.leaps import Furthest
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE: Final = timedelta(minutes=20)
+"""Longer than the pace pauses at most (15 minutes), and than any wait that the gateway's codes name."""
+
+
+def look(house: House, *, now: datetime) -> bool:
+    """Read the database's clock, and trust it again once a leap was waited out. True: it is trusted."""
+    house.database.clock.look()
+    leap = house.database(gate.read).leap
+    if leap is None:
+        return True
+    if not house.database.clock.waited_out(leap.at):
+        return False
+    pull_back(house, now=now)
+    if house.database(leaps.clear, leapt_at=leap.at):
+        log.warning("database clock trusted again", extra={"leapt_by_s": round(leap.by.total_seconds(), 1)})
+    return True
+
+
+def pull_back(house: House, *, now: datetime) -> dict[str, int]:
+    """Bring back times that lie further ahead than anything of ours is planned; how many of which kind."""
+    moved = house.database(leaps.pull_back, furthest(house.policy), now=now)
+    if moved:
+        log.warning("times too far ahead pulled back", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
+    return moved
+
+
+def furthest(policy: Policy) -> Furthest:
+    """How far ahead the times of each kind may lie, with these times kept."""
+    return Furthest(
+        put_off=LONGEST_PAUSE,
+        lease=policy.lease,
+        settle=policy.settle,
+        status_window=policy.status_window,
+        probe=policy.probe,
+        watch=policy.watch,
+        ledger=policy.ledger_every,
+        block_lists=policy.suppress_sync,
+        reconcile=policy.inbox_reconcile,
+        hand_over=max(inbound.DELAYS),
+    )

@@ -1,0 +1,148 @@
+"""The database's clock: read by every process, and not believed at once when it leaps.
+
+Leases and due times of many machines compare on one clock, the database's. A process carries it on between two readings
+with its own steady clock, so it notices when the database's clock leaps: a correction by hand, a virtual machine moved.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from campaigns.clock import steady
+
+LASTS_S: Final = 5.0
+"""How long a reading is carried on before the clock is read again."""
+
+READ_WITHIN_S: Final = 0.5
+READINGS: Final = 5
+"""A reading that took longer says little: it is made anew, so many times at most."""
+
+TOLERANCE: Final = timedelta(seconds=2)
+"""A reading this far from what was expected is a leap. Clocks that are slewed, and slow readings, stay within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    at: datetime
+    steady_s: float
+    took_s: float
+
+    def carried(self, steady_s: float) -> datetime:
+        """The time at a moment of the steady clock, if the clock that was read goes on evenly."""
+        return self.at + timedelta(seconds=steady_s - self.steady_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Leap:
+    by: timedelta
+    since_s: float
+
+
+class DatabaseClock:
+    """The database's time, as this process believes it; safe to share between threads.
+
+    Args:
+        read: asks the database for its time.
+        believe_after: how long a leap must have lasted before it is believed; until then the old time is carried on.
+        on_leap: told once by how much the clock has leapt; what it raises, whoever asks for the time gets, and it is
+            told again at the next reading.
+        now_s: the steady clock, for tests.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], datetime],
+        *,
+        believe_after: timedelta,
+        on_leap: Callable[[timedelta], None],
+        now_s: Callable[[], float] = steady,
+    ) -> None:
+        self._read = read
+        self._believe_after = believe_after
+        self._on_leap = on_leap
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._anchor: _Reading | None = None
+        self._read_s = 0.0
+        self._leap: _Leap | None = None
+        self._seen: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        """The time. It never leaps by itself: a leap of the database's clock is first waited out."""
+        anchor = self._anchor
+        if anchor is None or self._now_s() - self._read_s > LASTS_S:
+            anchor = self._read_again()
+        return anchor.carried(self._now_s())
+
+    def look(self) -> timedelta | None:
+        """Read the database's clock now, however fresh the last reading; by how much it differs from `now`, if it does.
+
+        Where the machine of the database has just corrected its clock, everybody should know before it does anything.
+        """
+        self._read_again()
+        return self.leap
+
+    @property
+    def leap(self) -> timedelta | None:
+        """By how much the database's clock differs from the time that is believed; None where it does not."""
+        return None if self._leap is None else self._leap.by
+
+    def waited_out(self, leapt_at: datetime) -> bool:
+        """Whether a leap, named by its time, has been known to this process for long enough, and is over or believed.
+
+        Who noticed it may be dead: everybody waits by their own steady clock, from when they first heard of it.
+        """
+        seen = self._seen
+        if seen is None or seen[0] != leapt_at:
+            self._seen = seen = (leapt_at, self._now_s())
+        return self._leap is None and self._now_s() - seen[1] >= self._believe_after.total_seconds()
+
+    def _read_again(self) -> _Reading:
+        reading = self._reading()
+        with self._lock:
+            self._anchor, leapt = self._believed(reading)
+            self._read_s = self._now_s()
+            anchor = self._anchor
+        if leapt is not None:
+            self._tell(leapt)
+        return anchor
+
+    def _tell(self, leap: _Leap) -> None:
+        try:
+            self._on_leap(leap.by)
+        except BaseException:
+            with self._lock:
+                self._leap = None if self._leap is leap else self._leap
+            raise
+
+    def _believed(self, reading: _Reading) -> tuple[_Reading, _Leap | None]:
+        """What the time is carried on from now, and a leap that is news."""
+        anchor = self._anchor
+        if anchor is None:
+            return reading, None
+        if reading.took_s > READ_WITHIN_S:
+            return anchor, None
+        by = reading.at - anchor.carried(reading.steady_s)
+        if abs(by) <= TOLERANCE:
+            self._leap = None
+            return reading, None
+        if self._leap is None or abs(by - self._leap.by) > TOLERANCE:
+            self._leap = _Leap(by, reading.steady_s)
+            return anchor, self._leap
+        if reading.steady_s - self._leap.since_s < self._believe_after.total_seconds():
+            return anchor, None
+        self._leap = None
+        return reading, None
+
+    def _reading(self) -> _Reading:
+        for _ in range(READINGS):
+            before = self._now_s()
+            at = self._read()
+            reading = _Reading(at, before, self._now_s() - before)
+            if reading.took_s <= READ_WITHIN_S:
+                break
+        return reading

@@ -1,0 +1,163 @@
+"""After commits were lost: everything that may have left since is unknown, under its old ids, and is asked about first.
+
+It takes place in one transaction with the new place of the database, so that nothing is sent before it or in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from campaigns.rules.splitting import BATCH, EPOCH_SHIFT
+from campaigns.rules.states import CampaignState
+from campaigns.store import epochs, identity
+
+
+class Cause(StrEnum):
+    """Why commits may be missing: as `sms.epochs` keeps it."""
+
+    RESTORED = "restored"  # from a dump, and the database it came from is gone
+    COPIED = "copied"  # and the database it came from goes on
+    FAILED_OVER = "failed over"
+    LOST_COMMITS = "lost commits"  # a restart after which the gateway knew messages that stood here as never sent
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done about a history that is lost: batches to be asked about from `ask_at` on, and the new epoch."""
+
+    cause: Cause
+    lost_since: datetime
+    ask_at: datetime
+    epoch: int
+    batches: int
+    otps: int  # one-time passwords that may have been sent, and are not sent again
+    lines: int  # of the inbox, gone through again
+    campaigns: Sequence[int]  # that are not over; of a copy, those that were cancelled here
+
+
+# One at a time decides about the place of the database.
+_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.identity'))")
+
+
+def lock(connection: Connection) -> None:
+    """Be the only one to decide about the database's place until the transaction ends."""
+    connection.execute(_ONE_AT_A_TIME)
+
+
+# Which requests may have left without a line about it here? Of campaigns that came along with the history that is lost:
+# ids of epochs that are not written down belong to campaigns created since. Nobody holds a claim any more.
+_ASK: Final = text("""
+    WITH open AS (
+        SELECT batch.id
+          FROM sms.campaigns AS campaign JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
+         WHERE campaign.finished_at IS NULL AND batch.state IN ('ready', 'claimed', 'unknown')
+           AND (batch.first_id >> :shift) IN (SELECT number FROM sms.epochs)
+      ORDER BY batch.id
+           FOR UPDATE OF batch
+    ), asked AS (
+        UPDATE sms.batches AS batch
+           SET state = 'unknown', due_at = :ask_at, lease_owner = NULL, rung_at = NULL, trouble = :trouble,
+               first_sent_at = least(batch.first_sent_at, :lost_since)
+          FROM open WHERE batch.id = open.id
+     RETURNING batch.id, batch.attempt, batch.pending
+    )
+    INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
+    SELECT id, :call_id, 'send', 'may have left', attempt, pending, :now FROM asked
+""")
+# A one-time password cannot be asked about: what may have been sent is not sent again.
+_GIVE_UP_OTPS: Final = text("""
+    UPDATE sms.otps SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
+     WHERE state IN ('waiting', 'claimed')
+""")
+# Messages may have been read at the gateway since, and stored where nobody has them any more.
+_DOUBT_LINES: Final = text("""
+    UPDATE sms.lines
+       SET doubtful_since = least(doubtful_since, :lost_since),
+           complete_to = CASE WHEN complete_to > :lost_since THEN :lost_since ELSE complete_to END,
+           lease_owner = NULL, leased_until = NULL, attempt = attempt + 1, look_began = NULL, looked_to = NULL,
+           due_at = greatest(due_at, :ask_at), reconcile_at = least(reconcile_at, :now)
+     WHERE enabled
+""")
+# Which campaigns are not over?
+_OPEN: Final = text("SELECT id FROM sms.campaigns WHERE finished_at IS NULL AND state <> 'draft' ORDER BY id")
+# Which campaigns were started before the copy was made? They are the other database's.
+_CANCEL: Final = text("""
+    UPDATE sms.campaigns SET state = 'cancelled', hold_code = NULL, paused_at = NULL, hold_reason = :reason
+     WHERE finished_at IS NULL AND state IN ('scheduled', 'running', 'paused')
+       AND (lower(message_ids) >> :shift) IN (SELECT number FROM sms.epochs)
+ RETURNING id
+""")
+
+CANCELLED_COPY: Final = "cancelled in a copy: the database that it was copied from sends it"
+
+
+def ask_about_everything(
+    connection: Connection,
+    cause: Cause,
+    *,
+    lost_since: datetime,
+    ask_at: datetime,
+    call_id: UUID,
+    now: datetime,
+) -> Restored:
+    """Take it that whatever may have left since `lost_since` has: it is asked about from `ask_at` on, by its old ids.
+
+    From the commit on this database is where it was, and ids are of a new epoch. Of a copy, every campaign that was
+    started before is cancelled as well: what was never sent is not sent from here.
+    """
+    values = {
+        "lost_since": lost_since,
+        "ask_at": ask_at,
+        "now": now,
+        "call_id": call_id,
+        "shift": EPOCH_SHIFT,
+        "trouble": epochs.MAY_HAVE_LEFT,
+    }
+    asked = connection.execute(_ASK, values).rowcount
+    otps = connection.execute(_GIVE_UP_OTPS, values).rowcount
+    lines = connection.execute(_DOUBT_LINES, values).rowcount
+    cancelled = cause is Cause.COPIED
+    which, named = (_CANCEL, {"shift": EPOCH_SHIFT, "reason": CANCELLED_COPY}) if cancelled else (_OPEN, {})
+    campaigns = [row.id for row in connection.execute(which, named)]
+    epoch = epochs.begin(connection, cause=cause.value, now=now, lost_since=lost_since, ask_at=ask_at)
+    epochs.adopt_stray(connection, now=now)
+    identity.settle(connection)
+    return Restored(cause, lost_since, ask_at, epoch, asked, otps, lines, campaigns)
+
+
+# Which messages would leave next, one of each request, those of all campaigns in turn?
+_NEXT: Final = text("""
+    SELECT (SELECT min(message.id) FROM sms.messages AS message
+             WHERE message.id BETWEEN waiting.first_id AND waiting.last_id AND message.state = 'pending') AS id
+      FROM sms.campaigns AS campaign
+     CROSS JOIN LATERAL (
+           SELECT first_id, last_id, row_number() OVER (ORDER BY due_at, id) AS place
+             FROM (SELECT id, due_at, first_id, last_id FROM sms.batches
+                    WHERE campaign_id = campaign.id AND state = 'ready'
+                 ORDER BY due_at, id LIMIT :most) AS first) AS waiting
+     WHERE campaign.finished_at IS NULL
+  ORDER BY waiting.place, campaign.id LIMIT :most
+""")
+
+
+def sample(connection: Connection, *, most: int = BATCH) -> list[int]:
+    """One message of each of the requests that would leave next: of commits that were lost, these are the first."""
+    return [row.id for row in connection.execute(_NEXT, {"most": most}) if row.id is not None]
+
+
+# Which campaigns would this database still send?
+_LIVE: Final = text("""
+    SELECT id, name, state FROM sms.campaigns WHERE finished_at IS NULL AND state <> 'draft' ORDER BY id
+""")
+
+
+def live(connection: Connection) -> list[tuple[int, str, CampaignState]]:
+    """Campaigns that are not over, by id, name and state."""
+    return [(row.id, row.name, CampaignState(row.state)) for row in connection.execute(_LIVE)]
