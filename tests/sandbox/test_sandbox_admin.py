@@ -112,6 +112,7 @@ def test_the_stream_holds_every_message_once_with_its_status_of_now(start: Calla
         "text_digest": _digest(TEXT),
         "status": 10,
         "kind": "sms",
+        "account": 1,
     }
 
 

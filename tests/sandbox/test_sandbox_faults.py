@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -59,6 +60,33 @@ def test_a_code_comes_in_its_envelope_and_nothing_is_processed(sandbox: Client, 
     assert (answer.json()["return"]["status"], answer.json()["entries"]) == (code, None)
     assert sent(sandbox) == 0
     assert sandbox.summary()["codes"]["sms/send"] == {str(code): 1}
+
+
+@pytest.mark.parametrize("code", [402, 409, 411, 413, 418, 777])
+def test_a_code_can_deny_what_was_done(sandbox: Client, code: int) -> None:
+    sandbox.arm("accept_then_code", count=1, code=code)
+    answer = sandbox.call("sms/send", TEN)
+    assert (answer.json()["return"]["status"], answer.json()["entries"]) == (code, None)
+    assert sent(sandbox) == 10
+    assert sandbox.summary()["codes"]["sms/send"] == {"200": 1, str(code): 1}
+
+
+def test_a_code_can_deny_what_was_done_for_the_first_receptors_of_a_send(sandbox: Client) -> None:
+    sandbox.arm("accept_some_then_code", count=2, code=411, rows=4)
+    assert sandbox.code("sms/send", TEN) == 411
+    listed = arrays(numbers(10), ["x"] * 10, localmessageids=list(range(100, 110)))
+    assert sandbox.code("sms/sendarray", listed) == 411
+
+    lines = [json.loads(line) for line in sandbox.admin("GET", "ledger/stream").content.splitlines()]
+    assert [line["localid"] for line in lines] == [*range(4), *range(100, 104)]
+    assert [line["receptor"] for line in lines] == 2 * numbers(4)
+
+
+def test_what_a_code_denied_is_found_by_its_localid(sandbox: Client) -> None:
+    sandbox.arm("accept_some_then_code", count=1, code=418, rows=1)
+    sandbox.call("sms/send", form(numbers(2), localid=[7, 8]))
+    told = sandbox.entries("sms/statuslocalmessageid", {"localid": "7,8"})
+    assert [row["status"] for row in told] == [1, 100]
 
 
 @pytest.mark.parametrize(

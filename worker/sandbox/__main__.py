@@ -32,6 +32,7 @@ def options(given: argparse.Namespace) -> Options:
         host=given.host,
         port=given.port,
         api_key=given.api_key,
+        other_keys=tuple(given.other_key),
         admin_token=given.admin_token,
         credit_rial=given.credit,
         knobs=_knobs(given.config, given.delivery, given.knob),
@@ -47,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free port")
     parser.add_argument("--api-key", default="sandbox", help="the one key that is valid")
+    parser.add_argument("--other-key", action="append", default=[], metavar="KEY", help="of one more account")
     parser.add_argument("--admin-token", default="", help="wanted in X-Sandbox-Token by the side door")
     parser.add_argument("--credit", type=int, default=10_000_000_000, metavar="RIAL")
     parser.add_argument("--config", type=Path, metavar="FILE", help="knobs, as a JSON object")

@@ -26,14 +26,16 @@ from worker.sandbox.parameters import is_whole
 _DELIVERED, _BLOCKED = DRAWN["delivered"], DRAWN["blocked"]
 
 
-def take(account: Account, draft: Draft) -> list[Row]:
+def take(account: Account, draft: Draft, *, at_most: int | None = None) -> list[Row]:
     """The records a send answers with, one for each receptor. Raises Refusal, and then nothing has changed
 
-    (but for the knob partial_credit).
+    (but for the knob partial_credit). `at_most`: the whole request is checked, and its first so many are taken in.
     """
     draft = usable(draft, account.knobs)
     if code := refusal(draft, account.knobs):
         raise Refusal(code)
+    if at_most is not None:
+        draft = draft.only(range(min(at_most, len(draft.receptors))))
     now = account.clock.now()
     rows, fresh = _places(account, draft.localids or [None] * len(draft.receptors), now)
     if fresh:

@@ -30,8 +30,9 @@ T = TypeVar("T", bound=Hashable)
 class Account:
     """Everything the methods work on. One thread, no waiting: each call sees the account whole."""
 
-    def __init__(self, api_key: str, knobs: Knobs, credit_rial: int, journal: Journal) -> None:
+    def __init__(self, api_key: str, knobs: Knobs, credit_rial: int, journal: Journal, *, number: int = 1) -> None:
         self.api_key = api_key
+        self.number = number
         self.clock = Clock()
         self.tally = Tally()
         self.purse = Purse(credit_rial)

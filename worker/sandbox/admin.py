@@ -15,8 +15,8 @@ from aiohttp import web
 
 from worker.sandbox import audit
 from worker.sandbox.account import Account
+from worker.sandbox.accounts import FIRST, Accounts
 from worker.sandbox.faults import Faults
-from worker.sandbox.gateway import Gateway
 from worker.sandbox.knobs import Knobs
 from worker.sandbox.side_door import amount, answered, json_object, streamed, whole
 
@@ -27,8 +27,8 @@ _MOST_DOUBLES = 1000
 class Admin:
     """The handlers of the side door. `knobs` are those the sandbox started with."""
 
-    def __init__(self, gateway: Gateway, faults: Faults, knobs: Knobs) -> None:
-        self._gateway, self._faults, self._first_knobs = gateway, faults, knobs
+    def __init__(self, accounts: Accounts, faults: Faults, knobs: Knobs) -> None:
+        self._accounts, self._gateway, self._faults, self._first_knobs = accounts, accounts.first, faults, knobs
         self._repeats: tuple[tuple[int, int], dict[str, int]] | None = None
 
     @property
@@ -61,12 +61,12 @@ class Admin:
 
     async def turn_knobs(self, request: web.Request) -> web.Response:
         changes = await json_object(request)
-        self._gateway.turn_knobs(self._account.knobs.turned(changes))
+        self._accounts.turn(changes)
         _log.info("sandbox_knobs_turned", extra={"knobs": sorted(changes)})
         return answered(asdict(self._account.knobs))
 
     async def reset_knobs(self, _: web.Request) -> web.Response:
-        self._gateway.turn_knobs(self._first_knobs)
+        self._accounts.reset(self._first_knobs)
         return answered(asdict(self._account.knobs))
 
     async def show_faults(self, _: web.Request) -> web.Response:
@@ -82,16 +82,16 @@ class Admin:
         return answered({"faults": []})
 
     async def advance_clock(self, request: web.Request) -> web.Response:
-        self._account.advance(amount(await json_object(request), "advance"))
+        self._accounts.advance(amount(await json_object(request), "advance"))
         return answered({"now": self._account.clock.now(), "ahead_s": self._account.clock.ahead_s})
 
     async def set_credit(self, request: web.Request) -> web.Response:
-        self._account.set_credit(int(amount(await json_object(request), "rial")))
+        self._accounts.set_credit(int(amount(await json_object(request), "rial")))
         return answered({"credit_rial": self._account.purse.balance(self._account.clock.now())})
 
     async def show_messages(self, request: web.Request) -> web.Response:
         asked = {name: request.query.get(name, "") for name in ("localids", "messageids")}
-        return answered({"messages": list(audit.details(self._account, **asked))})
+        return answered({"messages": list(self._accounts.details(asked))})
 
     async def show_calls(self, request: web.Request) -> web.Response:
         since = whole(request, "since", otherwise=0)
@@ -99,7 +99,8 @@ class Admin:
         return answered({**calls, "others": self._gateway.others()})
 
     async def show_summary(self, _: web.Request) -> web.Response:
-        return answered({**audit.totals(self._account), **await self._repeats_now()})
+        others = [len(account.ledger) for account in self._accounts if account.number != FIRST]
+        return answered({**audit.totals(self._account), **await self._repeats_now(), "other_accounts": others})
 
     async def show_doubles(self, request: web.Request) -> web.Response:
         limit = whole(request, "limit", otherwise=100)
@@ -109,8 +110,7 @@ class Admin:
 
     async def stream_messages(self, request: web.Request) -> web.StreamResponse:
         """Every message there is now, a line of JSON each."""
-        account, now = self._account, self._account.clock.now()
-        return await streamed(request, (audit.line(account, row, now) for row in range(len(account.ledger))))
+        return await streamed(request, self._accounts.lines())
 
     async def _repeats_now(self) -> dict[str, int]:
         """The repeats among all messages, counted again only when there are more, or some were withdrawn."""

@@ -84,6 +84,7 @@ def line(account: Account, row: int, now: float) -> dict[str, Any]:
         "text_digest": digest(ledger.raw_text(row)),
         "status": account.true_status(row, now),
         "kind": ledger.manner(row).kind,
+        "account": account.number,
     }
 
 

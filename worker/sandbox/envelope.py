@@ -26,6 +26,7 @@ class Call:
     key: str = field(repr=False)
     params: Mapping[str, str] = field(repr=False)
     address: str
+    at_most: int | None = None  # of a send: only its first so many receptors are looked at; None: all
 
 
 @dataclass(frozen=True, slots=True)

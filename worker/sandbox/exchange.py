@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from aiohttp import web
 
 from worker.sandbox.envelope import Answer, Call
@@ -16,9 +18,12 @@ class Exchange:
     def __init__(self, gateway: Gateway, request: web.Request, call: Call) -> None:
         self.gateway, self.request, self.call = gateway, request, call
 
-    def process(self) -> Answer:
-        """What the gateway says to the call; the messages of a send are accepted when this returns."""
-        return self.gateway.answer(self.call)
+    def process(self, at_most: int | None = None) -> Answer:
+        """What the gateway says to the call; the messages of a send are accepted when this returns.
+
+        `at_most`: of a send, only its first so many.
+        """
+        return self.gateway.answer(replace(self.call, at_most=at_most))
 
     def reply(self, answer: Answer) -> web.Response:
         status = answer.http_status(self.gateway.account.knobs)

@@ -30,10 +30,10 @@ class Fault:
     share: float = 1.0
     skip: int = 0
     seconds: float | None = None  # slow, accept_then_hang, late_accept: how long (5); drip: between bytes (0.2)
-    code: int = 409  # code: the return code
+    code: int = 409  # code, accept_then_code, accept_some_then_code: the return code
     status: int | None = None  # http_5xx_*: the HTTP status (502); waf: (403)
     processed: bool = False  # html_200: whether the call was processed
-    rows: int = 1  # missing_rows, duplicate_rows: how many
+    rows: int = 1  # missing_rows, duplicate_rows, accept_some_then_code: how many
 
 
 class Armed:

@@ -15,12 +15,17 @@ from worker.sandbox.traffic import Traffic
 
 
 class Gateway:
-    """One account, and a limiter for each address that calls."""
+    """One account, and a limiter for each address that calls.
 
-    def __init__(self, account: Account) -> None:
+    A gateway `beside` another one counts its calls, and limits its addresses, together with it.
+    """
+
+    def __init__(self, account: Account, *, beside: Gateway | None = None) -> None:
         self.account = account
-        self.traffic = Traffic(at=time.time(), monotonic_s=time.monotonic())
-        self._limiters: dict[str, Limiter] = {}
+        self.traffic: Traffic = beside.traffic if beside else Traffic(at=time.time(), monotonic_s=time.monotonic())
+        self.limiters: dict[str, Limiter] = beside.limiters if beside else {}
+        if beside is not None:
+            account.tally = beside.account.tally
 
     def answer(self, call: Call) -> Answer:
         """What the service would say; the messages of a send are accepted when this returns."""
@@ -35,23 +40,23 @@ class Gateway:
     def turn_knobs(self, knobs: Knobs) -> None:
         """New knobs; the limiters go on from where they stand."""
         self.account.turn_knobs(knobs)
-        for door in self._limiters.values():
+        for door in self.limiters.values():
             door.turn(knobs, self.account.clock.now())
 
     def admits(self, call: Call) -> bool:
         """Whether the caller's address may make one more call; counted either way."""
-        door = self._limiters.get(call.address)
+        door = self.limiters.get(call.address)
         if door is None:
-            door = self._limiters[call.address] = limiter(self.account.knobs)
+            door = self.limiters[call.address] = limiter(self.account.knobs)
         admitted = door.admits(self.account.clock.now())
         self.traffic.count(call.method, admitted=admitted, monotonic_s=time.monotonic())
         return admitted
 
     def others(self) -> dict[str, int]:
         """What became, up to now, of the calls that other software made behind the same addresses."""
-        for door in self._limiters.values():
+        for door in self.limiters.values():
             door.catch_up(self.account.clock.now())
-        heard = [door.others for door in self._limiters.values()]
+        heard = [door.others for door in self.limiters.values()]
         return {"admitted": sum(each.admitted for each in heard), "refused": sum(each.refused for each in heard)}
 
 

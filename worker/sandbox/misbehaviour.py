@@ -47,6 +47,16 @@ async def code(exchange: Exchange, fault: Fault) -> web.StreamResponse:
     return exchange.reply(Answer(fault.code))
 
 
+async def accept_then_code(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    """Processed, and answered with a return code that says the contrary."""
+    return _denied(exchange, fault, at_most=None)
+
+
+async def accept_some_then_code(exchange: Exchange, fault: Fault) -> web.StreamResponse:
+    """The same for the first `rows` receptors of a send; the others were not looked at."""
+    return _denied(exchange, fault, at_most=fault.rows)
+
+
 async def http_5xx_html_before(_: Exchange, fault: Fault) -> web.StreamResponse:
     """A proxy's error page, and nothing is processed."""
     return _page(fault.status or 502)
@@ -122,6 +132,12 @@ def _seconds(fault: Fault, otherwise: float) -> float:
     return otherwise if fault.seconds is None else fault.seconds
 
 
+def _denied(exchange: Exchange, fault: Fault, *, at_most: int | None) -> web.Response:
+    exchange.process(at_most)
+    exchange.gateway.account.tally.decided(exchange.call.method, fault.code)
+    return exchange.reply(Answer(fault.code))
+
+
 def _page(status: int) -> web.Response:
     page = f"<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
     return web.Response(text=page, status=status, content_type="text/html")
@@ -137,6 +153,8 @@ def _rearranged(exchange: Exchange, change: Callable[[list[Row]], list[Row]]) ->
 KINDS: dict[str, Play] = {
     play.__name__: play
     for play in (
+        accept_some_then_code,
+        accept_then_code,
         accept_then_drop,
         accept_then_hang,
         bad_json,

@@ -11,19 +11,18 @@ import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
 
-from worker.sandbox.account import Account
+from worker.sandbox.accounts import Accounts, journal_paths
 from worker.sandbox.admin import Admin
 from worker.sandbox.admin_listening import ListeningSide
 from worker.sandbox.callbacks import Callbacks
 from worker.sandbox.exchange import Exchange
 from worker.sandbox.faults import Faults
-from worker.sandbox.gateway import Gateway
 from worker.sandbox.journal import Journal
 from worker.sandbox.knobs import Knobs
 from worker.sandbox.misbehaviour import KINDS
@@ -36,11 +35,15 @@ _GRACE_S = 0.5  # how long calls in flight may finish when the sandbox stops
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a sandbox starts. Port 0 picks a free one; the address goes to `ready_file` when it listens."""
+    """How a sandbox starts. Port 0 picks a free one; the address goes to `ready_file` when it listens.
+
+    `other_keys` are those of further accounts, which know nothing of each other.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     api_key: str = field(default="sandbox", repr=False)
+    other_keys: tuple[str, ...] = field(default=(), repr=False)
     admin_token: str = field(default="", repr=False)
     credit_rial: int = 10_000_000_000
     knobs: Knobs = field(default_factory=Knobs)
@@ -77,10 +80,12 @@ def background(options: Options) -> Iterator[str]:
 @asynccontextmanager
 async def serving(options: Options) -> AsyncIterator[str]:
     """A sandbox in this event loop, and its base URL."""
-    with closing(Journal(options.journal)) as journal:
-        account = Account(options.api_key, options.knobs, options.credit_rial, journal)
-        callbacks = Callbacks(account)
-        application = _application(account, callbacks, options)
+    keys = (options.api_key, *options.other_keys)
+    with ExitStack() as files:
+        journals = [files.enter_context(closing(Journal(path))) for path in journal_paths(options.journal, len(keys))]
+        accounts = Accounts(keys, options.knobs, options.credit_rial, journals)
+        callbacks = Callbacks(accounts.first.account)
+        application = _application(accounts, callbacks, options)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE_S)
         await runner.setup()
         try:
@@ -91,24 +96,26 @@ async def serving(options: Options) -> AsyncIterator[str]:
             await runner.cleanup()
 
 
-def _application(account: Account, callbacks: Callbacks, options: Options) -> web.Application:
-    gateway, faults = Gateway(account), Faults(KINDS)
+def _application(accounts: Accounts, callbacks: Callbacks, options: Options) -> web.Application:
+    faults = Faults(KINDS)
 
     async def call(request: web.Request) -> web.StreamResponse:
-        return await _answer(gateway, faults, request)
+        return await _answer(accounts, faults, request)
 
     admin = web.Application(middlewares=[token_check(options.admin_token), sentences])
-    admin.add_routes([*Admin(gateway, faults, options.knobs).routes(), *ListeningSide(account, callbacks).routes()])
+    admin.add_routes(Admin(accounts, faults, options.knobs).routes())
+    admin.add_routes(ListeningSide(accounts.first.account, callbacks).routes())
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_subapp("/_sandbox", admin)
     application.router.add_route("*", "/v1/{address:.*}", call)
     return application
 
 
-async def _answer(gateway: Gateway, faults: Faults, request: web.Request) -> web.StreamResponse:
+async def _answer(accounts: Accounts, faults: Faults, request: web.Request) -> web.StreamResponse:
     """One request of the service, through the fault it meets, if it meets one."""
-    exchange = Exchange(gateway, request, await read_call(request))
-    account, method = gateway.account, exchange.call.method
+    asked = await read_call(request)
+    exchange = Exchange(accounts.behind(asked.key), request, asked)
+    account, method = exchange.gateway.account, asked.method
     account.tally.requests[method] += 1
     fault = faults.draw(method, account.knobs.seed)
     if account.knobs.latency_ms:

@@ -33,7 +33,7 @@ def answer(account: Account, call: Call) -> Answer:
         starts_at=acceptance.starts_at(account, params.get("date", "")),
         tag=manner.tag,
     )
-    rows = acceptance.take(account, draft)
+    rows = acceptance.take(account, draft, at_most=call.at_most)
     alone = len(receptors) == 1 and knobs.tts_entries == "object"
     return Answer(entries=rows[0] if alone and rows else rows)
 

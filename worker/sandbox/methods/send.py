@@ -31,4 +31,4 @@ def answer(account: Account, call: Call) -> Answer:
         starts_at=acceptance.starts_at(account, params.get("date", "")),
         tag=manner.tag,
     )
-    return Answer(entries=acceptance.take(account, draft))
+    return Answer(entries=acceptance.take(account, draft, at_most=call.at_most))

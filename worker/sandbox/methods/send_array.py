@@ -31,7 +31,7 @@ def answer(account: Account, call: Call) -> Answer:
         tag=params.get("tag", ""),
         other_lengths=(len(displays),),
     )
-    return Answer(entries=acceptance.take(account, draft))
+    return Answer(entries=acceptance.take(account, draft, at_most=call.at_most))
 
 
 def _localids(raw: str | None) -> list[Localid] | None:
