@@ -45,6 +45,13 @@ def test_what_was_committed_is_there_after_everybody_left_and_somebody_came_back
     assert (second.database_url, second.broker_url) == (first.database_url, first.broker_url)
 
 
+def test_the_user_has_the_last_word_on_the_settings_of_the_database(home: Path) -> None:
+    (home / "postgres" / "local.conf").write_text("wal_level = replica\nmax_wal_senders = 2\n")
+    with attach(home, broker=False) as attached, session(attached) as database:
+        assert database.execute("show wal_level").fetchone() == ("replica",)
+        assert database.execute("show max_connections").fetchone() == ("200",)
+
+
 def test_only_the_servers_asked_for_are_started(home: Path) -> None:
     with attach(home, database=False) as attached:
         assert running(home) == [False, True]

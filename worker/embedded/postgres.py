@@ -108,9 +108,13 @@ class Postgres(Server):
         )
 
     def _write_settings(self) -> None:
-        """Anew for every start; what initdb found out about the machine stands below them."""
+        """Anew for every start; what initdb found out about the machine stands below them.
+
+        A `local.conf` in the server's folder has the last word: it is the user's own, for whoever wants a standby.
+        """
         ours = {**SETTINGS, "port": str(self.port)}
-        lines = ["include 'data/postgresql.conf'", *(f"{name} = '{value}'" for name, value in ours.items()), ""]
+        settings = [f"{name} = '{value}'" for name, value in ours.items()]
+        lines = ["include 'data/postgresql.conf'", *settings, "include_if_exists 'local.conf'", ""]
         write_private(self._settings_file, "\n".join(lines))
 
     def _check_reach(self, identity: Identity) -> None:
