@@ -35,7 +35,7 @@ def keep(house: House) -> Sequence[Day]:
     for day in (today - timedelta(days=back) for back in range(DAYS_BACK)):
         start, end = _span(day)
         gateway = _asked(house, day, start, end) if house.now() - start < DEEPEST else None
-        house.database(_write, day, start, end, gateway, now=house.now())
+        house.database(_write, house.account, (day, start, end), gateway, now=house.now())
     return house.database(ledger.newest, limit=DAYS_BACK)
 
 
@@ -54,6 +54,16 @@ def _asked(house: House, day: date, start: datetime, end: datetime) -> Counted |
 
 
 def _write(
-    connection: Connection, day: date, start: datetime, end: datetime, gateway: Counted | None, *, now: datetime
+    connection: Connection,
+    account: str,
+    span: tuple[date, datetime, datetime],
+    gateway: Counted | None,
+    *,
+    now: datetime,
 ) -> None:
-    ledger.write(connection, day, ledger.ours(connection, start=start, end=end), gateway, now=now)
+    day, start, end = span
+    ours = ledger.ours(connection, account=account, start=start, end=end)
+    unexplained = None
+    if gateway is not None:
+        unexplained = max(0, gateway.messages - ledger.most(connection, account=account, start=start, end=end))
+    ledger.write(connection, day, ours, gateway, unexplained=unexplained, now=now)

@@ -13,7 +13,7 @@ from campaigns import guards
 from campaigns.errors import BadInput
 from campaigns.house import House
 from campaigns.inbox.hand import Webhook
-from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.client import Client, key_label
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle, connect
 from campaigns.store import lines
@@ -120,6 +120,11 @@ def _api_key(where: Places) -> str:
 def account_label(account: str, egress: str) -> str:
     """A name for an account, by its key, and the address it calls from; it does not tell the key."""
     return hashlib.sha256(f"kavenegar-campaigns:{account}\0{egress}".encode()).hexdigest()[:12]
+
+
+def gateway_account() -> str:
+    """The label of our key, as `store.accounts` knows it. Raises: BadInput where there is no key."""
+    return key_label(_api_key(places()))
 
 
 @cache

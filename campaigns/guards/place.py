@@ -57,7 +57,7 @@ def check(house: House) -> str:
 
     Nothing is sent meanwhile, and it may be run twice.
     """
-    if house.database(identity.read).place is not Place.RESTARTED:
+    if house.database(identity.read) is not Place.RESTARTED:
         return "nothing to check"
     sampled = house.database(restores.sample)
     try:
@@ -129,6 +129,6 @@ def _ask(connection: Connection, found: Gate, policy: Policy, cause: Cause, *, n
 def _settle(connection: Connection) -> None:
     """A restart without a loss: the place is the same, under a server started anew."""
     restores.lock(connection)
-    if identity.read(connection).place is Place.RESTARTED:
+    if identity.read(connection) is Place.RESTARTED:
         identity.settle(connection)
         log.info("database restarted without a loss")

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from campaigns.rules.windows import CLOCKS_DIFFER
+
 WHOLE: Final = timedelta(days=2, seconds=-1)
 """The longest span that is asked for."""
 OPEN: Final = timedelta(days=1)
 """What began later than this ago has no end: it holds what comes in meanwhile too, on whatever clock."""
-MARGIN: Final = timedelta(minutes=5)
-"""How far the gateway's clock may differ from ours. What lies further back gets no new messages any more."""
+MARGIN: Final = CLOCKS_DIFFER
+"""What lies further back gets no new messages any more."""
 SHORTEST: Final = timedelta(minutes=1)
 _SECOND: Final = timedelta(seconds=1)
 

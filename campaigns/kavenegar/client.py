@@ -68,7 +68,7 @@ class Client(EveryMethod):
         self._base_url = _checked_base_url(base_url)
         if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
             raise ValueError("the API key is empty or holds a character that no key has")
-        self.account = hashlib.sha256(f"kavenegar-campaigns:key:{api_key}".encode()).hexdigest()[:16]
+        self.account = key_label(api_key)
         root = f"{self._base_url}/v1/{quote(api_key, safe='')}"
         self._requests = {row.path: prepare(f"{root}/{row.path}.json", row.verb) for row in methods.METHODS}
         self._transport = Transport(
@@ -94,6 +94,11 @@ class Client(EveryMethod):
         except Unreadable as why:
             what = str(why)
         raise faults.unusable(method, what, consumes=call.consumes)
+
+
+def key_label(api_key: str) -> str:
+    """A label of a key, the same wherever it is used; it does not tell the key."""
+    return hashlib.sha256(f"kavenegar-campaigns:key:{api_key}".encode()).hexdigest()[:16]
 
 
 def _envelope(call: Call[Any], reply: Reply) -> Envelope:

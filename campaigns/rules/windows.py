@@ -13,6 +13,9 @@ LOCALID_WINDOW: Final = timedelta(hours=12)
 STATUS_WINDOW: Final = timedelta(hours=48)
 """How long it tells a message's status, at most. Source: kavenegar-rest, sms/status."""
 
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""How far the gateway's clock, by which it dates messages, may be from ours."""
+
 MARGIN: Final = 12
 """We stop a twelfth of the window early: clocks differ, and a request takes its time."""
 

@@ -15,8 +15,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.store.identity import IS_HOME, Place
-from campaigns.store.identity import read as read_identity
+from campaigns.store.identity import COMPARED, IS_HOME, Place, place_of
 
 CLOCK_IS_TRUSTED: Final = "NOT EXISTS (SELECT FROM sms.installation WHERE clock_leapt_at IS NOT NULL)"
 """Leases and due times mean what they say."""
@@ -49,12 +48,15 @@ class Gate:
         return self.place is Place.HOME and self.leap is None
 
 
+# What keeps the installation from sending?
+_READ: Final = text(COMPARED)
+
+
 def read(connection: Connection) -> Gate:
     """How the gate stands now."""
-    identity = read_identity(connection)
-    row = connection.execute(text("SELECT clock_leapt_at, clock_leapt_by FROM sms.installation")).one()
+    row = connection.execute(_READ).one()
     leap = None if row.clock_leapt_at is None else Leap(row.clock_leapt_at, row.clock_leapt_by)
-    return Gate(identity.place, identity.alive_at, leap)
+    return Gate(place_of(row), row.alive_at, leap)
 
 
 # Is it time to ask the gateway about our place and our key? Then put the next time off at once, so that one asks.

@@ -5,9 +5,9 @@ Asked by a person now and then, never by a tick: the answers may read every open
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, text
@@ -75,3 +75,45 @@ _UNCERTAIN: Final = text("""
 def uncertain(connection: Connection) -> dict[int, int]:
     """Uncertain messages by campaign; campaigns without any are left out."""
     return {row.campaign_id: int(row.messages) for row in connection.execute(_UNCERTAIN)}
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """What the server does for a confirmed commit: its settings, ours of synchronous_commit, and who follows it."""
+
+    server: Mapping[str, str]
+    session: str
+    standbys: int
+    synchronous: int
+
+
+# Does the server keep what it confirms, and who follows it?
+_DURABILITY: Final = text("""
+    SELECT current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+           current_setting('synchronous_commit') AS session,
+           (SELECT count(*) FROM pg_stat_replication) AS standbys,
+           (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS synchronous
+""")
+
+
+def durability(connection: Connection) -> Durability:
+    """How the server keeps what it confirms, as this session sees it."""
+    row = connection.execute(_DURABILITY).one()
+    server = {"fsync": row.fsync, "full_page_writes": row.full_page_writes}
+    return Durability(server, row.session, row.standbys, row.synchronous)
+
+
+# How many batches that may leave are due much later than anything of ours puts them off?
+_FAR_AHEAD: Final = text("""
+    SELECT count(*)
+      FROM sms.campaigns AS campaign
+      JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
+     WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
+       AND NOT (campaign.at_gateway AND campaign.start_at > :now)
+       AND batch.state IN ('ready', 'unknown') AND batch.due_at > :late
+""")
+
+
+def far_ahead(connection: Connection, *, now: datetime, by: timedelta) -> int:
+    """Batches of running campaigns that are due later than `by` from now."""
+    return int(connection.execute(_FAR_AHEAD, {"now": now, "late": now + by}).scalar_one())

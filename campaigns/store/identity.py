@@ -10,12 +10,10 @@ Batches and one-time passwords are claimed only where the row describes its own 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 
 class Place(StrEnum):
@@ -25,14 +23,6 @@ class Place(StrEnum):
     RESTARTED = "restarted"  # the server was started again: it may have lost what its disk did not keep
     FAILED_OVER = "failed over"  # a standby was promoted, or a base backup recovered: the last commits may be missing
     COPIED = "copied"  # restored from a dump, or cloned: what was committed since is missing, or goes on elsewhere
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Where the database is, and `alive_at`, the last moment at which it is known to have been worked on."""
-
-    place: Place
-    alive_at: datetime
 
 
 _DATABASE_OID: Final = "(SELECT oid::bigint FROM pg_database WHERE datname = current_database())"
@@ -58,27 +48,33 @@ IS_SAME_DATABASE: Final = f"""
 """
 """A condition for whoever hands out ids: this database is no copy. Its server may have been started again."""
 
-# Is this database where it was, and when was it last worked on?
-_READ: Final = text(f"""
+COMPARED: Final = f"""
     SELECT identity.written_by = identity.xmin::text::bigint AND identity.database_oid = here.database_oid
                AND identity.system_id = here.system_id AS same_database,
            identity.timeline = here.timeline AS same_timeline,
            identity.server_started_at = here.server_started_at AS same_start,
-           greatest(installation.ticked_at, identity.seen_at) AS alive_at
+           greatest(installation.ticked_at, identity.seen_at) AS alive_at,
+           installation.clock_leapt_at, installation.clock_leapt_by
       FROM sms.identity AS identity, ({_HERE}) AS here, sms.installation AS installation
-""")
+"""
+"""Where the database is, held against where it last was; when it was last worked on; and whether its clock leapt."""
+
+# Is this database where it was?
+_READ: Final = text(COMPARED)
 
 
-def read(connection: Connection) -> Identity:
+def read(connection: Connection) -> Place:
     """Where the database is, held against where it last was."""
-    row = connection.execute(_READ).one()
+    return place_of(connection.execute(_READ).one())
+
+
+def place_of(row: Row[tuple[object, ...]]) -> Place:
+    """The place that a row of `COMPARED` tells of."""
     if not row.same_database:
-        place = Place.COPIED
-    elif not row.same_timeline:
-        place = Place.FAILED_OVER
-    else:
-        place = Place.HOME if row.same_start else Place.RESTARTED
-    return Identity(place, row.alive_at)
+        return Place.COPIED
+    if not row.same_timeline:
+        return Place.FAILED_OVER
+    return Place.HOME if row.same_start else Place.RESTARTED
 
 
 _COLUMNS: Final = "database_oid, system_id, timeline, server_started_at"

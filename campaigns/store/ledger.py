@@ -9,6 +9,9 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from campaigns.rules.windows import CLOCKS_DIFFER
+from campaigns.store.accounts import FIRST_ACCOUNT
+
 
 @dataclass(frozen=True, slots=True)
 class Counted:
@@ -21,11 +24,16 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of Tehran. `gateway` is None while it was never asked about; `seen_at` is when both were counted."""
+    """One day of Tehran. `gateway` is None while it was never asked about; `seen_at` is when both were counted.
+
+    `unexplained` are messages that the gateway counts and that cannot be ours, whatever became of those without an
+    answer: others sent them, or they were sent twice, or in a history that this database has lost.
+    """
 
     day: date
     ours: Counted
     gateway: Counted | None
+    unexplained: int | None
     seen_at: datetime
 
     @property
@@ -40,15 +48,21 @@ class Day:
         )
 
 
+_OF_OUR_ACCOUNT: Final = f"""
+    (coalesce(batch.account, {FIRST_ACCOUNT}) = (SELECT account FROM sms.accounts WHERE label = :account)
+     OR NOT EXISTS (SELECT FROM sms.accounts WHERE label = :account))
+"""
+
 # What of ours set out in this span? A campaign's message when its batch was accepted or leaves the gateway, a
 # one-time password when it was sent. What the gateway never priced, since its answer was lost, costs as the others do.
-_OURS: Final = text("""
+_OURS: Final = text(f"""
     WITH sent AS (
         SELECT message.parts, message.cost_rial
           FROM sms.batches AS batch
           JOIN sms.messages AS message
             ON message.id BETWEEN batch.first_id AND batch.last_id AND message.gateway_id IS NOT NULL
          WHERE batch.accepted_at >= :start AND batch.accepted_at < :end AND batch.state <> 'split'
+           AND {_OF_OUR_ACCOUNT}
      UNION ALL
         SELECT 1, cost_rial FROM sms.otps WHERE sent_at >= :start AND sent_at < :end AND gateway_id IS NOT NULL
     ), price AS (
@@ -61,26 +75,62 @@ _OURS: Final = text("""
 """)
 
 
-def ours(connection: Connection, *, start: datetime, end: datetime) -> Counted:
-    """What our rows say; reads every message of the span."""
-    row = connection.execute(_OURS, {"start": start, "end": end}).one()
+def ours(connection: Connection, *, account: str, start: datetime, end: datetime) -> Counted:
+    """What our rows say of the account that has the key labelled `account`; reads every message of the span."""
+    row = connection.execute(_OURS, {"account": account, "start": start, "end": end}).one()
     return Counted(row.messages, int(row.parts), int(row.cost_rial))
+
+
+# How many messages of ours may the gateway have taken in this span at most? A batch between its first request and its
+# acceptance; also what has no answer, or of which nobody knows.
+_MOST: Final = text(f"""
+    SELECT (SELECT coalesce(sum(known.messages), 0)
+              FROM sms.batches AS batch
+             CROSS JOIN LATERAL (SELECT count(message.gateway_id) AS messages FROM sms.messages AS message
+                                  WHERE message.id BETWEEN batch.first_id AND batch.last_id) AS known
+             WHERE batch.accepted_at >= :start AND coalesce(batch.first_sent_at, batch.accepted_at) <= :end
+               AND batch.state <> 'split' AND {_OF_OUR_ACCOUNT})
+         + (SELECT coalesce(sum(batch.pending), 0) FROM sms.batches AS batch
+             WHERE batch.state IN ('claimed', 'unknown') AND batch.first_sent_at <= :end)
+         + (SELECT coalesce(sum(batch.uncertain), 0) FROM sms.batches AS batch
+             WHERE batch.uncertain > 0 AND batch.state <> 'split' AND batch.first_sent_at <= :end)
+         + (SELECT count(*) FROM sms.otps
+             WHERE sent_at BETWEEN :start AND :end AND (gateway_id IS NOT NULL OR state IN ('claimed', 'unknown')))
+           AS messages
+""")
+
+
+def most(connection: Connection, *, account: str, start: datetime, end: datetime) -> int:
+    """How many messages of a span, by the gateway's clock, may be ours at most. More of them are not."""
+    widened = {"start": start - CLOCKS_DIFFER, "end": end + CLOCKS_DIFFER}
+    found = connection.execute(_MOST, {"account": account, **widened})
+    return int(found.scalar_one())
 
 
 # Write a day down. What the gateway once said stays where it was not asked again.
 _WRITE: Final = text("""
-    INSERT INTO sms.days (day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial, seen_at)
-    VALUES (:day, :messages, :parts, :cost, :their_messages, :their_parts, :their_cost, :now)
+    INSERT INTO sms.days (day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial,
+                          unexplained, seen_at)
+    VALUES (:day, :messages, :parts, :cost, :their_messages, :their_parts, :their_cost, :unexplained, :now)
     ON CONFLICT (day) DO UPDATE
        SET messages = excluded.messages, parts = excluded.parts, cost_rial = excluded.cost_rial,
            gateway_messages = coalesce(excluded.gateway_messages, days.gateway_messages),
            gateway_parts = coalesce(excluded.gateway_parts, days.gateway_parts),
            gateway_cost_rial = coalesce(excluded.gateway_cost_rial, days.gateway_cost_rial),
+           unexplained = coalesce(excluded.unexplained, days.unexplained),
            seen_at = excluded.seen_at
 """)
 
 
-def write(connection: Connection, day: date, ours: Counted, gateway: Counted | None, *, now: datetime) -> None:
+def write(
+    connection: Connection,
+    day: date,
+    ours: Counted,
+    gateway: Counted | None,
+    *,
+    unexplained: int | None,
+    now: datetime,
+) -> None:
     """Remember a day as it was counted now."""
     connection.execute(
         _WRITE,
@@ -92,6 +142,7 @@ def write(connection: Connection, day: date, ours: Counted, gateway: Counted | N
             "their_messages": gateway.messages if gateway else None,
             "their_parts": gateway.parts if gateway else None,
             "their_cost": gateway.cost_rial if gateway else None,
+            "unexplained": unexplained,
             "now": now,
         },
     )
@@ -107,6 +158,7 @@ def newest(connection: Connection, *, limit: int) -> Sequence[Day]:
             gateway=None
             if row.gateway_messages is None
             else Counted(row.gateway_messages, row.gateway_parts, row.gateway_cost_rial),
+            unexplained=row.unexplained,
             seen_at=row.seen_at,
         )
         for row in rows

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from campaigns import asking
@@ -24,15 +24,13 @@ from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.records import LocalStatus, SentMessage
 from campaigns.rules.matching import same_sender, same_text
+from campaigns.rules.windows import CLOCKS_DIFFER
 from campaigns.store import attempts, messages
 from campaigns.store.records import Claim, Fact, Outgoing
 from campaigns.submit.learning import facts_of, number_of
 from campaigns.submit.outcome import Outcome
 
 log = logging.getLogger(__name__)
-
-CLOCKS_DIFFER: Final = timedelta(minutes=10)
-"""How long before we sent a message the gateway's listing of it may begin."""
 
 TRIES: Final = 2
 """How often in a round a listing is asked for a message that it lacks."""

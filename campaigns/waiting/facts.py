@@ -10,6 +10,7 @@ from typing import Final
 from campaigns.kavenegar.pace import PaceView
 from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.states import CampaignState
+from campaigns.store.gate import Gate
 from campaigns.store.installation import Installation
 from campaigns.store.records import Campaign
 from campaigns.store.waiting import OpenParts
@@ -27,6 +28,9 @@ class Reason(StrEnum):
     DRAFT = "draft"  # a person has to start it
     PAUSED = "paused"  # a person has to resume it
     SILENT = "silent"  # nobody dispatches
+    RESTORED = "restored"  # the database was restored or copied: a person has to say which
+    DATABASE_CHECKED = "database_checked"  # its server was started again or replaced: the gateway is asked first
+    CLOCK_LEAPT = "clock_leapt"  # the database's clock is not trusted for a while
     SCHEDULED = "scheduled"  # its time has not come
     DEBUG_MODE = "debug_mode"  # the gateway takes everything and sends nothing
     ON_HOLD = "on_hold"  # the account, and with it every campaign
@@ -59,6 +63,7 @@ class Facts:
     parts: OpenParts
     ahead: int
     installation: Installation
+    gate: Gate
     pace: PaceView | None
     now: datetime
 

@@ -9,6 +9,7 @@ from typing import Final
 from campaigns.kavenegar.codes import meaning
 from campaigns.kavenegar.pace import Lane, PaceView
 from campaigns.rules.states import CampaignState
+from campaigns.store.identity import Place
 from campaigns.waiting.facts import SILENT_AFTER, Facts, Reason, Waiting, many
 
 SOON: Final = timedelta(seconds=3)
@@ -43,6 +44,28 @@ def _silent(facts: Facts) -> Waiting | None:
     if facts.now - ticked_at <= SILENT_AFTER:
         return None
     return Waiting(Reason.SILENT, f"nobody has ticked since {facts.at(ticked_at)}: are beat and worker-poll running?")
+
+
+def _place(facts: Facts) -> Waiting | None:
+    """What keeps everything from leaving because of where the database finds itself."""
+    if not facts.sends or facts.gate.place is Place.HOME:
+        return None
+    if facts.gate.place is Place.COPIED:
+        told = "the database was restored or copied: nothing is sent before `campaigns restored` says which"
+        return Waiting(Reason.RESTORED, told)
+    told = (
+        "the database was started anew: the gateway is asked first whether messages have left that it does not know of"
+    )
+    return Waiting(Reason.DATABASE_CHECKED, told)
+
+
+def _clock(facts: Facts) -> Waiting | None:
+    leap = facts.gate.leap
+    if leap is None or not (facts.sends or facts.parts.unknown):
+        return None
+    minutes = round(abs(leap.by.total_seconds()) / 60, 1)
+    told = f"the database's clock leapt by {minutes:g} min at {facts.at(leap.at)}: nothing is sent for some minutes"
+    return Waiting(Reason.CLOCK_LEAPT, told)
 
 
 def _scheduled(facts: Facts) -> Waiting | None:
@@ -167,6 +190,8 @@ _REASONS: Final[tuple[Callable[[Facts], Waiting | None], ...]] = (
     _draft,
     _paused,
     _silent,
+    _place,
+    _clock,
     _scheduled,
     _debug_mode,
     _on_hold,

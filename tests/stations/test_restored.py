@@ -29,7 +29,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 def place(engine: Engine) -> Place:
     with engine.connect() as connection:
-        return identity.read(connection).place
+        return identity.read(connection)
 
 
 def accepted(house: House, *, copy: bool = False) -> Restored:

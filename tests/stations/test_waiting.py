@@ -320,7 +320,7 @@ def test_many_are_asked_about_in_as_many_questions_as_one_and_say_the_same(ticki
         assert together == alone
         few = statements(connection, found[:1])
         many = statements(connection, found)
-    assert len(many) == len(few) == 3
+    assert len(many) == len(few) == 4
 
 
 def statements(connection: Connection, asked: list[campaigns.Campaign]) -> list[tuple[str, Any]]:

@@ -142,7 +142,8 @@ def ledger_(days: int, stored: bool, as_json: bool) -> None:
     """Tell what left the account day by day: by our own rows, by the gateway, and the difference.
 
     A day is one of Tehran, costs are rial before refunds. The gateway can be asked about three days; what it said
-    before is kept.
+    before is kept. Unexplained is what the gateway counts and cannot be ours, whatever became of messages without an
+    answer: sent twice, in a history that this database has lost, or by other software.
     """
     if not stored:
         ledger.keep(wiring.house())
@@ -155,7 +156,7 @@ def ledger_(days: int, stored: bool, as_json: bool) -> None:
         words.say("no day was counted yet")
 
 
-_HEADINGS = ("day", "messages", "gateway", "±", "parts", "gateway", "±", "rial", "gateway", "±")
+_HEADINGS = ("day", "messages", "gateway", "±", "unexplained", "parts", "gateway", "±", "rial", "gateway", "±")
 
 
 def _row(day: Day) -> tuple[object, ...]:
@@ -163,6 +164,7 @@ def _row(day: Day) -> tuple[object, ...]:
     cells: list[object] = [day.day.isoformat()]
     for figure in ("messages", "parts", "cost_rial"):
         cells += [_figure(each, figure) for each in (day.ours, theirs, difference)]
+    cells.insert(4, "?" if day.unexplained is None else day.unexplained)
     return tuple(cells)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from campaigns.errors import Postpone
 from campaigns.kavenegar.pace import PaceView
 from campaigns.kavenegar.throttle import Throttle
-from campaigns.store import callbacks, health, installation
+from campaigns.store import callbacks, gate, health, installation, ledger
 from campaigns.store.database import Database
 from campaigns.store.waiting import open_work
 from worker.metrics.families import HOUSE, PACE, UP, Family, HouseView
@@ -66,6 +66,8 @@ class Figures(Collector):
             installation=installation.read(connection),
             uncertain=self._uncertain,
             parked=callbacks.parked(connection, most=MOST_PARKED),
+            gate=gate.read(connection),
+            unexplained=sum(day.unexplained or 0 for day in ledger.newest(connection, limit=3)),
             at=now,
         )
 

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from campaigns.kavenegar.pace import PaceView
+from campaigns.store.gate import Gate
+from campaigns.store.identity import Place
 from campaigns.store.installation import Installation
 from campaigns.store.waiting import OpenWork
 
@@ -36,6 +38,8 @@ class HouseView:
     installation: Installation
     uncertain: int
     parked: int
+    gate: Gate
+    unexplained: int
     at: datetime
 
     def since(self, moment: datetime | None) -> float:
@@ -132,6 +136,20 @@ HOUSE: Final[tuple[Family[HouseView], ...]] = (
         "kavenegar_tick_age_seconds",
         "Since the dispatcher last ticked, which it does every second; +Inf if it never did",
         lambda house: house.since(house.installation.ticked_at) if house.installation.ticked_at else float("inf"),
+    ),
+    Family(
+        "kavenegar_sending_shut",
+        "1 while nothing is sent because the database was copied, failed over or restarted, or its clock leapt",
+        lambda house: {
+            **{place.value.replace(" ", "_"): house.gate.place is place for place in Place if place is not Place.HOME},
+            "clock": house.gate.leap is not None,
+        },
+        "reason",
+    ),
+    Family(
+        "kavenegar_messages_unexplained",
+        "Messages of the last three days that the gateway counts and that cannot be ours: doubles, or others' messages",
+        lambda house: house.unexplained,
     ),
     Family(
         "kavenegar_account_on_hold",

@@ -120,6 +120,7 @@ days = Table(
     Column("gateway_messages", Integer),
     Column("gateway_parts", Integer),
     Column("gateway_cost_rial", BigInteger),
+    Column("unexplained", Integer),  # messages that the gateway counts and that cannot be ours
     time("seen_at", nullable=False),
 )
 """The ledger, a day a row: the gateway counts three days back only, so what it said is kept."""

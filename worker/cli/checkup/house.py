@@ -13,7 +13,7 @@ from campaigns.store import health, installation, migrate
 from campaigns.store.installation import Installation
 from campaigns.waiting import SILENT_AFTER
 from worker import wiring
-from worker.cli.checkup import listening
+from worker.cli.checkup import listening, safety
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
 from worker.logs import redact
@@ -48,13 +48,7 @@ def settings(chosen: Settings) -> Iterator[Finding]:
             "the last age in STATUS_POLLS is beyond STATUS_WINDOW: the gateway answers nothing then",
             "end STATUS_POLLS a little before STATUS_WINDOW",
         )
-    if chosen.unknown_settle < chosen.http_deadline:
-        yield Finding(
-            "unknown outcomes",
-            Level.WARN,
-            "UNKNOWN_SETTLE is shorter than HTTP_DEADLINE: the gateway may still be at work when it is asked",
-            "make UNKNOWN_SETTLE longer than HTTP_DEADLINE",
-        )
+    yield safety.times(chosen)
 
 
 def database() -> Iterator[Finding]:
@@ -79,6 +73,7 @@ def _installation(connection: Connection) -> Iterator[Finding]:
     now = wiring.database().now()
     found, backlog = installation.read(connection), health.backlog(connection, now=now)
     yield _dispatcher(found, running=backlog.running, now=now)
+    yield from safety.findings(connection, wiring.settings(), now=now)
     yield _hold(found)
     yield from (
         _late("batches to send", backlog.ready, backlog.ready_since, LATE_AFTER, now),

@@ -52,6 +52,7 @@ def upgrade() -> None:
     op.add_column("installation", sa.Column("clock_leapt_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("clock_leapt_by", sa.Interval(), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("check_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
+    op.add_column("days", sa.Column("unexplained", sa.Integer(), nullable=True), schema="sms")
     op.create_check_constraint(
         op.f("installation_leap_check"),
         "installation",
