@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -39,10 +39,13 @@ class Sandbox:
 
     @classmethod
     @contextmanager
-    def start(cls, **knobs: Any) -> Iterator[Sandbox]:
-        """A gateway in this process, over HTTP all the same, with verdicts after a second or two."""
+    def start(cls, *, other_keys: Sequence[str] = (), **knobs: Any) -> Iterator[Sandbox]:
+        """A gateway in this process, over HTTP all the same, with verdicts after a second or two.
+
+        Each of `other_keys` opens an account of its own there.
+        """
         turned = Knobs().turned({"delivery_s": [1, 2], **knobs})
-        with background(Options(knobs=turned)) as url:
+        with background(Options(knobs=turned, other_keys=tuple(other_keys))) as url:
             sandbox = cls(url)
             yield sandbox
             sandbox._door.close()

@@ -167,26 +167,27 @@ def accepted_in(connection: Connection, batch_id: int) -> dict[int, int]:
     return {row.gateway_id: row.id for row in connection.execute(_ACCEPTED, {"batch_id": batch_id})}
 
 
-# Which message was accepted last in the answer to its own request? Only such an answer tells what it costs. One of the
-# same campaign, else of one whose numbers are hidden or shown alike.
+# Which message surely is ours? One of this batch that was accepted before; else what was accepted last in the answer to
+# its own request, which alone tells what it costs: of the same campaign, or of one that hides or shows numbers alike.
 _WITNESS: Final = text("""
     SELECT message.gateway_id, message.number, newest.first_sent_at AS sent_at
       FROM (SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id, batch.first_sent_at, campaign.hide
               FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
-             WHERE batch.id <> :batch_id AND batch.accepted_at IS NOT NULL AND batch.first_sent_at IS NOT NULL
-               AND batch.state <> 'split' AND NOT campaign.at_gateway
-          ORDER BY batch.id DESC LIMIT 200) AS newest
+             WHERE batch.accepted_at IS NOT NULL AND batch.first_sent_at IS NOT NULL AND NOT campaign.at_gateway
+               AND (batch.id = :batch_id
+                    OR batch.id IN (SELECT id FROM sms.batches WHERE accepted_at IS NOT NULL AND state <> 'split'
+                                  ORDER BY id DESC LIMIT 200))) AS newest
      CROSS JOIN LATERAL (SELECT gateway_id, number FROM sms.messages
                           WHERE id BETWEEN newest.first_id AND newest.last_id
-                            AND gateway_id IS NOT NULL AND cost_rial IS NOT NULL
+                            AND gateway_id IS NOT NULL AND (cost_rial IS NOT NULL OR newest.id = :batch_id)
                        ORDER BY id LIMIT 1) AS message
      WHERE newest.hide = (SELECT hide FROM sms.campaigns WHERE id = :campaign_id)
-  ORDER BY newest.campaign_id = :campaign_id DESC, newest.id DESC LIMIT 1
+  ORDER BY newest.id = :batch_id DESC, newest.campaign_id = :campaign_id DESC, newest.id DESC LIMIT 1
 """)
 
 
 def witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
-    """A message of another batch that surely is ours, to see whether the gateway lists such; None: there is none."""
+    """A message that surely is ours, to see whether the gateway lists such; None: there is none."""
     row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
     return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
 

@@ -109,7 +109,7 @@ def renew(yes: bool) -> None:
     Whatever has not left gets new ids; what the gateway has keeps its own. After a restore it is `campaigns restored`.
     """
     database = wiring.database()
-    if database(identity.read).place not in (Place.HOME, Place.RESTARTED):
+    if database(identity.read) not in (Place.HOME, Place.RESTARTED):
         raise BadInput("this database was restored or copied: `campaigns restored` comes first")
     options.confirm(yes, "give new ids to every message that has not left?")
     began = database(epochs.renew, now=database.now())

@@ -1,0 +1,205 @@
+"""Somebody else's messages stand under our ids: what is ours counts, the others are set apart, everybody gets one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, text
+
+import campaigns
+from campaigns import CampaignState, submit
+from campaigns.house import House
+from campaigns.kavenegar.client import Client
+from campaigns.store import epochs
+from campaigns.submit import Outcome
+from campaigns.submit.ownership import ROUNDS
+from tests.world import SENDER, Sandbox, answer_bells, batch_ids, running, states
+
+OTHERS = [f"0935{number:07d}" for number in range(200)]
+
+
+@pytest.fixture(params=[True, False], ids=["dedupe", "no dedupe"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    with Sandbox.start(dedupe=request.param, delivery_s=[86_400, 90_000]) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def engine(emptied: Engine) -> Engine:
+    return emptied
+
+
+@pytest.fixture(params=["select", "receptor"])
+def looking(request: pytest.FixtureRequest, house: House, sandbox: Sandbox) -> House:
+    """A house that may read whole messages, and one that may not."""
+    sandbox.turn(ip_registered=request.param == "select")
+    return replace(house, policy=replace(house.policy, may_select=request.param == "select"))
+
+
+def ids(engine: Engine, campaign: int) -> list[int]:
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT id FROM sms.messages WHERE campaign_id = :id ORDER BY id"), {"id": campaign}
+        )
+        return list(found.scalars())
+
+
+def others_send(sandbox: Sandbox, localids: list[int], *, text: str = "پیامی از پایگاه دیگر") -> None:
+    """Another database on the same account uses these ids."""
+    client = Client(sandbox.api_key, sandbox.url)
+    client.send(OTHERS[: len(localids)], text, sender=SENDER, localids=localids)
+    client.close()
+
+
+def unanswered(house: House, engine: Engine, sandbox: Sandbox, campaign: int) -> int:
+    """The campaign's first batch left, and its answer was lost: it may be asked about now."""
+    batch = batch_ids(engine, campaign)[0]
+    sandbox.arm("accept_then_drop", "sms/send", count=1)
+    assert submit.run(house, batch) is Outcome.UNKNOWN
+    sandbox.advance(seconds=91)
+    return batch
+
+
+def resolve_in_rounds(house: House, sandbox: Sandbox, batch: int) -> Outcome:
+    for _ in range(ROUNDS + 2):
+        outcome = submit.resolve(house, batch)
+        if outcome is not Outcome.IDS_IN_DOUBT:
+            return outcome
+        sandbox.advance(seconds=91)
+    return outcome
+
+
+def renew(house: House, engine: Engine, campaign: int) -> None:
+    house.database(epochs.renew, now=house.now())
+    while house.database(epochs.reissue):
+        pass
+    with engine.begin() as connection:
+        campaigns.resume(connection, campaign)
+
+
+def copies(sandbox: Sandbox) -> int:
+    found: int = sandbox.summary()["most_copies_to_one_receptor"]
+    return found
+
+
+@pytest.mark.parametrize("theirs", [slice(0, 100), slice(100, 200)], ids=["the first half", "the second half"])
+def test_of_a_batch_that_half_collided_the_accepted_half_counts_and_the_other_is_sent_under_new_ids(
+    looking: House, engine: Engine, sandbox: Sandbox, theirs: slice
+) -> None:
+    """The gateway dropped the ids that it knew from elsewhere, took the others, and the answer was lost."""
+    sandbox.turn(dedupe=True)
+    campaign = running(engine, 400)
+    others_send(sandbox, ids(engine, campaign)[:200][theirs])
+    batch = unanswered(looking, engine, sandbox, campaign)
+    assert sandbox.summary()["messages"] == 200
+
+    assert resolve_in_rounds(looking, sandbox, batch) is Outcome.COLLIDED
+
+    assert states(engine, campaign) == {"accepted": 100, "uncertain": 100, "pending": 200}
+    with engine.connect() as connection:
+        held = campaigns.get(connection, campaign)
+    assert held.state is CampaignState.PAUSED
+    assert "epoch renew" in str(held.hold_reason)
+
+    renew(looking, engine, campaign)
+    answer_bells(looking)
+    assert states(engine, campaign) == {"accepted": 400}
+    assert sandbox.summary()["messages"] == 500
+    assert copies(sandbox) == 1
+
+
+def test_a_batch_of_which_everything_is_somebody_elses_is_not_taken_for_accepted(
+    looking: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    campaign = running(engine, 400)
+    second = batch_ids(engine, campaign)[1]
+    assert submit.run(looking, second) is Outcome.ACCEPTED
+    others_send(sandbox, ids(engine, campaign)[:200])
+    sandbox.arm("drop", "sms/send", count=1)
+    (batch, _) = batch_ids(engine, campaign)
+    assert submit.run(looking, batch) is Outcome.UNKNOWN
+    sandbox.advance(seconds=91)
+
+    assert resolve_in_rounds(looking, sandbox, batch) is Outcome.COLLIDED
+
+    assert states(engine, campaign) == {"accepted": 200, "uncertain": 200}
+    renew(looking, engine, campaign)
+    answer_bells(looking)
+    assert states(engine, campaign) == {"accepted": 400}
+    assert copies(sandbox) == 1
+
+
+def test_what_was_never_seen_beside_what_collided_is_sent_once(
+    looking: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """50 are ours, 50 somebody else's, 100 nobody's: the request was cut after a part."""
+    campaign = running(engine, 200)
+    mine = ids(engine, campaign)
+    others_send(sandbox, mine[:50])
+    sandbox.turn(dedupe=True)
+    sandbox.arm("accept_some_then_code", "sms/send", count=1, code=503, rows=100)
+    (batch,) = batch_ids(engine, campaign)
+    assert submit.run(looking, batch) is Outcome.UNKNOWN
+    sandbox.advance(seconds=91)
+
+    assert resolve_in_rounds(looking, sandbox, batch) is Outcome.COLLIDED
+    assert states(engine, campaign) == {"accepted": 50, "uncertain": 150}
+
+    renew(looking, engine, campaign)
+    answer_bells(looking)
+    assert states(engine, campaign) == {"accepted": 200}
+    assert copies(sandbox) == 1
+
+
+def test_an_answer_with_foreign_rows_and_missing_ones_decides_nothing_about_the_missing(
+    looking: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """A row that is missing may have been accepted: it is not given new ids before the gateway has been asked."""
+    sandbox.turn(dedupe=True, order="same")
+    campaign = running(engine, 200)
+    others_send(sandbox, ids(engine, campaign)[:20])
+    sandbox.arm("missing_rows", "sms/send", count=1, rows=30)
+    (batch,) = batch_ids(engine, campaign)
+
+    assert submit.run(looking, batch) is Outcome.UNKNOWN
+    assert states(engine, campaign) == {"accepted": 150, "pending": 50}
+    sandbox.advance(seconds=91)
+    assert resolve_in_rounds(looking, sandbox, batch) is Outcome.COLLIDED
+
+    assert states(engine, campaign) == {"accepted": 180, "uncertain": 20}
+    renew(looking, engine, campaign)
+    answer_bells(looking)
+    assert states(engine, campaign) == {"accepted": 200}
+    assert copies(sandbox) == 1
+
+
+def test_short_answers_of_the_listing_are_no_proof_that_a_message_is_somebody_elses(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    campaign = running(engine, 200)
+    batch = unanswered(house, engine, sandbox, campaign)
+    sandbox.arm("missing_rows", "sms/statusbyreceptor", count=6, rows=1)
+
+    assert resolve_in_rounds(house, sandbox, batch) is Outcome.RESOLVED
+
+    assert states(engine, campaign) == {"accepted": 200}
+
+
+def test_a_listing_that_shows_nothing_at_all_proves_nothing(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    campaign = running(engine, 400)
+    assert submit.run(house, batch_ids(engine, campaign)[1]) is Outcome.ACCEPTED
+    batch = unanswered(house, engine, sandbox, campaign)
+    sandbox.arm("missing_rows", "sms/statusbyreceptor", rows=1)
+
+    assert submit.resolve(house, batch) is Outcome.RESOLVED
+
+    assert states(engine, campaign) == {"accepted": 400}
+
+
+def test_two_questions_more_are_asked_where_nothing_collided(house: House, engine: Engine, sandbox: Sandbox) -> None:
+    campaign = running(engine, 200)
+    batch = unanswered(house, engine, sandbox, campaign)
+    assert submit.resolve(house, batch) is Outcome.RESOLVED
+    assert sandbox.summary()["requests"]["sms/statusbyreceptor"] == 2
