@@ -1,0 +1,162 @@
+"""What a clock that ran ahead has left behind is pulled back; what was planned for later stays."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from campaigns.guards.clock import LONGEST_PAUSE, furthest
+from campaigns.house import Policy
+from campaigns.store import installation, leaps, otps
+from campaigns.store.database import Database
+from tests.stations.ordering import wish
+from tests.store.given import LEASE, NOW, batch, batch_ids, claimed, facts, learn, lies, running
+
+HOUR = timedelta(hours=1)
+POLICY = Policy()
+FURTHEST = furthest(POLICY)
+
+
+def pull_back(engine: Engine, *, now: datetime = NOW) -> dict[str, int]:
+    return Database(engine)(leaps.pull_back, FURTHEST, now=now)
+
+
+def put(engine: Engine, statement: str, **values: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+
+
+def test_in_a_database_at_peace_nothing_is_moved(engine: Engine) -> None:
+    campaign = running(engine, 600)
+    first, second, _ = batch_ids(engine, campaign)
+    held = claimed(engine, first)
+    with engine.begin() as connection:
+        learn(connection, held, facts([message.id for message in held.messages]))
+    claimed(engine, second)
+    assert pull_back(engine) == {}
+    assert pull_back(engine, now=NOW + 2 * HOUR) == {}
+
+
+@pytest.mark.parametrize(
+    ("put_off", "moved"), [(timedelta(minutes=1), False), (LONGEST_PAUSE, False), (HOUR, True), (30 * HOUR, True)]
+)
+def test_a_batch_that_was_put_off_further_than_any_pause_lasts_is_due_again(
+    engine: Engine, put_off: timedelta, moved: bool
+) -> None:
+    (only,) = batch_ids(engine, running(engine, 1))
+    put(engine, "UPDATE sms.batches SET due_at = :at", at=NOW + put_off)
+    assert pull_back(engine) == ({"batches to send": 1} if moved else {})
+    assert batch(engine, only)["due_at"] == (NOW if moved else NOW + put_off)
+
+
+def test_a_campaign_that_waits_here_for_a_date_the_gateway_refused_goes_on_waiting(engine: Engine) -> None:
+    campaign = running(engine, 1)
+    put(engine, "UPDATE sms.campaigns SET at_gateway = true, start_at = :at", at=NOW + 30 * HOUR)
+    put(engine, "UPDATE sms.batches SET due_at = :at WHERE campaign_id = :id", at=NOW + 30 * HOUR, id=campaign)
+    assert pull_back(engine) == {}
+
+
+def test_a_claim_made_an_hour_ahead_lapses_when_a_claim_does(engine: Engine) -> None:
+    (only,) = batch_ids(engine, running(engine, 1))
+    claimed(engine, only, now=NOW + HOUR)
+    assert pull_back(engine) == {"claims": 1, "first sends": 1}
+    found = batch(engine, only)
+    assert (found["due_at"], found["first_sent_at"]) == (NOW + LEASE, NOW)
+
+
+def test_an_unknown_batch_is_asked_about_when_it_has_settled(engine: Engine) -> None:
+    (only,) = batch_ids(engine, running(engine, 1))
+    held = claimed(engine, only, now=NOW + HOUR)
+    from campaigns.store import batches
+
+    with engine.begin() as connection:
+        assert batches.doubt(connection, held, due_at=NOW + HOUR + POLICY.settle, trouble="test")
+    assert pull_back(engine) == {"questions": 1, "first sends": 1}
+    assert batch(engine, only)["due_at"] == NOW + POLICY.settle
+
+
+def test_what_was_accepted_in_the_future_keeps_its_polls_and_its_window_as_long_as_they_were(engine: Engine) -> None:
+    (only,) = batch_ids(engine, running(engine, 2))
+    held = claimed(engine, only)
+    with engine.begin() as connection:
+        learn(connection, held, facts([message.id for message in held.messages]), now=NOW + HOUR)
+    before = batch(engine, only)
+    assert pull_back(engine) == {"polls": 1}
+    after = batch(engine, only)
+    assert after["accepted_at"] == NOW
+    assert after["closes_at"] == before["closes_at"] - HOUR
+    assert after["poll_at"] == before["poll_at"] - HOUR
+    with engine.connect() as connection:
+        assert lies(connection) == []
+
+
+def test_what_was_enqueued_in_the_future_is_enqueued_again(engine: Engine) -> None:
+    (only,) = batch_ids(engine, running(engine, 1))
+    put(engine, "UPDATE sms.batches SET rung_at = :at", at=NOW + HOUR)
+    assert pull_back(engine) == {"enqueued batches": 1}
+    assert batch(engine, only)["rung_at"] is None
+
+
+def test_a_one_time_password_ordered_in_the_future_is_worth_something_as_long_as_it_was(engine: Engine) -> None:
+    Database(engine)(otps.order, wish(), now=NOW + HOUR)
+    assert pull_back(engine) == {"one-time passwords": 1}
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT created_at, due_at, expires_at FROM sms.otps")).one()
+    assert (row.created_at, row.due_at) == (NOW, NOW)
+    assert row.expires_at == NOW + wish().lifetime
+
+
+def test_a_line_that_is_complete_up_to_the_future_is_gone_through_again(engine: Engine) -> None:
+    put(
+        engine,
+        """INSERT INTO sms.lines (line, every, due_at, reconcile_at, complete_to)
+           VALUES ('10004346', '1 minute', :far, :far, :far)""",
+        far=NOW + 2 * HOUR,
+    )
+    assert pull_back(engine) == {"inbox lines": 1, "complete lines": 1}
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM sms.lines")).one()
+    assert row.due_at == NOW + LONGEST_PAUSE
+    assert row.reconcile_at == NOW
+    assert row.complete_to == row.doubtful_since == NOW - timedelta(days=1)
+
+
+def test_looks_at_the_account_and_chores_come_when_they_come(engine: Engine) -> None:
+    with engine.begin() as connection:
+        installation.hold(connection, code=418, reason="x", probe_at=NOW + HOUR, now=NOW + HOUR)
+    put(
+        engine,
+        "UPDATE sms.installation SET watch_at = :at, ledger_at = :later, check_at = :at, ticked_at = :at",
+        at=NOW + HOUR,
+        later=NOW + 3 * HOUR,
+    )
+    put(engine, "INSERT INTO sms.blocklists (line, due_at) VALUES ('10004346', :at)", at=NOW + 3 * HOUR)
+    assert pull_back(engine) == {"looks at the account": 1, "chores": 1, "block lists": 1}
+    with engine.connect() as connection:
+        row = connection.execute(text("SELECT * FROM sms.installation")).one()
+        line = connection.execute(text("SELECT due_at FROM sms.blocklists")).scalar_one()
+    assert (row.probe_at, row.watch_at, row.ledger_at) == (NOW, NOW + POLICY.watch, NOW + POLICY.ledger_every)
+    assert (row.check_at, row.ticked_at, line) == (NOW + LONGEST_PAUSE, NOW, NOW + POLICY.suppress_sync)
+    assert pull_back(engine) == {}
+
+
+def test_a_message_that_is_handed_over_again_much_later_than_it_could_be_is_handed_over_now(engine: Engine) -> None:
+    put(
+        engine,
+        """INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, via, hand_at)
+           VALUES (1, '10004346', '09121234567', 'x', :now, 'receive', :at)""",
+        now=NOW,
+        at=NOW + 3 * HOUR,
+    )
+    assert pull_back(engine) == {"messages to hand over": 1}
+
+
+def test_a_leap_is_noted_and_only_the_same_leap_is_cleared(connection: Connection) -> None:
+    leaps.note(connection, by=HOUR, now=NOW)
+    leaps.note(connection, by=-HOUR, now=NOW + HOUR)
+    assert not leaps.clear(connection, leapt_at=NOW)
+    assert leaps.clear(connection, leapt_at=NOW + HOUR)
+    assert not leaps.clear(connection, leapt_at=NOW + HOUR)
