@@ -178,29 +178,34 @@ def _statuses(house: House, sampled: Sequence[_Sampled], started_at: datetime, n
     )
 
 
-# When did a campaign's messages reach the gateway?
-_SPAN: Final = text("""
-    SELECT min(coalesce(first_sent_at, accepted_at)) AS first_at, max(accepted_at) AS last_at FROM sms.batches
+# When did a campaign's messages reach the gateway first, by our own record?
+_FIRST: Final = text("""
+    SELECT min(coalesce(first_sent_at, accepted_at)) FROM sms.batches
      WHERE campaign_id = :id AND state <> 'split' AND accepted_at IS NOT NULL
 """)
 
 
 def _outbox(house: House, campaign: Campaign, ours: int, now: datetime) -> Check:
-    """The gateway's own count of the account's outbox holds our messages of that time, and none but ours.
+    """The gateway's own count of the account's outbox holds our messages, and none but ours.
 
-    More of them were sent by others, or twice, under whatever ids, or in a history that this database has lost.
+    More of them were sent by others, or twice, under whatever ids, or in a history that this database has lost: so all
+    of the time since the campaign was created is counted, and not only when its messages left by our own record.
     """
     if campaign.kind is Kind.VOICE:
         return Check("outbox at the gateway", None, "the gateway does not say whether its outbox counts calls")
-    span = house.database(_span, campaign.id)
-    if span is None or campaign.at_gateway:
+    first_at = house.database(_first, campaign.id)
+    if first_at is None or campaign.at_gateway:
         return Check("outbox at the gateway", None, "the outbox cannot be counted for messages that wait for a date")
-    first_at, last_at = span
-    if first_at < now - OUTBOX_REACH:
+    reach = now - OUTBOX_REACH
+    if first_at < reach:
         return Check("outbox at the gateway", None, "the gateway counts the outbox of the last three days only")
-    theirs = sum(_counted(house, start, end) for start, end in _pieces(first_at, last_at))
-    most = house.database(ledger.most, account=house.account, start=first_at, end=last_at)
-    says = f"the gateway counts {theirs:,} messages of this account in that time, {ours:,} of them this campaign's"
+    start = max(campaign.created_at, reach)
+    theirs = sum(_counted(house, begins, ends) for begins, ends in _pieces(start, now))
+    most = house.database(ledger.most, account=house.account, start=start, end=now)
+    says = (
+        f"the gateway counts {theirs:,} messages of this account since the campaign was created, {ours:,} of them are "
+        "this campaign's"
+    )
     if theirs <= most or house.policy.account_shared:
         return Check("outbox at the gateway", theirs >= ours, says)
     return Check(
@@ -225,9 +230,9 @@ def _pieces(first_at: datetime, last_at: datetime) -> Iterator[tuple[int, int]]:
         start += step + 1
 
 
-def _span(connection: Connection, campaign_id: int) -> tuple[datetime, datetime] | None:
-    row = connection.execute(_SPAN, {"id": campaign_id}).one()
-    return None if row.first_at is None else (row.first_at, row.last_at)
+def _first(connection: Connection, campaign_id: int) -> datetime | None:
+    found: datetime | None = connection.execute(_FIRST, {"id": campaign_id}).scalar_one()
+    return found
 
 
 def _contradicts(message: _Sampled, status: int) -> bool:

@@ -171,3 +171,44 @@ def test_the_list_of_settings_tells_what_was_chosen_beside_the_default() -> None
     assert shown["LEASE"] == ("3m", "120s")
     assert shown["PACE_MAX"] == ("7", "20")
     assert shown["KAVENEGAR_API_KEY"][0] == "not set"
+
+
+# ── times that must go together ──
+
+
+@pytest.mark.parametrize(
+    ("chosen", "named", "why"),
+    [
+        ({"UNKNOWN_SETTLE": "0s"}, "UNKNOWN_SETTLE", "not a duration above zero"),
+        ({"UNKNOWN_SETTLE": "1ms"}, "UNKNOWN_SETTLE must be at least HTTP_DEADLINE", "sent twice"),
+        ({"UNKNOWN_SETTLE": "29s"}, "UNKNOWN_SETTLE must be at least HTTP_DEADLINE", "sent twice"),
+        ({"LOCALID_WINDOW": "90d"}, "LOCALID_WINDOW must be at most 12h", "sent again"),
+        ({"LOCALID_WINDOW": "13h"}, "LOCALID_WINDOW must be at most 12h", "sent again"),
+        ({"LOCALID_WINDOW": "1m"}, "LOCALID_WINDOW must be at least 10 times", "uncertain"),
+        ({"LEASE": "30s"}, "LEASE must be at least HTTP_DEADLINE and UNKNOWN_SETTLE together", "never leaves"),
+        ({"LEASE": "119s"}, "LEASE must be at least HTTP_DEADLINE and UNKNOWN_SETTLE together", "never leaves"),
+        ({"HTTP_DEADLINE": "31s"}, "LEASE must be at least", "never leaves"),
+        ({"HTTP_DEADLINE": "500ms"}, "HTTP_DEADLINE must be at least 1s", "unknown every time"),
+        ({"STATUS_WINDOW": "49h"}, "STATUS_WINDOW must be at most 48h", "tells no status"),
+        ({"STUCK_AFTER": "30s"}, "STUCK_AFTER must be longer than HTTP_DEADLINE", "end itself"),
+    ],
+)  # fmt: skip
+def test_times_that_would_lose_or_double_messages_are_refused_with_the_reason(
+    chosen: dict[str, str], named: str, why: str
+) -> None:
+    with pytest.raises(BadInput, match=named) as refused:
+        load(chosen)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"HTTP_DEADLINE": "10s", "UNKNOWN_SETTLE": "10s", "LEASE": "20s", "LOCALID_WINDOW": "5m", "STUCK_AFTER": "11s"},
+        {"LOCALID_WINDOW": "12h", "STATUS_WINDOW": "48h"},
+        {"HTTP_DEADLINE": "60s", "UNKNOWN_SETTLE": "5m", "LEASE": "6m", "STUCK_AFTER": "2m"},
+    ],
+)
+def test_times_that_just_go_together_are_taken(chosen: dict[str, str]) -> None:
+    settings = load(chosen)
+    assert settings.lease >= settings.http_deadline + settings.unknown_settle
