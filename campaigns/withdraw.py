@@ -40,7 +40,7 @@ class Withdrawn:
 
 def run(house: House, batch_id: int) -> Withdrawn:
     """Withdraw one batch. Harmless to repeat: the gateway answers with where each message stands."""
-    ids = house.database(messages.accepted_in, batch_id)
+    ids = house.database(messages.withdrawable, batch_id)
     if not ids:
         return Withdrawn()
     try:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from campaigns.rules.suppression import BLOCKED_BY_SERVICE, NOT_WRITTEN, Reason, of_blockreason
 from campaigns.store import suppressions
+from campaigns.store.gate import MAY_ACT
 from campaigns.store.suppressions import New
 
 WHOLE_EVERY: Final = timedelta(days=1)
@@ -66,8 +67,10 @@ _NOTE: Final = text("""
   ORDER BY line ON CONFLICT (line) DO NOTHING
 """)
 # Which of these lines are due?
-_DUE: Final = text("""
-    SELECT line FROM sms.blocklists WHERE line = ANY (CAST(:lines AS text[])) AND due_at <= :now ORDER BY due_at, line
+_DUE: Final = text(f"""
+    SELECT line FROM sms.blocklists
+     WHERE line = ANY (CAST(:lines AS text[])) AND due_at <= :now AND {MAY_ACT}
+  ORDER BY due_at, line
 """)
 
 
@@ -80,13 +83,14 @@ def due(connection: Connection, *, now: datetime) -> list[str]:
 
 # Does nobody work on this line? Then it is ours until the lease ends. Its pull goes on, or begins anew; one that came
 # to its end in a turn that did not is not made again.
-_CLAIM: Final = text("""
+_CLAIM: Final = text(f"""
     WITH free AS (
         SELECT line, page IS NOT NULL AND began_at > :stale AS goes_on,
                page IS NULL AND complete_to > :stale AND (synced_at IS NULL OR synced_at < complete_to) AS pulled,
                CASE WHEN whole_at > :whole THEN complete_to - CAST(:overlap AS interval) END AS newest
           FROM sms.blocklists
-         WHERE line = :line AND (due_at <= :now OR (lease_owner IS NULL AND :at_once)) FOR UPDATE
+         WHERE line = :line AND (due_at <= :now OR (lease_owner IS NULL AND :at_once)) AND {MAY_ACT}
+           FOR UPDATE
     )
     UPDATE sms.blocklists AS mine
        SET lease_owner = :owner, due_at = :lease_ends,

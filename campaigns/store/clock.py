@@ -17,23 +17,41 @@ from campaigns.clock import steady
 LASTS_S: Final = 5.0
 """How long a reading is carried on before the clock is read again."""
 
-READ_WITHIN_S: Final = 0.5
+READ_WITHIN: Final = timedelta(seconds=0.5)
 READINGS: Final = 5
 """A reading that took longer says little: it is made anew, so many times at most."""
 
 TOLERANCE: Final = timedelta(seconds=2)
-"""A reading this far from what was expected is a leap. Clocks that are slewed, and slow readings, stay within it."""
+"""A reading this much further from what was expected than it can be is a leap. Clocks that are slewed stay within."""
+
+_NOTHING: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
+    """At `steady_s`, when the answer was here, it was `at` or up to `doubt` later: so long had the reading taken."""
+
     at: datetime
     steady_s: float
-    took_s: float
+    doubt: timedelta
 
     def carried(self, steady_s: float) -> datetime:
-        """The time at a moment of the steady clock, if the clock that was read goes on evenly."""
+        """The earliest it can be at a moment of the steady clock, if the clock that was read goes on evenly."""
         return self.at + timedelta(seconds=steady_s - self.steady_s)
+
+    def later_than(self, before: _Reading) -> timedelta:
+        """By how much this reading says more than one before allows for; negative: less; zero: they agree."""
+        earliest = before.carried(self.steady_s)
+        return max(self.at - earliest - before.doubt, _NOTHING) + min(self.at + self.doubt - earliest, _NOTHING)
+
+    def after(self, before: _Reading) -> _Reading:
+        """What both readings allow for, or of this one what is nearest to the other.
+
+        So a slow reading moves nothing that agrees with it: else time would go to and fro by as much as it took.
+        """
+        earliest = before.carried(self.steady_s)
+        at = min(max(earliest, self.at), self.at + self.doubt)
+        return _Reading(at, self.steady_s, max(min(earliest + before.doubt, self.at + self.doubt) - at, _NOTHING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +142,10 @@ class DatabaseClock:
         anchor = self._anchor
         if anchor is None:
             return reading, None
-        if reading.took_s > READ_WITHIN_S:
-            return anchor, None
-        by = reading.at - anchor.carried(reading.steady_s)
+        by = reading.later_than(anchor)
         if abs(by) <= TOLERANCE:
             self._leap = None
-            return reading, None
+            return reading.after(anchor), None
         if self._leap is None or abs(by - self._leap.by) > TOLERANCE:
             self._leap = _Leap(by, reading.steady_s)
             return anchor, self._leap
@@ -142,7 +158,8 @@ class DatabaseClock:
         for _ in range(READINGS):
             before = self._now_s()
             at = self._read()
-            reading = _Reading(at, before, self._now_s() - before)
-            if reading.took_s <= READ_WITHIN_S:
+            read_s = self._now_s()
+            reading = _Reading(at, read_s, timedelta(seconds=read_s - before))
+            if reading.doubt <= READ_WITHIN:
                 break
         return reading

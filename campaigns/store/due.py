@@ -11,7 +11,7 @@ from sqlalchemy import Connection, TextClause, text
 from campaigns.rules.states import OPEN_BATCH_STATES
 from campaigns.store import messages
 from campaigns.store.batches import OURS_OR_FORGOTTEN
-from campaigns.store.gate import CLOCK_IS_TRUSTED, MAY_SEND
+from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_SEND
 
 # Does another dispatcher tick at this moment? Then this one has nothing to do.
 _ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")
@@ -176,14 +176,14 @@ def withdraw(connection: Connection, *, now: datetime, most: int = 50) -> int:
 
 
 # Which batches of cancelled campaigns does the gateway still hold for a later date?
-_SCHEDULED: Final = text("""
+_SCHEDULED: Final = text(f"""
     WITH next AS (
         SELECT batch.id
           FROM sms.campaigns AS campaign
           JOIN sms.batches AS batch ON batch.campaign_id = campaign.id AND batch.state = 'accepted'
          WHERE campaign.finished_at IS NULL AND campaign.state = 'cancelled'
            AND campaign.at_gateway AND campaign.start_at > :now
-           AND (batch.rung_at IS NULL OR batch.rung_at <= :since)
+           AND (batch.rung_at IS NULL OR batch.rung_at <= :since) AND {MAY_ACT} AND {LEFT_FROM_HERE}
          LIMIT :most
            FOR UPDATE OF batch SKIP LOCKED
     )

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.store.identity import COMPARED, IS_HOME, Place, place_of
+from campaigns.store.identity import COMPARED, IS_HOME, IS_NO_COPY, Place, place_of
 
 CLOCK_IS_TRUSTED: Final = "NOT EXISTS (SELECT FROM sms.installation WHERE clock_leapt_at IS NOT NULL)"
 """Leases and due times mean what they say."""
@@ -24,6 +24,15 @@ MAY_SEND: Final = f"""
     NOT EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL OR clock_leapt_at IS NOT NULL) AND {IS_HOME}
 """
 """Nothing that concerns the whole installation forbids to send."""
+
+MAY_ACT: Final = IS_NO_COPY
+"""This database may do what shows outside of it: read an inbox, withdraw, block, hand over. In a copy it may not."""
+
+LEFT_FROM_HERE: Final = """
+    NOT EXISTS (SELECT FROM sms.epochs AS other
+                 WHERE other.cause = 'copied' AND other.began_at >= coalesce(batch.first_sent_at, batch.accepted_at))
+"""
+"""Of a batch: it is not of the database that this one is a copy of, which goes on and wants it sent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,13 @@ IS_SAME_DATABASE: Final = f"""
 """
 """A condition for whoever hands out ids: this database is no copy. Its server may have been started again."""
 
+IS_NO_COPY: Final = f"""
+    EXISTS (SELECT FROM sms.identity AS home
+             WHERE home.written_by = home.xmin::text::bigint AND home.database_oid = {_DATABASE_OID}
+               AND home.system_id = (SELECT system_identifier FROM pg_control_system()))
+"""
+"""A condition for whatever shows outside of the database: it was not restored or cloned, or a person said what then."""
+
 COMPARED: Final = f"""
     SELECT identity.written_by = identity.xmin::text::bigint AND identity.database_oid = here.database_oid
                AND identity.system_id = here.system_id AS same_database,

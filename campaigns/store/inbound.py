@@ -14,6 +14,7 @@ from campaigns.errors import BadInput, NotFound
 from campaigns.rules import optout
 from campaigns.rules.phone import is_mobile, normalise
 from campaigns.store import suppressions
+from campaigns.store.gate import MAY_ACT
 
 LONGEST_NUMBER: Final = 64
 """Of a sender's number or name: more would be none, and an index would not take it."""
@@ -228,12 +229,12 @@ DELAYS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20
 GIVEN_UP_AFTER: Final = timedelta(days=7)
 
 # Is anything to be handed over?
-_TO_HAND: Final = text("SELECT EXISTS (SELECT FROM sms.inbound WHERE hand_at <= :now)")
+_TO_HAND: Final = text(f"SELECT EXISTS (SELECT FROM sms.inbound WHERE hand_at <= :now) AND {MAY_ACT}")
 # Which messages have been waiting for longest to be handed over? Whoever asks tries them now; unless they are taken,
 # they are due again later, until it is too late.
 _HAND: Final = text(f"""
     WITH due AS (
-        SELECT gateway_id FROM sms.inbound WHERE hand_at <= :now
+        SELECT gateway_id FROM sms.inbound WHERE hand_at <= :now AND {MAY_ACT}
       ORDER BY hand_at, gateway_id LIMIT :most FOR UPDATE SKIP LOCKED
     )
     UPDATE sms.inbound AS inbound

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from campaigns.errors import NotFound
+from campaigns.store.gate import MAY_ACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,8 @@ def _line(row: RowMapping) -> Line:
 # ── which are due ──
 
 # Somebody whose lease has just run out may still be waiting for an answer: the line is left alone until that is over.
-_FREE: Final = "enabled AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :settled)"
+# In a copy of a database nothing is pulled: what it reads, the other does not get.
+_FREE: Final = f"enabled AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :settled) AND {MAY_ACT}"
 
 # Which lines are to be pulled? So many that, with those being pulled, no more than a few hold threads of a worker.
 _DUE: Final = text(f"""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 
 from campaigns.rules.states import MESSAGE_MOVES, BatchState, MessageState, sources
 from campaigns.store import suppressions
+from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT
 from campaigns.store.records import Fact, Witness
 
 
@@ -153,17 +154,18 @@ PENDING: Final = text("""
 """)
 
 
-# Which messages of a batch does the gateway have without a verdict?
-_ACCEPTED: Final = text("""
+# Which messages of a batch does the gateway have without a verdict, and may be withdrawn from here?
+_ACCEPTED: Final = text(f"""
     SELECT message.id, message.gateway_id
       FROM sms.batches AS batch
       JOIN sms.messages AS message ON message.id BETWEEN batch.first_id AND batch.last_id
      WHERE batch.id = :batch_id AND batch.state <> 'split' AND message.state = 'accepted'
+       AND {MAY_ACT} AND {LEFT_FROM_HERE}
 """)
 
 
-def accepted_in(connection: Connection, batch_id: int) -> dict[int, int]:
-    """Our ids of a batch's open messages, by the gateway's ids."""
+def withdrawable(connection: Connection, batch_id: int) -> dict[int, int]:
+    """Our ids of a batch's open messages, by the gateway's ids; none where another database wants them sent."""
     return {row.gateway_id: row.id for row in connection.execute(_ACCEPTED, {"batch_id": batch_id})}
 
 

@@ -38,7 +38,7 @@ class Restored:
     epoch: int
     batches: int
     otps: int  # one-time passwords that may have been sent, and are not sent again
-    lines: int  # of the inbox, gone through again
+    lines: int  # of the inbox, gone through again; of a copy, not pulled any more
     campaigns: Sequence[int]  # that are not over; of a copy, those that were cancelled here
 
 
@@ -76,6 +76,8 @@ _GIVE_UP_OTPS: Final = text("""
     UPDATE sms.otps SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
      WHERE state IN ('waiting', 'claimed')
 """)
+# Nor is anybody called about a message that was sent before: the call may have been made since.
+_GIVE_UP_CALLS: Final = text("UPDATE sms.otps SET tokens = NULL WHERE tokens IS NOT NULL")
 # Messages may have been read at the gateway since, and stored where nobody has them any more.
 _DOUBT_LINES: Final = text("""
     UPDATE sms.lines
@@ -83,6 +85,12 @@ _DOUBT_LINES: Final = text("""
            complete_to = CASE WHEN complete_to > :lost_since THEN :lost_since ELSE complete_to END,
            lease_owner = NULL, leased_until = NULL, attempt = attempt + 1, look_began = NULL, looked_to = NULL,
            due_at = greatest(due_at, :ask_at), reconcile_at = least(reconcile_at, :now)
+     WHERE enabled
+""")
+# What a copy reads at the gateway, the other database does not get: from here a line is pulled when a person says so.
+_LEAVE_LINES: Final = text("""
+    UPDATE sms.lines
+       SET enabled = false, from_settings = false, lease_owner = NULL, leased_until = NULL, attempt = attempt + 1
      WHERE enabled
 """)
 # Which campaigns are not over?
@@ -110,7 +118,8 @@ def ask_about_everything(
     """Take it that whatever may have left since `lost_since` has: it is asked about from `ask_at` on, by its old ids.
 
     From the commit on this database is where it was, and ids are of a new epoch. Of a copy, every campaign that was
-    started before is cancelled as well: what was never sent is not sent from here.
+    started before is cancelled as well, and no line is pulled: what was never sent is not sent from here, and what
+    comes in is left to the other database.
     """
     values = {
         "lost_since": lost_since,
@@ -122,10 +131,14 @@ def ask_about_everything(
     }
     asked = connection.execute(_ASK, values).rowcount
     otps = connection.execute(_GIVE_UP_OTPS, values).rowcount
-    lines = connection.execute(_DOUBT_LINES, values).rowcount
-    cancelled = cause is Cause.COPIED
-    which, named = (_CANCEL, {"shift": EPOCH_SHIFT, "reason": CANCELLED_COPY}) if cancelled else (_OPEN, {})
-    campaigns = [row.id for row in connection.execute(which, named)]
+    connection.execute(_GIVE_UP_CALLS)
+    if cause is Cause.COPIED:
+        lines = connection.execute(_LEAVE_LINES).rowcount
+        found = connection.execute(_CANCEL, {"shift": EPOCH_SHIFT, "reason": CANCELLED_COPY})
+    else:
+        lines = connection.execute(_DOUBT_LINES, values).rowcount
+        found = connection.execute(_OPEN)
+    campaigns = [row.id for row in found]
     epoch = epochs.begin(connection, cause=cause.value, now=now, lost_since=lost_since, ask_at=ask_at)
     epochs.adopt_stray(connection, now=now)
     identity.settle(connection)

@@ -85,7 +85,7 @@ def test_what_was_never_seen_leaves_again_only_if_the_gateway_still_remembered_w
 def test_what_was_found_by_a_late_answer_counts(
     scripted: House, engine: Engine, server: ScriptedServer, sandbox: Sandbox
 ) -> None:
-    """"I have it" is true at any age."""
+    """ "I have it" is true at any age."""
     campaign, only = unknown(scripted, engine, server)
     sandbox.ahead += timedelta(hours=10.9)
     with engine.connect() as connection:

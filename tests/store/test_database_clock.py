@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.store.clock import LASTS_S, READ_WITHIN_S, TOLERANCE, DatabaseClock
+from campaigns.store.clock import LASTS_S, READ_WITHIN, TOLERANCE, DatabaseClock
 
 BEGAN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 BELIEVE_AFTER = timedelta(seconds=210)
@@ -119,11 +119,51 @@ def test_a_reading_that_took_long_is_no_leap_and_moves_nothing() -> None:
     world = World()
     clock = world.clock()
     clock.now()
-    world.takes_s = READ_WITHIN_S + 5
+    world.takes_s = READ_WITHIN.total_seconds() + 5
     world.steady_s += LASTS_S + 1
     shown = clock.now()
     assert shown == world.true
     assert (clock.leap, world.leaps) == (None, [])
+
+
+def test_a_leap_is_seen_by_slow_readings_too() -> None:
+    """A database under load is no reason to believe whatever its clock says."""
+    world = World()
+    clock = world.clock()
+    clock.now()
+    world.takes_s = READ_WITHIN.total_seconds() + 5
+    world.ahead = HOUR
+    assert clock.look() is not None
+    assert len(world.leaps) == 1
+    assert clock.now() == world.true
+
+
+@given(
+    st.floats(0, 3),
+    st.lists(st.tuples(st.floats(0.1, 60), st.floats(0, 3), st.floats(0, 1)), min_size=1, max_size=50),
+)
+def test_time_never_goes_back_however_long_readings_take_and_wherever_in_them_the_clock_is_read(
+    first_s: float, steps: list[tuple[float, float, float]]
+) -> None:
+    world = World()
+    part = 0.0
+
+    def read() -> datetime:
+        world.steady_s += world.takes_s * part
+        at = world.true
+        world.steady_s += world.takes_s * (1 - part)
+        return at
+
+    clock = DatabaseClock(read, believe_after=BELIEVE_AFTER, on_leap=world.leaps.append, now_s=lambda: world.steady_s)
+    world.takes_s = first_s
+    shown = clock.now()
+    for passes_s, takes_s, part in steps:  # noqa: B007 - `read` looks at it
+        world.steady_s += passes_s
+        world.takes_s = takes_s
+        clock.look()
+        before, shown = shown, clock.now()
+        assert before <= shown <= world.true + timedelta(microseconds=10)
+    assert world.leaps == []
 
 
 def test_a_leap_that_could_not_be_told_is_told_at_the_next_reading() -> None:

@@ -208,6 +208,7 @@ def _say_counts(found: Sequence[Count]) -> None:
 def pull_(context: click.Context, line: str) -> None:
     """Pull a line now, in the foreground, until nothing is left. Ends with 1 where it has to wait."""
     database = wiring.database()
+    options.known_place(database)
     database(lines.make_due, line, now=database.now())
     stored = 0
     for _ in range(MOST_TURNS):

@@ -7,9 +7,8 @@ from dataclasses import asdict
 import click
 
 import campaigns
-from campaigns import BadInput, guards
-from campaigns.store import epochs, identity, restores, uncertain
-from campaigns.store.identity import Place
+from campaigns import guards
+from campaigns.store import epochs, restores, uncertain
 from worker import wiring
 from worker.cli import options, words
 from worker.cli.exits import Exit
@@ -80,8 +79,8 @@ def restored(copy: bool, yes: bool, as_json: bool) -> None:
     words.say(
         f"{done.batches:,} batches may have left since {words.moment(done.lost_since)}: they are asked about from "
         f"{words.moment(done.ask_at)} on, and nothing of them is sent before",
-        f"{done.otps:,} one-time passwords that were waiting are not sent any more; "
-        f"{done.lines:,} lines of the inbox are gone through again",
+        f"{done.otps:,} one-time passwords that were waiting are not sent any more",
+        f"{done.lines:,} lines of the inbox are " + ("not pulled here any more" if copy else "gone through again"),
         f"ids are of epoch {done.epoch} from now on",
     )
     if copy:
@@ -93,7 +92,10 @@ _WARNING_RESTORED = (
     "`campaigns cancel ID`, `campaigns suppress add` and `campaigns pause ID` put that right, now or later. "
     "Is the database that the backup was made of gone for good?"
 )
-_WARNING_COPY = "Cancel every started campaign in this copy, and leave them to the database that it was copied from?"
+_WARNING_COPY = (
+    "Cancel every started campaign in this copy, pull no line from it, and leave both to the database that it was "
+    "copied from?"
+)
 
 
 @click.group()
@@ -109,8 +111,7 @@ def renew(yes: bool) -> None:
     Whatever has not left gets new ids; what the gateway has keeps its own. After a restore it is `campaigns restored`.
     """
     database = wiring.database()
-    if database(identity.read) not in (Place.HOME, Place.RESTARTED):
-        raise BadInput("this database was restored or copied: `campaigns restored` comes first")
+    options.known_place(database)
     options.confirm(yes, "give new ids to every message that has not left?")
     began = database(epochs.renew, now=database.now())
     moved = 0

@@ -13,6 +13,9 @@ import click
 from campaigns import BadInput
 from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.manner import TYPES
+from campaigns.store import identity
+from campaigns.store.database import Database
+from campaigns.store.identity import Place
 from worker import wiring
 from worker.cli.exits import Exit
 from worker.cli.words import moment, printable, say
@@ -113,6 +116,12 @@ def line(sender: str | None) -> str:
     if not chosen:
         raise BadInput("there is no sender: give a line with --sender, or set KAVENEGAR_SENDER (the sandbox: 10004346)")
     return chosen
+
+
+def known_place(database: Database) -> None:
+    """Refuse what shows outside of a database that may be a copy. Raises: BadInput."""
+    if database(identity.read) is Place.COPIED:
+        raise BadInput("this database was restored or copied: `campaigns restored` comes first")
 
 
 def confirm(yes: bool, question: str) -> None:

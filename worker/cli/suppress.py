@@ -144,6 +144,7 @@ def sync_(context: click.Context, lines: Sequence[str], as_json: bool) -> None:
         known = _chosen(lines) or blocklists.lines(connection)
     if not known:
         raise BadInput("no line is known yet, since no campaign was made: name one with --line")
+    options.known_place(wiring.database())
     found = sync(wiring.house(), known)
     if as_json:
         words.tell([asdict(each) for each in found])
