@@ -46,13 +46,17 @@ def _silent(facts: Facts) -> Waiting | None:
     return Waiting(Reason.SILENT, f"nobody has ticked since {facts.at(ticked_at)}: are beat and worker-poll running?")
 
 
+def _copied(facts: Facts) -> Waiting | None:
+    if not facts.sends or facts.gate.place is not Place.COPIED:
+        return None
+    told = "the database was restored or copied: nothing is sent before `campaigns restored` says which"
+    return Waiting(Reason.RESTORED, told)
+
+
 def _place(facts: Facts) -> Waiting | None:
-    """What keeps everything from leaving because of where the database finds itself."""
+    """What keeps everything from leaving until the gateway was asked, in a database that may lack commits."""
     if not facts.sends or facts.gate.place is Place.HOME:
         return None
-    if facts.gate.place is Place.COPIED:
-        told = "the database was restored or copied: nothing is sent before `campaigns restored` says which"
-        return Waiting(Reason.RESTORED, told)
     told = (
         "the database was started anew: the gateway is asked first whether messages have left that it does not know of"
     )
@@ -189,6 +193,7 @@ def _told(code: int) -> str:
 _REASONS: Final[tuple[Callable[[Facts], Waiting | None], ...]] = (
     _draft,
     _paused,
+    _copied,
     _silent,
     _place,
     _clock,
