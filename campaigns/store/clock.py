@@ -29,29 +29,26 @@ _NOTHING: Final = timedelta(0)
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """At `steady_s`, when the answer was here, it was `at` or up to `doubt` later: so long had the reading taken."""
+    """At `steady_s`, when the question left, it was `at` or up to `doubt` earlier: so long did the answer take."""
 
     at: datetime
     steady_s: float
     doubt: timedelta
 
     def carried(self, steady_s: float) -> datetime:
-        """The earliest it can be at a moment of the steady clock, if the clock that was read goes on evenly."""
+        """The latest it can be at a moment of the steady clock, if the clock that was read goes on evenly."""
         return self.at + timedelta(seconds=steady_s - self.steady_s)
 
     def later_than(self, before: _Reading) -> timedelta:
         """By how much this reading says more than one before allows for; negative: less; zero: they agree."""
-        earliest = before.carried(self.steady_s)
-        return max(self.at - earliest - before.doubt, _NOTHING) + min(self.at + self.doubt - earliest, _NOTHING)
+        latest = before.carried(self.steady_s)
+        return max(self.at - self.doubt - latest, _NOTHING) + min(self.at - (latest - before.doubt), _NOTHING)
 
     def after(self, before: _Reading) -> _Reading:
-        """What both readings allow for, or of this one what is nearest to the other.
-
-        So a slow reading moves nothing that agrees with it: else time would go to and fro by as much as it took.
-        """
-        earliest = before.carried(self.steady_s)
-        at = min(max(earliest, self.at), self.at + self.doubt)
-        return _Reading(at, self.steady_s, max(min(earliest + before.doubt, self.at + self.doubt) - at, _NOTHING))
+        """What both readings allow for, or of this one what is nearest to the other: a slow reading moves little."""
+        latest = before.carried(self.steady_s)
+        at = max(min(latest, self.at), self.at - self.doubt)
+        return _Reading(at, self.steady_s, max(at - max(latest - before.doubt, self.at - self.doubt), _NOTHING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +83,22 @@ class DatabaseClock:
         self._lock = threading.Lock()
         self._anchor: _Reading | None = None
         self._read_s = 0.0
+        self._shown: datetime | None = None
         self._leap: _Leap | None = None
         self._seen: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """The time. It never leaps by itself: a leap of the database's clock is first waited out."""
+        """The time. It never leaps by itself: a leap of the database's clock is first waited out.
+
+        Nor does it go back, where a better reading says that it was a little ahead: it stands still for as long.
+        """
         anchor = self._anchor
         if anchor is None or self._now_s() - self._read_s > LASTS_S:
             anchor = self._read_again()
-        return anchor.carried(self._now_s())
+        with self._lock:
+            anchor = self._anchor or anchor
+            self._shown = max(anchor.carried(self._now_s()), self._shown or anchor.at)
+            return self._shown
 
     def look(self) -> timedelta | None:
         """Read the database's clock now, however fresh the last reading; by how much it differs from `now`, if it does.
@@ -151,15 +155,14 @@ class DatabaseClock:
             return anchor, self._leap
         if reading.steady_s - self._leap.since_s < self._believe_after.total_seconds():
             return anchor, None
-        self._leap = None
+        self._leap = self._shown = None
         return reading, None
 
     def _reading(self) -> _Reading:
         for _ in range(READINGS):
             before = self._now_s()
             at = self._read()
-            read_s = self._now_s()
-            reading = _Reading(at, read_s, timedelta(seconds=read_s - before))
+            reading = _Reading(at, before, timedelta(seconds=self._now_s() - before))
             if reading.doubt <= READ_WITHIN:
                 break
         return reading

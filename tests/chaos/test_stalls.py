@@ -87,9 +87,7 @@ def test_nothing_leaves_under_a_lease_that_is_over_before_the_request_could_be_m
     assert to_the_end(house, engine, sandbox).broken == ()
 
 
-def test_a_slow_reading_sets_the_clock_back_by_no_more_than_it_took_and_the_next_one_puts_it_right(
-    engine: Engine,
-) -> None:
+def test_a_slow_reading_of_the_clock_does_not_set_it_back(engine: Engine) -> None:
     """A clock that runs behind makes every lease end early, while the request it was made for is under way."""
     slow: list[datetime] = []
 
@@ -100,15 +98,14 @@ def test_a_slow_reading_sets_the_clock_back_by_no_more_than_it_took_and_the_next
 
     database = Database(engine)
     event.listen(engine, "after_cursor_execute", stand_still)
-    before = _truly(engine)
     shown = database.now()
     event.remove(engine, "after_cursor_execute", stand_still)
     assert len(slow) == READINGS
-    assert before < slow[-2] <= shown <= _truly(engine)
+    assert slow[-1] <= shown
 
-    before = _truly(engine)
     database.clock.look()
-    assert before <= database.now() <= _truly(engine)
+    assert shown <= database.now()
+    assert _truly(engine) <= database.now()
 
 
 def _truly(engine: Engine) -> datetime:
