@@ -13,6 +13,7 @@ from typing import Final
 from campaigns.errors import Postpone, Refused
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.gateway import Gateway
+from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import LocalStatus
 
 MOST_QUESTIONS: Final = 6
@@ -30,14 +31,15 @@ class Known:
 def by_localid(gateway: Gateway, ids: Sequence[int]) -> Known:
     """Ask about at most 200 ids. What an answer leaves out is asked about again, as long as each answers for more.
 
-    Nothing may leave under these ids meanwhile, so that answers of several moments are true together.
+    Nothing may leave under these ids meanwhile, so that answers of several moments are true together. What waits for
+    the answer is a send, so it is asked in the lane of sends.
     Raises: Postpone, Refused, where not even the first question is answered.
     """
     answered: list[LocalStatus] = []
     left = list(ids)
     for _ in range(MOST_QUESTIONS):
         try:
-            rows = gateway.statuslocalmessageid(left)
+            rows = gateway.statuslocalmessageid(left, lane=Lane.SEND)
         except (Postpone, Refused):
             if not answered:
                 raise

@@ -22,6 +22,7 @@ from campaigns import asking
 from campaigns.errors import Postpone, Refused, RequestRefused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
+from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.records import LocalStatus, SentMessage
 from campaigns.rules.matching import same_sender, same_text
 from campaigns.rules.windows import CLOCKS_DIFFER
@@ -85,7 +86,9 @@ def _by_select(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owne
     """By number, sender and text of each; None where our address may not look. What is not shown counts as ours."""
     ids = [row.messageid for row in rows if row.messageid is not None]
     try:
-        found = {row.messageid: row for row in house.gateway.select(ids) if row.status != NO_LONGER_KNOWN}
+        found = {
+            row.messageid: row for row in house.gateway.select(ids, lane=Lane.SEND) if row.status != NO_LONGER_KNOWN
+        }
     except RequestRefused as why:
         log.warning("sms/select not allowed", extra={"code": why.code})
         return None
@@ -166,5 +169,5 @@ class _Listing:
 
     def _lists(self, number: str, gateway_id: int | None, start: datetime) -> bool:
         begin = int((start - CLOCKS_DIFFER).timestamp())
-        tries = (self._house.gateway.statusbyreceptor(number, begin) for _ in range(TRIES))
+        tries = (self._house.gateway.statusbyreceptor(number, begin, lane=Lane.SEND) for _ in range(TRIES))
         return any(gateway_id in {row.messageid for row in listed} for listed in tries)

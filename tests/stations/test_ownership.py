@@ -12,6 +12,7 @@ import campaigns
 from campaigns import CampaignState, submit
 from campaigns.house import House
 from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.pace import Lane
 from campaigns.store import epochs
 from campaigns.submit import Outcome
 from campaigns.submit.ownership import ROUNDS
@@ -196,6 +197,19 @@ def test_a_listing_that_shows_nothing_at_all_proves_nothing(house: House, engine
     assert submit.resolve(house, batch) is Outcome.RESOLVED
 
     assert states(engine, campaign) == {"accepted": 400}
+
+
+def test_what_decides_about_a_send_waits_behind_no_other_work(
+    house: House, looking: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """In a lane behind the polls a question got no slot while there were polls, and the one before it was in vain."""
+    batch = unanswered(house, engine, sandbox, running(engine, 200))
+    sandbox.advance(seconds=91)
+
+    assert submit.resolve(looking, batch) is Outcome.RESOLVED
+
+    calls = {lane: seen.calls for lane, seen in house.pace.view().lanes.items() if seen.calls}
+    assert set(calls) == {Lane.SEND}
 
 
 def test_two_questions_more_are_asked_where_nothing_collided(house: House, engine: Engine, sandbox: Sandbox) -> None:
