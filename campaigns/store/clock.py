@@ -116,12 +116,14 @@ class DatabaseClock:
     def waited_out(self, leapt_at: datetime) -> bool:
         """Whether a leap, named by its time, has been known to this process for long enough, and is over or believed.
 
-        Who noticed it may be dead: everybody waits by their own steady clock, from when they first heard of it.
+        Who noticed it may be dead: everybody waits by their own steady clock, from when they first heard of it. And
+        somebody may have read the clock just before it was to be believed, or to be right again, and still carry on
+        from there: so for as long as a reading lasts, too.
         """
         seen = self._seen
         if seen is None or seen[0] != leapt_at:
             self._seen = seen = (leapt_at, self._now_s())
-        return self._leap is None and self._now_s() - seen[1] >= self._believe_after.total_seconds()
+        return self._leap is None and self._now_s() - seen[1] >= self._believe_after.total_seconds() + LASTS_S
 
     def _read_again(self) -> _Reading:
         reading = self._reading()

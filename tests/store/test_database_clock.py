@@ -189,15 +189,42 @@ def test_a_leap_that_could_not_be_told_is_told_at_the_next_reading() -> None:
     assert told == [HOUR]
 
 
+@pytest.mark.parametrize("reads_at_s", [0.0, 1.0, 2.5, 4.9])
+@pytest.mark.parametrize("lasts_s", [0.5, 10.0, 206.0, 209.5, 212.0, 1000.0])
+@pytest.mark.parametrize("by", [HOUR, -HOUR])
+def test_while_a_leap_is_waited_out_for_everybody_nobody_busy_carries_on_another_time(
+    by: timedelta, lasts_s: float, reads_at_s: float
+) -> None:
+    """A dispatcher looks at the clock every second; a sender reads it when it is old; one more starts meanwhile."""
+    world, flag = World(), []
+    looking, reading = (world.clock(lambda _: flag.append(BEGAN + len(flag) * SECOND)) for _ in range(2))
+    looking.now()
+    world.steady_s += reads_at_s
+    reading.now()
+    young = None
+    leapt_s, noticed = world.steady_s, False
+    while world.steady_s < leapt_s + 700:
+        world.ahead = by if world.steady_s < leapt_s + lasts_s else timedelta(0)
+        if young is None and world.steady_s > leapt_s + min(lasts_s - 1, 208):
+            young = world.clock(lambda _: flag.append(BEGAN + len(flag) * SECOND))
+            young.now()
+        looking.look()
+        noticed = noticed or bool(flag)
+        times = [clock.now() for clock in (looking, reading, young) if clock is not None]
+        if noticed and looking.waited_out(flag[-1]):
+            assert max(times) - min(times) <= TOLERANCE
+        world.steady_s += 0.5
+
+
 def test_a_leap_that_another_process_noticed_is_waited_out_from_when_it_was_heard_of() -> None:
     world = World()
     clock = world.clock()
     clock.now()
     assert not clock.waited_out(BEGAN)
-    world.steady_s += BELIEVE_AFTER.total_seconds() - 1
+    world.steady_s += BELIEVE_AFTER.total_seconds() + LASTS_S - 1
     assert not clock.waited_out(BEGAN)
     assert not clock.waited_out(BEGAN + SECOND), "a later one begins anew"
-    world.steady_s += BELIEVE_AFTER.total_seconds() - 1
+    world.steady_s += BELIEVE_AFTER.total_seconds() + LASTS_S - 1
     assert not clock.waited_out(BEGAN + SECOND)
     world.steady_s += 1
     assert clock.waited_out(BEGAN + SECOND)
@@ -208,7 +235,7 @@ def test_a_process_that_does_not_believe_the_clock_yet_keeps_everybody_waiting()
     clock = world.clock()
     clock.now()
     assert not clock.waited_out(BEGAN)
-    world.steady_s += BELIEVE_AFTER.total_seconds() + 1
+    world.steady_s += BELIEVE_AFTER.total_seconds() + LASTS_S + 1
     world.ahead = TOLERANCE + SECOND
     clock.look()
     assert not clock.waited_out(BEGAN)
