@@ -161,7 +161,7 @@ def answer_bells(house: House) -> dispatch.Bells:
 
 def look_first(house: House) -> None:
     """What a tick looks at before it rings for anything, and what it rings for where that is amiss."""
-    guards.clock.look(house, now=house.now())
+    guards.clock.look(house)
     guards.account.ensure(house)
     if guards.place.look(house, now=house.now()):
         guards.place.check(house)

@@ -28,10 +28,9 @@ def tick() -> str:
     """One second has passed: ring for what is due."""
     house = wiring.house()
     wiring.lines_of_settings()
-    now = house.now()
-    guards.clock.look(house, now=now)
+    guards.clock.look(house)
     guards.account.ensure(house)
-    _ring(check_database, [()] * guards.place.look(house, now=now))
+    _ring(check_database, [()] * guards.place.look(house, now=house.now()))
     bells = dispatch.tick(house, now=house.now())
     _ring(send_batch, [(batch_id,) for batch_id in bells.send])
     _ring(resolve_batch, [(batch_id,) for batch_id in bells.resolve])
@@ -50,7 +49,7 @@ def tick() -> str:
 def chores_() -> str:
     """Some seconds have passed: ring for what comes round by the clock."""
     house = wiring.house()
-    guards.clock.pull_back(house, now=house.now())
+    guards.clock.tidy(house)
     due = chores.due(house, now=house.now())
     _ring(watch_account, [()] * due.watch)
     _ring(keep_ledger, [()] * due.ledger)

@@ -7,7 +7,7 @@ while the clock was ahead lies in the future when it is right again: that is pul
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from campaigns.house import House, Policy
@@ -20,23 +20,35 @@ LONGEST_PAUSE: Final = timedelta(minutes=20)
 """Longer than the pace pauses at most (15 minutes), and than any wait that the gateway's codes name."""
 
 
-def look(house: House, *, now: datetime) -> bool:
+def look(house: House) -> bool:
     """Read the database's clock, and trust it again once a leap was waited out. True: it is trusted."""
-    house.database.clock.look()
+    by = house.database.clock.look()
     leap = house.database(gate.read).leap
     if leap is None:
-        return True
+        return by is None or _note_again(house, by)
     if not house.database.clock.waited_out(leap.at):
         return False
-    pull_back(house, now=now)
+    pull_back(house)
     if house.database(leaps.clear, leapt_at=leap.at):
         log.warning("database clock trusted again", extra={"leapt_by_s": round(leap.by.total_seconds(), 1)})
     return True
 
 
-def pull_back(house: House, *, now: datetime) -> dict[str, int]:
+def _note_again(house: House, by: timedelta) -> bool:
+    """A restored database, or one that lost commits, has forgotten a leap that is not over. Always False: no trust."""
+    house.database(leaps.note, by=by, now=house.now())
+    log.error("database clock still leapt", extra={"by_s": round(by.total_seconds(), 1)})
+    return False
+
+
+def tidy(house: House) -> dict[str, int]:
+    """Pull back what was left too far ahead, unless the clock itself is in doubt: then nobody knows what is far."""
+    return {} if house.database(gate.read).leap is not None else pull_back(house)
+
+
+def pull_back(house: House) -> dict[str, int]:
     """Bring back times that lie further ahead than anything of ours is planned; how many of which kind."""
-    moved = house.database(leaps.pull_back, furthest(house.policy), now=now)
+    moved = house.database(leaps.pull_back, furthest(house.policy), now=house.now())
     if moved:
         log.warning("times too far ahead pulled back", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
     return moved

@@ -1,0 +1,80 @@
+"""Time that a test lets pass, at the gateway and in a database whose clock can leap, and processes that live in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from campaigns import guards
+from campaigns.clock import steady
+from campaigns.house import House
+from campaigns.store.clock import DatabaseClock
+from campaigns.store.database import Database
+from tests.chaos import bent
+from tests.world import Sandbox, answer_bells
+
+STEP: Final = timedelta(seconds=5)
+"""Between two ticks: as long as a reading of the clock is carried on, and shorter than any of our times."""
+
+
+class _Believing(DatabaseClock):
+    """A mutant: no reading is a leap, and time goes back where a reading does."""
+
+    def _believed(self, reading: Any) -> Any:
+        self._shown = None
+        return reading, None
+
+
+@dataclass(slots=True)
+class Time:
+    """`passed` in all so far, and by how much the database's clock is `ahead` of it."""
+
+    house: House
+    sandbox: Sandbox
+    passed: timedelta = timedelta(0)
+    ahead: timedelta = timedelta(0)
+
+    def process(self, *, believing: bool = False) -> House:
+        """A process that starts now, with a reading of the database's clock of its own.
+
+        One that is `believing` lacks our protection: whatever the clock says it takes for the time.
+        """
+        policy = self.house.policy
+        database = Database(self.house.database.engine, believe_after=policy.quiet)
+        clock = _Believing if believing else DatabaseClock
+        database.clock = clock(
+            partial(database, _clock_timestamp),
+            believe_after=policy.quiet,
+            on_leap=database._note_leap,
+            now_s=lambda: steady() + self.passed.total_seconds(),
+        )
+        return replace(self.house, database=database, clock=database.now)
+
+    def leap(self, by: timedelta) -> None:
+        """From now on the database's clock is so much ahead of the true one; by zero it is right."""
+        self.ahead = by
+        self._bend()
+
+    def let_pass(self, span: timedelta, *ticking: House) -> None:
+        """Let time pass in steps; after each of them every one of `ticking` ticks, and does its chores."""
+        over = self.passed + span
+        while self.passed < over:
+            step = min(STEP, over - self.passed)
+            self.passed += step
+            self.sandbox.advance(seconds=step.total_seconds())
+            self._bend()
+            for house in ticking:
+                answer_bells(house)
+                guards.clock.tidy(house)
+
+    def _bend(self) -> None:
+        self.house.database(bent.bend, self.passed + self.ahead)
+
+
+def _clock_timestamp(connection: Connection) -> datetime:
+    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment
