@@ -18,7 +18,7 @@ from campaigns.facts import of_statuses
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.states import MessageState
-from campaigns.store import messages
+from campaigns.store import holders, messages
 from campaigns.store.records import Fact
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,6 @@ def run(house: House, batch_id: int) -> Withdrawn:
 
 
 def _write(connection: Connection, batch_id: int, facts: Sequence[Fact], *, now: datetime, suppress_after: int) -> None:
-    ids = messages.lock(connection, [batch_id])
-    messages.merge(connection, facts, now=now, suppress_after=suppress_after)
+    ids = holders.lock(connection, [batch_id], [fact.message_id for fact in facts])
+    messages.merge(connection, facts, now=now, known=True, suppress_after=suppress_after)
     messages.recount(connection, ids, now=now)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from campaigns.rules.manner import Kind, Manner
 from campaigns.rules.states import BatchState
-from campaigns.store import messages, sparing
+from campaigns.store import holders, messages, sparing
 from campaigns.store.accounts import FIRST_ACCOUNT
 from campaigns.store.gate import CLOCK_IS_TRUSTED, MAY_SEND
 from campaigns.store.records import Claim, Fact, Outgoing
@@ -165,7 +165,7 @@ def learn(
 
     What is news is polled first at `poll_at` and given up at `closes_at`; it leaves the gateway at `leaves_at`, or now.
     """
-    ids = messages.lock(connection, [claim.batch_id])
+    ids = holders.lock(connection, [claim.batch_id], [fact.message_id for fact in facts])
     messages.merge(connection, facts, now=now, suppress_after=suppress_after)
     if any(fact.gateway_id is not None for fact in facts):
         accepted_at = leaves_at or now

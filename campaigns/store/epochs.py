@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, text
 
 from campaigns.errors import BadInput
 from campaigns.rules.splitting import BATCH, BLOCK, EPOCH_SHIFT, EPOCHS, block_start
-from campaigns.store import identity, messages
+from campaigns.store import holders, identity, messages
 from campaigns.store.batches import COLLISION
 
 PAGE: Final = BLOCK // BATCH
@@ -147,7 +147,7 @@ _RUNS: Final = text("""
 
 
 def _carve(connection: Connection, batch_id: int, *, now: datetime) -> None:
-    messages.lock(connection, [batch_id])
+    holders.lock(connection, [batch_id])
     connection.execute(text("UPDATE sms.batches SET state = 'split', poll_at = NULL WHERE id = :id"), {"id": batch_id})
     born = [row.id for row in connection.execute(_RUNS, {"id": batch_id, "now": now})]
     messages.recount(connection, born, now=now)

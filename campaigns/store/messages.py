@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MESSAGE_MOVES, BatchState, MessageState, sources
+from campaigns.rules.states import MESSAGE_MOVES, MessageState, sources
 from campaigns.store import suppressions
 from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT
 from campaigns.store.records import Fact, Witness
@@ -43,14 +43,17 @@ _MERGE: Final = text(f"""
      WHERE message.id = fact.id
        AND (message.state = ANY (move.sources)
             OR (message.state = 'accepted' AND fact.state = 'accepted' AND fact.status > message.status))
-       AND (message.gateway_id IS NULL OR message.gateway_id = fact.gateway_id)
+       AND (message.gateway_id = fact.gateway_id OR (message.gateway_id IS NULL AND NOT :known))
  RETURNING message.id, message.state
 """)
 
 
-def merge(connection: Connection, facts: Sequence[Fact], *, now: datetime, suppress_after: int = 0) -> int:
+def merge(
+    connection: Connection, facts: Sequence[Fact], *, now: datetime, known: bool = False, suppress_after: int = 0
+) -> int:
     """Write down `facts`, at most a few hundred at once; how many messages really moved.
 
+    `known`: only what is known here to be at the gateway moves. A restored database may not know it, and asks first.
     Whom the verdicts among them tell not to write to is suppressed in the same breath: see `suppressions.heed`, whose
     `after` is `suppress_after`.
     """
@@ -65,6 +68,7 @@ def merge(connection: Connection, facts: Sequence[Fact], *, now: datetime, suppr
             "statuses": [fact.status for fact in facts],
             "costs": [fact.cost_rial for fact in facts],
             "codes": [fact.refused_code for fact in facts],
+            "known": known,
             "now": now,
         },
     ).all()
@@ -111,40 +115,13 @@ def recount(
     poll_at: datetime | None = None,
     closes_at: datetime | None = None,
 ) -> None:
-    """Make the counters of `batch_ids` true again. The caller holds their row locks: see `lock`.
+    """Make the counters of `batch_ids` true again. The caller holds their row locks: see `holders.lock`.
 
     Where messages were just accepted, `accepted_at` begins their polls anew: the first at `poll_at` at the latest, and
     none is given up before `closes_at`.
     """
     times = {"now": now, "accepted_at": accepted_at, "poll_at": poll_at, "closes_at": closes_at}
     connection.execute(_RECOUNT, {"batch_ids": list(batch_ids), **times})
-
-
-# How do these batches stand? Who else counts them must wait until we have.
-_LOCK: Final = text("""
-    SELECT id, state FROM sms.batches WHERE id = ANY (CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE
-""")
-# Into which parts was a batch split?
-_PARTS: Final = text("""
-    SELECT part.id
-      FROM sms.batches AS whole
-      JOIN sms.batches AS part ON part.campaign_id = whole.campaign_id AND part.parent_id = whole.id
-     WHERE whole.id = ANY (CAST(:ids AS bigint[]))
-""")
-
-
-def lock(connection: Connection, batch_ids: Sequence[int]) -> list[int]:
-    """Take the batches' row locks, in order: two that merge facts of one batch count one after the other.
-
-    Returns the ids that are to be recounted: the batches themselves, or the parts into which one was split.
-    """
-    held = connection.execute(_LOCK, {"ids": list(batch_ids)}).all()
-    whole = [row.id for row in held if row.state != BatchState.SPLIT]
-    split = [row.id for row in held if row.state == BatchState.SPLIT]
-    if not split:
-        return whole
-    parts = [row.id for row in connection.execute(_PARTS, {"ids": split})]
-    return [*whole, *lock(connection, parts)]
 
 
 # Which messages of this range would still have to leave?

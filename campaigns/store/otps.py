@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from campaigns.errors import KeyConflict, NotFound
 from campaigns.rules.states import OtpState
@@ -206,11 +206,12 @@ def release(connection: Connection, claim: OtpClaim, *, due_at: datetime, now: d
     return bool(connection.execute(_RELEASE, values).rowcount)
 
 
-# What the gateway answered counts, also where the lease ran out meanwhile: it was sent once and never again.
+# What the gateway answered counts, also where the lease ran out meanwhile: it was sent once and never again. In a
+# restored database the id may be another password's by now, but not the time at which it left.
 _ANSWERED: Final = """
     UPDATE sms.otps
        SET state = :state, lease_owner = NULL, {facts}
-     WHERE id = :id AND attempt = :attempt AND state IN ('claimed', 'unknown')
+     WHERE id = :id AND attempt = :attempt AND sent_at = :sent_at AND state IN ('claimed', 'unknown')
 """
 # The gateway has it.
 _ACCEPT: Final = text(
@@ -237,16 +238,19 @@ def accept(
 ) -> bool:
     """The gateway has it under this id. Its tokens stay only as long as a call may follow."""
     facts = {"gateway_id": gateway_id, "status": status, "cost_rial": cost_rial, "poll_at": poll_at}
-    moved = connection.execute(
-        _ACCEPT, {"id": claim.otp_id, "attempt": claim.attempt, "state": state.value, "now": now, **facts}
-    )
-    return bool(moved.rowcount)
+    return _answered(connection, _ACCEPT, claim, state, now=now, **facts)
 
 
 def refuse(connection: Connection, claim: OtpClaim, *, code: int, now: datetime) -> bool:
     """The gateway wanted none of it."""
-    values = {"id": claim.otp_id, "attempt": claim.attempt, "state": "refused", "code": code, "now": now}
-    return bool(connection.execute(_REFUSE, values).rowcount)
+    return _answered(connection, _REFUSE, claim, OtpState.REFUSED, now=now, code=code)
+
+
+def _answered(
+    connection: Connection, statement: TextClause, claim: OtpClaim, state: OtpState, *, now: datetime, **facts: object
+) -> bool:
+    which = {"id": claim.otp_id, "attempt": claim.attempt, "sent_at": claim.sent_at}
+    return bool(connection.execute(statement, {**which, "state": state.value, "now": now, **facts}).rowcount)
 
 
 # Nobody knows, and nobody will.

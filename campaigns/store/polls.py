@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from campaigns.rules.splitting import POLL
-from campaigns.store import messages
+from campaigns.store import holders, messages
 from campaigns.store.records import Asked, Fact
 
 _IS_DUE: Final = "poll_at <= :now AND closes_at > :now"
@@ -166,8 +166,8 @@ def settle(
 ) -> int:
     """Write down what a poll answered and when to ask again, one time for each of `asked`; how many messages moved."""
     ids = [batch.batch_id for batch in asked]
-    live = messages.lock(connection, ids)
-    moved = messages.merge(connection, facts, now=now, suppress_after=suppress_after)
+    live = holders.lock(connection, ids, [fact.message_id for fact in facts])
+    moved = messages.merge(connection, facts, now=now, known=True, suppress_after=suppress_after)
     connection.execute(
         _RESCHEDULE,
         {
@@ -183,18 +183,6 @@ def settle(
     return moved
 
 
-# Which batches hold these messages, and how many of them each?
-_HOLDING: Final = text("""
-    SELECT batch.id, batch.poll_no, count(*) AS asked
-      FROM unnest(CAST(:message_ids AS bigint[])) AS message (id)
-     CROSS JOIN LATERAL (SELECT id, poll_no, last_id FROM sms.batches
-                          WHERE first_id <= message.id AND state <> 'split'
-                       ORDER BY first_id DESC LIMIT 1) AS batch
-     WHERE batch.last_id >= message.id
-  GROUP BY batch.id, batch.poll_no
-""")
-
-
 def settle_each(
     connection: Connection,
     message_ids: Sequence[int],
@@ -208,9 +196,9 @@ def settle_each(
 
     With a `call_id`, the gateway was asked about all of `message_ids`.
     """
-    shares = [(row.id, row.poll_no, row.asked) for row in connection.execute(_HOLDING, {"message_ids": message_ids})]
-    live = messages.lock(connection, [batch_id for batch_id, *_ in shares])
-    moved = messages.merge(connection, facts, now=now, suppress_after=suppress_after)
+    shares = holders.of(connection, message_ids)
+    live = holders.lock(connection, [each.batch_id for each in shares])
+    moved = messages.merge(connection, facts, now=now, known=True, suppress_after=suppress_after)
     messages.recount(connection, live, now=now)
     if call_id is not None:
         _record(connection, shares, call_id=call_id, now=now)

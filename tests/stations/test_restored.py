@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns import CampaignState, guards, submit
+from campaigns import CampaignState, submit
 from campaigns.house import House
 from campaigns.rules.splitting import EPOCH_SHIFT
 from campaigns.store import gate, identity, installation
 from campaigns.store.identity import Place
-from campaigns.store.restores import Cause, Restored
+from campaigns.store.restores import Cause
 from campaigns.submit import Outcome
 from tests.backups import administer, dump, restore
+from tests.stations.restoring import accepted, everybody_got_one, place, send_some, settle
 from tests.world import SENDER, Sandbox, answer_bells, batch_ids, numbers, running, states
 
 
@@ -25,41 +25,6 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A gateway of either kind, whose operators take a day."""
     with Sandbox.start(dedupe=request.param, delivery_s=[86_400, 90_000]) as gateway:
         yield gateway
-
-
-def place(engine: Engine) -> Place:
-    with engine.connect() as connection:
-        return identity.read(connection)
-
-
-def accepted(house: House, *, copy: bool = False) -> Restored:
-    """What `campaigns restored` does."""
-    return guards.accept(house.database, house.policy, copy=copy, now=house.now())
-
-
-def send_some(house: House, engine: Engine, campaign: int, count: int) -> None:
-    """The next batches of a campaign leave and are accepted."""
-    with engine.connect() as connection:
-        ready = connection.execute(
-            text(
-                "SELECT id FROM sms.batches WHERE campaign_id = :id AND state = 'ready' ORDER BY first_id LIMIT :count"
-            ),
-            {"id": campaign, "count": count},
-        ).scalars()
-        batches = list(ready)
-    assert [submit.run(house, batch_id) for batch_id in batches] == [Outcome.ACCEPTED] * count
-
-
-def settle(house: House, sandbox: Sandbox) -> None:
-    """Until whatever could still be under way is over, and then some ticks."""
-    sandbox.advance(seconds=(house.policy.quiet + timedelta(seconds=1)).total_seconds())
-    for _ in range(4):
-        answer_bells(house)
-
-
-def everybody_got_one(sandbox: Sandbox, count: int) -> None:
-    assert sandbox.summary()["messages"] == count
-    assert sandbox.summary()["most_copies_to_one_receptor"] == 1
 
 
 # ── restored ──

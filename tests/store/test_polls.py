@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.rules.states import MessageState
-from campaigns.store import messages, polls
+from campaigns.store import holders, messages, polls
 from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids, facts, lies, states
 from tests.store.polling import DUE, HOUR, all_ids, asked_ids, settle, take
 
@@ -79,7 +79,7 @@ def test_a_round_whose_rest_was_settled_by_others_starts_over(engine: Engine) ->
     settle(engine, take(engine))
     third = batch_ids(engine, campaign)[2]
     with engine.begin() as connection:
-        messages.lock(connection, [third])
+        holders.lock(connection, [third])
         messages.merge(connection, facts(ids[500:], M.DELIVERED, 10), now=DUE)
         messages.recount(connection, [third], now=DUE)
     take(engine)
