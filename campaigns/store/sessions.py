@@ -14,12 +14,13 @@ PINNED: Final = {
     "synchronous_commit": "on",  # a commit that we were told of is on disk, and with a synchronous standby there too
     "default_transaction_isolation": r"read\ committed",  # our statements see what others committed, and wait for locks
     "default_transaction_deferrable": "off",
-    "session_replication_role": "origin",  # foreign keys and triggers hold
     "transform_null_equals": "off",
     "timezone": "UTC",
 }
 """Whatever the server says, a session of ours starts with these: what a client names at its start goes before what the
-database or the role has set."""
+database or the role has set. Only settings that every role may change: one that is a superuser's to change would keep
+all other roles from connecting at all.
+"""
 
 LIMITS: Final = {
     "statement_timeout": "60s",

@@ -21,7 +21,6 @@ from tests.world import ACCOUNT, SENDER, numbers
 CARELESS = {
     "synchronous_commit": "off",
     "default_transaction_isolation": "'repeatable read'",
-    "session_replication_role": "replica",
     "transform_null_equals": "on",
     "timezone": "'Asia/Tehran'",
 }
@@ -60,7 +59,6 @@ def test_a_session_of_ours_starts_as_it_should_whatever_the_database_says(carele
         "synchronous_commit": "on",
         "default_transaction_isolation": "read committed",
         "default_transaction_deferrable": "off",
-        "session_replication_role": "origin",
         "transform_null_equals": "off",
         "timezone": "UTC",
     }
