@@ -30,7 +30,16 @@ _BEGAN: Final = """
 
 _CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("sender", "template", "personal", *Manner.__slots__))
 
-_CLAIMED: Final = f"""batch.*, {_CARRIED}, campaign.state = 'cancelled' AS cancelled,
+# Columns are named, never `*`: a prepared statement fails once its answer has other columns than it was prepared with.
+_COLUMNS: Final = ", ".join(
+    f"batch.{name}"
+    for name in (
+        *("id", "campaign_id", "first_id", "last_id", "attempt", "pending"),
+        *("lease_owner", "due_at", "first_sent_at", "trouble"),
+    )
+)
+
+_CLAIMED: Final = f"""{_COLUMNS}, {_CARRIED}, campaign.state = 'cancelled' AS cancelled,
                CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at"""
 
 # Is this batch due, and may its campaign and our account send? Then it is ours until the lease ends, and the attempt is

@@ -148,9 +148,16 @@ def write(
     )
 
 
+# Which days were counted last?
+_NEWEST: Final = text("""
+    SELECT day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial, unexplained, seen_at
+      FROM sms.days ORDER BY day DESC LIMIT :limit
+""")
+
+
 def newest(connection: Connection, *, limit: int) -> Sequence[Day]:
     """The days that were counted, the newest first."""
-    rows = connection.execute(text("SELECT * FROM sms.days ORDER BY day DESC LIMIT :limit"), {"limit": limit})
+    rows = connection.execute(_NEWEST, {"limit": limit})
     return [
         Day(
             day=row.day,

@@ -107,8 +107,10 @@ def seed(connection: Connection, wanted: Mapping[str, timedelta], *, now: dateti
     connection.execute(_RETIRE, parameters)
 
 
+_COLUMNS: Final = ", ".join(Line.__slots__)
+
 # A person says how often a line is pulled, and whether; from now on the settings say nothing about it any more.
-_CHANGE: Final = text("""
+_CHANGE: Final = text(f"""
     INSERT INTO sms.lines AS known (line, every, enabled, due_at, reconcile_at)
     VALUES (:line, coalesce(CAST(:every AS interval), :otherwise), coalesce(CAST(:enabled AS boolean), true),
             :now, :now)
@@ -116,7 +118,7 @@ _CHANGE: Final = text("""
        SET every = coalesce(CAST(:every AS interval), known.every),
            enabled = coalesce(CAST(:enabled AS boolean), known.enabled),
            from_settings = false, due_at = least(known.due_at, :now)
- RETURNING *
+ RETURNING {_COLUMNS}
 """)
 
 
@@ -135,9 +137,9 @@ def change(
 
 
 # How do all lines stand?
-_ALL: Final = text("SELECT * FROM sms.lines ORDER BY line")
+_ALL: Final = text(f"SELECT {_COLUMNS} FROM sms.lines ORDER BY line")
 # How does this line stand?
-_ONE: Final = text("SELECT * FROM sms.lines WHERE line = :line")
+_ONE: Final = text(f"SELECT {_COLUMNS} FROM sms.lines WHERE line = :line")
 
 
 def listed(connection: Connection) -> list[Line]:
