@@ -5,6 +5,7 @@
     │   ├── NotFound          there is no such campaign
     │   └── KeyConflict       the client key was used before with other content
     ├── IllegalMove           the state does not allow it; says which state and what is possible
+    ├── NotReady              the database cannot be upgraded now: tell the operator what is in the way
     └── GatewayError          what a call to Kavenegar can end in, beside an answer
         ├── Postpone          not now: try again after `retry_after_s`; with a `code`, the gateway itself said so
         │   ├── GatewayDown   no connection, or a read that got no usable answer
@@ -51,6 +52,10 @@ class KeyConflict(BadInput):
 
 class IllegalMove(CampaignsError):
     """The state does not allow this move."""
+
+
+class NotReady(CampaignsError):
+    """The database cannot be upgraded now: a lock, a missing right, a newer version. The sentence says what to do."""
 
 
 class GatewayError(CampaignsError):

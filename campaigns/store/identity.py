@@ -105,7 +105,19 @@ def settle(connection: Connection) -> None:
     connection.execute(_SETTLE)
 
 
-def establish(connection: Connection) -> None:
-    """Write down the place of a database that has none yet: a new one, or one of before there was such a row."""
-    if connection.execute(text("SELECT FROM sms.identity")).one_or_none() is None:
-        settle(connection)
+# Of a database that was worked on before, nothing is known that is later than the last tick: it may be a backup.
+_SEEN_WHEN_TICKED: Final = text("""
+    UPDATE sms.identity SET seen_at = least(seen_at, (SELECT ticked_at FROM sms.installation))
+""")
+
+
+def establish(connection: Connection) -> bool:
+    """Write down the place of a database that has none yet: a new one, or one of before there was such a row.
+
+    Whether there was none.
+    """
+    if connection.execute(text("SELECT FROM sms.identity")).one_or_none() is not None:
+        return False
+    settle(connection)
+    connection.execute(_SEEN_WHEN_TICKED)
+    return True

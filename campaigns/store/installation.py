@@ -28,15 +28,20 @@ class Installation:
     leans_on_callbacks: bool = False
 
 
-def establish(connection: Connection, *, now: datetime) -> None:
-    """Give a new database its epoch, at random, and write down where it lives."""
+def establish(connection: Connection) -> bool:
+    """Give a new database its epoch, at random, and write down where it lives.
+
+    True: the database is one of before it could be known whether it is a copy, and is taken for the original now.
+    """
     made = connection.execute(
         text("INSERT INTO sms.installation (id, epoch) VALUES (1, :epoch) ON CONFLICT (id) DO NOTHING RETURNING id"),
         {"epoch": epochs.random_epoch()},
     )
-    if made.one_or_none() is not None:
+    is_new = made.one_or_none() is not None
+    if is_new:
+        now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         epochs.begin(connection, cause="installed", now=now)
-    identity.establish(connection)
+    return identity.establish(connection) and not is_new
 
 
 # How does the installation stand?

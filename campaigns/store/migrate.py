@@ -1,22 +1,55 @@
-"""Bring a database to the newest schema. Safe to run by several processes at once, and again."""
+"""Bring a database to the newest schema, beside everybody who works on it.
+
+Safe to run by several processes at once, and again, wherever it was interrupted. How it gives way to the senders, and
+how a revision is written, stands in docs/upgrades.md.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+import psycopg.errors
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from alembic.script import Script, ScriptDirectory
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from campaigns.errors import NotReady
 from campaigns.store import installation
+from campaigns.store.migrations import blockers, rights
+from campaigns.store.migrations.blockers import Blocker
+from campaigns.store.migrations.online import InUse, Step, giving_way
+from campaigns.store.migrations.retries import PATIENCE_S, Retries
+from campaigns.store.migrations.session import LOCK_WAIT_S, Progress, outside_transactions, upgrade_session
+from campaigns.store.migrations.watch import Watch
 from campaigns.store.tables import SCHEMA
 
 _HERE: Final = Path(__file__).parent / "migrations"
-# One upgrade at a time.
-_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.migrate'))")
+
+RECONNECT_S: Final = 60.0
+"""A database that went away during an upgrade may stay away for so long."""
+
+ADOPTED: Final = (
+    "from now on this database knows when it was restored or copied. If that happened before this upgrade, run "
+    "`campaigns restored` now (`campaigns restored --copy` if the original goes on), before any worker starts: "
+    "messages that are ready here may have left already"
+)
+"""For the person who upgrades a database of a version that could not tell."""
+
+# The server, or an administrator, ended the session.
+_ENDED: Final = (
+    psycopg.errors.AdminShutdown,
+    psycopg.errors.CrashShutdown,
+    psycopg.errors.CannotConnectNow,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.IdleSessionTimeout,
+)
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -27,19 +60,162 @@ def configuration(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(engine: Engine, *, revision: str = "head") -> None:
-    """Create or upgrade the schema `sms`, and give a new database its epoch: one transaction, or nothing."""
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's upgrade may take its time
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(_LOCK)
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-        command.upgrade(configuration(connection), revision)
-        now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        installation.establish(connection, now=now)
-
-
 def is_current(connection: Connection) -> bool:
     """Whether the database stands at the newest revision."""
+    return _stands_at(connection) == ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+def _stands_at(connection: Connection) -> str | None:
     context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-    return context.get_current_revision() == ScriptDirectory.from_config(configuration()).get_current_head()
+    return context.get_current_revision()
+
+
+def revisions() -> list[Script]:
+    """Every revision, the first one first."""
+    return [*ScriptDirectory.from_config(configuration()).walk_revisions()][::-1]
+
+
+def _to_nobody(_: str) -> None:
+    """Drop the sentence."""
+
+
+def upgrade(
+    engine: Engine, *, revision: str = "head", report: Progress = _to_nobody, patience_s: float = PATIENCE_S
+) -> bool:
+    """Create or upgrade the schema `sms`, revision by revision, and give a new database its epoch.
+
+    `report` is given sentences: what is done, who is waited for. Returns whether any revision was applied.
+
+    Raises: NotReady when others were in the way for `patience_s`, a right is missing, or the database is newer than
+    this version; sqlalchemy's OperationalError when the database cannot be reached.
+    """
+    return _Upgrade(engine, revision, report, patience_s).run()
+
+
+class _Upgrade:
+    """One call of `upgrade`: tries, and pauses between them in which no table is locked."""
+
+    def __init__(self, engine: Engine, revision: str, report: Progress, patience_s: float) -> None:
+        self._engine = engine
+        self._report = report
+        self._all = revisions()
+        known = [script.revision for script in self._all]
+        self._wanted = self._all if revision == "head" else self._all[: known.index(revision) + 1]
+        self._watch = Watch(engine, report)
+        self._retries = Retries(patience_s)
+        self._reconnects = Retries(RECONNECT_S)
+        self._applied = 0
+        self._connected = False
+
+    def run(self) -> bool:
+        """Go on where the database stands, also after the connection was lost. Whether a revision was applied."""
+        while True:
+            try:
+                with upgrade_session(self._engine, self._report) as connection:
+                    self._connected = True
+                    self._advance(connection)
+                return bool(self._applied)
+            except DBAPIError as error:
+                if not (self._connected and _is_lost(error)):
+                    raise
+                self._reconnect(error)
+
+    def _advance(self, connection: Connection) -> None:
+        pending = self._pending(connection)
+        if pending:
+            rights.ensure(connection)
+        for script in pending:
+            name = f"revision {script.revision}"
+            self._report(f"{name}: {script.doc.splitlines()[0]}")
+            steps: Sequence[Step] = getattr(script.module, "outside", ())
+            for step in steps:
+                self._until_done(connection, step.doing, partial(self._run_step, connection, step))
+            self._until_done(connection, name, partial(self._apply, connection, script))
+        if self._wanted == self._all:
+            self._until_done(connection, "the last step", partial(self._establish, connection))
+
+    def _pending(self, connection: Connection) -> Sequence[Script]:
+        """The revisions that are still to be applied, the next one first."""
+        try:
+            with connection.begin():
+                stands_at = _stands_at(connection)
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+                rights.ensure(connection)  # says what is missing
+            raise
+        known = [script.revision for script in self._all]
+        if stands_at is not None and stands_at not in known:
+            raise NotReady(
+                f"the database stands at revision {stands_at}, which this version does not know: a newer version has "
+                "upgraded it. Run that version, here too"
+            )
+        return self._wanted[0 if stands_at is None else known.index(stands_at) + 1 :]
+
+    def _run_step(self, connection: Connection, step: Step) -> None:
+        with outside_transactions(connection), self._watch.over(connection, step.doing):
+            step.run(connection, patience_s=self._retries.left_s)
+
+    def _apply(self, connection: Connection, script: Script) -> None:
+        command.upgrade(configuration(connection), script.revision)
+        self._applied += 1
+
+    def _establish(self, connection: Connection) -> None:
+        with connection.begin():
+            adopted = installation.establish(connection)
+        if adopted:
+            self._report(ADOPTED)
+
+    def _until_done(self, connection: Connection, doing: str, work: Callable[[], None]) -> None:
+        """Try until it is done. Between two tries everybody who queued behind us gets on."""
+        first_try = time.monotonic()
+        while True:
+            began = time.monotonic()
+            try:
+                with giving_way():
+                    work()
+            except InUse as in_use:
+                connection.rollback()
+                self._retries.spend(time.monotonic() - began)
+                self._give_way(connection, doing, in_use, time.monotonic() - first_try)
+            else:
+                self._retries.succeeded()
+                self._reconnects.succeeded()
+                return
+
+    def _give_way(self, connection: Connection, doing: str, in_use: InUse, tried_s: float) -> None:
+        """Say who was in the way and pause; where the patience is spent, end."""
+        found = self._in_the_way(connection, in_use)
+        who = blockers.named(found)
+        why = f"{in_use.table} is in use by {who}" if in_use.table else f"it waits for {who}"
+        pause_s = self._retries.pause()
+        if not self._retries.left_s:
+            advice = blockers.advice(found, open_s=tried_s if in_use.table else 0.0)
+            raise NotReady(
+                f"{doing} gave way for {self._retries.total_s:.0f} s and is not done: {why}. Nothing is lost, and "
+                f"nothing is locked. {advice}; then run the upgrade again: it goes on from here"
+            ) from in_use
+        self._report(f"{doing}: {why}; trying again in {pause_s:.1f} s, nothing is locked until then")
+        time.sleep(pause_s)
+
+    def _in_the_way(self, connection: Connection, in_use: InUse) -> Sequence[Blocker]:
+        """Whom the last try waited for."""
+        if in_use.table is None:
+            return self._watch.blockers
+        found = blockers.holders(connection, in_use.table, longer_than_s=LOCK_WAIT_S / 2)
+        connection.rollback()
+        return found
+
+    def _reconnect(self, error: DBAPIError) -> None:
+        """Pause, so that the database can come back; where it stays away, end."""
+        pause_s = self._reconnects.pause()
+        if not self._reconnects.left_s:
+            raise error
+        self._report(f"the connection to the database was lost: connecting again in {pause_s:.1f} s")
+        time.sleep(pause_s)
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    """Whether the connection went away, or could not be made."""
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    return error.connection_invalidated or isinstance(error.orig, _ENDED) or getattr(error.orig, "sqlstate", 1) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from campaigns.store import installation
 from campaigns.store.database import make_engine
 from campaigns.store.migrate import is_current, upgrade
 from campaigns.store.tables import SCHEMA, metadata
-from tests.waiting import PATIENCE_S, until_somebody_waits
+from tests.waiting import PATIENCE_S, until
 from worker import embedded
 
 _numbers = itertools.count()
@@ -135,14 +136,20 @@ def test_two_processes_that_upgrade_at_once_do_no_harm(bare: Engine, bare_url: s
 def test_an_upgrade_waits_for_another_however_long_that_takes(bare_url: str) -> None:
     """A later migration of a big table takes minutes; who comes second must not give up, or restart in a loop."""
     impatient = create_engine(bare_url, connect_args={"options": "-c lock_timeout=200ms"})
-    with impatient.connect() as first, ThreadPoolExecutor(1) as pool:
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool, impatient.connect() as first:
         first.execute(text("SELECT pg_advisory_xact_lock(hashtext('sms.migrate'))"))
-        second = pool.submit(upgrade, impatient)
-        until_somebody_waits(impatient)
-        time.sleep(0.4)  # longer than the lock timeout: what is waited for is that nothing happens
+        second = pool.submit(upgrade, impatient, report=told.append, patience_s=0.1)
+        until(lambda: bool(told), "waiting for the other upgrade")
+        pid = first.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        (sentence,) = told
+        assert re.fullmatch(
+            rf"another upgrade is at work \(pid {pid}, connected for \d+ s\): waiting until it has ended", sentence
+        )
+        time.sleep(0.4)  # longer than both timeouts: what is waited for is that nothing happens
         assert not second.done()
         first.rollback()
-        second.result(timeout=PATIENCE_S)
+        assert second.result(timeout=PATIENCE_S)
     impatient.dispose()
 
 

@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoResultFound, OperationalError
 
-from campaigns.errors import CampaignsError, Postpone, Refused
+from campaigns.errors import CampaignsError, NotReady, Postpone, Refused
 from worker import logs
 from worker.cli.exits import Exit
 from worker.cli.root import Invocation, campaigns
@@ -125,6 +125,7 @@ _TABLE: Final = (
     _row(click.ClickException, _usage),
     _row(EmbeddedError, _as_it_says(Exit.UNREACHABLE)),
     _row(Postpone, _as_it_says(Exit.UNREACHABLE)),
+    _row(NotReady, _as_it_says(Exit.UNREACHABLE)),
     _row(Refused, _as_it_says(Exit.NO)),
     _row(CampaignsError, _as_it_says(Exit.USAGE)),
     _row(NoResultFound, lambda _: Farewell(Exit.UNREACHABLE, MIGRATE)),

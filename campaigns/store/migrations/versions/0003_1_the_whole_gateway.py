@@ -1,4 +1,4 @@
-"""Everything but sends: inbox lines, one-time passwords, callbacks, block lists, voice, the account's ledger."""
+"""The tables of everything but sends: inbox lines, one-time passwords, callbacks, block lists, the ledger."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0003"
+revision = "0003_1"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    """Add their tables, what a campaign may carry beside text and sender, and the index by which a number is found."""
+    """Add their tables."""
     op.create_table(
         "blocked",
         sa.Column("line", sa.Text(), nullable=False),
@@ -219,40 +219,3 @@ def upgrade() -> None:
         schema="sms",
     )
     op.create_index("receipts_closes_at_idx", "receipts", ["closes_at"], unique=False, schema="sms")
-    op.add_column("campaigns", sa.Column("kind", sa.Text(), server_default="sms", nullable=False), schema="sms")
-    op.add_column("campaigns", sa.Column("repeat", sa.SmallInteger(), nullable=True), schema="sms")
-    op.add_column("campaigns", sa.Column("tag", sa.Text(), nullable=True), schema="sms")
-    op.add_column("campaigns", sa.Column("policy", sa.Text(), nullable=True), schema="sms")
-    op.add_column(
-        "campaigns", sa.Column("hide", sa.Boolean(), server_default=sa.text("false"), nullable=False), schema="sms"
-    )
-    op.add_column("campaigns", sa.Column("message_type", sa.SmallInteger(), nullable=True), schema="sms")
-    op.create_check_constraint(op.f("campaigns_kind_check"), "campaigns", "kind IN ('sms', 'voice')", schema="sms")
-    op.create_check_constraint(
-        op.f("campaigns_repeat_check"),
-        "campaigns",
-        "repeat IS NULL OR (repeat BETWEEN 0 AND 5 AND kind = 'voice')",
-        schema="sms",
-    )
-    op.create_check_constraint(
-        op.f("campaigns_message_type_check"), "campaigns", "message_type BETWEEN 0 AND 3", schema="sms"
-    )
-    op.add_column("installation", sa.Column("debug_mode", sa.Boolean(), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("min_credit_alarm_rial", sa.BigInteger(), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("config_seen_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("watch_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("ledger_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("called_back_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("leans_on_callbacks", sa.Boolean(), nullable=True), schema="sms")
-    op.create_index("messages_number_idx", "messages", ["number"], unique=False, schema="sms")
-    op.add_column("suppressions", sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.add_column("suppressions", sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.create_index("suppressions_created_at_idx", "suppressions", ["created_at"], unique=False, schema="sms")
-    op.create_index(
-        "suppressions_refused_at_idx",
-        "suppressions",
-        ["refused_at"],
-        unique=False,
-        schema="sms",
-        postgresql_where=sa.text("refused_at IS NOT NULL"),
-    )

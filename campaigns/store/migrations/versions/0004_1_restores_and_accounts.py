@@ -1,18 +1,18 @@
-"""A restored database knows itself, epochs have a history, a batch belongs to an account, a leaping clock is noted."""
+"""A restored database knows itself, epochs have a history, and keys belong to accounts."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
+revision = "0004_1"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    """Add the tables and columns, and write down the epochs that ids were handed out in so far."""
+    """Add their tables, and write down the epochs that ids were handed out in so far."""
     op.create_table(
         "identity",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
@@ -46,17 +46,6 @@ def upgrade() -> None:
         sa.Column("account", sa.SmallInteger(), nullable=False),
         sa.Column("recognised_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("label", name=op.f("accounts_pkey")),
-        schema="sms",
-    )
-    op.add_column("batches", sa.Column("account", sa.SmallInteger(), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("clock_leapt_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("clock_leapt_by", sa.Interval(), nullable=True), schema="sms")
-    op.add_column("installation", sa.Column("check_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
-    op.add_column("days", sa.Column("unexplained", sa.Integer(), nullable=True), schema="sms")
-    op.create_check_constraint(
-        op.f("installation_leap_check"),
-        "installation",
-        "(clock_leapt_at IS NULL) = (clock_leapt_by IS NULL)",
         schema="sms",
     )
     op.execute("""

@@ -1,0 +1,95 @@
+"""Databases as an older version left them, and readers that stay in a transaction."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from campaigns.store.database import make_engine
+from campaigns.store.migrate import upgrade
+from tests.conftest import _create
+from tests.store.upgrades.old_data import fill
+from worker import embedded
+
+BATCHES: Final = 6
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class OldDatabase:
+    """A database at an older revision, with a running campaign."""
+
+    url: str
+    engine: Engine
+    batches: list[int]
+
+    def indexes(self) -> dict[str, bool]:
+        """The indexes of the schema, and whether each is valid."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                text("""
+                    SELECT indexrelid::regclass::text AS name, indisvalid AS valid
+                      FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+                     WHERE relnamespace = 'sms'::regnamespace
+                """)
+            )
+            return {row.name: row.valid for row in rows}
+
+    def stands_at(self) -> str:
+        """The revision."""
+        with self.engine.connect() as connection:
+            return str(connection.execute(text("SELECT version_num FROM sms.alembic_version")).scalar_one())
+
+
+@pytest.fixture
+def old(servers: embedded.Attached) -> Iterator[Callable[[str], OldDatabase]]:
+    """Makes a database at a revision."""
+    engines: list[Engine] = []
+
+    def make(revision: str) -> OldDatabase:
+        engine = _create(servers, f"old_{next(_numbers)}")
+        engines.append(engine)
+        upgrade(engine, revision=revision)
+        _, batches = fill(engine, batches=BATCHES, sent=1)
+        return OldDatabase(engine.url.render_as_string(hide_password=False), engine, batches[1:])
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A session in an open transaction that has read every table."""
+
+    pid: int
+    connection: Connection
+
+    def leave(self) -> None:
+        """End the transaction."""
+        self.connection.rollback()
+
+
+TABLES: Final = text("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'sms'")
+
+
+@contextmanager
+def reading(url: str, *, application: str = "nightly report") -> Iterator[Reader]:
+    """A long reader: a report that has read every table, keeps its snapshot, and does not end."""
+    engine = make_engine(url)
+    try:
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            connection.execute(text(f"SET application_name = '{application}'"))
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            for table in connection.execute(TABLES).scalars().all():
+                connection.execute(text(f"SELECT count(*) FROM {table} WHERE '09123456789' <> ''"))
+            pid = connection.execute(text("SELECT pg_backend_pid() WHERE '09123456789' <> ''")).scalar_one()
+            yield Reader(pid, connection)
+    finally:
+        engine.dispose()

@@ -1,0 +1,54 @@
+"""`campaigns migrate` on a database that is at work: what it says, and what it ends with."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import Engine, text
+
+from campaigns.store.migrate import ADOPTED, upgrade
+from tests.store.upgrades.conftest import reading
+from tests.store.upgrades.old_data import fill
+from tests.store.upgrades.old_workers import OldWorkers
+from tests.worker.conftest import Command
+
+OLDER = ("0001", "0002", "0003")
+
+
+def _made_old(engine: Engine, revision: str) -> tuple[str, list[int]]:
+    """The database as that revision left it, with a running campaign: its URL, and the batches that are to be sent."""
+    with engine.begin() as connection:
+        connection.execute(text("DROP SCHEMA sms CASCADE"))
+    upgrade(engine, revision=revision)
+    _, batches = fill(engine, batches=6, sent=1)
+    return engine.url.render_as_string(hide_password=False), batches[1:]
+
+
+@pytest.mark.parametrize("revision", OLDER)
+def test_where_a_reader_does_not_end_it_says_who_that_is_and_the_next_run_goes_on_from_there(
+    command: Command, engine: Engine, revision: str
+) -> None:
+    url, batches = _made_old(engine, revision)
+    with OldWorkers(url, batches) as workers:
+        with reading(url, application="nightly report") as reader:
+            said = command("migrate", "--wait", "2s")
+            workers.until_more(1)
+        again = command("migrate")
+        workers.until_more(1)
+
+    assert said.exit == 3
+    named = rf'pid {reader.pid} \(application "nightly report", role \w+, its transaction has been open for \d+ s\)'
+    assert re.search(f"gave way for 2 s and is not done: .*{named}", said.sentence)
+    assert f"SELECT pg_terminate_backend({reader.pid}); then run the upgrade again" in said.sentence
+    assert (again.exit, again.err) == (0, "")
+    assert ADOPTED in again.out
+    assert again.out.endswith("the tables are now those of this version\n")
+    assert workers.errors == []
+
+
+@pytest.mark.parametrize("typed", ["0s", "soon", "-1m"])
+def test_a_wait_that_is_none_is_named(command: Command, typed: str) -> None:
+    said = command("migrate", "--wait", typed)
+    assert said.exit == 2
+    assert "--wait" in said.sentence
