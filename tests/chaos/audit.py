@@ -1,4 +1,5 @@
-"""What a run under faults keeps beside our own tables: a copy of the gateway's ledger, and every step backwards.
+"""What a run under faults keeps beside our own tables: a copy of the gateway's ledger, every step backwards, and
+the attempts that a database has lost (`past`).
 
 Installed only here. The trigger sees what no sample can: a message that fell back for a millisecond.
 """
@@ -27,7 +28,11 @@ _INSTALL: Final = f"""
     CREATE SCHEMA chaos;
     CREATE TABLE chaos.ledger (
         localid bigint, messageid bigint NOT NULL, receptor text NOT NULL, text_digest text NOT NULL,
-        status smallint NOT NULL
+        status smallint NOT NULL, account smallint NOT NULL
+    );
+    CREATE TABLE chaos.lost_attempts (
+        batch_id bigint NOT NULL, call_id uuid NOT NULL, kind text NOT NULL, event text NOT NULL,
+        attempt integer NOT NULL
     );
     CREATE TABLE chaos.backward (
         message_id bigint NOT NULL, was text NOT NULL, became text NOT NULL, at timestamptz NOT NULL DEFAULT now()

@@ -71,7 +71,23 @@ _LOST: Final = f"""
      WHERE NOT {_NEVER_SENT} AND message.state <> 'uncertain'
        AND NOT EXISTS (SELECT FROM chaos.ledger AS sent WHERE sent.localid = message.id)
 """
-_DOUBLED: Final = "SELECT localid FROM chaos.ledger GROUP BY localid HAVING count(*) > 1"
+_DIGEST: Final = """
+    left(encode(sha256(convert_to(coalesce(message.text, campaign.template), 'UTF8')), 'hex'), 16)
+"""
+# What everybody was sent, and was to be sent: by number and text, so that it does not matter under which id it left,
+# from which account, or whether this database still knows.
+_SENT_AND_OURS: Final = f"""
+    (SELECT receptor, text_digest, count(*) AS times, min(messageid) AS messageid
+       FROM chaos.ledger GROUP BY receptor, text_digest) AS sent
+    LEFT JOIN (SELECT message.number, {_DIGEST} AS digest, count(*) AS messages, min(message.id) AS id
+                 FROM sms.messages AS message JOIN sms.campaigns AS campaign ON campaign.id = message.campaign_id
+             GROUP BY 1, 2) AS ours
+      ON ours.number = sent.receptor AND ours.digest = sent.text_digest
+"""
+_DOUBLED: Final = f"""
+    SELECT coalesce(ours.id, sent.messageid) FROM {_SENT_AND_OURS}
+     WHERE sent.times > greatest(coalesce(ours.messages, 0), 1)
+"""
 # Of a message that went out twice, one of the two may bear the id that we hold.
 _MISMATCHED: Final = f"""
     SELECT message.id
@@ -81,8 +97,7 @@ _MISMATCHED: Final = f"""
      WHERE NOT {_NEVER_SENT} AND message.state <> 'uncertain'
   GROUP BY message.id
     HAVING NOT bool_or(sent.messageid = message.gateway_id AND sent.receptor = message.number
-                       AND sent.text_digest = left(encode(sha256(convert_to(
-                           coalesce(message.text, campaign.template), 'UTF8')), 'hex'), 16))
+                       AND sent.text_digest = {_DIGEST})
         OR message.gateway_id IS NULL
 """
 # A row of `attempts` for a request that left, and whether anything was written down after it.
@@ -106,7 +121,17 @@ INVARIANTS: Final = (
         f"""SELECT message.id FROM sms.messages AS message JOIN chaos.ledger AS sent ON sent.localid = message.id
              WHERE {_NEVER_SENT}""",
     ),
-    Invariant("I2", "no localid was sent more than once", _DOUBLED),
+    Invariant(
+        "I2",
+        "no localid was sent more than once",
+        "SELECT localid FROM chaos.ledger GROUP BY localid HAVING count(*) > 1",
+    ),
+    Invariant("I2", "nobody got a text more than once, whatever the id and the account", _DOUBLED),
+    Invariant(
+        "I2",
+        "no message left from two accounts",
+        "SELECT localid FROM chaos.ledger GROUP BY localid HAVING count(DISTINCT account) > 1",
+    ),
     Invariant(
         "I2",
         "nobody got a campaign's message more than once",
@@ -118,6 +143,11 @@ INVARIANTS: Final = (
         "nothing was sent that is no message of ours",
         """SELECT sent.messageid FROM chaos.ledger AS sent
             WHERE NOT EXISTS (SELECT FROM sms.messages AS message WHERE message.id = sent.localid)""",
+    ),
+    Invariant(
+        "I2",
+        "nobody got a text that no campaign has for them",
+        f"SELECT sent.messageid FROM {_SENT_AND_OURS} WHERE ours.id IS NULL",
     ),
     Invariant("I3", "a message's gateway id, number and text are those the gateway sent it with", _MISMATCHED),
     Invariant(
@@ -156,7 +186,9 @@ INVARIANTS: Final = (
         """SELECT batch.id FROM sms.batches AS batch
             WHERE batch.accepted_at IS NOT NULL AND batch.parent_id IS NULL
               AND NOT EXISTS (SELECT FROM sms.attempts AS began
-                               WHERE began.batch_id = batch.id AND began.event = 'began' AND began.kind = 'send')""",
+                               WHERE began.batch_id = batch.id AND began.event = 'began' AND began.kind = 'send')
+              AND NOT EXISTS (SELECT FROM chaos.lost_attempts AS lost
+                               WHERE lost.batch_id = batch.id AND lost.event = 'began' AND lost.kind = 'send')""",
     ),
     Invariant(
         "I9",

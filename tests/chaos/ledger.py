@@ -1,4 +1,7 @@
-"""The gateway's own account of what it sent, brought beside our record: streamed line by line, never held whole."""
+"""The gateway's own book of what it sent, brought beside our record: streamed line by line, never held whole.
+
+It holds what left from every account of the gateway, whoever they belong to.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import psycopg
 import requests
 from sqlalchemy import Engine, text
 
-_COLUMNS = ("localid", "messageid", "receptor", "text_digest", "status")
+_COLUMNS = ("localid", "messageid", "receptor", "text_digest", "status", "account")
 
 
 def lines(gateway_url: str) -> Iterator[dict[str, Any]]:
