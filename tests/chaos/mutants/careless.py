@@ -1,0 +1,41 @@
+"""Our protections taken out one at a time, in this process: each for a test that the checker then says who got two.
+
+Each takes pytest's `monkeypatch`, so that the product is whole again after the test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import TextClause, create_engine, text
+
+from campaigns.house import House
+from campaigns.rules.states import BatchState
+from campaigns.store import batches, due, sessions
+from campaigns.store.database import Database
+from campaigns.store.identity import IS_HOME
+
+
+def send_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restored, promoted or restarted database sends as if nothing had happened."""
+    monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, IS_HOME))
+    ready = _without(batches._WAITS[BatchState.READY], IS_HOME)
+    monkeypatch.setattr(batches, "_WAITS", {**batches._WAITS, BatchState.READY: ready})
+    monkeypatch.setattr(due, "_READY", _without(due._READY, IS_HOME))
+
+
+@contextmanager
+def commits_left_to_the_database(monkeypatch: pytest.MonkeyPatch, house: House, url: str) -> Iterator[House]:
+    """A house in which neither sessions nor claims insist that a commit is on disk."""
+    monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, sessions.DURABLE, "true AS durable"))
+    database = Database(create_engine(url))
+    yield replace(house, database=database, clock=database.now)
+    database.engine.dispose()
+
+
+def _without(statement: TextClause, protection: str, instead: str = "true") -> TextClause:
+    assert protection in statement.text
+    return text(statement.text.replace(protection, instead))
