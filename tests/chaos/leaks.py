@@ -1,4 +1,4 @@
-"""What must never be told: numbers, texts, the key. Searched for in whatever a storm leaves behind."""
+"""What must never be told: numbers, texts, the keys. Searched for in whatever a storm leaves behind."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Final
 from tests.chaos.checker import Broken
 from tests.world import Sandbox
 
+OTHER_KEY: Final = "another-account"
+"""Of a second account at the gateway, where a test has one."""
+
 _TOLD: Final = re.compile(
     r"(?<![\w.])(?:\+98|0098|98|0)9\d{9}(?!\d)"  # a mobile number
-    rf"|/v1/{Sandbox.api_key}/"  # the key, where it stands in a URL
+    rf"|/v1/(?:{Sandbox.api_key}|{OTHER_KEY})/"  # a key, where it stands in a URL
     r"|سلام"  # every text of ours begins so
 )
 

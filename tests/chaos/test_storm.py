@@ -14,11 +14,14 @@ from tests.chaos.storm import acts, schedule
 from tests.chaos.workshop import PATIENCE_S
 from tests.embedded.conftest import PROJECT
 
-CARDS = {act.__name__: copies for act, copies in acts.CARDS.items()}
+DECKS = {
+    "cards": {act.__name__: copies for act, copies in acts.CARDS.items()},
+    "rare": {act.__name__: copies for act, copies in acts.RARE.items()},
+}
 
 
 def test_a_seed_decides_everything_before_anything_starts() -> None:
-    first, again, other = (schedule.plan(seed, lasting_s=600, cards=CARDS) for seed in (7, 7, 8))
+    first, again, other = (schedule.plan(seed, lasting_s=600, **DECKS) for seed in (7, 7, 8))
 
     assert first == again
     assert first != other
@@ -26,7 +29,7 @@ def test_a_seed_decides_everything_before_anything_starts() -> None:
 
 def test_a_storm_of_ten_minutes_sees_every_kind_of_harm() -> None:
     for seed in range(20):
-        played = {cue.act for cue in schedule.plan(seed, lasting_s=600, cards=CARDS)}
+        played = {cue.act for cue in schedule.plan(seed, lasting_s=600, **DECKS)}
         assert played == set(acts.ACTS)
 
 

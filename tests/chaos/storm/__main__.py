@@ -1,4 +1,4 @@
-"""scripts/chaos [MINUTES] [--messages N] [--seed S] [--no-dedupe] [--keep]."""
+"""scripts/chaos [MINUTES] [--messages N] [--seed S] [--no-dedupe] [--[no-]clocks-apart] [--keep]."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from tests.chaos.storm.processes import CLOCKS_APART
 from tests.chaos.storm.story import Order, run
 
 
@@ -39,6 +40,12 @@ def _order(arguments: list[str] | None) -> Order:
     parser.add_argument("--messages", type=int, default=200_000, metavar="N", help="of all campaigns (200000)")
     parser.add_argument("--seed", type=int, default=None, metavar="S", help="replay the storm with this seed")
     parser.add_argument("--no-dedupe", action="store_true", help="the gateway does not drop repeated localids")
+    parser.add_argument(
+        "--clocks-apart",
+        action=argparse.BooleanOptionalAction,
+        default=CLOCKS_APART,
+        help="some processes live on hosts whose clocks are off",
+    )
     parser.add_argument("--keep", action="store_true", help="keep the database and the logs also when all is well")
     given = parser.parse_args(arguments)
     if given.minutes <= 0 or given.messages < 1_000:
@@ -48,6 +55,7 @@ def _order(arguments: list[str] | None) -> Order:
         messages=given.messages,
         seed=given.seed if given.seed is not None else secrets.randbelow(1_000_000),
         dedupe=not given.no_dedupe,
+        clocks_apart=given.clocks_apart,
         keep=given.keep,
         folder=Path(".campaigns").resolve(),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +22,12 @@ from tests.world import SENDER
 WAVES: Final = 16
 """Campaigns; each begins at a time of its own, so that there is something to send until the end."""
 
+BEGUN_BY: Final = 0.8
+"""The part of a storm by which all have begun, so that most is sent while it lasts."""
+
+GRACE_S: Final = 0.7
+"""A claim that was on its way when a campaign was paused or cancelled may still be made."""
+
 BAD_NUMBERS: Final = 3
 POISONED: Final = "زهرآگین"
 POISONED_ROWS: Final = 2
@@ -30,12 +37,20 @@ _POISON: Final = 3  # personal: holds the poisoned texts
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment: the last id of `sms.attempts` in an era of the database."""
+
+    era: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Quiet:
-    """A span of `sms.attempts` ids in which a campaign was not to send: paused, or cancelled for good."""
+    """A span in which a campaign was not to send: paused, or cancelled for good. Both ends lie in one era."""
 
     campaign_id: int
-    after: int
-    until: int | None
+    after: Mark
+    until: Mark | None
 
 
 @dataclass(slots=True)
@@ -46,6 +61,7 @@ class Crowd:
     timeline: Timeline
     ids: list[int] = field(default_factory=list)
     quiet: list[Quiet] = field(default_factory=list)
+    cancelled: int | None = None  # the one that is cancelled half-way
     ours: set[int] = field(default_factory=set)  # those paused by the storm itself: not the operator's business
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,7 +78,7 @@ class Crowd:
             self.ids.append(self.stage.database(_create, place, count))
         self.timeline.note("campaigns created", campaigns=WAVES, messages=messages)
         for place, campaign_id in enumerate(self.ids):
-            self.stage.database(_start, campaign_id, after_s=lasting_s * place / WAVES)
+            self.stage.database(_start, campaign_id, after_s=BEGUN_BY * lasting_s * place / WAVES)
 
     def pause(self, campaign_id: int) -> bool:
         """Pause a running campaign as a person would; False when it does not run."""
@@ -72,20 +88,43 @@ class Crowd:
             self.ours.add(campaign_id)
         return True
 
-    def resume(self, campaign_id: int, after: int) -> None:
-        """Let it go on; from `after` until now it had to be silent."""
-        self.quiet.append(Quiet(campaign_id, after, self.attempts()))
+    def resume(self, campaign_id: int, after: Mark | None) -> None:
+        """Let it go on; from `after` until now it had to be silent, unless the database has lost the pause since."""
+        until = self.mark()
+        if after is not None and until is not None and after.era == until.era:
+            self.quiet.append(Quiet(campaign_id, after, until))
         self.stage.database(_resume, campaign_id)
         with self.lock:
             self.ours.discard(campaign_id)
 
     def cancel(self, campaign_id: int) -> bool:
-        """Cancel it for good; False when it is over already."""
-        return self.stage.database(_cancel, campaign_id)
+        """Cancel it for good; False when it is over already. It has to be silent from a moment later on."""
+        if not self.stage.database(_cancel, campaign_id):
+            return False
+        self.cancelled = campaign_id
+        self._silent_from_now_on(campaign_id)
+        return True
 
-    def attempts(self) -> int:
-        """The id that the next attempt will exceed."""
-        return self.stage.database(_last_attempt)
+    def repeat_what_was_lost(self) -> None:
+        """The database has forgotten something: who had cancelled a campaign looks, and cancels it again."""
+        if self.cancelled is None:
+            return
+        if self.stage.database(_state, self.cancelled) is CampaignState.CANCELLED:
+            self._silent_from_now_on(self.cancelled)
+        elif self.cancel(self.cancelled):
+            self.timeline.note("campaign cancelled again", campaign=self.cancelled)
+
+    def _silent_from_now_on(self, campaign_id: int) -> None:
+        time.sleep(GRACE_S)
+        mark = self.mark()
+        if mark is not None:
+            self.quiet.append(Quiet(campaign_id, mark, None))
+
+    def mark(self) -> Mark | None:
+        """This moment; None where the database is about to lose a part of its history."""
+        era = self.stage.past.era
+        attempt = self.stage.database(_last_attempt)
+        return None if era is None or era != self.stage.past.era else Mark(era, attempt)
 
     def release_held(self) -> None:
         """The operator: whatever the product paused, with its reason on the screen, is looked at and let go."""
@@ -147,6 +186,10 @@ def _pause(connection: Connection, campaign_id: int) -> bool:
         return False
     campaigns.pause(connection, campaign_id, reason="paused by the storm")
     return True
+
+
+def _state(connection: Connection, campaign_id: int) -> CampaignState:
+    return campaigns.get(connection, campaign_id).state
 
 
 def _resume(connection: Connection, campaign_id: int) -> None:

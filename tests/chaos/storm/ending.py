@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,43 +10,59 @@ from sqlalchemy import Connection, text
 
 from tests.chaos import checker, leaks
 from tests.chaos.checker import SHOWN, Broken, Findings
+from tests.chaos.past import Past
 from tests.chaos.storm import crowd
-from tests.chaos.storm.acts import Scene
 from tests.chaos.storm.crowd import Quiet
+from tests.chaos.storm.scene import Scene
 from tests.chaos.storm.watch import Watch
 
-# I11: which batches of a campaign that was to be silent were claimed all the same?
-_LOUD: Final = text("""
-    SELECT batch.id FROM sms.attempts AS attempt JOIN sms.batches AS batch ON batch.id = attempt.batch_id
-     WHERE batch.campaign_id = :campaign AND attempt.kind = 'send' AND attempt.event = 'began'
-       AND attempt.id > :after AND (CAST(:until AS bigint) IS NULL OR attempt.id <= :until)
+# I8: how many sends were ever on record before they left, also in what the database has lost?
+_BEGAN: Final = text("""
+    SELECT (SELECT count(*) FROM sms.attempts WHERE kind = 'send' AND event = 'began')
+         + (SELECT count(*) FROM chaos.lost_attempts WHERE kind = 'send' AND event = 'began')
 """)
-_BEGAN: Final = text("SELECT count(*) FROM sms.attempts WHERE kind = 'send' AND event = 'began'")
+_UNCERTAIN: Final = text("SELECT id FROM sms.messages WHERE state = 'uncertain' ORDER BY id")
 _REFUSED: Final = text("SELECT refused_code, count(*) FROM sms.messages WHERE state = 'refused' GROUP BY 1")
 _ENDINGS: Final = text("SELECT kind, event, count(*) FROM sms.attempts GROUP BY 1, 2 ORDER BY 1, 3 DESC")
 
 
 def judge(scene: Scene, watch: Watch, messages: int) -> tuple[Findings, list[Broken]]:
     """Hold everything: the record against the ledger, the spans of silence, the refusals, the logs."""
-    findings = checker.check(scene.stage.engine, scene.stage.gateway.url)
-    with scene.stage.engine.connect() as connection:
+    stage = scene.stage
+    stage.database(stage.past.put_back)
+    findings = checker.check(stage.engine, stage.gateway.url)
+    with stage.engine.connect() as connection:
         broken = [
             *watch.broken,
+            *(Broken("I0", f"every act can be played, and not {failure}", 1) for failure in scene.failed),
             *findings.broken,
-            *(each for quiet in scene.crowd.quiet for each in _loud(connection, quiet)),
+            *(each for quiet in scene.crowd.quiet for each in _loud(connection, stage.past, quiet)),
             *_refused_wrongly(connection, messages),
+            *_given_up(connection),
             *_unrecorded(connection, scene),
-            *leaks.in_logs(scene.stage.home / "logs"),
+            *(each for folder in (stage.home / "logs", *stage.pair.logs) for each in leaks.in_logs(folder)),
         ]
     return findings, broken
 
 
-def _loud(connection: Connection, quiet: Quiet) -> Iterator[Broken]:
-    span = {"campaign": quiet.campaign_id, "after": quiet.after, "until": quiet.until}
-    found = [row.id for row in connection.execute(_LOUD, span)]
+def _loud(connection: Connection, past: Past, quiet: Quiet) -> Iterator[Broken]:
+    """I11: which batches of a campaign that was to be silent were claimed all the same, in that era?"""
+    until = math.inf if quiet.until is None else quiet.until.attempt
+    found = sorted(
+        each.batch_id
+        for each in past.attempts(quiet.after.era, connection)
+        if each.may_have_sent and each.campaign_id == quiet.campaign_id and quiet.after.attempt < each.id <= until
+    )
     if found:
         claim = f"campaign {quiet.campaign_id} sends nothing while it is paused or cancelled"
         yield Broken("I11", claim, len(found), found[:SHOWN])
+
+
+def _given_up(connection: Connection) -> Iterator[Broken]:
+    """I1: the gateway could be asked about every message at all times of a storm, so that none need stay uncertain."""
+    found = [row.id for row in connection.execute(_UNCERTAIN)]
+    if found:
+        yield Broken("I1", "no message is given up that the gateway could be asked about", len(found), found[:SHOWN])
 
 
 def _refused_wrongly(connection: Connection, messages: int) -> Iterator[Broken]:
@@ -56,7 +73,7 @@ def _refused_wrongly(connection: Connection, messages: int) -> Iterator[Broken]:
 
 
 def _unrecorded(connection: Connection, scene: Scene) -> Iterator[Broken]:
-    """I8: no more sends arrived than were on record before. One claim makes up to three calls, if the answer is 409."""
+    """I8: no more sends arrived than were ever on record. One claim makes up to three calls, if the answer is 409."""
     seen = scene.stage.gateway.summary()
     arrived = sum(seen["requests"].get(f"sms/{name}", 0) for name in ("send", "sendarray"))
     busy = sum(seen["codes"].get(f"sms/{name}", {}).get("409", 0) for name in ("send", "sendarray"))

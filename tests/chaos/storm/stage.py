@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,15 @@ from sqlalchemy import Engine
 
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
-from tests.chaos import audit
+from tests.chaos import audit, bent, dumps, hosts
+from tests.chaos.leaks import OTHER_KEY
+from tests.chaos.pair import Pair, pair
+from tests.chaos.past import PATIENCE_S, Past
+from tests.chaos.storm.processes import POLLERS, SENDERS, processes
 from tests.world import SENDER, Sandbox
 from worker import embedded
+from worker.embedded.files import write_private
 from worker.embedded.gateway import Gateway
-from worker.embedded.postgres import Postgres
-from worker.embedded.procfile import commands
 from worker.embedded.servers import Server
 from worker.embedded.supervisor import Supervisor
 from worker.embedded.valkey import Valkey
@@ -37,50 +40,59 @@ TIMES: Final = {
     "HTTP_DEADLINE": f"{HTTP_DEADLINE.total_seconds():.0f}s",
     "RING_AGAIN": "3s",
     "ACCOUNT_PROBE": "3s",
-    "STATUS_POLLS": "3s,6s,10s,15s,20s,30s,45s,60s,90s,2m,3m,4m,5m,7m,10m,15m,20m,30m",
+    # Close together to the end: what an account is asked about only once its key is back is then asked about soon.
+    "STATUS_POLLS": ",".join(["3s,6s,10s,15s,20s,30s,45s", *(f"{seconds}s" for seconds in range(60, 2700, 30))]),
 }
 
-SENDERS: Final = ("worker-send-1", "worker-send-2")
-POLLERS: Final = ("worker-poll-1", "worker-poll-2")
-BEATS: Final = ("beat-1", "beat-2")
-
-# What two processes of one line of the Procfile must not share: their name for Celery, or a file.
-_OWN: Final = {"worker-send": "send@", "worker-poll": "poll@", "beat": "beat-schedule"}
-_SERVERS: Final[Mapping[str, type[Server]]] = {"postgres": Postgres, "valkey": Valkey, "sandbox": Gateway}
+_SERVERS: Final[Mapping[str, type[Server]]] = {"valkey": Valkey, "sandbox": Gateway}
+_CLOCK_TRIED_BY: Final = timedelta(hours=1)
 
 
-def processes() -> dict[str, list[str]]:
-    """Name → command: two of each, from the Procfile."""
-    found = {}
-    for name in (*SENDERS, *POLLERS, *BEATS):
-        role, _, number = name.rpartition("-")
-        *shell, line = commands([role])[role]
-        found[name] = [*shell, line.replace(_OWN[role], f"{number}-{_OWN[role]}")]
-    return found
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stage:
-    """What a storm happens to."""
+    """What a storm happens to. `ahead`: by how much the database's clock is to be off at present."""
 
     home: Path
     servers: embedded.Attached
+    pair: Pair
+    past: Past
     engine: Engine
     database: Database
     gateway: Sandbox
     processes: Supervisor
+    environment: Mapping[str, str]
+    key: str = Sandbox.api_key
+    ahead: timedelta = field(default_factory=timedelta)
 
     def strike(self, name: str, signum: signal.Signals) -> None:
         """Send a signal to a process of ours, or to a server; to nobody where it is dead already."""
-        if name not in _SERVERS:
+        if name == "postgres":
+            self.pair.strike(signum)
+        elif name not in _SERVERS:
             self.processes.signal(name, signum)
         elif (pid := _SERVERS[name](self.home).pid) is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signum)
 
     def mend(self) -> None:
-        """Start again every server that died, on its port and with its data."""
+        """Start again the broker and the gateway where they died, on their ports and with their data."""
         self.servers.ensure()
+
+    def bend_clock(self, ahead: timedelta) -> None:
+        """From now on the database's clock is off by so much; by zero it is right."""
+        self.ahead = ahead
+        self.set_clock()
+
+    def set_clock(self) -> None:
+        """Bend the database's clock as it is to be bent: a database that lost commits may have forgotten it."""
+        Database(self.engine, patience_s=PATIENCE_S)(bent.bend, self.ahead)
+
+    def use_key(self, key: str, signum: signal.Signals) -> None:
+        """Start every worker anew with another account's key, as a deployment with the wrong secret would."""
+        self.key = key
+        write_private(self.home / "key", key)
+        for name in (*SENDERS, *POLLERS):
+            self.strike(name, signum)
 
     @contextmanager
     def broker(self) -> Iterator[redis.Redis]:
@@ -90,29 +102,58 @@ class Stage:
 
 
 @contextmanager
-def staged(home: Path, *, pace: float, knobs: Mapping[str, object]) -> Iterator[Stage]:
-    """Servers up, the database at its newest schema, processes ready to start; all gone at the end."""
+def staged(home: Path, *, pace: float, knobs: Mapping[str, object], clocks: Mapping[str, float]) -> Iterator[Stage]:
+    """Servers up, the database at its newest schema, processes ready to start; all gone at the end.
+
+    `clocks`: which processes live on hosts whose clocks are off, by how many seconds.
+    """
     options = [word for name, value in knobs.items() for word in ("--knob", f"{name}={json.dumps(value)}")]
-    with embedded.attach(home, sandbox=True, sandbox_options=options) as servers:
-        engine = make_engine(str(servers.database_url), threads=8)
-        upgrade(engine)
-        audit.install(engine)
-        supervisor = Supervisor(processes(), _environment(home, servers, pace), home / "logs")
+    options += ["--other-key", OTHER_KEY]
+    home.mkdir(mode=0o711, parents=True, exist_ok=True)
+    write_private(home / "key", Sandbox.api_key)
+    with (
+        embedded.attach(home, database=False, sandbox=True, sandbox_options=options) as servers,
+        pair(home / "database") as found,
+        _furnished(found) as engine,
+    ):
+        environment = _environment(home, servers, found, pace)
+        supervisor = Supervisor(processes(clocks), environment, home / "logs")
+        gateway = Sandbox(str(servers.gateway_url))
         try:
-            yield Stage(home, servers, engine, Database(engine), Sandbox(str(servers.gateway_url)), supervisor)
+            yield Stage(home, servers, found, Past(), engine, Database(engine), gateway, supervisor, environment)
         finally:
             supervisor.stop(grace_s=5)
-            engine.dispose()
+            hosts.clean_up()
 
 
-def _environment(home: Path, servers: embedded.Attached, pace: float) -> dict[str, str]:
+@contextmanager
+def _furnished(found: Pair) -> Iterator[Engine]:
+    """The database with our tables, the checker's, and a clock that can be bent; checked that our sessions see it."""
+    engine = make_engine(found.url, threads=8)
+    upgrade(engine)
+    audit.install(engine)
+    bent.install(engine)
+    dumps.configure(found.live_url, bent.SEARCH_PATH)
+    engine.dispose()
+    with engine.begin() as connection:
+        bent.bend(connection, _CLOCK_TRIED_BY)
+        missing = _CLOCK_TRIED_BY - bent.shown(connection)
+        assert missing < timedelta(seconds=1), f"our sessions see the database's clock less bent, by {missing}"
+        bent.bend(connection, timedelta(0))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _environment(home: Path, servers: embedded.Attached, found: Pair, pace: float) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "CAMPAIGNS_HOME": str(home),
-        "DATABASE_URL": str(servers.database_url),
+        "DATABASE_URL": found.url,
         "BROKER_URL": str(servers.broker_url),
-        "KAVENEGAR_API_KEY": embedded.SANDBOX_API_KEY,
+        "KAVENEGAR_API_KEY_FILE": str(home / "key"),
         "KAVENEGAR_BASE_URL": str(servers.gateway_url),
         "KAVENEGAR_SENDER": SENDER,
         "PACE_START": f"{pace:.2f}",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+import psycopg
 import redis
 import requests
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,14 +20,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from campaigns.rules.splitting import BATCH, POLL
 from tests.chaos.checker import Broken
 from tests.chaos.storm import acts, crowd, ending, schedule
-from tests.chaos.storm.acts import Scene
-from tests.chaos.storm.crowd import Crowd, Quiet
-from tests.chaos.storm.stage import BEATS, POLLERS, SENDERS, Stage, staged
+from tests.chaos.storm.acts.gateway import FULL_PURSE_RIAL
+from tests.chaos.storm.crowd import Crowd
+from tests.chaos.storm.processes import BEATS, NO_CLOCKS, POLLERS, SENDERS, draw_clocks
+from tests.chaos.storm.scene import Act, Scene
+from tests.chaos.storm.stage import Stage, staged
 from tests.chaos.storm.timeline import Timeline
 from tests.chaos.storm.watch import Watch
 
-AT_ONCE: Final = 4
-"""Acts that may last at the same time."""
+AT_ONCE: Final = 6
+"""Acts that may last at the same time: some of the second deck for most of a minute."""
 
 LATENCY_MS: Final = 600
 """Of the gateway: so that there are requests under way when something dies."""
@@ -35,7 +39,7 @@ NO_PROGRESS_S: Final = 120.0
 
 DRAIN_S: Final = 900.0
 
-AWAY: Final = (SQLAlchemyError, redis.RedisError, requests.RequestException)
+AWAY: Final = (SQLAlchemyError, psycopg.Error, redis.RedisError, requests.RequestException)
 """What was to be hurt, or asked, is dead at the moment."""
 
 
@@ -47,6 +51,7 @@ class Order:
     messages: int
     seed: int
     dedupe: bool
+    clocks_apart: bool
     keep: bool
     folder: Path
 
@@ -56,17 +61,24 @@ class Order:
 
     @property
     def pace(self) -> float:
-        """Calls a second: some twice what a send and three polls of every message need over the whole time.
+        """Calls a second: some four times what a send and three polls of every message need over the whole time.
 
-        The campaigns begin one after the other, so that each comes as a burst, with many requests under way.
+        The campaigns begin one after the other, so that each comes as a burst, with many requests under way. And for
+        half of the time or so nothing may be sent.
         """
         calls = self.messages / BATCH + 3 * self.messages / POLL
-        return max(6.0, 2.5 * calls / self.lasting_s)
+        return max(8.0, 4 * calls / self.lasting_s)
 
     @property
     def replay(self) -> str:
         words = [f"scripts/chaos {self.minutes:g} --messages {self.messages} --seed {self.seed}"]
-        return " ".join(words + ["--no-dedupe"] * (not self.dedupe))
+        words += ["--no-dedupe"] * (not self.dedupe)
+        return " ".join([*words, "--clocks-apart" if self.clocks_apart else "--no-clocks-apart"])
+
+    @property
+    def clocks(self) -> Mapping[str, float]:
+        """Which processes live on hosts whose clocks are off, by how many seconds."""
+        return draw_clocks(self.seed) if self.clocks_apart else {}
 
     @property
     def knobs(self) -> dict[str, Any]:
@@ -90,7 +102,9 @@ def run(order: Order) -> int:
     timeline.say(f"{order.replay}   (at most {order.pace:.1f} calls a second)")
     broken: list[Broken] = []
     try:
-        with staged(home, pace=order.pace, knobs=order.knobs) as stage:
+        if order.clocks_apart:
+            timeline.note("clocks apart" if order.clocks else NO_CLOCKS, **order.clocks)
+        with staged(home, pace=order.pace, knobs=order.knobs, clocks=order.clocks) as stage:
             broken = _weather(order, stage, timeline)
     finally:
         timeline.close()
@@ -123,10 +137,10 @@ def _weather(order: Order, stage: Stage, timeline: Timeline) -> list[Broken]:
 
 
 def _storm(order: Order, scene: Scene, watch: Watch) -> None:
-    """Play the cues, each at its time; the operator goes round meanwhile."""
-    cards = {act.__name__: copies for act, copies in acts.CARDS.items()}
-    cues = schedule.plan(order.seed, lasting_s=order.lasting_s, cards=cards)
+    """Play the cues, each at its time; the operator goes round meanwhile, until the last act is over."""
+    cues = schedule.plan(order.seed, lasting_s=order.lasting_s, cards=_named(acts.CARDS), rare=_named(acts.RARE))
     began = time.monotonic()
+    playing: list[Future[None]] = []
     pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="act")
     try:
         for cue in cues:
@@ -135,19 +149,28 @@ def _storm(order: Order, scene: Scene, watch: Watch) -> None:
                 time.sleep(min(1.0, ahead_s))
             if watch.broken:
                 break
-            pool.submit(_play, scene, cue)
-        pool.shutdown()
+            playing.append(pool.submit(_play, scene, cue))
+        while wait(playing, timeout=1.0).not_done and not watch.broken:
+            _go_round(scene)
     finally:
         scene.over.set()
         pool.shutdown(cancel_futures=True)
-    scene.note("storm over", acts=len(cues))
+    scene.note("storm over", acts=len(cues), **scene.crowd.progress())
+
+
+def _named(deck: Mapping[Act, int]) -> dict[str, int]:
+    return {act.__name__: copies for act, copies in deck.items()}
 
 
 def _play(scene: Scene, cue: schedule.Cue) -> None:
+    """Play one act. What it met with that it should not have ends the storm."""
     try:
         acts.ACTS[cue.act](scene, Random(cue.seed))
     except AWAY as why:
         scene.note("act missed", act=cue.act, because=type(why).__name__)
+    except Exception as why:
+        scene.failed.append(f"{cue.act}: {why}")
+        raise
 
 
 def _go_round(scene: Scene) -> None:
@@ -161,13 +184,11 @@ def _go_round(scene: Scene) -> None:
 
 def _cancel_half_way(scene: Scene) -> None:
     """Once: the first campaign that is found half sent, of those that hold no bad row."""
-    if any(quiet.until is None for quiet in scene.crowd.quiet):
+    if scene.crowd.cancelled is not None:
         return
     for campaign_id, waiting in scene.stage.database(crowd.half_sent, scene.crowd.spared):
         if scene.crowd.cancel(campaign_id):
             scene.note("campaign cancelled half-way", campaign=campaign_id, waiting=waiting)
-            time.sleep(acts.GRACE_S)
-            scene.crowd.quiet.append(Quiet(campaign_id, scene.crowd.attempts(), None))
             return
 
 
@@ -179,7 +200,7 @@ def _heal(scene: Scene) -> None:
     stage.mend()
     stage.gateway.disarm()
     stage.gateway.turn(limiter="none", account_code=0)
-    stage.gateway.set_credit(acts.FULL_PURSE_RIAL)
+    stage.gateway.set_credit(FULL_PURSE_RIAL)
     with stage.broker() as broker:
         broker.flushall()
     scene.crowd.ours.clear()

@@ -32,6 +32,7 @@ class Watch:
     broken: list[Broken] = field(default_factory=list)
     samples: int = 0
     missed: int = 0
+    _era: int | None = None
     _overdue: frozenset[tuple[int, int]] = frozenset()
     _hold: instants.Hold = instants.FIRST_LOOK
     _over: threading.Event = field(default_factory=threading.Event)
@@ -51,7 +52,6 @@ class Watch:
             try:
                 with self.stage.engine.connect() as connection:
                     self._look(connection)
-                self.samples += 1
             except SQLAlchemyError:
                 self.missed += 1
             try:
@@ -60,16 +60,21 @@ class Watch:
                 self.missed += 1
 
     def _look(self, connection: Connection) -> None:
-        uneven = instants.uneven(connection)
+        """One look; what is compared with an earlier look was seen in the same era of the database."""
+        era = self.stage.past.era
+        uneven, overdue, hold = instants.uneven(connection), instants.overdue(connection), instants.hold(connection)
+        if era is None or era != self.stage.past.era:
+            self.missed += 1
+            return
+        self.samples += 1
+        self.timeline.keep("progress", **self.crowd.progress())
         self._found("I6", "a campaign's counters add up to its recipients at every instant", uneven)
-        overdue = instants.overdue(connection)
-        twice = sorted(batch for batch, _ in overdue & self._overdue)
-        self._found("I7", "no batch is claimed past its lease and two sweeps", twice)
-        self._overdue = overdue
-        hold = instants.hold(connection)
-        claims = [hold.last_claim or 0] * self._hold.broken_by(hold)
-        self._found("I11", "nobody claims while the account is on hold", claims)
-        self._hold = hold
+        if era == self._era:
+            twice = sorted(batch for batch, _ in overdue & self._overdue)
+            self._found("I7", "no batch is claimed past its lease and two sweeps", twice)
+            claims = [hold.last_claim or 0] * self._hold.broken_by(hold)
+            self._found("I11", "nobody claims while the account is on hold", claims)
+        self._era, self._overdue, self._hold = era, overdue, hold
 
     def _look_into_the_broker(self) -> None:
         with self.stage.broker() as broker:

@@ -1,0 +1,32 @@
+"""The database's clock leaps, and is right again some seconds later."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+from typing import Final
+
+from tests.chaos.storm.scene import Scene
+
+FAR: Final = timedelta(hours=1)
+
+
+def leap_clock_far(scene: Scene, dice: Random) -> None:
+    """An hour ahead, or an hour behind, as when a virtual machine wakes up or a time server lies."""
+    _leap(scene, dice.choice((FAR, FAR, -FAR)), dice.uniform(8, 12))
+
+
+def leap_clock_a_little(scene: Scene, dice: Random) -> None:
+    _leap(scene, dice.choice((1, -1)) * timedelta(seconds=dice.uniform(1, 20)), dice.uniform(3, 12))
+
+
+def _leap(scene: Scene, by: timedelta, seconds: float) -> None:
+    if scene.stage.ahead:
+        return  # it leaps already
+    scene.note("database clock leapt", by_s=round(by.total_seconds(), 1), for_s=round(seconds, 1))
+    try:
+        scene.stage.bend_clock(by)
+        scene.last(seconds)
+    finally:
+        scene.stage.bend_clock(timedelta(0))
+    scene.note("database clock right again")

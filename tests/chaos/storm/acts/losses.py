@@ -1,0 +1,120 @@
+"""What the database had said yes to is gone: the transactions of the last seconds, or of the last minutes.
+
+Each loss is declared to the stage, which remembers what was on record up to then: see `tests.chaos.past`.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import psycopg
+
+from tests.chaos import bent, dumps
+from tests.chaos.restored import say_restored
+from tests.chaos.storm.scene import Scene
+
+RECENT_S: Final = (5.0, 12.0)
+FAR_BACK_S: Final = (25.0, 45.0)
+TRIES: Final = 3
+
+
+def lose_commits(scene: Scene, dice: Random) -> None:
+    """A shared database's administrator lets commits wait for nothing; then the server dies, or one of its sessions.
+
+    Where a session's process is killed the server ends all others and forgets as much, and has not been restarted.
+    """
+    stage = scene.stage
+    with stage.pair.turn:
+        dumps.configure(stage.pair.live_url, {"synchronous_commit": "off"})
+        dumps.end_sessions(stage.pair.live_url)
+        try:
+            scene.last(dice.uniform(5, 9))
+            if dice.random() < 0.5:
+                _lose(scene, "commits lost with the server", lambda: _die(scene, dice))
+            else:
+                _lose(scene, "commits lost with a session", stage.pair.kill_a_session)
+        finally:
+            stage.pair.ensure()
+            dumps.configure(stage.pair.live_url, {"synchronous_commit": None})
+            dumps.end_sessions(stage.pair.live_url)
+
+
+def promote_laggard(scene: Scene, dice: Random) -> None:
+    """The server dies for good. Its standby was some seconds behind, and takes its place."""
+    pair = scene.stage.pair
+    with pair.turn:
+        try:
+            pair.stand_by()
+            scene.last(dice.uniform(0.5, 2))
+            pair.fall_behind()
+            scene.last(dice.uniform(2, 5))
+            _lose(scene, "lagging standby promoted", lambda: _fail_over(scene))
+        finally:
+            pair.dismiss()
+
+
+def restore_recent(scene: Scene, dice: Random) -> None:
+    """The backup that is restored is some seconds old."""
+    _restore(scene, dice, dice.uniform(*RECENT_S))
+
+
+def restore_far_back(scene: Scene, dice: Random) -> None:
+    """It is so old that whole campaigns have begun since."""
+    _restore(scene, dice, dice.uniform(*FAR_BACK_S))
+
+
+def _restore(scene: Scene, dice: Random, age_s: float) -> None:
+    """Back up, let the campaigns go on, restore; then the operator does what the product asks for."""
+    stage, backup = scene.stage, scene.stage.home / f"backup-{dice.getrandbits(32):08x}"
+    try:
+        with stage.pair.turn:
+            dumps.dump(stage.pair.live_url, backup)
+        scene.note("database backed up", to_restore_in_s=round(age_s, 1))
+        scene.last(age_s)
+        if not scene.over.is_set():
+            with stage.pair.turn:
+                _lose(scene, "backup restored", lambda: _bring_back(scene, backup.name))
+            scene.last(dice.uniform(1, 4))
+            with stage.pair.turn:
+                say_restored(stage.environment)
+            scene.note("operator said that it was restored")
+    finally:
+        backup.unlink(missing_ok=True)
+
+
+def _lose(scene: Scene, what: str, hurt: Callable[[], object]) -> None:
+    """Hurt the database, bring it back with the clock that it is to have, and look to what people had done since."""
+    stage = scene.stage
+    with stage.past.loss(stage.engine) as counts:
+        hurt()
+        stage.pair.ensure()
+        stage.set_clock()
+    scene.note(what, **counts)
+    scene.crowd.repeat_what_was_lost()
+
+
+def _die(scene: Scene, dice: Random) -> None:
+    scene.stage.strike("postgres", signal.SIGKILL)
+    scene.last(dice.uniform(0.2, 3))
+
+
+def _fail_over(scene: Scene) -> None:
+    scene.stage.pair.kill()
+    scene.stage.pair.promote()
+
+
+def _bring_back(scene: Scene, backup: str) -> None:
+    """Whatever disturbs it, it is tried again: half a database is none."""
+    stage = scene.stage
+    for tries_left in reversed(range(TRIES)):
+        try:
+            stage.pair.ensure()
+            dumps.restore(stage.pair.live_url, stage.home / backup, settings=bent.SEARCH_PATH)
+        except psycopg.Error:
+            if not tries_left:
+                raise
+        else:
+            return
