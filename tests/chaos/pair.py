@@ -33,6 +33,8 @@ LOCAL: Final = {
     "wal_buffers": "64MB",
     "wal_writer_delay": "10s",
     "wal_writer_flush_after": "1GB",
+    "bgwriter_lru_maxpages": "0",  # whoever writes a page writes the log before it
+    "checkpoint_timeout": "30min",
     "dynamic_shared_memory_type": "mmap",  # in its own folder: a server that is killed for good leaves nothing else
 }
 BACKUP_WITHIN_S: Final = 120

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 import campaigns
-from campaigns import submit
+from campaigns import guards, submit
 from campaigns.house import House
 from campaigns.store import accounts, identity
 from campaigns.store.database import make_engine
@@ -138,9 +138,10 @@ def witnessed(url: str) -> Iterator[Callable[[], bool]]:
         connection.execute(text("SET LOCAL synchronous_commit = on"))
 
     def is_there() -> bool:
-        engine.dispose()
         with engine.connect() as connection:
-            return bool(connection.execute(text("SELECT max(said) FROM witness")).scalar_one())
+            found = bool(connection.execute(text("SELECT max(said) FROM witness")).scalar_one())
+        engine.dispose()
+        return found
 
     yield is_there
     with engine.begin() as connection:
@@ -293,6 +294,54 @@ def test_whoever_sends_wherever_the_database_is_is_caught_sending_twice(
     batches = batch_ids(engine, campaign)
     careless.send_wherever_it_is(monkeypatch)
     failed_over(servers_of_our_own, engine, past, lambda: send(house, batches[:2]))
+    for batch in batches:
+        submit.run(house, batch)
+
+    assert sandbox.summary()["messages"] == 1000
+    assert "nobody got a text more than once, whatever the id and the account" in doubles(engine, past, sandbox)
+
+
+# ── a backup ──
+
+
+def gone_back(servers: Pair, engine: Engine, past: Past, backup: Path, meanwhile: Callable[[], None]) -> None:
+    """The database is backed up, goes on, and is restored."""
+    dumps.dump(servers.live_url, backup)
+    meanwhile()
+    with past.loss(engine) as lost:
+        dumps.restore(servers.live_url, backup)
+    assert (lost["sends"], lost["accepted"]) == (2, 400)
+
+
+def test_a_backup_that_is_restored_sends_nothing_twice_of_what_left_since(
+    house: House, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, tmp_path: Path
+) -> None:
+    campaign, past = running(engine, 600), Past()
+    batches = batch_ids(engine, campaign)
+    gone_back(servers_of_our_own, engine, past, tmp_path / "backup", lambda: send(house, batches[:2]))
+
+    assert place(house) is Place.COPIED
+    answer_bells(house)
+    assert [submit.run(house, batch) for batch in batches] == [Outcome.NOT_DUE] * 3
+    guards.accept(house.database, house.policy, copy=False, now=house.now())
+    settle(house, sandbox)
+    assert states(engine, campaign) == {"accepted": 600}
+    assert doubles(engine, past, sandbox) == []
+
+
+def test_whoever_sends_from_a_restored_backup_at_once_is_caught_sending_twice(
+    house: House,
+    engine: Engine,
+    sandbox: Sandbox,
+    servers_of_our_own: Pair,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The test of the test."""
+    campaign, past = running(engine, 600), Past()
+    batches = batch_ids(engine, campaign)
+    careless.send_wherever_it_is(monkeypatch)
+    gone_back(servers_of_our_own, engine, past, tmp_path / "backup", lambda: send(house, batches[:2]))
     for batch in batches:
         submit.run(house, batch)
 

@@ -32,8 +32,10 @@ def commits_left_to_the_database(monkeypatch: pytest.MonkeyPatch, house: House, 
     """A house in which neither sessions nor claims insist that a commit is on disk."""
     monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, sessions.DURABLE, "true AS durable"))
     database = Database(create_engine(url))
-    yield replace(house, database=database, clock=database.now)
-    database.engine.dispose()
+    try:
+        yield replace(house, database=database, clock=database.now)
+    finally:
+        database.engine.dispose()
 
 
 def _without(statement: TextClause, protection: str, instead: str = "true") -> TextClause:
