@@ -1,6 +1,7 @@
 """Processes that live on hosts with clocks of their own: some seconds, or an hour, off.
 
-The package `libfaketime` (a development dependency) brings a library that the process loads before all others. Its
+The library `libfaketime`, which the process loads before all others, comes with the package of this name, or with the
+system's package `faketime`; neither is a dependency, because the one is compiled where it is installed. The process's
 monotonic clocks stay true, as they do on a host whose wall clock is wrong.
 """
 
@@ -11,7 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 _LIBRARY: Final = "vendor/libfaketime/src/libfaketime.so.1"
+_OF_THE_SYSTEM: Final = "*/faketime/libfaketime.so.1"
 _SHARED: Final = Path("/dev/shm")
 _LEFT_BEHIND: Final = re.compile(r"(?:sem\.)?faketime_s(?:em|hm)_(\d+)")
 _TRIED_BY_S: Final = 3600
@@ -27,12 +29,7 @@ _TRIED_BY_S: Final = 3600
 @cache
 def library() -> Path | None:
     """The library, where it can be loaded here and does what it promises; None elsewhere."""
-    spec = find_spec("libfaketime")
-    for folder in (spec and spec.submodule_search_locations) or []:
-        path = Path(folder, _LIBRARY)
-        if path.exists() and _works(path):
-            return path
-    return None
+    return next((path for path in _candidates() if path.exists() and _works(path)), None)
 
 
 def at(command: Sequence[str], *, ahead_s: float) -> list[str]:
@@ -49,6 +46,13 @@ def clean_up() -> None:
         if named and not Path("/proc", named[1]).exists():
             with suppress(OSError):
                 path.unlink()
+
+
+def _candidates() -> Iterator[Path]:
+    spec = find_spec("libfaketime")
+    for folder in (spec and spec.submodule_search_locations) or []:
+        yield Path(folder, _LIBRARY)
+    yield from sorted(Path("/usr/lib").glob(_OF_THE_SYSTEM))
 
 
 def _variables(ahead_s: float) -> list[str]:
