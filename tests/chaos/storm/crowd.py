@@ -251,6 +251,18 @@ def _unfinished(connection: Connection) -> list[int]:
     return [row.id for row in rows]
 
 
+def is_elsewhere(connection: Connection) -> bool:
+    """Whether all that is still open has left, and under another account than the first one."""
+    found = connection.execute(
+        text("""
+            SELECT coalesce(bool_and(coalesce(batch.account, 1) > 1), false)
+              FROM sms.campaigns AS campaign JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
+             WHERE campaign.finished_at IS NULL AND batch.state IN ('ready', 'claimed', 'unknown', 'accepted')
+        """)
+    )
+    return bool(found.scalar_one())
+
+
 def _progress(connection: Connection) -> dict[str, int]:
     totals: dict[str, Any] = {}
     for campaign in campaigns.newest(connection, limit=WAVES):

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from campaigns.rules.splitting import BATCH, POLL
 from tests.chaos.checker import Broken
+from tests.chaos.leaks import OTHER_KEY
 from tests.chaos.storm import acts, crowd, ending, schedule
 from tests.chaos.storm.acts.gateway import FULL_PURSE_RIAL
 from tests.chaos.storm.crowd import Crowd
@@ -208,7 +209,10 @@ def _heal(scene: Scene) -> None:
 
 
 def _drain(scene: Scene, watch: Watch) -> None:
-    """Until every campaign is over, or nothing has moved for long."""
+    """Until every campaign is over, or nothing has moved for long.
+
+    What left under the other account's key comes to its end under that key only: last of all it is brought back.
+    """
     until = time.monotonic() + DRAIN_S
     seen, moved_at = scene.crowd.progress(), time.monotonic()
     while scene.crowd.unfinished() and not watch.broken:
@@ -222,4 +226,7 @@ def _drain(scene: Scene, watch: Watch) -> None:
         scene.timeline.keep("draining", **progress)
         if progress != seen:
             seen, moved_at = progress, now
+        elif scene.stage.key != OTHER_KEY and scene.stage.database(crowd.is_elsewhere):
+            scene.note("key of another account, for what left under it")
+            scene.stage.use_key(OTHER_KEY, signal.SIGTERM)
     scene.note("drained")
