@@ -12,6 +12,7 @@ from campaigns.rules.states import OPEN_BATCH_STATES
 from campaigns.store import messages
 from campaigns.store.batches import OURS_OR_FORGOTTEN
 from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_SEND
+from campaigns.store.identity import IS_HOME
 
 # Does another dispatcher tick at this moment? Then this one has nothing to do.
 _ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")
@@ -217,8 +218,11 @@ def finish(connection: Connection, *, now: datetime) -> list[int]:
     return [row.id for row in connection.execute(_FINISH, {"now": now})]
 
 
-# The dispatcher lives. Does the database's clock tell what time it is?
-_TICKED: Final = text("UPDATE sms.installation SET ticked_at = :now RETURNING clock_leapt_at IS NULL")
+# The dispatcher lives. So does the database's history, unless it is not known where it went on. Is the clock trusted?
+_TICKED: Final = text(f"""
+    UPDATE sms.installation SET ticked_at = :now, alive_at = CASE WHEN {IS_HOME} THEN :now ELSE alive_at END
+ RETURNING clock_leapt_at IS NULL
+""")
 
 
 def ticked(connection: Connection, *, now: datetime) -> bool:

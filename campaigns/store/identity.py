@@ -60,7 +60,7 @@ COMPARED: Final = f"""
                AND identity.system_id = here.system_id AS same_database,
            identity.timeline = here.timeline AS same_timeline,
            identity.server_started_at = here.server_started_at AS same_start,
-           greatest(installation.ticked_at, identity.seen_at) AS alive_at,
+           greatest(installation.alive_at, identity.seen_at) AS alive_at,
            installation.clock_leapt_at, installation.clock_leapt_by
       FROM sms.identity AS identity, ({_HERE}) AS here, sms.installation AS installation
 """

@@ -108,9 +108,10 @@ _PULL_BACK: Final = {
     "chores": """
         UPDATE sms.installation
            SET watch_at = least(watch_at, :now + :watch), ledger_at = least(ledger_at, :now + :ledger),
-               check_at = least(check_at, :now + :put_off), ticked_at = least(ticked_at, :now)
+               check_at = least(check_at, :now + :put_off), ticked_at = least(ticked_at, :now),
+               alive_at = least(alive_at, :now)
          WHERE watch_at > :now + :watch OR ledger_at > :now + :ledger OR check_at > :now + :put_off
-            OR ticked_at > :now + interval '1 minute'
+            OR ticked_at > :now + interval '1 minute' OR alive_at > :now + interval '1 minute'
     """,
     "block lists": """
         UPDATE sms.blocklists SET due_at = :now + :block_lists WHERE due_at > :now + greatest(:block_lists, :lease)

@@ -129,7 +129,8 @@ def test_looks_at_the_account_and_chores_come_when_they_come(engine: Engine) -> 
         installation.hold(connection, code=418, reason="x", probe_at=NOW + HOUR, now=NOW + HOUR)
     put(
         engine,
-        "UPDATE sms.installation SET watch_at = :at, ledger_at = :later, check_at = :at, ticked_at = :at",
+        "UPDATE sms.installation SET watch_at = :at, ledger_at = :later, "
+        "check_at = :at, ticked_at = :at, alive_at = :at",
         at=NOW + HOUR,
         later=NOW + 3 * HOUR,
     )
@@ -139,7 +140,8 @@ def test_looks_at_the_account_and_chores_come_when_they_come(engine: Engine) -> 
         row = connection.execute(text("SELECT * FROM sms.installation")).one()
         line = connection.execute(text("SELECT due_at FROM sms.blocklists")).scalar_one()
     assert (row.probe_at, row.watch_at, row.ledger_at) == (NOW, NOW + POLICY.watch, NOW + POLICY.ledger_every)
-    assert (row.check_at, row.ticked_at, line) == (NOW + LONGEST_PAUSE, NOW, NOW + POLICY.suppress_sync)
+    assert (row.check_at, row.ticked_at, row.alive_at) == (NOW + LONGEST_PAUSE, NOW, NOW)
+    assert line == NOW + POLICY.suppress_sync
     assert pull_back(engine) == {}
 
 

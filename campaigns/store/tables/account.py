@@ -38,6 +38,7 @@ installation = Table(
     Column("credit_rial", BigInteger),
     time("credit_seen_at"),
     time("ticked_at"),
+    time("alive_at"),  # the last tick in the place where the database was settled: what was lost, was lost since
     # The account's settings as last seen, and when it is looked at again.
     Column("debug_mode", Boolean),
     Column("min_credit_alarm_rial", BigInteger),

@@ -1,4 +1,4 @@
-"""A leap of the database's clock is noted."""
+"""A leap of the database's clock is noted, and the last sign of life in the place where the database is at home."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def upgrade() -> None:
     lock_table("installation")
     op.add_column("installation", sa.Column("clock_leapt_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("clock_leapt_by", sa.Interval(), nullable=True), schema="sms")
+    op.add_column("installation", sa.Column("alive_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.add_column("installation", sa.Column("check_at", sa.DateTime(timezone=True), nullable=True), schema="sms")
     op.create_check_constraint(
         op.f("installation_leap_check"),
