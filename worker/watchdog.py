@@ -2,6 +2,8 @@
 
 A process that is up, even one that answers pings, may have stopped consuming: brokers and their clients do that. What
 counts is progress: work that is due in the database, and no task here for a while.
+
+Time in which the whole machine slept, or the whole process stood still, says nothing against the worker.
 """
 
 from __future__ import annotations
@@ -9,14 +11,14 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 
 from celery.signals import task_prerun, worker_ready, worker_shutting_down
 from sqlalchemy.exc import SQLAlchemyError
 
+from campaigns.clock import steady
 from campaigns.house import House
 from campaigns.store import due
 from worker import wiring
@@ -30,16 +32,19 @@ STUCK = 75
 class Watchdog:
     """Watches one worker process and the queues it consumes."""
 
-    def __init__(self, house: House, queues: Collection[str], patience: timedelta) -> None:
+    def __init__(
+        self, house: House, queues: Collection[str], patience: timedelta, *, now_s: Callable[[], float] = steady
+    ) -> None:
         self._house = house
         self._queues = queues
         self._patience = patience
-        self._fed_at = time.monotonic()
+        self._now_s = now_s
+        self._fed_at = self._looked_at = now_s()
         self._stopping = threading.Event()
 
     def feed(self) -> None:
         """A task began: the worker consumes."""
-        self._fed_at = time.monotonic()
+        self._fed_at = self._now_s()
 
     def rest(self) -> None:
         """The worker shuts down: no progress is expected any more."""
@@ -54,7 +59,11 @@ class Watchdog:
 
     def stuck(self) -> bool:
         """Whether work has been due for the whole patience while nothing was consumed here."""
-        if time.monotonic() - self._fed_at < self._patience.total_seconds():
+        patience_s, looked_before, now_s = self._patience.total_seconds(), self._looked_at, self._now_s()
+        self._looked_at = now_s
+        if now_s - looked_before > patience_s / 2:
+            self.feed()  # nobody ran here meanwhile, not even the thread that looks
+        if now_s - self._fed_at < patience_s:
             return False
         before = self._house.now() - self._patience
         try:

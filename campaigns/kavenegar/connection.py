@@ -2,6 +2,10 @@
 
 urllib3's timeouts bound one read each: a peer that sends a byte a second holds a call for hours, in the headers as in
 the body. Here every step (name, connect, TLS, each write, each read) gets what is left of one budget.
+
+The last look at the lease and at the deadline is right before the first byte leaves; the deadline is looked at again
+before every further piece. What no look can close: a process or a machine that stops between the look and the system
+call that writes, and goes on after the lease has ended, still writes that one piece.
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ import io
 import queue
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -21,32 +24,49 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from campaigns.clock import steady
+from campaigns.errors import Postpone
+from campaigns.kavenegar import send_buffer
+
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 Lookup = Callable[..., Sequence[Address]]
+InTime = Callable[[], bool]
 
 # A server that closes an idle connection just as we write makes a send unknown. The shortest keep-alive in common
 # use is five seconds (Apache, Node): parting first means that their close and our request seldom cross.
 LONGEST_IDLE_S = 4.0
+
+# Written at once. While a server takes no more, the machine may fall asleep: no further piece leaves when it wakes.
+PIECE = 65_536
 
 
 @dataclass(slots=True)
 class Exchange:
     """One call's budget and its one certain fact: whether it `left`.
 
-    `deadline` is on the monotonic clock; `lookup` is getaddrinfo, or what stands in for it.
+    `deadline` is on the steady clock; `lookup` is getaddrinfo, or what stands in for it; `in_time` says whether a
+    request may still leave, None where it always may.
     """
 
     deadline: float
     lookup: Lookup = socket.getaddrinfo
     longest_idle_s: float = LONGEST_IDLE_S
+    in_time: InTime | None = None
     left: bool = False
 
     def remaining(self) -> float:
         """Seconds left. TimeoutError when there are none: a socket takes zero for "do not wait", not for "over"."""
-        seconds = self.deadline - time.monotonic()
+        seconds = self.deadline - steady()
         if seconds <= 0:
             raise TimeoutError("the deadline has passed")
         return seconds
+
+    def check(self) -> None:
+        """Whether the request may leave now. Raises: Postpone when it is too late; nothing left us."""
+        if self.in_time is not None and not self.in_time():
+            raise Postpone("it is too late for this call to leave", retry_after_s=0)
+        if steady() >= self.deadline:  # looked at last: the question before may have taken long
+            raise Postpone("the deadline passed before this call could leave", retry_after_s=0)
 
 
 # Between the call and the connection stands urllib3's pool, which carries nothing of ours.
@@ -89,17 +109,21 @@ class _Clocked(HTTPConnection):
         exchange = current.get()
         if self.sock is None:
             self.connect()
+        exchange.check()
         exchange.left = True
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
-        self.sock.settimeout(current.get().remaining())  # of the whole write, over TLS as well
-        super().send(data)
+        exchange, whole = current.get(), memoryview(data)
+        for start in range(0, len(whole), PIECE):
+            send_buffer.bound(self.sock, exchange.remaining())
+            self.sock.settimeout(exchange.remaining())  # of the whole piece, over TLS as well
+            super().send(whole[start : start + PIECE])
 
     def _new_conn(self) -> socket.socket:
         exchange = current.get()
         allowed_s = float(self.timeout) if isinstance(self.timeout, int | float) else exchange.remaining()
-        until = min(time.monotonic() + allowed_s, exchange.deadline)
+        until = min(steady() + allowed_s, exchange.deadline)
         try:
             return dial(addresses(self._dns_host.strip("[]"), self.port, until, exchange.lookup), until)
         except socket.gaierror as unresolved:
@@ -125,13 +149,15 @@ class _ParkingPool(HTTPConnectionPool):
         connection = super()._get_conn(timeout)
         if isinstance(connection, _Clocked):
             parked_at, connection.parked_at = connection.parked_at, None
-            if parked_at is not None and time.monotonic() - parked_at > current.get().longest_idle_s:
+            if parked_at is not None and steady() - parked_at > current.get().longest_idle_s:
                 connection.close()
         return connection
 
     def _put_conn(self, conn: Any) -> None:
         if isinstance(conn, _Clocked):
-            conn.parked_at = time.monotonic()
+            conn.parked_at = steady()
+            if conn.sock is not None:
+                send_buffer.close_in_order(conn.sock)
         super()._put_conn(conn)
 
 
@@ -148,7 +174,7 @@ def addresses(host: str, port: int | None, until: float, lookup: Lookup) -> Sequ
 
     Raises:
         socket.gaierror: there is no such name.
-        TimeoutError: the resolver had not answered at `until` (monotonic).
+        TimeoutError: the resolver had not answered at `until` (steady clock).
     """
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
@@ -164,7 +190,7 @@ def addresses(host: str, port: int | None, until: float, lookup: Lookup) -> Sequ
 
     threading.Thread(target=ask, name="resolver", daemon=True).start()
     try:
-        answer = answers.get(timeout=max(0.0, until - time.monotonic()))
+        answer = answers.get(timeout=max(0.0, until - steady()))
     except queue.Empty:
         raise TimeoutError("the name was not resolved in time") from None
     if isinstance(answer, OSError):
@@ -180,7 +206,7 @@ def dial(found: Sequence[Address], until: float) -> socket.socket:
     """
     why: OSError = OSError("the name has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(found):
-        share = (until - time.monotonic()) / (len(found) - tried)
+        share = (until - steady()) / (len(found) - tried)
         if share <= 0:
             raise TimeoutError("no connection in time")
         sock = socket.socket(family, kind, protocol)
@@ -192,6 +218,6 @@ def dial(found: Sequence[Address], until: float) -> socket.socket:
             sock.close()
             why = refused
         else:
-            sock.settimeout(max(0.001, until - time.monotonic()))
+            sock.settimeout(max(0.001, until - steady()))
             return sock
     raise why

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import tenacity
 
+from campaigns.clock import steady
 from campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Throttled
 from campaigns.kavenegar.call import Answer, Call
 from campaigns.kavenegar.calls import EveryMethod
@@ -87,7 +88,7 @@ class Gateway(EveryMethod):
         slot = self._admitted() or self._throttle.take(
             lane, max_wait_s=self._max_wait_s if max_wait_s is None else max_wait_s
         )
-        self._admissions.slot, self._admissions.until = slot, time.monotonic() + ADMISSION_LASTS_S
+        self._admissions.slot, self._admissions.until = slot, steady() + ADMISSION_LASTS_S
         return slot.wait_s
 
     def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:
@@ -112,7 +113,7 @@ class Gateway(EveryMethod):
         """Use up what `admit` took in this thread, if it still holds."""
         slot: Slot | None = getattr(self._admissions, "slot", None)
         self._admissions.slot = None
-        return slot if slot is not None and time.monotonic() < self._admissions.until else None
+        return slot if slot is not None and steady() < self._admissions.until else None
 
     def _tell_everybody(self, slot: Slot, error: GatewayError | None = None) -> None:
         """What concerns all who call: that there were too many calls, or that a probe found it over."""

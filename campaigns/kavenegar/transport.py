@@ -11,19 +11,17 @@ import contextlib
 import logging
 import re
 import socket
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from campaigns.errors import Postpone
+from campaigns.clock import steady
 from campaigns.kavenegar import connection, faults
 from campaigns.kavenegar.connection import LONGEST_IDLE_S, Exchange, Lookup
 
-InTime = Callable[[], bool]
+InTime = connection.InTime
 
 # The largest answer, 500 rows of sms/select with 900 Persian letters written as \\u escapes, is 3 MB.
 LARGEST_ANSWER = 4 * 1024 * 1024
@@ -110,17 +108,18 @@ class Transport:
     def ask(self, template: requests.PreparedRequest, form: bytes, in_time: InTime | None = None) -> Reply:
         """Send `form` as `template` says: a POST carries it as its body, a DELETE as its query.
 
-        `in_time` is asked once the deadline runs, so that a process that stands still after it finds the deadline over.
+        `in_time` is asked once the deadline runs, so that a process that stands still after it finds the deadline over,
+        and again when the connection is made, right before the first byte leaves. What can still go wrong between that
+        look and the write stands in `connection` and `send_buffer`.
 
         Raises:
-            Postpone: `in_time` says that it is too late to leave. Nothing left us.
+            Postpone: it is too late to leave, as `in_time` or the deadline says. Nothing left us.
             Fault: no complete answer came, or one of more than 4 MB. It names the kind, never the URL.
         """
-        exchange = Exchange(time.monotonic() + self._deadline_s, self._lookup, self._longest_idle_s)
+        exchange = Exchange(steady() + self._deadline_s, self._lookup, self._longest_idle_s, in_time)
         token = connection.current.set(exchange)
         try:
-            if in_time is not None and not in_time():
-                raise Postpone("it is too late for this call to leave", retry_after_s=0)
+            exchange.check()
             return self._exchange(_filled(template, form))
         except faults.CAUGHT as exc:
             what = faults.name(exc)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from sqlalchemy import Connection
 
 import campaigns
 from campaigns import BadInput, Campaign, CampaignState, MessageState, Progress, Waiting
+from campaigns.clock import steady
 from campaigns.errors import Postpone
 from campaigns.kavenegar.pace import PaceView
 from campaigns.kavenegar.throttle import Throttle
@@ -72,13 +72,13 @@ class Glance:
 
     def look(self) -> PaceView | None:
         """The pace now; None without Redis, or without what names the account, and `trouble` says which."""
-        if time.monotonic() < self._not_before:
+        if steady() < self._not_before:
             return None
         try:
             view = self._pace().view()
         except (BadInput, Postpone) as why:
             self.trouble = str(why)
-            self._not_before = time.monotonic() + BLIND_FOR_S
+            self._not_before = steady() + BLIND_FOR_S
             return None
         self.trouble = None
         return view

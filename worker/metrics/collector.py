@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
@@ -12,6 +11,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from campaigns.clock import steady
 from campaigns.errors import Postpone
 from campaigns.kavenegar.pace import PaceView
 from campaigns.kavenegar.throttle import Throttle
@@ -58,9 +58,9 @@ class Figures(Collector):
             return None
 
     def _read(self, connection: Connection, *, now: datetime) -> HouseView:
-        if time.monotonic() >= self._uncertain_until:
+        if steady() >= self._uncertain_until:
             self._uncertain = sum(health.uncertain(connection).values())
-            self._uncertain_until = time.monotonic() + UNCERTAIN_LASTS_S
+            self._uncertain_until = steady() + UNCERTAIN_LASTS_S
         return HouseView(
             work=open_work(connection, now=now),
             installation=installation.read(connection),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Final
+
+from campaigns.clock import steady
 
 BURST_S: Final = 2.0
 """As many calls as two seconds allow may come at once."""
@@ -17,13 +18,13 @@ class Allowance:
         self._rate = rate
         self._most = max(1.0, rate * BURST_S)
         self._left = self._most
-        self._filled_at = time.monotonic()
+        self._filled_at = steady()
         self._lock = threading.Lock()
 
     def take(self) -> bool:
         """Whether one more call may be taken now."""
         with self._lock:
-            now = time.monotonic()
+            now = steady()
             self._left = min(self._most, self._left + (now - self._filled_at) * self._rate)
             self._filled_at = now
             if self._left < 1:

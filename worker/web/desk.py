@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
 from campaigns import heed
+from campaigns.clock import steady
 from campaigns.heed import Received
 from campaigns.house import Policy
 from campaigns.store import callbacks
@@ -44,7 +44,7 @@ class Desk:
 
     def _is_full(self) -> bool:
         """Counted every ten seconds: to count costs more than to write one down."""
-        if time.monotonic() >= self._counted_at + COUNTED_EVERY_S:
+        if steady() >= self._counted_at + COUNTED_EVERY_S:
             self._full = self._database(callbacks.parked, most=self._most_parked) >= self._most_parked
-            self._counted_at = time.monotonic()
+            self._counted_at = steady()
         return self._full

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from typing import Final
+
+from campaigns.clock import steady
 
 EVERY_S: Final = 60.0
 
@@ -24,8 +25,8 @@ class Seldom:
         """It happened, for this reason: constant words."""
         with self._lock:
             self._times += 1
-            if time.monotonic() < self._quiet_until:
+            if steady() < self._quiet_until:
                 return
             times, self._times = self._times, 0
-            self._quiet_until = time.monotonic() + EVERY_S
+            self._quiet_until = steady() + EVERY_S
         self._log.warning(self._event, extra={"why": why, "times": times})

@@ -1,0 +1,76 @@
+"""A process of one thread that calls the gateway at `sys.argv[2]` while its machine sleeps; prints what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from campaigns.errors import CampaignsError
+from campaigns.kavenegar.client import Client
+from campaigns.kavenegar.faults import Fault
+from campaigns.kavenegar.gateway import Gateway
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.kavenegar.transport import Transport, prepare
+from tests.kavenegar.scripted_server import API_KEY
+from tests.sleeping import fall_asleep
+
+DEADLINE_S = 60.0
+
+
+def say(*words: object) -> None:
+    """One line, at once."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
+
+
+def in_time_then_asleep(client: Client) -> None:
+    """The machine falls asleep right after the look at the lease."""
+
+    def look() -> bool:
+        fall_asleep()
+        return True
+
+    client.send(["09120000001"], "x", sender=None, localids=[1], in_time=look)
+
+
+def between_two_calls(client: Client) -> None:
+    """The machine falls asleep while a connection rests."""
+    client.status([1])
+    fall_asleep()
+    client.status([1])
+
+
+def with_a_slot_in_hand(client: Client) -> None:
+    """The machine falls asleep between the slot of the pace and the call."""
+    throttle = Throttle(connect(sys.argv[3]), account="sleeper", start_rate=500, max_rate=500)
+    gateway = Gateway(client, throttle)
+    gateway.admit(Lane.POLL)
+    fall_asleep()
+    gateway.status([1])
+    say("calls", throttle.view().lanes[Lane.POLL].calls)
+
+
+def in_the_middle_of_a_write(_: Client) -> None:
+    """The machine falls asleep, at a signal, while the server takes no more of a long request."""
+    signal.signal(signal.SIGUSR1, lambda *_: (fall_asleep(), say("asleep")))
+    transport = Transport(sys.argv[2], deadline_s=DEADLINE_S, connect_timeout_s=5, pool_size=1)
+    with contextlib.suppress(Fault):
+        transport.ask(prepare(f"{sys.argv[2]}/v1/KEY/sms/send.json"), b"x" * 20_000_000)
+
+
+CASES: dict[str, Callable[[Client], Any]] = {
+    each.__name__: each
+    for each in (in_time_then_asleep, between_two_calls, with_a_slot_in_hand, in_the_middle_of_a_write)
+}
+
+if __name__ == "__main__":
+    try:
+        CASES[sys.argv[1]](Client(API_KEY, sys.argv[2], deadline_s=DEADLINE_S, connect_timeout_s=5))
+    except CampaignsError as why:
+        say(type(why).__name__)
+    else:
+        say("done")
