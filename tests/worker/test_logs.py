@@ -129,12 +129,15 @@ def test_a_database_that_cannot_be_reached_does_not_tell_its_password() -> None:
 
 @pytest.fixture
 def root() -> Iterator[logging.Logger]:
-    """The root logger, given back as it was."""
+    """The root logger, given back as it was, and the level of every other."""
     found = logging.getLogger()
-    before = (found.handlers[:], found.level)
+    handlers = found.handlers[:]
+    loggers = [found, *(logging.getLogger(name) for name in found.manager.loggerDict)]
+    levels = [each.level for each in loggers]
     yield found
-    found.handlers[:], level = before
-    found.setLevel(level)
+    found.handlers[:] = handlers
+    for each, level in zip(loggers, levels, strict=True):
+        each.setLevel(level)
 
 
 def test_whatever_library_logs_it_passes_the_same_door(root: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
