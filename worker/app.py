@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from worker import logs, wiring
+from worker import logs, queues, wiring
 
 assert logs  # noqa: S101 - importing it connects our logging to Celery's signal
 
@@ -43,32 +43,24 @@ def configuration() -> dict[str, Any]:
         "accept_content": ["json"],
         "event_serializer": "json",
         "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue nobody reads
-        "task_queues": [Queue(name, routing_key=name) for name in ("otp", "send", "poll", "inbox", "maint")],
-        "task_default_queue": "maint",
-        "task_routes": {
-            "campaigns.send_batch": {"queue": "send"},
-            "campaigns.resolve_batch": {"queue": "send"},
-            "campaigns.withdraw_batch": {"queue": "send"},
-            "campaigns.poll_statuses": {"queue": "poll"},
-            "campaigns.heed_callbacks": {"queue": "poll"},
-            "campaigns.pull_inbox": {"queue": "inbox"},
-            "campaigns.hand_inbound": {"queue": "inbox"},
-            "campaigns.send_otp": {"queue": "otp"},
-            "campaigns.follow_otps": {"queue": "poll"},
-        },
+        "task_queues": [Queue(name, routing_key=name) for name in queues.NAMES],
+        "task_default_queue": queues.DEFAULT,
+        "task_routes": {task: {"queue": queue} for task, queue in queues.ROUTES.items()},
         "worker_send_task_events": True,  # Flower
         "task_send_sent_event": False,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         "timezone": "UTC",
         "enable_utc": True,
-        "imports": ["worker.tasks", "worker.watchdog"],
+        "imports": ["worker.tasks", "worker.watchdog", "worker.remote"],
+        "beat_scheduler": "worker.beat:Scheduler",  # on the steady clock; full queues get no more
         "beat_schedule": {
-            "tick": {"task": "campaigns.tick", "schedule": 1.0, "options": {"queue": "maint", "expires": 5}},
-            "chores": {"task": "campaigns.chores", "schedule": 10.0, "options": {"queue": "maint", "expires": 10}},
+            "tick": {"task": "campaigns.tick", "schedule": 1.0, "options": {"queue": "maint"}},
+            "chores": {"task": "campaigns.chores", "schedule": 10.0, "options": {"queue": "maint"}},
         },
         # Deliberately absent: task_time_limit (threads cannot be stopped; every call has a total deadline instead),
-        # rate_limit (it counts per worker), eta, countdown and retry (Redis doubles them past the visibility timeout).
+        # rate_limit (it counts per worker), eta, countdown and retry (Redis doubles them past the visibility timeout),
+        # expires (the clocks of two hosts would have to agree: see worker.queues).
     }
 
 

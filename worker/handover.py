@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from datetime import timedelta
 from typing import Final
 
 from kombu import Queue
@@ -17,14 +18,18 @@ from redis.exceptions import RedisError
 from campaigns.house import House
 from campaigns.inbox import hand
 from campaigns.store import inbound
-from campaigns.store.inbound import DELAYS, Inbound
+from campaigns.store.inbound import Inbound
 from worker import wiring
 from worker.app import app
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 1000
-"""Rings in the user's queue: while nobody consumes it, no more are added."""
+"""Messages in the user's queue: while nobody consumes it, no more are added."""
+BACKLOG: Final = 100
+AGAIN_IN_BACKLOG: Final = timedelta(hours=1)
+"""In a queue of so many messages, those of before probably still wait. They are added again only so much later: a
+consumer that is slow is not made slower, and one that failed still gets them."""
 _AT_ONCE: Final = threading.BoundedSemaphore(2)  # so that a slow receiver leaves threads for everything else
 
 
@@ -46,15 +51,13 @@ def _ring(house: House, task: str, queue: str) -> str:
     rung = 0
     try:
         with app.producer_pool.acquire(block=True, timeout=5) as producer:
-            room = MOST_WAITING - producer.channel.queue_declare(queue=queue).message_count
-            found = house.database(inbound.hand, now=house.now(), most=max(0, room))
-            for message in found:
+            waiting = producer.channel.queue_declare(queue=queue).message_count
+            for message in _due(house, waiting=waiting):
                 app.send_task(
                     task,
                     args=(message.id,),
                     queue=Queue(queue, routing_key=queue),
                     producer=producer,
-                    expires=_lasts_s(message),
                     ignore_result=True,
                 )
                 rung += 1
@@ -63,6 +66,8 @@ def _ring(house: House, task: str, queue: str) -> str:
     return f"{rung} rung"
 
 
-def _lasts_s(message: Inbound) -> float:
-    """A ring expires when the next one comes, so that there is one of a message at a time."""
-    return DELAYS[min(message.hands, len(DELAYS)) - 1].total_seconds()
+def _due(house: House, *, waiting: int) -> list[Inbound]:
+    """What is to be added to a queue in which so many messages wait."""
+    overdue = AGAIN_IN_BACKLOG if waiting >= BACKLOG else timedelta(0)
+    most = MOST_WAITING - waiting
+    return house.database(inbound.hand, now=house.now(), most=most, overdue=overdue) if most > 0 else []

@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-
-from celery import Task
-from kombu.exceptions import OperationalError
+from datetime import timedelta
+from typing import Final
 
 from campaigns import account, chores, dispatch, guards, heed, ledger, submit, track, withdraw
 from campaigns.inbox import pull
 from campaigns.otp.follow import follow
 from campaigns.otp.send import run as run_otp
+from campaigns.store import due
 from campaigns.suppress.gateway import run as synchronise
 from worker import orders, wiring
 from worker.app import app
 from worker.handover import run as hand_over
+from worker.publishing import Publisher
 
-log = logging.getLogger(__name__)
-
-RING_EXPIRES_S = 30
-"""A ring that waited longer is stale: the dispatcher has rung again meanwhile."""
+TICKS_APART: Final = timedelta(seconds=0.5)
+"""Of ticks that come closer together, a second beat's or stale ones of a queue, one does the work."""
 
 
 @app.task(name="campaigns.tick")
 def tick() -> str:
-    """One second has passed: ring for what is due."""
-    house = wiring.house()
+    """One second has passed: publish what is due."""
+    house, publish = wiring.house(), Publisher()
     wiring.lines_of_settings()
+    if house.database(due.just_ticked, now=house.now(), apart=TICKS_APART):
+        return "another tick was just now"
     guards.clock.look(house)
     guards.account.ensure(house)
-    _ring(check_database, [()] * guards.place.look(house, now=house.now()))
+    publish(check_database, [()] * guards.place.look(house, now=house.now()))
     bells = dispatch.tick(house, now=house.now())
-    _ring(send_batch, [(batch_id,) for batch_id in bells.send])
-    _ring(resolve_batch, [(batch_id,) for batch_id in bells.resolve])
-    _ring(withdraw_batch, [(batch_id,) for batch_id in bells.withdraw])
-    _ring(poll_statuses, [(True,)] * bells.closing + [()] * (bells.polls - bells.closing))
-    _ring(heed_callbacks, [()] * bells.heed)
-    _ring(check_account, [()] * bells.account)
-    _ring(send_otp, [(otp_id,) for otp_id in bells.otp])
-    _ring(follow_otps, [()] * bells.follow)
-    _ring(pull_inbox, [(line,) for line in bells.lines])
-    _ring(hand_inbound, [()] * bells.hand)
+    publish(send_batch, [(batch_id,) for batch_id in bells.send])
+    publish(resolve_batch, [(batch_id,) for batch_id in bells.resolve])
+    publish(withdraw_batch, [(batch_id,) for batch_id in bells.withdraw])
+    publish(poll_statuses, [(True,)] * bells.closing + [()] * (bells.polls - bells.closing))
+    publish(heed_callbacks, [()] * bells.heed)
+    publish(check_account, [()] * bells.account)
+    publish(send_otp, [(otp_id,) for otp_id in bells.otp])
+    publish(follow_otps, [()] * bells.follow)
+    publish(pull_inbox, [(line,) for line in bells.lines])
+    publish(hand_inbound, [()] * bells.hand)
     return bells.summary
 
 
 @app.task(name="campaigns.chores")
 def chores_() -> str:
-    """Some seconds have passed: ring for what comes round by the clock."""
-    house = wiring.house()
+    """Some seconds have passed: publish what comes round by the clock."""
+    house, publish = wiring.house(), Publisher()
     guards.clock.tidy(house)
-    due = chores.due(house, now=house.now())
-    _ring(watch_account, [()] * due.watch)
-    _ring(keep_ledger, [()] * due.ledger)
-    _ring(sync_suppressions, [(line,) for line in due.blocklists])
-    return due.summary
+    found = chores.due(house, now=house.now())
+    publish(watch_account, [()] * found.watch)
+    publish(keep_ledger, [()] * found.ledger)
+    publish(sync_suppressions, [(line,) for line in found.blocklists])
+    return found.summary
 
 
 @app.task(name="campaigns.send_batch")
@@ -121,7 +120,7 @@ def send_otp(otp_id: int) -> str:
 def follow_otps() -> str:
     """Verdicts of one-time passwords are due, and the calls that follow some of them."""
     followed = follow(wiring.house())
-    _ring(send_otp, [(otp_id,) for otp_id in followed.calls])
+    Publisher()(send_otp, [(otp_id,) for otp_id in followed.calls])
     return followed.summary
 
 
@@ -182,15 +181,3 @@ def create(
         message_type=message_type,
     )
     return f"campaign {campaign_id}"
-
-
-def _ring(task: Task, arguments: Iterable[tuple[int | str, ...]]) -> None:
-    """Publish hints. A hint that cannot be published is rung again later, so nothing is lost but seconds."""
-    rung = 0
-    try:
-        with app.producer_pool.acquire(block=True, timeout=5) as producer:
-            for each in arguments:
-                task.apply_async(each, producer=producer, expires=RING_EXPIRES_S)
-                rung += 1
-    except OperationalError:
-        log.warning("rings lost", extra={"ring": task.name, "rung": rung})

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from functools import cache
 
+import redis
 from sqlalchemy import Engine
 
 from campaigns import guards
@@ -74,6 +75,15 @@ def engine() -> Engine:
 
 
 @cache
+def broker() -> redis.Redis:
+    """The broker, to look at its queues. Raises: BadInput when BROKER_URL is missing."""
+    url = places().broker_url
+    if url is None:
+        raise BadInput("BROKER_URL is not set: Celery's queues are there")
+    return connect(url)
+
+
+@cache
 def pace() -> Throttle:
     """The pace that every worker shares. Raises: BadInput when the broker is missing, or both key and PACE_NAME."""
     where, chosen = places(), settings()
@@ -106,6 +116,7 @@ def gateway() -> Gateway:
         where.base_url,
         deadline_s=chosen.http_deadline.total_seconds(),
         pool_size=max(chosen.send_threads, chosen.poll_threads) + 2,
+        clock=lambda: database().now().timestamp(),
         longest_text=chosen.max_characters,
     )
     return Gateway(client, pace())

@@ -23,6 +23,20 @@ def alone(connection: Connection) -> bool:
     return bool(connection.execute(_ALONE).scalar_one())
 
 
+# Was there a tick just now? Another process may believe a slightly later time.
+_JUST_TICKED: Final = text("""
+    SELECT coalesce(ticked_at BETWEEN :now - :apart AND :now + :apart, false) FROM sms.installation
+""")
+
+
+def just_ticked(connection: Connection, *, now: datetime, apart: timedelta) -> bool:
+    """Whether a tick has done its work within `apart` of now, so that one more finds nothing to do.
+
+    It only saves work: two that ask at the same moment are kept apart by `alone`.
+    """
+    return bool(connection.execute(_JUST_TICKED, {"now": now, "apart": apart}).scalar_one())
+
+
 # Whose lease ran out? The request may have left: nobody knows.
 _LAPSE: Final = text("""
     WITH lapsed AS (

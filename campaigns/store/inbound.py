@@ -231,10 +231,11 @@ GIVEN_UP_AFTER: Final = timedelta(days=7)
 # Is anything to be handed over?
 _TO_HAND: Final = text(f"SELECT EXISTS (SELECT FROM sms.inbound WHERE hand_at <= :now) AND {MAY_ACT}")
 # Which messages have been waiting for longest to be handed over? Whoever asks tries them now; unless they are taken,
-# they are due again later, until it is too late.
+# they are due again later, until it is too late. One that was handed over before has to be due since `again_before`.
 _HAND: Final = text(f"""
     WITH due AS (
-        SELECT gateway_id FROM sms.inbound WHERE hand_at <= :now AND {MAY_ACT}
+        SELECT gateway_id FROM sms.inbound
+         WHERE hand_at <= :now AND (hands = 0 OR hand_at <= :again_before) AND {MAY_ACT}
       ORDER BY hand_at, gateway_id LIMIT :most FOR UPDATE SKIP LOCKED
     )
     UPDATE sms.inbound AS inbound
@@ -261,10 +262,14 @@ def to_hand(connection: Connection, *, now: datetime) -> bool:
     return bool(connection.execute(_TO_HAND, {"now": now}).scalar_one())
 
 
-def hand(connection: Connection, *, now: datetime, most: int) -> list[Inbound]:
-    """Messages to hand over now, at most `most`, the longest due first; nobody else gets them before DELAYS says so."""
+def hand(connection: Connection, *, now: datetime, most: int, overdue: timedelta = timedelta(0)) -> list[Inbound]:
+    """Messages to hand over now, at most `most`, the longest due first; nobody else gets them before DELAYS says so.
+
+    What was handed over before is left alone until it has been due again for `overdue`.
+    """
     times = {"now": now, "given_up": now - GIVEN_UP_AFTER, "delays": list(DELAYS), "steps": len(DELAYS)}
-    found = [Inbound(**row) for row in connection.execute(_HAND, {**times, "most": most}).mappings()]
+    chosen = {**times, "most": most, "again_before": now - overdue}
+    found = [Inbound(**row) for row in connection.execute(_HAND, chosen).mappings()]
     return sorted(found, key=lambda each: (each.received_at, each.id))
 
 

@@ -40,10 +40,10 @@ def _paused(facts: Facts) -> Waiting | None:
 def _silent(facts: Facts) -> Waiting | None:
     ticked_at = facts.installation.ticked_at
     if ticked_at is None:
-        return Waiting(Reason.SILENT, "nobody has ever ticked here: start beat and worker-poll (see the Procfile)")
+        return Waiting(Reason.SILENT, "no tick has reached this database yet: `campaigns doctor` says who is missing")
     if facts.now - ticked_at <= SILENT_AFTER:
         return None
-    return Waiting(Reason.SILENT, f"nobody has ticked since {facts.at(ticked_at)}: are beat and worker-poll running?")
+    return Waiting(Reason.SILENT, f"no tick came since {facts.at(ticked_at)}: `campaigns doctor` says who is missing")
 
 
 def _copied(facts: Facts) -> Waiting | None:

@@ -98,7 +98,7 @@ def test_a_house_in_which_nobody_ticks_is_told_before_anything_that_would_pass_b
     assert ask(engine, campaign, pace(), now=NOW + timedelta(seconds=10)).reason is Reason.SENDING
     found = ask(engine, campaign, pace(), now=NOW + 20 * MINUTE)
     assert (found.reason, found.until) == (Reason.SILENT, None)
-    assert found.sentence == "nobody has ticked since 11:30 Tehran: are beat and worker-poll running?"
+    assert found.sentence == "no tick came since 11:30 Tehran: `campaigns doctor` says who is missing"
 
 
 def test_uncertain_messages_wait_for_a_person_while_others_wait_for_their_verdict(ticking: Engine) -> None:

@@ -17,7 +17,7 @@ import campaigns
 from campaigns.store import inbound
 from campaigns.store.inbound import Arrival, Via, Watch
 from tests.store.given import NOW
-from worker.handover import MOST_WAITING
+from worker.handover import AGAIN_IN_BACKLOG, BACKLOG, MOST_WAITING
 
 RUN = """
 import json, sys
@@ -78,7 +78,8 @@ def test_the_users_task_is_rung_by_its_name_on_its_queue_with_the_id_alone(
     found = rings(broker_url, queue)
     assert sorted(arguments(ring) for ring in found) == [[1], [2], [3]]
     assert {ring["headers"]["task"] for ring in found} == {"shop.answered"}
-    assert all(ring["headers"]["expires"] and ring["properties"]["delivery_info"]["exchange"] == "" for ring in found)
+    assert {(ring["headers"]["expires"], ring["headers"]["eta"]) for ring in found} == {(None, None)}
+    assert {ring["properties"]["delivery_info"]["exchange"] for ring in found} == {""}
     raw = json.dumps(found, ensure_ascii=False) + "".join(str(base64.b64decode(ring["body"])) for ring in found)
     assert "9123334455" not in raw
     assert "راز" not in raw
@@ -110,6 +111,40 @@ def test_a_queue_that_nobody_consumes_does_not_grow_without_end(
     assert hand_over(database_url, broker_url, 3) == [f"{MOST_WAITING} rung", "0 rung", "0 rung"]
     with engine.connect() as connection:
         assert inbound.untaken(connection) == (MOST_WAITING + 500, 0)
+
+
+def test_a_consumer_that_is_slow_is_not_rung_again_for_what_waits_in_its_queue_already(
+    engine: Engine, database_url: str, broker_url: str
+) -> None:
+    wrote(engine, BACKLOG)
+    assert hand_over(database_url, broker_url) == [f"{BACKLOG} rung"]
+    _later(engine, minutes=2)
+    assert hand_over(database_url, broker_url) == ["0 rung"]
+
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE sms.inbound SET hands = 0 WHERE gateway_id = 7")  # one that is new
+    assert hand_over(database_url, broker_url) == ["1 rung"]
+    assert arguments(rings(broker_url, "celery")[0]) == [7]
+
+    _later(engine, minutes=AGAIN_IN_BACKLOG.total_seconds() / 60 + 2)
+    assert hand_over(database_url, broker_url) == [f"{BACKLOG} rung"]
+
+
+def test_what_a_consumer_took_out_and_did_not_say_that_it_took_is_rung_for_again_soon(
+    engine: Engine, database_url: str, broker_url: str
+) -> None:
+    wrote(engine, BACKLOG)
+    hand_over(database_url, broker_url)
+    with redis.Redis.from_url(broker_url) as broker:
+        broker.rpop("celery")
+    _later(engine, minutes=2)
+
+    assert hand_over(database_url, broker_url) == [f"{BACKLOG} rung"]
+
+
+def _later(engine: Engine, *, minutes: float) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE sms.inbound SET hand_at = hand_at - interval '{minutes} minutes'")
 
 
 def test_a_broker_that_is_down_costs_a_moment_and_no_exception(engine: Engine, database_url: str) -> None:

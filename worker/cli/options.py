@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
@@ -41,13 +41,13 @@ def typed_time(option: str, typed: str, *, right: str) -> datetime:
 
 
 def _ahead(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
-    """A time to come, as typed; without a zone it is the time of Tehran."""
+    """A time to come by the database's clock, as typed; without a zone it is the time of Tehran."""
     if typed is None:
         return None
     at = typed_time(
         "--at", typed, right="time such as 2026-12-01T10:00+03:30, or '2026-12-01 10:00' in the time of Tehran"
     )
-    if at <= datetime.now(UTC):
+    if at <= wiring.database().now():
         raise BadInput(f"--at: {moment(at)} has passed: give a later time, or leave it out to begin at once")
     return at
 

@@ -45,7 +45,7 @@ def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: 
     with wiring.engine().connect() as connection:
         received = people.received(connection, mobile, limit=limit)
         wrote = people.wrote(connection, mobile, limit=limit)
-    since = day or begins(datetime.now(TEHRAN).date())
+    since = day or begins(wiring.database().now().astimezone(TEHRAN).date())
     told = outbox.asked_about(wiring.house(), mobile, start=since) if ask else None
     if as_json:
         tell(
@@ -143,7 +143,7 @@ def outbox_(*, latest: int | None, day: datetime | None, sender: str | None, for
 
 def _span(day: datetime | None) -> tuple[datetime, datetime]:
     """A day of Tehran, as far as it and the gateway's three days go."""
-    now = datetime.now(UTC)
+    now = wiring.database().now()
     start = day or begins(now.astimezone(TEHRAN).date())
     if start > now:
         raise BadInput(f"--day: {start:%Y-%m-%d} is still to come")

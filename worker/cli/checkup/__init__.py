@@ -2,12 +2,14 @@
 
 Every finding is a sentence, and where something is wrong, what to do about it.
 
-    finding    how it is told
-    house      settings, database, and what the tables say of the house
-    safety     what keeps messages from being sent twice: durability, the database's place and clock, the key
-    listening  the lines that are pulled, and the gateway's callbacks
-    servers    the broker, the pace in it, and the workers behind it
-    gateway    the gateway: its answer, the account, its clock
+    finding     how it is told
+    house       settings, database, and what the tables say of the house
+    clocks      of this host, the database and the gateway
+    dispatcher  does it tick, and if not, who is missing
+    safety      what keeps messages from being sent twice: durability, the database's place and clock, the key
+    listening   the lines that are pulled, and the gateway's callbacks
+    servers     the broker, the pace in it, and the workers behind it
+    gateway     the gateway: its answer, the account, its clock
 """
 
 from __future__ import annotations
@@ -37,4 +39,5 @@ def examine() -> Iterator[Finding]:
     if broker.level is Level.OK:
         yield servers.pace()
         yield from servers.workers()
+        yield servers.queue_lengths()
         yield from gateway.findings()

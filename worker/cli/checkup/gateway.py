@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from typing import Final
 
 from campaigns import account
 from campaigns.errors import CampaignsError, GatewayError
-from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.records import AccountConfig
 from worker import wiring
+from worker.cli.checkup import clocks
 from worker.cli.checkup.finding import Finding, Level
-from worker.cli.words import duration
-
-CLOCK_MAY_BE_OFF_S: Final = 60
 
 
 def findings() -> Iterator[Finding]:
-    """Whether it answers, how the account stands, and whether its clock is ours."""
+    """Whether it answers, how the account stands, and whether its clock is right."""
     try:
         house = wiring.house()
         credit, config = account.credit(house), account.settings(house)
@@ -28,7 +23,7 @@ def findings() -> Iterator[Finding]:
     yield Finding("gateway", Level.OK, f"{wiring.places().base_url} answers and takes the key")
     yield _credit(credit.remaincredit, account.low_credit(house, config.mincreditalarm))
     yield _debug_mode(config)
-    yield from _clock(house.gateway)
+    yield from clocks.gateway(house.gateway)
 
 
 def _credit(rial: int, low_rial: int) -> Finding:
@@ -43,21 +38,3 @@ def _debug_mode(config: AccountConfig) -> Finding:
         return Finding("debug mode", Level.OK, "it is off: what is sent is sent")
     do = "`campaigns account config --debug-mode off` ends that"
     return Finding("debug mode", Level.BAD, "the account is in DEBUG MODE: nothing is sent to anybody", do)
-
-
-def _clock(gateway: Gateway) -> Iterator[Finding]:
-    try:
-        theirs = gateway.getdate().unixtime
-    except GatewayError as why:
-        yield Finding("clock", Level.WARN, f"the gateway's could not be read: {why}")
-        return
-    off_s = abs(time.time() - theirs)
-    if off_s > CLOCK_MAY_BE_OFF_S:
-        yield Finding(
-            "clock",
-            Level.WARN,
-            f"ours and the gateway's are {duration(off_s)} apart",
-            "set this machine's clock by NTP",
-        )
-    else:
-        yield Finding("clock", Level.OK, f"ours and the gateway's are {off_s:.0f} s apart")

@@ -11,9 +11,8 @@ from sqlalchemy.exc import DBAPIError
 
 from campaigns.store import health, installation, migrate
 from campaigns.store.installation import Installation
-from campaigns.waiting import SILENT_AFTER
 from worker import wiring
-from worker.cli.checkup import listening, safety
+from worker.cli.checkup import clocks, dispatcher, listening, safety
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
 from worker.logs import redact
@@ -72,7 +71,8 @@ def database() -> Iterator[Finding]:
 def _installation(connection: Connection) -> Iterator[Finding]:
     now = wiring.database().now()
     found, backlog = installation.read(connection), health.backlog(connection, now=now)
-    yield _dispatcher(found, running=backlog.running, now=now)
+    yield clocks.host()
+    yield dispatcher.finding(found, running=backlog.running, now=now)
     yield from safety.findings(connection, wiring.settings(), now=now)
     yield _hold(found)
     yield from (
@@ -85,18 +85,6 @@ def _installation(connection: Connection) -> Iterator[Finding]:
     yield from listening.inbox(connection, now=now)
     if wiring.settings().callback_token is not None:
         yield listening.callbacks(found, now=now)
-
-
-def _dispatcher(found: Installation, *, running: int, now: datetime) -> Finding:
-    do = "start `celery -A worker beat` and a worker for the queues poll and maint; one of each is enough"
-    level = Level.BAD if running else Level.WARN
-    if found.ticked_at is None:
-        return Finding("dispatcher", level, "it has never run on this database", do)
-    silence_s = (now - found.ticked_at).total_seconds()
-    if silence_s > SILENT_AFTER.total_seconds():
-        waiting = f", and {running:,} campaigns run" if running else ""
-        return Finding("dispatcher", level, f"it has been silent for {duration(silence_s)}{waiting}", do)
-    return Finding("dispatcher", Level.OK, f"it ticked {max(silence_s, 0):.0f} s ago")
 
 
 def _hold(found: Installation) -> Finding:

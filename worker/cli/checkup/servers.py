@@ -10,7 +10,8 @@ from redis.exceptions import RedisError
 
 from campaigns.errors import CampaignsError
 from campaigns.kavenegar.throttle import connect
-from worker import wiring
+from worker import queues, wiring
+from worker.cli.checkup import clocks
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.pace import how_found, pause
 from worker.logs import redact
@@ -43,6 +44,22 @@ def pace() -> Finding:
     return Finding("pace", Level.OK, f"{view.rate:.2f} calls a second, {how_found(view)}")
 
 
+def queue_lengths() -> Finding:
+    """How many messages wait for the workers."""
+    try:
+        waiting = queues.lengths(wiring.broker())
+    except RedisError as why:
+        return Finding("waiting", Level.BAD, f"the queues cannot be measured: {redact(str(why))}", "see the broker")
+    full = [name for name, count in waiting.items() if count >= queues.FULL[name]]
+    if full:
+        says = f"the queues {', '.join(full)} are full: nothing is added until their workers catch up"
+        return Finding("waiting", Level.WARN, says, "see whether workers for them run, and what their logs say")
+    told = ", ".join(f"{count:,} in {name}" for name, count in waiting.items() if count)
+    return Finding(
+        "waiting", Level.OK, f"messages wait for workers: {told}" if told else "no message waits for a worker"
+    )
+
+
 def workers() -> Iterator[Finding]:
     """Who answers, and which queues nobody serves."""
     from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
@@ -50,14 +67,15 @@ def workers() -> Iterator[Finding]:
     do = "start workers for the queues send, otp, poll, inbox and maint: see the Procfile"
     try:
         inspect = app.control.inspect(timeout=WORKERS_ANSWER_WITHIN_S)
-        queues = inspect.active_queues() or {}
+        answered = inspect.active_queues() or {}
     except BrokerError as why:
         yield Finding("workers", Level.BAD, f"they cannot be asked: {redact(str(why))}", do)
         return
-    if not queues:
+    if not answered:
         yield Finding("workers", Level.BAD, f"none answered within {WORKERS_ANSWER_WITHIN_S:.0f} s", do)
         return
-    yield Finding("workers", Level.OK, f"{len(queues)} answer: {', '.join(sorted(queues))}")
-    served = {queue["name"] for each in queues.values() for queue in each}
-    if missing := {"send", "otp", "poll", "inbox", "maint"} - served:
+    yield Finding("workers", Level.OK, f"{len(answered)} answer: {', '.join(sorted(answered))}")
+    yield from clocks.processes(len(answered))
+    served = {queue["name"] for each in answered.values() for queue in each}
+    if missing := set(queues.NAMES) - served:
         yield Finding("queues", Level.BAD, f"nobody serves {', '.join(sorted(missing))}", do)

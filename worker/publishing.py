@@ -1,0 +1,55 @@
+"""Publishes hints to the queues, as many as they have room for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from celery import Task
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from worker import queues, wiring
+from worker.app import app
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Publishes the hints of one task. It looks at the queues' lengths once, before the first hint.
+
+    A hint that is not published, because its queue is full or the broker is away, is published by a later tick: nothing
+    is lost but seconds. Once the broker has failed, this publisher tries no more.
+    """
+
+    def __init__(self) -> None:
+        self._room: dict[str, int] | None = None
+        self._lost = False
+
+    def __call__(self, task: Task, arguments: Iterable[tuple[int | str, ...]]) -> None:
+        """Publish `task` once for each of `arguments`."""
+        wanted = list(arguments)
+        if not wanted or self._lost:
+            return
+        published = 0
+        try:
+            fitting = wanted[: self._room_in(queues.of_task(task.name), len(wanted))]
+            with app.producer_pool.acquire(block=True, timeout=5) as producer:
+                for each in fitting:
+                    task.apply_async(each, producer=producer)
+                    published += 1
+        except (OperationalError, RedisError) as why:
+            self._lost = True
+            facts = {"ring": task.name, "rung": published, "error": type(why).__name__}
+            log.warning("rings lost", extra=facts)
+
+    def _room_in(self, queue: str, wanted: int) -> int:
+        """How many of `wanted` messages the queue takes; they are counted as published. Raises: RedisError."""
+        if self._room is None:
+            waiting = queues.lengths(wiring.broker())
+            self._room = {name: max(0, queues.FULL[name] - waiting[name]) for name in queues.NAMES}
+        fitting = min(wanted, self._room[queue])
+        self._room[queue] -= fitting
+        if fitting < wanted:
+            log.info("queue full", extra={"queue": queue, "left_out": wanted - fitting})
+        return fitting
