@@ -15,7 +15,7 @@ from campaigns.errors import BadInput, IllegalMove
 from campaigns.rules.manner import Kind
 from campaigns.rules.states import CampaignState
 from campaigns.store import campaigns as store
-from campaigns.store import cutting, epochs, messages, uncertain
+from campaigns.store import cutting, epochs, gate, messages, uncertain
 from campaigns.store.records import Campaign
 
 STARTABLE: Final = frozenset({CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING})
@@ -72,15 +72,15 @@ def _cut(connection: Connection, campaign_id: int, *, now: datetime) -> None:
     """Every batch is due at once: what holds it back, until its time or for a pause, is the campaign's state.
 
     Calls of personal texts leave in batches of one text each, since call/maketts takes one: where neighbouring rows
-    have the same, up to 200 at once.
+    have the same, up to 200 at once. Who is suppressed is left out here; but where the campaign may have left before
+    the database was restored, only when a batch is claimed, after it was asked about.
     """
     campaign = store.read(connection, campaign_id)
-    suppressed = store.suppress(connection, campaign_id, now=now)
     by_text = campaign.personal and campaign.kind is Kind.VOICE
     born = cutting.cut(connection, campaign_id, due_at=now, by_text=by_text)
-    if suppressed:
+    may_have_left = epochs.ask_first(connection, campaign_id, now=now)
+    if not may_have_left and gate.may_end(connection) and store.suppress(connection, campaign_id, now=now):
         messages.recount(connection, born, now=now)
-    epochs.ask_first(connection, campaign_id, now=now)
     while epochs.reissue(connection, campaign_id=campaign_id):
         pass  # loaded before ids collided: a page of batches at a time
 

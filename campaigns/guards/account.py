@@ -15,8 +15,9 @@ from campaigns.errors import GatewayError
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.windows import forgotten_before
-from campaigns.store import accounts, gate
+from campaigns.store import accounts, gate, identity
 from campaigns.store.accounts import Evidence
+from campaigns.store.identity import Place
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ def ensure(house: House) -> bool:
     """See to it that it is known whose key ours is; whether it is. While it is not, nothing is sent under it."""
     if house.database(accounts.of_key, house.account) is not None:
         return True
+    if house.database(identity.read) is not Place.HOME:
+        return False  # what was sent last may be missing, and with it what the key is to be held against
     now = house.now()
     if not house.database(gate.claim_check, now=now, next_at=now + CHECK_EVERY):
         return False

@@ -17,6 +17,17 @@ FIRST_ACCOUNT: Final = 1
 """The account of the key that was used first, and of batches of before accounts were told apart."""
 
 
+IN_USE: Final = f"""
+    (SELECT account
+       FROM (SELECT account, recognised_at AS at FROM sms.accounts
+          UNION ALL SELECT coalesce(account, {FIRST_ACCOUNT}), first_sent_at FROM sms.batches) AS used
+      WHERE used.at <= {{at}} ORDER BY used.at DESC LIMIT 1)
+"""
+"""The account under which a batch would have left at the moment `at`: of the last claim, or of a key new since then.
+
+Read once after a restore: it looks through all batches."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Messages that the gateway accepted under an account not long ago: message ids, and the gateway's ids of them."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, TextClause, text
 from campaigns.rules.states import OPEN_BATCH_STATES
 from campaigns.store import messages
 from campaigns.store.batches import OURS_OR_FORGOTTEN
-from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_SEND
+from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_END, MAY_SEND
 from campaigns.store.identity import IS_HOME
 
 # Does another dispatcher tick at this moment? Then this one has nothing to do.
@@ -161,12 +161,12 @@ def begin_scheduled(connection: Connection, *, now: datetime) -> list[int]:
     return [row.id for row in connection.execute(_BEGIN, {"now": now})]
 
 
-# Which batches of cancelled campaigns would still leave? A few at a time, so that no commit is long.
-_WITHDRAWN: Final = text("""
+# Which batches of cancelled campaigns would still leave? A few at a time: no commit is long. A restored one asks first.
+_WITHDRAWN: Final = text(f"""
     SELECT batch.id, batch.first_id, batch.last_id
       FROM sms.campaigns AS campaign
       JOIN sms.batches AS batch ON batch.campaign_id = campaign.id AND batch.state = 'ready'
-     WHERE campaign.finished_at IS NULL AND campaign.state = 'cancelled'
+     WHERE campaign.finished_at IS NULL AND campaign.state = 'cancelled' AND {MAY_END}
      LIMIT :most FOR UPDATE OF batch SKIP LOCKED
 """)
 

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row, text
 
 from campaigns.errors import BadInput
 from campaigns.rules.splitting import BATCH, BLOCK, EPOCH_SHIFT, EPOCHS, block_start
-from campaigns.store import holders, identity, messages
+from campaigns.store import draft_ids, holders, identity, messages
+from campaigns.store.accounts import IN_USE
 from campaigns.store.batches import COLLISION
 
 PAGE: Final = BLOCK // BATCH
@@ -93,14 +94,21 @@ def adopt_stray(connection: Connection, *, now: datetime) -> int:
 
 
 # Which new batches of a campaign stand under ids of an epoch after which something was lost? They may have left.
-_MAY_HAVE_LEFT: Final = text("""
+_MAY_HAVE_LEFT: Final = text(f"""
+    WITH lost AS MATERIALIZED (
+        SELECT number, since, ask_at, {IN_USE.format(at="began_at")} AS account
+          FROM (SELECT own.number, min(later.lost_since) AS since, max(later.ask_at) AS ask_at,
+                       min(later.began_at) AS began_at
+                  FROM sms.epochs AS own
+                  JOIN sms.epochs AS later ON later.id > own.id AND later.lost_since IS NOT NULL
+                 WHERE own.number IN (SELECT lower(span) >> :shift
+                                        FROM sms.campaigns, unnest(message_ids) AS span WHERE id = :campaign_id)
+              GROUP BY own.number) AS began
+    )
     UPDATE sms.batches AS batch
        SET state = 'unknown', due_at = greatest(lost.ask_at, CAST(:now AS timestamptz)),
-           first_sent_at = lost.since, trouble = :trouble
-      FROM (SELECT own.number, min(later.lost_since) AS since, max(later.ask_at) AS ask_at
-              FROM sms.epochs AS own
-              JOIN sms.epochs AS later ON later.id > own.id AND later.lost_since IS NOT NULL
-          GROUP BY own.number) AS lost
+           first_sent_at = lost.since, account = lost.account, trouble = :trouble
+      FROM lost
      WHERE batch.campaign_id = :campaign_id AND batch.state = 'ready' AND batch.first_id >> :shift = lost.number
 """)
 
@@ -168,7 +176,10 @@ _OLD: Final = text("""
 
 
 def reissue(connection: Connection, *, campaign_id: int | None = None) -> int:
-    """Move a page of batches to ids of the present epoch; how many batches moved, 0 when all are done."""
+    """Move a page of batches to ids of the present epoch; how many batches moved, 0 when all are done.
+
+    Without `campaign_id`, also what is not cut into batches yet, which is counted as if it were.
+    """
     rows = connection.execute(
         _OLD, {"shift": EPOCH_SHIFT, "campaign_id": campaign_id, "trouble": COLLISION, "most": PAGE}
     ).all()
@@ -176,7 +187,15 @@ def reissue(connection: Connection, *, campaign_id: int | None = None) -> int:
         start = reserve_block(connection)
         for place, row in enumerate(rows):
             _move(connection, row, to=start + place * BATCH)
-    return len(rows)
+    return len(rows) if rows or campaign_id is not None else _reissue_draft(connection)
+
+
+def _reissue_draft(connection: Connection) -> int:
+    span = draft_ids.next_old(connection)
+    if span is None:
+        return 0
+    draft_ids.move(connection, span, to=reserve_block(connection))
+    return -(-(span.last - span.first + 1) // BATCH)
 
 
 def _move(connection: Connection, row: Row[tuple[object, ...]], *, to: int) -> None:
@@ -201,12 +220,4 @@ def _move(connection: Connection, row: Row[tuple[object, ...]], *, to: int) -> N
         """),
         facts,
     )
-    connection.execute(
-        text("""
-            UPDATE sms.campaigns
-               SET message_ids = message_ids - int8multirange(int8range(:first, :last, '[]'))
-                               + int8multirange(int8range(:first + :shift, :last + :shift, '[]'))
-             WHERE id = :campaign_id
-        """),
-        facts,
-    )
+    connection.execute(draft_ids.MOVE_RANGE, facts)

@@ -25,6 +25,9 @@ MAY_SEND: Final = f"""
 """
 """Nothing that concerns the whole installation forbids to send."""
 
+MAY_END: Final = IS_HOME
+"""Nothing is missing that would have to be asked about first, before messages end here as not sent, or as uncertain."""
+
 MAY_ACT: Final = IS_NO_COPY
 """This database may do what shows outside of it: read an inbox, withdraw, block, hand over. In a copy it may not."""
 
@@ -66,6 +69,11 @@ def read(connection: Connection) -> Gate:
     row = connection.execute(_READ).one()
     leap = None if row.clock_leapt_at is None else Leap(row.clock_leapt_at, row.clock_leapt_by)
     return Gate(place_of(row), row.alive_at, leap)
+
+
+def may_end(connection: Connection) -> bool:
+    """Whether messages may end here as cancelled, refused, suppressed or uncertain: see `MAY_END`."""
+    return bool(connection.execute(text(f"SELECT {MAY_END}")).scalar_one())
 
 
 # Is it time to ask the gateway about our place and our key? Then put the next time off at once, so that one asks.

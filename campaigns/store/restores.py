@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from campaigns.rules.splitting import BATCH, EPOCH_SHIFT
 from campaigns.rules.states import CampaignState
 from campaigns.store import epochs, identity
+from campaigns.store.accounts import IN_USE
 
 
 class Cause(StrEnum):
@@ -52,8 +53,9 @@ def lock(connection: Connection) -> None:
 
 
 # Which requests may have left without a line about it here? Of campaigns that came along with the history that is lost:
-# ids of epochs that are not written down belong to campaigns created since. Nobody holds a claim any more.
-_ASK: Final = text("""
+# ids of epochs that are not written down belong to campaigns created since. What stands here as ready would have left
+# under the account in use. Nobody holds a claim any more.
+_ASK: Final = text(f"""
     WITH open AS (
         SELECT batch.id
           FROM sms.campaigns AS campaign JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
@@ -61,11 +63,15 @@ _ASK: Final = text("""
            AND (batch.first_id >> :shift) IN (SELECT number FROM sms.epochs)
       ORDER BY batch.id
            FOR UPDATE OF batch
+    ), in_use AS MATERIALIZED (
+        SELECT {IN_USE.format(at=":now")} AS account
     ), asked AS (
         UPDATE sms.batches AS batch
            SET state = 'unknown', due_at = :ask_at, lease_owner = NULL, rung_at = NULL, trouble = :trouble,
+               account = CASE WHEN batch.state = 'ready' THEN coalesce(in_use.account, batch.account)
+                              ELSE batch.account END,
                first_sent_at = least(batch.first_sent_at, :lost_since)
-          FROM open WHERE batch.id = open.id
+          FROM open, in_use WHERE batch.id = open.id
      RETURNING batch.id, batch.attempt, batch.pending
     )
     INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)

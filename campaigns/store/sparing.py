@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.store import messages
+from campaigns.store.gate import MAY_END
 
 # Who of a batch that is about to leave is on the list? Its numbers go to the list's key as one array: the cost is that
 # of the batch, however long the list is.
@@ -29,7 +30,7 @@ _LISTED: Final = text("""
 """)
 
 # Is the batch still to leave? Nobody else claims it until we are done.
-_HELD: Final = text("SELECT id FROM sms.batches WHERE id = :batch_id AND state = 'ready' FOR UPDATE")
+_HELD: Final = text(f"SELECT id FROM sms.batches WHERE id = :batch_id AND state = 'ready' AND {MAY_END} FOR UPDATE")
 
 # These get nothing.
 _SPARE: Final = text("""

@@ -17,7 +17,7 @@ from campaigns.errors import AccountBlocked, RecipientRefused, Refused, TextRefu
 from campaigns.house import House
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import may_resend
-from campaigns.store import attempts, batches, campaigns, halving, installation
+from campaigns.store import attempts, batches, campaigns, gate, halving, installation
 from campaigns.store.records import Claim, Fact
 from campaigns.submit.learning import learn
 from campaigns.submit.outcome import Outcome
@@ -70,6 +70,8 @@ def unconfirmed(connection: Connection, claim: Claim, why: Refused, *, now: date
 
 def _decide(connection: Connection, house: House, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
     outcome = _ending(claim, why) if batches.holds(connection, claim) else Outcome.FENCED
+    if outcome is Outcome.REFUSED and not gate.may_end(connection):
+        outcome = Outcome.FENCED  # the database was restored: whoever asks about everything decides
     attempts.record(connection, claim, kind="send", event=outcome, now=now, code=why.code)
     if outcome is Outcome.HALVED:
         halving.halve(connection, claim, now=now, trouble=f"code {why.code}")

@@ -14,7 +14,7 @@ from campaigns.errors import AccountBlocked, Postpone, Refused
 from campaigns.house import House
 from campaigns.rules.states import BatchState, MessageState
 from campaigns.rules.windows import forgotten_before, may_resend
-from campaigns.store import attempts, batches, campaigns, installation
+from campaigns.store import attempts, batches, campaigns, gate, installation
 from campaigns.store.records import Claim, Fact
 from campaigns.submit import ownership
 from campaigns.submit.learning import collided, learn
@@ -58,7 +58,8 @@ def _answered(connection: Connection, house: House, claim: Claim, answer: Answer
     """What the gateway has is accepted; what it never saw may leave again; whatever else it says leaves it unknown.
 
     Whether "never saw it" proves anything is judged now, with the answer in hand: the machine may have slept since it
-    asked, for longer than the gateway remembers.
+    asked, for longer than the gateway remembers. In a restored database nothing ends before all is asked about: what
+    would, waits until the lease is over.
     """
     learn(connection, house, claim, answer.facts, now=now)
     found = {fact.message_id for fact in answer.facts}
@@ -75,6 +76,8 @@ def _answered(connection: Connection, house: House, claim: Claim, answer: Answer
         wait_s = house.policy.settle.total_seconds()
         trouble = batches.IDS_IN_DOUBT if claim.ids_in_doubt else "rows missing from the answer"
         return _ask_later(connection, claim, trouble, now=now, wait_s=wait_s)
+    elif answer.foreign and not gate.may_end(connection):
+        outcome = Outcome.PUT_OFF
     elif answer.foreign:
         outcome = collided(connection, house, claim, answer.facts, len(answer.foreign), now=now)
     else:
@@ -87,6 +90,8 @@ def _never_arrived(
     connection: Connection, house: House, claim: Claim, missing: Sequence[int], *, now: datetime
 ) -> Outcome:
     """Only what the gateway never saw, and only under the same ids; of a cancelled campaign, nothing."""
+    if claim.cancelled and not gate.may_end(connection):
+        return Outcome.PUT_OFF
     if claim.cancelled:
         unsent = [Fact(message_id, MessageState.CANCELLED) for message_id in missing]
         learn(connection, house, claim, unsent, now=now)
@@ -108,6 +113,8 @@ def _look_again(connection: Connection, claim: Claim, *, due_at: datetime) -> Ou
 
 def _give_up(connection: Connection, house: House, claim: Claim, missing: Sequence[int], *, now: datetime) -> Outcome:
     """The gateway no longer knows ids this old: whether these were sent is for a person to find out."""
+    if not gate.may_end(connection):
+        return Outcome.PUT_OFF
     learn(connection, house, claim, [Fact(message_id, MessageState.UNCERTAIN) for message_id in missing], now=now)
     log.error("messages left uncertain", extra={"batch_id": claim.batch_id, "messages": len(missing)})
     return Outcome.UNCERTAIN

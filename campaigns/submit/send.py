@@ -92,16 +92,17 @@ def _answered(
         if (row := answer.rows.get(message.number)) is not None
     ]
     foreign = len({row.messageid for row in answer.foreign})
+    learn(connection, house, claim, facts, now=now)
     if len(facts) + foreign < len(claim.messages):
-        learn(connection, house, claim, facts, now=now)
         trouble = batches.IDS_IN_DOUBT if foreign else "rows missing from the answer"
         return _doubt(connection, claim, trouble, due_at=now + house.policy.settle, now=now)
-    if foreign:
+    if not foreign:
+        outcome = Outcome.ACCEPTED
+    elif batches.holds(connection, claim):
         log.error("localid collision found", extra={"batch_id": claim.batch_id, "messages": foreign})
         outcome = collided(connection, house, claim, facts, foreign, now=now)
     else:
-        learn(connection, house, claim, facts, now=now)
-        outcome = Outcome.ACCEPTED
+        outcome = Outcome.FENCED
     attempts.record(connection, claim, kind="send", event=outcome, now=now)
     return outcome
 

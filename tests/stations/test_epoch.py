@@ -85,9 +85,7 @@ def test_after_a_new_epoch_everybody_gets_exactly_one_message(
     assert spans == 400
 
 
-def test_a_draft_that_was_loaded_before_moves_to_the_new_epoch_when_it_starts(
-    house: House, engine: Engine, sandbox: Sandbox
-) -> None:
+def test_a_draft_that_was_loaded_before_moves_to_the_new_epoch(house: House, engine: Engine, sandbox: Sandbox) -> None:
     with engine.begin() as connection:
         campaign = campaigns.create(connection, recipients=["09121234567"], text="سلام", sender="10004346")
     epoch = _mend(house)
