@@ -27,12 +27,12 @@ _TOLD: Final = (
 
 def environment(offset_s: float) -> dict[str, str]:
     """What a process is started with whose clock is so many seconds ahead, or behind."""
-    return {**_loaded(_library()), "FAKETIME": f"{offset_s:+f}"}
+    return {**_loaded(library()), "FAKETIME": f"{offset_s:+f}"}
 
 
 def settable(file: Path) -> dict[str, str]:
     """The same for a process whose clock is set while it runs, by `set_clock`."""
-    return {**_loaded(_library()), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}
+    return {**_loaded(library()), "FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"}
 
 
 def set_clock(file: Path, offset_s: float) -> None:
@@ -44,7 +44,7 @@ def set_clock(file: Path, offset_s: float) -> None:
 
 def needed() -> None:
     """Skip the test where no process can have a wrong clock. Where the development dependency is, it has to work."""
-    if _library():
+    if library():
         return
     if (sys.platform, platform.machine()) == ("linux", "x86_64"):
         pytest.fail("libfaketime, of the development dependencies, is missing or does not work")
@@ -57,8 +57,8 @@ def _loaded(library: str) -> dict[str, str]:
 
 
 @cache
-def _library() -> str:
-    """A library that works; empty where there is none."""
+def library() -> str:
+    """The library, where it can be loaded here and does what it promises; empty elsewhere."""
     return next((found for found in map(str, _candidates()) if _works(found)), "")
 
 
