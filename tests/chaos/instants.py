@@ -20,10 +20,12 @@ _UNEVEN: Final = text(f"""
      WHERE counted.messages <> campaign.messages
 """)
 
-# I7: which leases ran out well before the dispatcher last looked, and are held all the same?
+# I7: which leases ran out well before the dispatcher last looked, and are held all the same? While the database's clock
+# is in doubt, nobody knows which leases are over, and none lapses.
 _OVERDUE: Final = text("""
     SELECT batch.id, batch.attempt FROM sms.batches AS batch, sms.installation
      WHERE batch.state = 'claimed' AND batch.due_at < installation.ticked_at - interval '2 seconds'
+       AND installation.clock_leapt_at IS NULL
 """)
 
 # I11: since when is the account on hold, and what was the last claim to send?
