@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine, create_engine, text
 
-from worker.embedded import wheels
+from tests.chaos import dumps
 
 
 def dump(engine: Engine) -> bytes:
     """The whole database, in pg_dump's own format."""
-    return _run(engine, "pg_dump", "--format=custom")
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "backup")
+        dumps.dump(_url(engine), path)
+        return path.read_bytes()
 
 
 def restore(engine: Engine, backup: bytes) -> None:
     """Drop the database, create it again, and bring the backup back. Every session of before is ended."""
-    administer(
-        engine, f'DROP DATABASE "{engine.url.database}" WITH (FORCE)', f'CREATE DATABASE "{engine.url.database}"'
-    )
-    _run(engine, "pg_restore", "--exit-on-error", "--dbname", str(engine.url.database), stdin=backup)
+    engine.dispose()
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "backup")
+        path.write_bytes(backup)
+        dumps.restore(_url(engine), path)
 
 
 def administer(engine: Engine, *statements: str) -> None:
@@ -33,17 +37,5 @@ def administer(engine: Engine, *statements: str) -> None:
     admin.dispose()
 
 
-def _run(engine: Engine, program: str, *options: str, stdin: bytes | None = None) -> bytes:
-    url = engine.url
-    where = {
-        "PGHOST": str(url.host),
-        "PGPORT": str(url.port),
-        "PGUSER": str(url.username),
-        "PGPASSWORD": str(url.password),
-        "PGDATABASE": str(url.database),
-    }
-    done = subprocess.run(
-        [wheels.postgres(program), *options], input=stdin, env={**os.environ, **where}, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout
+def _url(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
