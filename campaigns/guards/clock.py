@@ -29,6 +29,7 @@ def look(house: House) -> bool:
     if not house.database.clock.waited_out(leap.at):
         return False
     pull_back(house)
+    plan_polls(house)
     if house.database(leaps.clear, leapt_at=leap.at):
         log.warning("database clock trusted again", extra={"leapt_by_s": round(leap.by.total_seconds(), 1)})
     return True
@@ -48,7 +49,16 @@ def tidy(house: House) -> dict[str, int]:
 
 def pull_back(house: House) -> dict[str, int]:
     """Bring back times that lie further ahead than anything of ours is planned; how many of which kind."""
-    moved = house.database(leaps.pull_back, furthest(house.policy), now=house.now())
+    return _said(house.database(leaps.pull_back, furthest(house.policy), now=house.now()))
+
+
+def plan_polls(house: House) -> dict[str, int]:
+    """Plan the polls anew that somebody planned while the clock ran ahead, and believed it; how many of which kind."""
+    ages = house.policy.status_polls
+    return _said(house.database(leaps.plan_polls, ages, put_off=LONGEST_PAUSE, now=house.now()))
+
+
+def _said(moved: dict[str, int]) -> dict[str, int]:
     if moved:
         log.warning("times too far ahead pulled back", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
     return moved

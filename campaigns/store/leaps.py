@@ -6,6 +6,7 @@ ran ahead, or the clock has been set back since. Left alone, it would stall a ca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -128,3 +129,28 @@ def pull_back(connection: Connection, furthest: Furthest, *, now: datetime) -> d
     values = {**asdict(furthest), "now": now}
     moved = {kind: connection.execute(statement, values).rowcount for kind, statement in _STATEMENTS.items()}
     return {kind: rows for kind, rows in moved.items() if rows}
+
+
+# Whose next poll lies behind the next age of the schedule? The clock ran ahead when it was planned. Some were put off,
+# or leave the asking to callbacks: they are asked about once more than needed.
+_PLAN_POLLS: Final = text("""
+    UPDATE sms.batches AS batch SET poll_at = planned.at
+      FROM sms.batches AS late
+     CROSS JOIN LATERAL (SELECT least(min(late.accepted_at + age), late.closes_at) AS at
+                           FROM unnest(CAST(:ages AS interval[])) AS age WHERE late.accepted_at + age > :now) AS planned
+     WHERE late.poll_at IS NOT NULL AND batch.id = late.id AND batch.poll_at > planned.at
+""")
+# The same of one-time passwords.
+_PLAN_LOOKS: Final = text("UPDATE sms.otps SET poll_at = :now WHERE poll_at > :now + :put_off")
+
+
+def plan_polls(
+    connection: Connection, ages: Sequence[timedelta], *, put_off: timedelta, now: datetime
+) -> dict[str, int]:
+    """Plan the polls anew that a clock which ran ahead has planned too late; how many of which kind.
+
+    It reads every batch that waits for verdicts, so it is for once after a leap.
+    """
+    batches = connection.execute(_PLAN_POLLS, {"ages": list(ages), "now": now}).rowcount
+    otps = connection.execute(_PLAN_LOOKS, {"put_off": put_off, "now": now}).rowcount
+    return {kind: rows for kind, rows in (("polls", batches), ("looks at one-time passwords", otps)) if rows}

@@ -17,9 +17,11 @@ from sqlalchemy import Connection, Row, text
 
 from campaigns.rules.splitting import POLL
 from campaigns.store import holders, messages
+from campaigns.store.gate import CLOCK_IS_TRUSTED
 from campaigns.store.records import Asked, Fact
 
-_IS_DUE: Final = "poll_at <= :now AND closes_at > :now"
+# When a clock that is in doubt says so, nothing is due: the next poll would be planned by it.
+_IS_DUE: Final = f"poll_at <= :now AND closes_at > :now AND {CLOCK_IS_TRUSTED}"
 # What is due before its window ends has its next poll before that too, which is what the index of closing ones holds.
 _IS_CLOSING: Final = f"{_IS_DUE} AND closes_at <= :closing_before AND poll_at < closes_at"
 

@@ -65,10 +65,11 @@ def _place(facts: Facts) -> Waiting | None:
 
 def _clock(facts: Facts) -> Waiting | None:
     leap = facts.gate.leap
-    if leap is None or not (facts.sends or facts.parts.unknown):
+    if leap is None or not (facts.sends or facts.parts.unknown or facts.parts.poll_at):
         return None
     minutes = round(abs(leap.by.total_seconds()) / 60, 1)
-    told = f"the database's clock leapt by {minutes:g} min at {facts.at(leap.at)}: nothing is sent for some minutes"
+    leapt = f"the database's clock leapt by {minutes:g} min at {facts.at(leap.at)}"
+    told = f"{leapt}: nothing is sent or asked for some minutes"
     return Waiting(Reason.CLOCK_LEAPT, told)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns import CampaignState, guards, submit
+from campaigns import CampaignState, guards, submit, track
 from campaigns.house import House
 from campaigns.store import gate
 from campaigns.store.clock import LASTS_S
@@ -70,6 +71,13 @@ def window_ends(engine: Engine, batch: int) -> object:
         return connection.execute(text("SELECT closes_at FROM sms.batches WHERE id = :id"), {"id": batch}).scalar_one()
 
 
+def next_poll_at_age(engine: Engine, batch: int) -> timedelta:
+    with engine.connect() as connection:
+        statement = text("SELECT poll_at - accepted_at FROM sms.batches WHERE id = :id")
+        age: timedelta = connection.execute(statement, {"id": batch}).scalar_one()
+    return age
+
+
 @both_directions
 def test_an_excursion_of_ten_seconds_sends_nothing_twice_and_nothing_early_and_stalls_nothing(
     time: Time, engine: Engine, sandbox: Sandbox, by: timedelta
@@ -125,6 +133,28 @@ def test_a_leap_that_stays_is_believed_once_every_lease_is_over_and_then_nothing
     assert states(engine, campaign) == {"accepted": 1000}
     assert state(engine, later) is (CampaignState.RUNNING if by > timedelta(0) else CampaignState.SCHEDULED)
     assert [each.claim for each in checker.check(engine, sandbox.url).broken if each.number == "I2"] == []
+
+
+def test_verdicts_come_in_time_although_a_process_that_began_in_the_leap_has_polled_before_it_was_noted(
+    time: Time, engine: Engine
+) -> None:
+    ages = [timedelta(minutes=minutes) for minutes in (5, 10, 20)]
+    dispatcher = replace(time.process(), policy=replace(time.house.policy, status_polls=ages))
+    (only,) = batch_ids(engine, running(engine, 200))
+    assert submit.run(dispatcher, only) is Outcome.ACCEPTED
+    time.let_pass(4 * MINUTE, dispatcher)
+
+    time.leap(HOUR)
+    young = replace(dispatcher, database=(began := time.process()).database, clock=began.clock)
+    assert track.run(young).asked == 200
+    assert next_poll_at_age(engine, only) > HOUR
+    time.let_pass(TEN_SECONDS, dispatcher)
+    assert track.run(young).asked == 0
+    time.leap(timedelta(0))
+    time.let_pass(waited_out(dispatcher) + MINUTE / 6, dispatcher)
+
+    assert is_trusted(dispatcher)
+    assert next_poll_at_age(engine, only) == 10 * MINUTE
 
 
 def sent_while_the_clock_leaps(time: Time, engine: Engine, sandbox: Sandbox, *houses: House) -> Findings:

@@ -24,6 +24,20 @@ def pull_back(engine: Engine, *, now: datetime = NOW) -> dict[str, int]:
     return Database(engine)(leaps.pull_back, FURTHEST, now=now)
 
 
+def plan_polls(engine: Engine, *, now: datetime) -> dict[str, int]:
+    ages = (timedelta(minutes=5), timedelta(minutes=20))
+    return Database(engine)(leaps.plan_polls, ages, put_off=LONGEST_PAUSE, now=now)
+
+
+def accepted(engine: Engine) -> int:
+    """A batch that the gateway accepted at NOW."""
+    (only,) = batch_ids(engine, running(engine, 2))
+    held = claimed(engine, only)
+    with engine.begin() as connection:
+        learn(connection, held, facts([message.id for message in held.messages]))
+    return only
+
+
 def put(engine: Engine, statement: str, **values: Any) -> None:
     with engine.begin() as connection:
         connection.execute(text(statement), values)
@@ -91,6 +105,41 @@ def test_what_was_accepted_in_the_future_keeps_its_polls_and_its_window_as_long_
     assert after["poll_at"] == before["poll_at"] - HOUR
     with engine.connect() as connection:
         assert lies(connection) == []
+
+
+@pytest.mark.parametrize("poll_at", [NOW + 48 * HOUR, NOW + HOUR, NOW + timedelta(minutes=25)])
+def test_a_poll_that_a_clock_ahead_has_planned_is_planned_by_the_schedule(engine: Engine, poll_at: datetime) -> None:
+    """Who asks at 08:02 and takes it for 09:02 lets the polls of an hour out."""
+    only = accepted(engine)
+    put(engine, "UPDATE sms.batches SET poll_at = :at, closes_at = :end", at=poll_at, end=NOW + 48 * HOUR)
+    assert plan_polls(engine, now=NOW + timedelta(minutes=6)) == {"polls": 1}
+    assert batch(engine, only)["poll_at"] == NOW + timedelta(minutes=20)
+    assert plan_polls(engine, now=NOW + timedelta(minutes=6)) == {}
+
+
+@pytest.mark.parametrize("minutes", [6, 20])
+def test_a_poll_that_is_due_when_the_schedule_says_stays(engine: Engine, minutes: int) -> None:
+    accepted(engine)
+    put(engine, "UPDATE sms.batches SET poll_at = :at", at=NOW + timedelta(minutes=minutes))
+    assert plan_polls(engine, now=NOW + timedelta(minutes=6)) == {}
+
+
+def test_after_the_last_age_of_the_schedule_the_end_of_the_window_is_left_alone(engine: Engine) -> None:
+    accepted(engine)
+    put(engine, "UPDATE sms.batches SET poll_at = closes_at")
+    assert plan_polls(engine, now=NOW + HOUR) == {}
+
+
+def test_a_look_at_a_one_time_password_that_was_planned_far_ahead_is_taken_now(engine: Engine) -> None:
+    Database(engine)(otps.order, wish(), now=NOW)
+    put(
+        engine,
+        "UPDATE sms.otps SET state = 'accepted', sent_at = :now, gateway_id = 7, tokens = NULL, poll_at = :at",
+        now=NOW,
+        at=NOW + HOUR,
+    )
+    assert plan_polls(engine, now=NOW) == {"looks at one-time passwords": 1}
+    assert plan_polls(engine, now=NOW) == {}
 
 
 def test_what_was_enqueued_in_the_future_is_enqueued_again(engine: Engine) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.rules.states import MessageState
-from campaigns.store import holders, messages, polls
+from campaigns.store import holders, leaps, messages, polls
 from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids, facts, lies, states
 from tests.store.polling import DUE, HOUR, all_ids, asked_ids, settle, take
 
@@ -22,6 +22,15 @@ def test_nothing_is_asked_before_it_is_due(engine: Engine, connection: Connectio
     early = DUE - timedelta(microseconds=1)
     assert not polls.due(connection, now=early)
     assert polls.claim(connection, now=early, lease=LEASE) == []
+    assert polls.due(connection, now=DUE)
+
+
+def test_nothing_is_asked_while_the_databases_clock_is_in_doubt(engine: Engine, connection: Connection) -> None:
+    accepted(engine, 3)
+    leaps.note(connection, by=HOUR, now=NOW)
+    assert not polls.due(connection, now=DUE)
+    assert polls.claim(connection, now=DUE, lease=LEASE) == []
+    leaps.clear(connection, leapt_at=NOW)
     assert polls.due(connection, now=DUE)
 
 

@@ -93,7 +93,7 @@ def _leap(found: Gate, chosen: Settings) -> Finding:
     quiet = duration((chosen.lease + chosen.unknown_settle).total_seconds())
     says = (
         f"it leapt {'ahead' if by_s > 0 else 'back'} by {duration(abs(by_s))} at {moment(found.leap.at)}: nothing is "
-        f"sent or resolved for {quiet} after that"
+        f"sent, resolved or polled for {quiet} after that"
     )
     return Finding("database clock", Level.BAD, says, "see why the clock of the database's machine was set")
 
