@@ -57,6 +57,11 @@ class Order:
     folder: Path
 
     @property
+    def name(self) -> str:
+        """Of the storm's folder: one seed may be under way in both modes of the gateway."""
+        return f"chaos-{self.seed}" + ("" if self.dedupe else "-no-dedupe")
+
+    @property
     def lasting_s(self) -> float:
         return self.minutes * 60
 
@@ -97,8 +102,8 @@ class Order:
 
 def run(order: Order) -> int:
     """The exit code: 0 where every invariant held."""
-    timeline = Timeline(order.folder / f"chaos-{order.seed}.jsonl")
-    home = order.folder / f"chaos-{order.seed}"
+    timeline = Timeline(order.folder / f"{order.name}.jsonl")
+    home = order.folder / order.name
     shutil.rmtree(home, ignore_errors=True)
     timeline.say(f"{order.replay}   (at most {order.pace:.1f} calls a second)")
     broken: list[Broken] = []
