@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Connection, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from campaigns.errors import BadInput
 from campaigns.store.sessions import make_durable
 
-Bind = Connection | Session
+Bind = Connection | Session | scoped_session[Any]
+"""A `scoped_session` is what Flask-SQLAlchemy calls `db.session`."""
+
+_RIGHT: Final = "give a SQLAlchemy Connection or Session on postgresql+psycopg://…"
+_ASYNC: Final = "sqlalchemy.ext.asyncio"  # needs greenlet to be imported, which only those have who use it
 
 
 def opened(bind: Bind) -> Connection:
-    """The connection of the caller's transaction."""
-    return bind.connection() if isinstance(bind, Session) else bind
+    """The connection of the caller's transaction. Raises: BadInput for what is none, or leads to another database."""
+    if isinstance(bind, (Session, scoped_session)):
+        connection: Connection = bind.connection()
+    elif isinstance(bind, Connection):
+        connection = bind
+    else:
+        raise BadInput(_objection(bind))
+    if connection.dialect.name != "postgresql":
+        raise BadInput(f"campaigns are in PostgreSQL, and this is {connection.dialect.name}: {_RIGHT}")
+    return connection
+
+
+def _objection(bind: object) -> str:
+    """A sentence for what is neither a connection nor a session."""
+    name = type(bind).__name__
+    if isinstance(bind, (Engine, sessionmaker)):
+        return (
+            f"an engine or a sessionmaker is in no transaction: {_RIGHT}, as `with engine.begin() as connection:` does"
+        )
+    if type(bind).__module__.startswith(_ASYNC):
+        return (
+            f"{name} is async and cannot be used: {_RIGHT}, in a thread (in FastAPI, an endpoint that is a plain def)"
+        )
+    return f"{name} is no transaction: {_RIGHT}"
 
 
 def writing(bind: Bind) -> Connection:

@@ -1,0 +1,57 @@
+"""The README's Django lines in Django: as the shop runs, in the shop's own tests, and inside another transaction."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+import campaigns
+from tests.frameworks.snippets import uploads
+
+
+def _shop(mode: str, database_url: str, *files: Path) -> list[Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.frameworks.django_shop", mode, *map(str, files)],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "SHOP_DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    answers: list[Any] = json.loads(done.stdout)
+    return answers
+
+
+def test_an_upload_to_django_becomes_a_running_campaign(engine: Engine, database_url: str, tmp_path: Path) -> None:
+    answers = _shop("serve", database_url, *uploads(tmp_path))
+
+    with engine.connect() as connection:
+        found = [campaigns.get(connection, answer["campaign"]) for answer in answers]
+    assert [(each.state, each.messages) for each in found] == [("running", 2), ("running", 2)]
+
+
+def test_the_tests_of_a_shop_create_nothing_where_workers_send(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    answers = _shop("test", database_url, *uploads(tmp_path))
+
+    assert [list(answer) for answer in answers] == [["campaign"], ["campaign"]]
+    with engine.connect() as connection:
+        assert campaigns.newest(connection) == []
+
+
+def test_a_transaction_whose_rollback_would_not_reach_the_campaign_is_refused(
+    engine: Engine, database_url: str, tmp_path: Path
+) -> None:
+    [answer] = _shop("rollback", database_url, *uploads(tmp_path))
+
+    assert "durable atomic block cannot be nested" in answer
+    with engine.connect() as connection:
+        assert campaigns.newest(connection) == []

@@ -1,0 +1,72 @@
+"""The README's other Python lines: a plain script, a name sent over Celery, and one-time passwords."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from kombu import Connection as Broker
+from sqlalchemy import Engine
+
+import campaigns
+from tests.frameworks.snippets import README, every_snippet, run, uploads
+from tests.worker.test_otp_door import environment
+from tests.world import Sandbox
+from worker.tasks import create
+
+
+def test_every_python_snippet_of_the_readme_is_one_that_is_run_here() -> None:
+    told = [
+        re.search(r"^def enqueue\((.*?)\)|^import campaigns|^from worker import otp", each, re.MULTILINE)
+        for each in every_snippet()
+    ]
+
+    assert [each and each[0].partition("(")[0] for each in told] == [
+        "import campaigns", "def enqueue", "def enqueue", "def enqueue", "from worker import otp",
+    ]  # fmt: skip
+
+
+def test_the_first_snippet_creates_a_campaign_once(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uploads(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    found = [run(every_snippet()[0], {"engine": engine})["campaign"] for _ in range(2)]
+
+    with engine.connect() as connection:
+        [campaign] = campaigns.newest(connection)
+    assert found == [campaign.id, campaign.id]
+    assert (campaign.state, campaign.messages) == ("running", 2)
+
+
+def test_the_name_sent_over_celery_is_that_of_a_task_of_ours_with_its_arguments(broker_url: str) -> None:
+    line = re.compile(r"^`(app\.send_task\(\"campaigns\.create\".*)`$", re.MULTILINE)
+    [source] = line.findall(README.read_text(encoding="utf-8"))
+    with Celery("somebody else's app", broker=broker_url, set_as_current=False) as app:
+        run(source, {"app": app})
+    with Broker(broker_url) as broker, broker.SimpleQueue("maint") as queue:
+        message = queue.get(timeout=10)
+        message.ack()
+    inspect.signature(create.run).bind(**message.payload[1])  # raises TypeError for what the task does not take
+    assert message.headers["task"] == create.name
+
+
+def test_the_one_time_password_leaves(engine: Engine, broker_url: str, sandbox: Sandbox) -> None:
+    sandbox.turn(templates={"login": "کد: %token"})
+    source = every_snippet()[-1]
+    done = subprocess.run(
+        [sys.executable, "-c", f"from types import SimpleNamespace\nattempt = SimpleNamespace(id=1)\n{source}"],
+        env=environment(engine, broker_url, sandbox),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sandbox.summary()["messages"] == 1
