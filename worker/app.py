@@ -12,6 +12,7 @@ from celery import Celery
 from kombu import Queue
 
 from worker import logs, queues, wiring
+from worker.broker_address import for_celery
 
 assert logs  # noqa: S101 - importing it connects our logging to Celery's signal
 
@@ -19,7 +20,9 @@ assert logs  # noqa: S101 - importing it connects our logging to Celery's signal
 def configuration() -> dict[str, Any]:
     """Celery's settings; asked for only when the app is first used."""
     return {
-        "broker_url": wiring.places().broker_url or "redis://broker-url-is-not-set.invalid",
+        **for_celery(
+            wiring.places().broker_url or "redis://broker-url-is-not-set.invalid"
+        ),  # where, and how TLS is verified
         "broker_connection_retry_on_startup": True,  # the order in which processes start does not matter
         "broker_connection_max_retries": None,  # the default gives up after 100
         "broker_transport_options": {

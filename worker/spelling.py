@@ -128,13 +128,6 @@ def database_url(value: str) -> str:
     return f"postgresql+psycopg://{rest}"
 
 
-def broker_url(value: str) -> str:
-    """A Redis or Valkey URL."""
-    if not value.startswith(("redis://", "rediss://", "unix://", "redis+socket://")):
-        raise ValueError("a Redis or Valkey address such as redis://:password@host:6379/0")
-    return value
-
-
 def http_url(value: str) -> str:
     """Scheme and host of an http or https address."""
     parts = urlsplit(value.strip())

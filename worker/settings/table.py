@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.rules import optout, suppression
+from worker.broker_address import broker_url
 from worker.spelling import (
     api_key,
     at_least_a_second,
-    broker_url,
     callback_token,
     count,
     database_url,
@@ -44,7 +44,13 @@ class Table:
         metadata=_about(None, database_url, "PostgreSQL; without it and BROKER_URL both come embedded", secret=True),
     )
     broker_url: str | None = field(
-        repr=False, metadata=_about(None, broker_url, "Redis or Valkey: Celery's broker and the pace", secret=True)
+        repr=False,
+        metadata=_about(
+            None,
+            broker_url,
+            "Redis or Valkey: Celery's broker and the pace; rediss:// for TLS, verified unless ?ssl_cert_reqs=none",
+            secret=True,
+        ),
     )
     kavenegar_api_key: str | None = field(
         repr=False,
