@@ -13,7 +13,9 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from worker.addresses import server_parts
 
 RIGHT: Final = "a Redis or Valkey address such as redis://:password@host:6379/0, or rediss:// for TLS"
 
@@ -31,24 +33,14 @@ _YES_OR_NO: Final = {"true": "true", "yes": "true", "1": "true", "false": "false
 
 def broker_url(value: str) -> str:
     """The address in redis-py's spelling, with TLS verified unless its query says otherwise. Raises: ValueError."""
-    parts = _split(value)
+    parts = server_parts(value.strip(), RIGHT)
     scheme = _SCHEMES.get(parts.scheme)
-    if scheme is None or parts.fragment or not parts.hostname:
+    if scheme is None or not parts.hostname:
         raise ValueError(RIGHT)
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     database = _database(parts.path.strip("/"), asked)
     query = _tls(scheme, asked)
     return urlunsplit((scheme, parts.netloc, f"/{database}", urlencode(query), ""))
-
-
-def _split(value: str) -> SplitResult:
-    """The parts of an address. The ValueError of a wrong one tells nothing of it: a password may be in it."""
-    try:
-        parts = urlsplit(value.strip())
-        _ = parts.port
-    except ValueError:
-        raise ValueError(RIGHT) from None
-    return parts
 
 
 def _database(path: str, asked: dict[str, str]) -> int:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Final
-from urllib.parse import urlsplit
-
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from campaigns.errors import BadInput
 from campaigns.rules.phone import normalise_line
@@ -100,40 +96,11 @@ def at_least_a_second(value: str) -> timedelta:
     return found
 
 
-def web_address(value: str) -> str:
-    """A whole http or https address."""
-    parts = urlsplit(value.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
-        raise ValueError("an address such as https://example.com/inbox")
-    return value.strip()
-
-
 def yes_or_no(value: str) -> bool:
     """`yes` or `no`."""
     if value.strip().lower() not in {"yes", "no"}:
         raise ValueError("yes or no")
     return value.strip().lower() == "yes"
-
-
-def database_url(value: str) -> str:
-    """A PostgreSQL URL; the driver is always psycopg 3."""
-    right = "a PostgreSQL address such as postgresql://user:password@host/database"
-    scheme, _, rest = value.strip().partition("://")
-    if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
-        raise ValueError(right)
-    try:
-        make_url(f"postgresql+psycopg://{rest}")
-    except (ArgumentError, ValueError):
-        raise ValueError(right) from None
-    return f"postgresql+psycopg://{rest}"
-
-
-def http_url(value: str) -> str:
-    """Scheme and host of an http or https address."""
-    parts = urlsplit(value.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError("scheme and host alone, such as https://api.kavenegar.com")
-    return value.strip().rstrip("/")
 
 
 def api_key(value: str) -> str:

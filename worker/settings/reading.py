@@ -30,7 +30,7 @@ def read(name: str, about: Mapping[str, Any], environ: Mapping[str, str]) -> Any
     try:
         return about["parse"](text)
     except ValueError as why:
-        shown = "its value" if about["secret"] else repr(text)
+        shown = repr(text) if about["quoted"] else "its value"
         raise BadInput(f"{variable}: {shown} is not {why}") from None
 
 

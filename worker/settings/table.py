@@ -9,30 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.rules import optout, suppression
+from worker.addresses import database_url, http_url, web_address
 from worker.broker_address import broker_url
 from worker.spelling import (
     api_key,
     at_least_a_second,
     callback_token,
     count,
-    database_url,
     durations,
-    http_url,
     lasting,
     lasting_or_never,
     lines,
     log_level,
     name_and_password,
     positive,
-    web_address,
     whole,
     words,
     yes_or_no,
 )
 
 
-def _about(default: str | None, parse: Callable[[str], Any], meaning: str, *, secret: bool = False) -> dict[str, Any]:
-    return {"default": default, "parse": parse, "meaning": meaning, "secret": secret}
+def _about(
+    default: str | None,
+    parse: Callable[[str], Any],
+    meaning: str,
+    *,
+    secret: bool = False,
+    quoted: bool = True,
+) -> dict[str, Any]:
+    """`secret`: may come from a file, and is shown to nobody. `quoted`: a refusal may tell what was given."""
+    return {"default": default, "parse": parse, "meaning": meaning, "secret": secret, "quoted": quoted and not secret}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +67,9 @@ class Table:
             secret=True,
         ),
     )
-    kavenegar_base_url: str = field(metadata=_about("https://api.kavenegar.com", http_url, "where the gateway is"))
+    kavenegar_base_url: str = field(
+        metadata=_about("https://api.kavenegar.com", http_url, "where the gateway is", quoted=False)
+    )
     kavenegar_sender: str | None = field(
         metadata=_about(None, str.strip, "the line that sends, where a campaign names none")
     )
@@ -136,7 +144,9 @@ class Table:
     inbox_task_queue: str = field(metadata=_about("celery", str.strip, "the queue that INBOX_TASK is rung on"))
     inbox_webhook: str | None = field(
         repr=False,
-        metadata=_about(None, web_address, "where each inbound message is posted to, signed, until it is taken (2xx)"),
+        metadata=_about(
+            None, web_address, "where each inbound message is posted to, signed, until it is taken (2xx)", quoted=False
+        ),
     )
     inbox_webhook_secret: str | None = field(
         repr=False,
