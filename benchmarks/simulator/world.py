@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
 from typing import Any, cast
@@ -149,7 +149,7 @@ class _Simulation:
         yield back_s
         if not admitted:
             yield from self._refused(slot)
-        elif slot.probe:
+        else:
             self._throttle.passed(slot)
         return admitted
 
@@ -177,7 +177,7 @@ class _Simulation:
             except Throttled as why:
                 yield self._until_next_try_s(why.retry_after_s)
             else:
-                return slot
+                return replace(slot, wait_s=waited_s)
 
     def _lateness_s(self) -> float:
         return self._chance.expovariate(1 / self._world.jitter_s)

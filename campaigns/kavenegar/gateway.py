@@ -116,13 +116,13 @@ class Gateway(EveryMethod):
         return slot if slot is not None and steady() < self._admissions.until else None
 
     def _tell_everybody(self, slot: Slot, error: GatewayError | None = None) -> None:
-        """What concerns all who call: that there were too many calls, or that a probe found it over."""
+        """What concerns all who call: that there were too many calls, or that the gateway answered this one."""
         try:
             if isinstance(error, Throttled):
                 error.retry_after_s = self._throttle.blocked(slot, error.code or BUSY, error.retry_after_s)
             elif error is not None and error.code == BUSY:
                 self._throttle.blocked(slot, BUSY, RETURN_CODES[BUSY].pause_s)
-            elif slot.probe and (error is None or error.code is not None):
+            elif error is None or error.code is not None:
                 self._throttle.passed(slot)
         except Postpone as exc:  # the gateway's own answer is the one that counts
             log.warning("pace not told", extra={"code": error and error.code, "reason": str(exc)})

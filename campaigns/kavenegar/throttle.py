@@ -120,8 +120,12 @@ class Throttle:
         return _slot(slot.lane, self._run("depart", *_wish(slot.lane, max_wait_s), *own))
 
     def passed(self, slot: Slot) -> None:
-        """The gateway answered a probe: the block is over. Raises Postpone if Redis does not answer."""
-        self._run("passed", slot.generation)
+        """The gateway answered the call of a slot, and did not refuse it. Raises Postpone if Redis does not answer.
+
+        After a probe the block is over. A call that waited for its slot proves the rate at which it left.
+        """
+        if slot.probe or (slot.wait_s and not self._fixed):
+            self._run("passed", slot.generation, int(slot.wait_s > 0))
 
     def blocked(self, slot: Slot, code: int, pause_s: float) -> float:
         """The gateway answered `code` to the call of a slot: everybody pauses; for how many seconds from now.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -130,7 +130,7 @@ class Crowd:
             yield self.latency_s
             if code is not None:
                 yield A_MOMENT_S + self.throttle.blocked(slot, code, 2.0)
-            elif slot.probe:
+            else:
                 self.throttle.passed(slot)
 
     def way_out(self, lane: Lane) -> Generator[float, None, Slot | None]:
@@ -145,7 +145,7 @@ class Crowd:
         except Throttled as why:
             yield A_MOMENT_S + why.retry_after_s
             return None
-        return slot
+        return replace(slot, wait_s=self.max_wait_s - left_s)
 
     def one_call(self, lane: Lane = Lane.SEND, *, begins_s: float = 0.0) -> Caller:
         return self.caller(lane, begins_s=begins_s, calls=1)

@@ -2,7 +2,7 @@
 --
 --   reserve  lane, rank, share, cap, longest wait                       → a place: see `reply`
 --   depart   the same, then slot, tier, epoch, generation, probe of it  → the same
---   passed   generation                                                 → nothing
+--   passed   generation, waited (1 or 0)                                → nothing
 --   blocked  generation, code, pause, cuts                              → how long the pause still lasts
 --   remind   rate, refused, when                                        → whether it was taken
 --   view     lanes                                                      → JSON
@@ -74,12 +74,6 @@ local function await_probe()
   return reply(1, wait, 0, QUEUE, get('epoch'), false)
 end
 
--- A call counts once, however often it is moved.
-local function count(wait)
-  tally(lane, MINUTE)
-  if wait > 0 and not fixed then grow(step / SECOND) end
-end
-
 local function place(counted)
   local tier = rank == 0 and OTP or SHARE
   local front = math.max(get('departed') + step, taken(tier), get('ahead:' .. tier), open_at - step)
@@ -103,7 +97,7 @@ local function place(counted)
   end
   if capped then set('cap:' .. lane, math.max(slot, get('cap:' .. lane)) + step / cap) end
   set('generation', generation)
-  if not counted then count(wait) end
+  if not counted then tally(lane, MINUTE) end -- once, however often it is moved
   if wait <= 0 then return let_go(slot, tier, false) end
   return reply(1, wait, slot, tier, get('epoch'), false)
 end
@@ -135,15 +129,26 @@ function verbs.depart()
 end
 
 -- The probe came back with an answer: the rest may go, a step apart from now.
+local function reopen()
+  set('probing', 0)
+  set('epoch', get('epoch') + 1)
+  set('next_slot', math.max(now, get('departed') + step))
+  set('enough', get('pause'))
+  if get('pause') <= get('too_short') then set('too_short', 0) end
+  set('trust', get('trust') - 1)
+  resume((now - get('blocked_at')) / SECOND)
+end
+
+-- A call came back with an answer that is no refusal. Only that proves anything of the rate at which it left: a gateway
+-- that is down refuses nobody.
 function verbs.passed()
-  if get('probing') == 1 and tonumber(ARGV[6]) == generation then
-    set('probing', 0)
-    set('epoch', get('epoch') + 1)
-    set('next_slot', math.max(now, get('departed') + step))
-    set('enough', get('pause'))
-    if get('pause') <= get('too_short') then set('too_short', 0) end
-    set('trust', get('trust') - 1)
-    resume((now - get('blocked_at')) / SECOND)
+  local waited = ARGV[7] == '1'
+  if tonumber(ARGV[6]) ~= generation then return {} end
+  if get('probing') == 1 then
+    reopen()
+    save()
+  elseif waited and not fixed then
+    grow(step / SECOND)
     save()
   end
   return {}

@@ -4,7 +4,7 @@
 --   steady    a rate that held; 0: none is known
 --   refused   the rate at which the gateway complained as we climbed; 0: it never did, or that is no longer true
 --   ceiling   a rate below that which did not hold either; 0: none is known
---   clean     seconds of full use since the rate was last cut, or the last block ended
+--   clean     seconds of full use, by calls that were answered, since the rate was last cut, or the last block ended
 --   patience  so many of these pass before the rate climbs
 --   cost      seconds that the last block cost
 --
@@ -35,7 +35,7 @@ if not fixed then rate = math.min(max_rate, math.max(LOWEST, state.rate or start
 
 local function raise(slope, step) set('rate', math.min(max_rate, rate + slope * step)) end
 
--- A call of a rate that is fully used was let out: `step` seconds have passed without a refusal.
+-- A call of a rate that is fully used was answered: `step` seconds have passed without a refusal.
 local function grow(step)
   local clean, refused, steady = get('clean') + step, get('refused'), get('steady')
   set('clean', clean)
