@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from itertools import chain, islice
 from typing import Final
 
 from campaigns.errors import BadInput
+from campaigns.intake.unreadable import UnreadableRow
 from campaigns.rules.phone import is_mobile
 
 Row = tuple[int, Sequence[str]]
@@ -28,6 +30,9 @@ NUMBER_NAMES: Final = frozenset(
 """Headers that mean the number, folded."""
 
 _ONE_LETTER: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
+
+_ANY_END: Final = re.compile('[,;\t|،"\n]')
+"""Where a cell may end in a line of which nobody can tell where its cells end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,23 @@ def read_table(rows: Iterator[Row], number_column: str | None, placeholders: Seq
     first = list(islice(rows, LOOK_AHEAD))
     if not first:
         raise BadInput("there are no recipients: it is empty")
+    _refuse_unreadable_header(*first[0])
     if _is_header(first[0][1], number_column, placeholders):
         columns = _names(first.pop(0)[1])
     else:
         columns = tuple(str(at + 1) for at in range(max(_width(cells) for _, cells in first)))
     number = number_position(columns, [cells for _, cells in first], number_column)
     return Table(columns, number, chain(first, rows))
+
+
+def given_number(cells: Sequence[str], at: int) -> str:
+    """The number as it stands in a row; the empty text in a row that is too short.
+
+    Raises: BadInput for a row whose cells cannot be told apart.
+    """
+    if isinstance(cells, UnreadableRow):
+        raise BadInput(cells.reason)
+    return cells[at] if at < len(cells) else ""
 
 
 def number_position(columns: Sequence[str], sample: Sequence[Sequence[str]], number_column: str | None) -> int:
@@ -118,6 +134,12 @@ def _holding_numbers(candidates: Sequence[int], sample: Sequence[Sequence[str]])
         if holding:
             return holding
     return []
+
+
+def _refuse_unreadable_header(row_no: int, cells: Sequence[str]) -> None:
+    """Refuse a first row that nobody can read, unless a mobile number in it says that it is no header."""
+    if isinstance(cells, UnreadableRow) and not any(map(is_mobile, _ANY_END.split(cells.raw))):
+        raise BadInput(f"the header cannot be read: {cells.reason}", row=row_no)
 
 
 def _is_header(cells: Sequence[str], number_column: str | None, placeholders: Sequence[str]) -> bool:

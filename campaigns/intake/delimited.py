@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row
+from campaigns.intake.csv_records import read_records
+from campaigns.intake.unreadable import UnreadableRow
 from campaigns.rules.phone import is_mobile
 
 CHUNK: Final = 64 * 1024
 """Bytes read at once."""
 
 LONGEST_ROW: Final = 64 * 1024
-"""Bytes. A row that does not end within this and the rest of its chunk is no row of recipients."""
+"""Characters. A line that does not end within this and the rest of its chunk is no row of recipients."""
 
 DELIMITERS: Final = ",;\t|"
 SNIFFED_ROWS: Final = 20
@@ -26,18 +27,17 @@ _SAVE_AS: Final = "save it as CSV UTF-8"
 
 
 def read_rows(chunks: Iterable[bytes | str]) -> Iterator[Row]:
-    """The rows of a CSV file that have anything in them. Raises BadInput, with the row where one is at fault."""
+    """The rows of a CSV file that have anything in them. Raises BadInput, with the row where one is at fault.
+
+    A row whose quotes do not say where its cells end is an UnreadableRow, and the rows around it are read.
+    """
     lines = _Lines(chunks)
     head = lines.peek()
     told = _told_delimiter(head)
-    reader = csv.reader(lines, delimiter=told or _delimiter(head), skipinitialspace=True)
-    try:
-        for row_no, cells in enumerate(reader, 1):
-            lines.row = row_no
-            if any(cells) and not (told and row_no == 1):
-                yield row_no, cells
-    except csv.Error as why:
-        raise BadInput(f"the CSV cannot be read ({why}): is a quote left open?", row=lines.row + 1) from why
+    for row_no, cells in enumerate(read_records(iter(lines), told or _delimiter(head)), 1):
+        lines.row = row_no
+        if (any(cells) or isinstance(cells, UnreadableRow)) and not (told and row_no == 1):
+            yield row_no, cells
 
 
 class _Lines:
@@ -54,26 +54,16 @@ class _Lines:
 
     def __iter__(self) -> Iterator[str]:
         rest = ""
-        for text in self._bounded():
+        for text in chain([self._head], self._texts):
             whole, newline, rest = (rest + text).rpartition("\n")
             yield from io.StringIO(whole + newline, newline="\n")
-        if rest:
-            yield rest
-
-    def _bounded(self) -> Iterator[str]:
-        """The text in pieces, as long as rows come out of it."""
-        last_row, pending = 0, len(self._head)
-        yield self._head
-        for text in self._texts:
-            if self.row == last_row and pending >= LONGEST_ROW:
+            if len(rest) >= LONGEST_ROW:
                 raise BadInput(
-                    f"the row goes on for more than {LONGEST_ROW // 1024} KiB: a quote was left open, or this is "
-                    "not a file of recipients",
+                    f"the row goes on for more than {LONGEST_ROW // 1024} KiB: this is not a file of recipients",
                     row=self.row + 1,
                 )
-            pending = len(text) if self.row > last_row else pending + len(text)
-            last_row = self.row
-            yield text
+        if rest:
+            yield rest
 
     def _decoded(self, chunks: Iterable[bytes | str]) -> Iterator[str]:
         """Text with every kind of line end as a line feed."""
@@ -131,11 +121,8 @@ def _delimiter(head: str) -> str:
 
 def _evidence(head: str, delimiter: str) -> tuple[int, int]:
     """In how many of the first rows a mobile number stands alone in a cell; how many rows are as wide as the first."""
-    reader = csv.reader(io.StringIO(head, newline="\n"), delimiter=delimiter, skipinitialspace=True)
-    try:
-        rows = [cells for cells in islice(reader, SNIFFED_ROWS) if cells]
-    except csv.Error:
-        return 0, 0
+    lines = io.StringIO(head, newline="\n")
+    rows = [cells for cells in islice(read_records(lines, delimiter), SNIFFED_ROWS) if cells]
     numbers = sum(any(map(is_mobile, cells)) for cells in rows)
     even = sum(len(cells) == len(rows[0]) > 1 for cells in rows)
     return numbers, even

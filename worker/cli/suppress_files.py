@@ -10,7 +10,7 @@ from typing import Final
 
 import campaigns
 from campaigns import BadInput
-from campaigns.intake.columns import Table
+from campaigns.intake.columns import Table, given_number
 from campaigns.intake.opening import opened
 from campaigns.rules.phone import mask, normalise
 from campaigns.suppress.export import export
@@ -57,8 +57,9 @@ def read_in(file: str, *, column: str | None, sheet: str | None, reason: str) ->
 def _numbers(table: Table, found: Read) -> Iterator[str]:
     """The numbers of a table; what is none is noted in `found`."""
     for row_no, cells in table.rows:
-        given = cells[table.number] if table.number < len(cells) else ""
+        given = ""
         try:
+            given = given_number(cells, table.number)
             number = normalise(given)
         except BadInput as why:
             found.rejects += 1
