@@ -22,6 +22,8 @@ def create(
     sender: str | None,
     name: str | None,
     number_column: str | None,
+    sheet: str | None = None,
+    include_hidden: bool = False,
     start: bool,
     **along: Unpack[Along],
 ) -> int:
@@ -39,6 +41,8 @@ def create(
             name=name or recipients,
             key=key,
             number_column=number_column,
+            sheet=sheet,
+            include_hidden=include_hidden,
             max_characters=wiring.settings().max_characters,
             **along,
         )

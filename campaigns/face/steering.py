@@ -22,6 +22,7 @@ def create(
     key: str | None = None,
     number_column: str | None = None,
     sheet: str | None = None,
+    include_hidden: bool = False,
     start_at: datetime | None = None,
     max_characters: int = MAX_CHARACTERS,
     kind: str = Kind.SMS,
@@ -37,6 +38,9 @@ def create(
     `text` may hold `{placeholders}`, filled from the columns or mappings. Wrong rows, and those whose text would have
     more than `max_characters`, are kept with their reasons and never stop the good ones. With `key`, creating the same
     campaign again returns the same id.
+
+    Cells of a workbook are taken as the spreadsheet shows them. Rows that it hides (by a filter, or by hand) become
+    rejects of the kind "hidden", unless `include_hidden`; `sheet` is needed where several sheets have rows.
 
     `kind` is "sms", which needs a `sender`, or "voice": the text is read out on the phone, and no line is named.
     A `tag` was made in the panel. SMS take `policy` (a sending flow), `hide` (no numbers in the panel's lists) and
@@ -54,6 +58,7 @@ def create(
         key=key,
         number_column=number_column,
         sheet=sheet,
+        include_hidden=include_hidden,
         start_at=start_at,
         max_characters=max_characters,
         manner=manner(kind, repeat=repeat, tag=tag, policy=policy, hide=hide, message_type=message_type),

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from campaigns.errors import BadInput
-from campaigns.intake.unreadable import UnreadableRow
+from campaigns.intake.unreadable import Unreadable, UnreadableRow
 from campaigns.rules.phone import is_mobile
 
 Row = tuple[int, Sequence[str]]
 """A row's number as a spreadsheet shows it (the first is 1) and its cells. Missing last cells may be left out."""
+
+TooWide = Callable[[Sequence[str], int], str]
+"""Why a row with a cell beyond the columns, of which there are so many, is refused."""
+
+
+class Source(NamedTuple):
+    """The rows of a file, and the sentence on one that is too wide."""
+
+    rows: Iterator[Row]
+    too_wide: TooWide
+
 
 LOOK_AHEAD: Final = 100
 """Rows read before the columns are decided on: a wrong first row must not decide alone."""
@@ -42,6 +53,7 @@ class Table:
     columns: tuple[str, ...]
     number: int
     rows: Iterator[Row] = field(repr=False)
+    too_wide: TooWide = field(repr=False)
 
     def positions(self, placeholders: Iterable[str]) -> tuple[int, ...]:
         """Where the values for `placeholders` stand. Raises BadInput for one that is no column."""
@@ -77,11 +89,12 @@ def listed(columns: Sequence[str]) -> str:
     return f"the columns are {', '.join(named[:20])}{more}" if named else "there are no columns beside the number"
 
 
-def read_table(rows: Iterator[Row], number_column: str | None, placeholders: Sequence[str]) -> Table:
+def read_table(source: Source, number_column: str | None, placeholders: Sequence[str]) -> Table:
     """The table in the rows of a file, with or without a header. Without one, columns are called 1, 2, 3 …
 
     Raises: BadInput for no rows at all, and where nobody can tell which column holds the numbers.
     """
+    rows, too_wide = source
     first = list(islice(rows, LOOK_AHEAD))
     if not first:
         raise BadInput("there are no recipients: it is empty")
@@ -91,17 +104,20 @@ def read_table(rows: Iterator[Row], number_column: str | None, placeholders: Seq
     else:
         columns = tuple(str(at + 1) for at in range(max(_width(cells) for _, cells in first)))
     number = number_position(columns, [cells for _, cells in first], number_column)
-    return Table(columns, number, chain(first, rows))
+    return Table(columns, number, chain(first, rows), too_wide)
 
 
 def given_number(cells: Sequence[str], at: int) -> str:
     """The number as it stands in a row; the empty text in a row that is too short.
 
-    Raises: BadInput for a row whose cells cannot be told apart.
+    Raises: BadInput for a row or a cell that cannot be read.
     """
     if isinstance(cells, UnreadableRow):
         raise BadInput(cells.reason)
-    return cells[at] if at < len(cells) else ""
+    given = cells[at] if at < len(cells) else ""
+    if not given and isinstance(given, Unreadable):
+        raise BadInput(given.reason)
+    return given
 
 
 def number_position(columns: Sequence[str], sample: Sequence[Sequence[str]], number_column: str | None) -> int:
@@ -138,7 +154,7 @@ def _holding_numbers(candidates: Sequence[int], sample: Sequence[Sequence[str]])
 
 def _refuse_unreadable_header(row_no: int, cells: Sequence[str]) -> None:
     """Refuse a first row that nobody can read, unless a mobile number in it says that it is no header."""
-    if isinstance(cells, UnreadableRow) and not any(map(is_mobile, _ANY_END.split(cells.raw))):
+    if type(cells) is UnreadableRow and not any(map(is_mobile, _ANY_END.split(cells.raw))):
         raise BadInput(f"the header cannot be read: {cells.reason}", row=row_no)
 
 

@@ -34,6 +34,7 @@ def create(
     key: str | None = None,
     number_column: str | None = None,
     sheet: str | None = None,
+    include_hidden: bool = False,
     start_at: datetime | None = None,
     max_characters: int = MAX_CHARACTERS,
     manner: Manner = PLAIN,
@@ -63,7 +64,13 @@ def create(
     loading.copying(connection)
     with (
         connection.begin_nested(),
-        opened(recipients, number_column=number_column, sheet=sheet, placeholders=template.placeholders) as table,
+        opened(
+            recipients,
+            number_column=number_column,
+            sheet=sheet,
+            include_hidden=include_hidden,
+            placeholders=template.placeholders,
+        ) as table,
     ):
         sieve = Sieve(table, template, sender=draft.sender, max_characters=max_characters, manner=manner)
         return _existing(connection, key, sieve) or _written(connection, draft, sieve)
@@ -123,7 +130,12 @@ def _written(connection: Connection, draft: loading.Draft, sieve: Sieve) -> int:
         parts=tally.parts,
     )
     loading.insert_campaign(connection, campaign_id, draft, loaded)
-    counts = {"messages": tally.messages, "duplicates": tally.duplicates, "rejects": tally.rejects}
+    counts = {
+        "messages": tally.messages,
+        "duplicates": tally.duplicates,
+        "rejects": tally.rejects,
+        "hidden": tally.hidden,
+    }
     log.info("campaign loaded", extra={"campaign_id": campaign_id, **counts})
     return campaign_id
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -36,8 +36,15 @@ def read_rows(chunks: Iterable[bytes | str]) -> Iterator[Row]:
     told = _told_delimiter(head)
     for row_no, cells in enumerate(read_records(iter(lines), told or _delimiter(head)), 1):
         lines.row = row_no
-        if (any(cells) or isinstance(cells, UnreadableRow)) and not (told and row_no == 1):
+        if (any(map(str.strip, cells)) or isinstance(cells, UnreadableRow)) and not (told and row_no == 1):
             yield row_no, cells
+
+
+def too_wide(cells: Sequence[str], columns: int) -> str:
+    """Why a row with more cells than there are columns is refused."""
+    return (
+        f"the row has {len(cells)} cells and there are {columns} columns: put a cell that holds the delimiter in quotes"
+    )
 
 
 class _Lines:

@@ -25,6 +25,7 @@ class Estimate:
     longest: int  # UTF-16 code units of the longest text
     reasons: tuple[str, ...]  # why the first few rejects are none, with their rows
     kind: Kind = Kind.SMS
+    hidden: int = 0  # of the rejects: rows that the spreadsheet hides
 
 
 def estimate(
@@ -33,6 +34,7 @@ def estimate(
     *,
     number_column: str | None = None,
     sheet: str | None = None,
+    include_hidden: bool = False,
     max_characters: int = MAX_CHARACTERS,
     kind: str = Kind.SMS,
 ) -> Estimate:
@@ -43,7 +45,13 @@ def estimate(
     Nothing usable among the recipients is no error here: `messages` is 0 and `reasons` tells why.
     """
     template, reached = Template.parse(text), manner(kind)
-    with opened(recipients, number_column=number_column, sheet=sheet, placeholders=template.placeholders) as table:
+    with opened(
+        recipients,
+        number_column=number_column,
+        sheet=sheet,
+        include_hidden=include_hidden,
+        placeholders=template.placeholders,
+    ) as table:
         sieve = Sieve(table, template, sender="", max_characters=max_characters, manner=reached)
         while not sieve.exhausted:
             sieve.skip(BLOCK)
@@ -59,4 +67,5 @@ def estimate(
         longest=tally.longest,
         reasons=tuple(tally.reasons),
         kind=reached.kind,
+        hidden=tally.hidden,
     )

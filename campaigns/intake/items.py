@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Final
 
@@ -30,7 +30,11 @@ def read_table(items: Iterable[Item], number_column: str | None) -> Table:
     bare = [values for number, values in map(_split, first) if number is None]
     key = _number_key(keys, bare, number_column) if bare else None
     columns = ("" if key or _NUMBER in keys else _NUMBER, *map(str, keys))
-    return Table(columns, 0, _rows(chain(first, rest), keys, key))
+    return Table(columns, 0, _rows(chain(first, rest), keys, key), _too_wide)
+
+
+def _too_wide(cells: Sequence[str], columns: int) -> str:
+    return f"the item has {len(cells)} values and there are {columns} keys"
 
 
 def _split(item: object) -> tuple[object, Mapping[str, object]]:

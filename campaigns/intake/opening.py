@@ -11,7 +11,7 @@ from typing import IO, Final, Protocol, cast
 
 from campaigns.errors import BadInput
 from campaigns.intake import columns, delimited, items
-from campaigns.intake.columns import Row, Table
+from campaigns.intake.columns import Source, Table
 from campaigns.rules.phone import is_mobile
 
 
@@ -32,7 +32,12 @@ _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
 
 @contextmanager
 def opened(
-    recipients: Recipients, *, number_column: str | None, sheet: str | None, placeholders: Sequence[str]
+    recipients: Recipients,
+    *,
+    number_column: str | None,
+    sheet: str | None,
+    placeholders: Sequence[str],
+    include_hidden: bool = False,
 ) -> Iterator[Table]:
     """The recipients as a table that has a column for every placeholder. What was opened here is closed again.
 
@@ -41,11 +46,11 @@ def opened(
     if isinstance(recipients, (str, os.PathLike)):
         path = Path(recipients)
         with _open(path) as file:
-            rows = _file_rows(file, path.suffix.casefold(), sheet)
-            yield _complete(columns.read_table(rows, number_column, placeholders), placeholders)
+            source = _source(file, path.suffix.casefold(), sheet, include_hidden=include_hidden)
+            yield _complete(columns.read_table(source, number_column, placeholders), placeholders)
     elif hasattr(recipients, "read"):
-        rows = _file_rows(cast("Readable", recipients), "", sheet)
-        yield _complete(columns.read_table(rows, number_column, placeholders), placeholders)
+        source = _source(cast("Readable", recipients), "", sheet, include_hidden=include_hidden)
+        yield _complete(columns.read_table(source, number_column, placeholders), placeholders)
     elif isinstance(recipients, Iterable):
         yield _complete(items.read_table(recipients, number_column), placeholders)
     else:
@@ -68,7 +73,7 @@ def _open(path: Path) -> IO[bytes]:
         raise BadInput(f"the file {name} cannot be opened: {reason} (a string is taken for a path)") from why
 
 
-def _file_rows(file: Readable, suffix: str, sheet: str | None) -> Iterator[Row]:
+def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: bool) -> Source:
     """The rows of an open file: of what it holds, where its name does not say otherwise."""
     chunks = _chunks(file)
     head = next(chunks, b"")
@@ -82,12 +87,13 @@ def _file_rows(file: Readable, suffix: str, sheet: str | None) -> Iterator[Row]:
             )
         from campaigns.intake import workbook  # noqa: PLC0415 - openpyxl takes a while to import, and few need it
 
-        return workbook.read_rows(_rewound(file), sheet=sheet)
+        rows = workbook.read_rows(_rewound(file), sheet=sheet, include_hidden=include_hidden)
+        return Source(rows, workbook.too_wide)
     if suffix in _WORKBOOKS:
         raise BadInput(f"the file is no {suffix}, whatever its name says: save it again as XLSX or CSV UTF-8")
     if sheet is not None:
         raise BadInput(f"a CSV has no sheet {sheet}: leave sheet out")
-    return delimited.read_rows(chain([head], chunks))
+    return Source(delimited.read_rows(chain([head], chunks)), delimited.too_wide)
 
 
 def _chunks(file: Readable) -> Iterator[bytes | str]:

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from campaigns.errors import BadInput
-from campaigns.intake.columns import Row, Table
+from campaigns.intake.columns import Row, Table, given_number
 from campaigns.intake.fingerprint import Fingerprint
 from campaigns.intake.seen import SeenNumbers
-from campaigns.intake.unreadable import UnreadableRow
+from campaigns.intake.unreadable import HiddenRow, Unreadable, UnreadableRow
 from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.phone import normalise
 from campaigns.rules.text import Size, Template, fitting
@@ -34,6 +34,7 @@ class Kind(StrEnum):
     DUPLICATE = "duplicate"  # an earlier row has the same number
     PLACEHOLDER = "placeholder"  # a value the text asks for is missing
     TEXT = "text"  # the text came out too long
+    HIDDEN = "hidden"  # the spreadsheet does not show it
     SHAPE = "shape"  # it has more cells than there are columns, or nobody can tell where its cells end
 
 
@@ -60,6 +61,7 @@ class Tally:
     messages: int = 0
     duplicates: int = 0
     rejects: int = 0
+    hidden: int = 0  # of the rejects: rows that the spreadsheet hides
     parts_persian: int = 0
     parts_latin: int = 0
     longest: int = 0  # UTF-16 code units of the longest text
@@ -104,6 +106,7 @@ class Sieve:
         self._rows: Iterator[Row] = table.rows
         self._number = table.number
         self._width = len(table.columns)
+        self._too_wide = table.too_wide
         self._values_at = table.positions(template.placeholders)
         self._template = template
         self._at_most = max_characters
@@ -144,20 +147,24 @@ class Sieve:
     def _sift(self, cells: Sequence[str]) -> tuple[str, str | None, Size]:
         if isinstance(cells, UnreadableRow):
             self.fingerprint.add(cells.raw, ())
-            raise _Wrong(Kind.SHAPE, cells.raw, cells.reason)
+            kind = Kind.HIDDEN if isinstance(cells, HiddenRow) else Kind.SHAPE
+            raise _Wrong(kind, cells.raw, cells.reason)
         width = len(cells)
         given = cells[self._number] if self._number < width else ""
         values = [cells[at] if at < width else "" for at in self._values_at]
         self.fingerprint.add(given, values)
-        if width > self._width and any(cells[self._width :]):
-            raise _Wrong(Kind.SHAPE, " | ".join(cells), _too_wide(width, self._width))
-        number = _number(given)
+        if width > self._width and any(map(str.strip, cells[self._width :])):
+            raise _Wrong(Kind.SHAPE, " | ".join(cells), self._too_wide(cells, self._width))
+        number = _number(cells, self._number)
         text, size = (None, self._uniform) if self._uniform else self._text(values)
         if not self._seen.add(number):
             raise _Wrong(Kind.DUPLICATE, given, "an earlier row has the same number: it gets one message")
         return number, text, size
 
     def _text(self, values: Sequence[str]) -> tuple[str, Size]:
+        for at, value in enumerate(values):
+            if isinstance(value, Unreadable):
+                raise _Wrong(Kind.PLACEHOLDER, value, f"{{{self._template.placeholders[at]}}}: {value.reason}")
         try:
             text = self._template.fill(values)
         except BadInput as why:
@@ -177,20 +184,17 @@ class Sieve:
             self.tally.duplicates += 1
         else:
             self.tally.rejects += 1
+            self.tally.hidden += wrong.kind is Kind.HIDDEN
             if len(self.tally.reasons) < REASONS_SHOWN:
                 self.tally.reasons.append(f"row {row_no}: {wrong.reason}")
         self.rejects.append(Reject(row_no, wrong.kind, _storable(wrong.value), wrong.reason))
 
 
-def _number(given: str) -> str:
+def _number(cells: Sequence[str], at: int) -> str:
     try:
-        return normalise(given)
+        return normalise(given_number(cells, at))
     except BadInput as why:
-        raise _Wrong(Kind.NUMBER, given, str(why)) from None
-
-
-def _too_wide(width: int, columns: int) -> str:
-    return f"the row has {width} cells and there are {columns} columns: put a cell that holds the delimiter in quotes"
+        raise _Wrong(Kind.NUMBER, cells[at] if at < len(cells) else "", str(why)) from None
 
 
 def _storable(value: str) -> str:

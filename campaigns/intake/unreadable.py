@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+
+class Unreadable(str):
+    """A cell that does not say what a person sees in it. `reason` says why, and what would be right.
+
+    Its text is the stored value where that is certain (a mobile number may be read from it), and empty elsewhere.
+    """
+
+    __slots__ = ("reason",)
+    reason: str
+
+    @classmethod
+    def of(cls, reason: str, stored: str = "") -> Unreadable:
+        """A cell with the reason why it is not readable."""
+        cell = cls(stored)
+        cell.reason = reason
+        return cell
+
 
 class UnreadableRow(tuple[str, ...]):
     """A row whose cells cannot be told apart, as a row without cells.
@@ -17,4 +36,15 @@ class UnreadableRow(tuple[str, ...]):
         """The row that stands in the file as `raw`."""
         row = cls()
         row.raw, row.reason = raw, reason
+        return row
+
+
+class HiddenRow(UnreadableRow):
+    """A row that the spreadsheet does not show, with its cells."""
+
+    @classmethod
+    def holding(cls, cells: Sequence[str], reason: str) -> HiddenRow:
+        """The hidden row with these cells."""
+        row = cls(cells)
+        row.raw, row.reason = " | ".join(filter(None, cells)), reason
         return row

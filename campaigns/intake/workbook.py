@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import IO, Any, Final
@@ -13,15 +13,20 @@ from xml.etree.ElementTree import ParseError
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.workbook import Workbook
 
 from campaigns.errors import BadInput
-from campaigns.intake.cells import as_text
 from campaigns.intake.columns import Row
+from campaigns.intake.sheet_cells import Formulas, SheetRow, formulas_of, read_sheet
+from campaigns.intake.unreadable import HiddenRow, Unreadable, UnreadableRow
 
 MAX_ROWS: Final = 1_048_576
 """Rows of a sheet, as the format allows."""
+
+MAX_COLUMNS: Final = 1_000
+"""Columns of a sheet that are read. A row with a cell further to the right is refused."""
 
 MAX_RATIO: Final = 200
 """Unpacked to packed bytes of one part. A sheet of recipients reaches about 10; a zip bomb 1,000."""
@@ -36,6 +41,12 @@ SMALL_PART: Final = 1024**2
 """Bytes. What unpacks to less is no bomb, whatever its ratio."""
 
 _ROWS_AT_ONCE: Final = 100
+
+_HIDDEN: Final = (
+    "the sheet hides the row (a filter, or by hand), so it gets nothing: show it, or say that hidden rows are meant "
+    "(include_hidden, or --include-hidden)"
+)
+_TOO_FAR: Final = f"recipients stand in the first {MAX_COLUMNS:,} columns: clear the cell"
 
 # All that openpyxl, zipfile and the XML parser let out over a damaged file.
 _DAMAGE: Final = (
@@ -57,26 +68,39 @@ _DAMAGE: Final = (
 )
 
 
-def read_rows(file: IO[bytes], *, sheet: str | None) -> Iterator[Row]:
-    """The rows of a sheet that have anything in them; the only filled sheet unless `sheet` names another.
+def read_rows(file: IO[bytes], *, sheet: str | None, include_hidden: bool) -> Iterator[Row]:
+    """The rows of a sheet that have anything in them; the only visible one that is filled unless `sheet` names another.
+
+    A row that the sheet hides (by a filter, or by hand) is a HiddenRow, unless `include_hidden`.
 
     Raises: BadInput for what is no XLSX, for a damaged or bloated one, and if several sheets could be meant.
     """
     try:
-        _refuse_bombs(file)
+        with ZipFile(file) as archive:
+            _refuse_bombs(archive.infolist())
+            formulas = formulas_of(archive)
         with _silence():
             workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
         try:
-            yield from _filled(_sheet(workbook, sheet))
+            book = _Book(workbook, formulas, include_hidden)
+            yield from book.rows(book.sheet(sheet))
         finally:
             workbook.close()
     except _DAMAGE as why:
         raise BadInput(f"the file is no XLSX that can be read ({type(why).__name__}): save it again as XLSX") from why
 
 
-def _refuse_bombs(file: IO[bytes]) -> None:
-    with ZipFile(file) as archive:
-        parts = archive.infolist()
+def too_wide(cells: Sequence[str], columns: int) -> str:
+    """Why a row with a value beyond the columns is refused."""
+    at = next(at for at, cell in enumerate(cells[columns:], columns + 1) if cell.strip())
+    last = get_column_letter(columns)
+    return (
+        f"a value stands in column {get_column_letter(at)}, and the last column is {last}: name the column in the "
+        "header, or clear the cell"
+    )
+
+
+def _refuse_bombs(parts: Sequence[ZipInfo]) -> None:
     if any(map(_is_bloated, parts)) or sum(part.file_size for part in parts) > MAX_UNPACKED:
         raise BadInput("the XLSX unpacks to far more than a list of recipients: save it as CSV UTF-8")
 
@@ -88,34 +112,55 @@ def _is_bloated(part: ZipInfo) -> bool:
     return part.file_size > MAX_RATIO * part.compress_size or (part.file_size > MAX_HELD and not streams)
 
 
-def _sheet(workbook: Workbook, name: str | None) -> Any:
-    sheets = workbook.worksheets
-    for sheet in sheets:
-        sheet.reset_dimensions()  # many programs write wrong ones
-    titles = ", ".join(sheet.title for sheet in sheets)
-    if name is not None:
-        chosen = [sheet for sheet in sheets if sheet.title == name]
-        if not chosen:
-            raise BadInput(f"there is no sheet {name}: the sheets are {titles}")
-        return chosen[0]
-    filled = [sheet for sheet in sheets if next(_filled(sheet), None)]
-    if len(filled) > 1:
-        raise BadInput(f"several sheets have rows: say which is meant with sheet; the sheets are {titles}")
-    if not filled:
-        raise BadInput("there are no recipients: the workbook is empty")
-    return filled[0]
+class _Book:
+    """A workbook that is open: its sheets, and their rows."""
+
+    def __init__(self, workbook: Workbook, formulas: Formulas, include_hidden: bool) -> None:
+        self._workbook, self._formulas, self._include_hidden = workbook, formulas, include_hidden
+
+    def sheet(self, name: str | None) -> Any:
+        """The sheet called `name`, or the only visible one that has rows. Raises: BadInput."""
+        sheets = self._workbook.worksheets
+        titles = ", ".join(sheet.title for sheet in sheets)
+        if name is not None:
+            chosen = [sheet for sheet in sheets if sheet.title == name]
+            if not chosen:
+                raise BadInput(f"there is no sheet {name}: the sheets are {titles}")
+            return chosen[0]
+        visible = [sheet for sheet in sheets if sheet.sheet_state == "visible"]
+        filled = [sheet for sheet in visible if next(self.rows(sheet), None)]
+        if len(filled) > 1:
+            with_rows = ", ".join(sheet.title for sheet in filled)
+            raise BadInput(f"several sheets have rows: say which is meant (sheet, or --sheet); they are {with_rows}")
+        if not filled:
+            hidden = len(sheets) - len(visible)
+            raise BadInput(
+                "there are no recipients: the workbook is empty"
+                + (
+                    f", but for {hidden} hidden sheets: name one (sheet, or --sheet); there are {titles}"
+                    if hidden
+                    else ""
+                )
+            )
+        return filled[0]
+
+    def rows(self, sheet: Any) -> Iterator[Row]:
+        """The rows of a sheet that have anything in them."""
+        for row_no, hidden, cells in _silently(read_sheet(sheet, self._formulas)):
+            if row_no > MAX_ROWS:
+                raise BadInput(f"the sheet has more than {MAX_ROWS} rows, which XLSX does not allow: save it again")
+            if any(cell.strip() or isinstance(cell, Unreadable) for cell in cells.values()):
+                yield row_no, self._row(cells, hidden)
+
+    def _row(self, cells: Mapping[int, str], hidden: bool) -> Sequence[str]:
+        last = max(cells)
+        if last >= MAX_COLUMNS:
+            return UnreadableRow.of("", f"a cell stands in column {get_column_letter(last + 1)}: {_TOO_FAR}")
+        row = [cells.get(at, "") for at in range(last + 1)]
+        return HiddenRow.holding(row, _HIDDEN) if hidden and not self._include_hidden else row
 
 
-def _filled(sheet: Any) -> Iterator[Row]:
-    for row_no, values in enumerate(_silently(sheet.iter_rows(values_only=True)), 1):
-        if row_no > MAX_ROWS:
-            raise BadInput(f"the sheet has more than {MAX_ROWS} rows, which XLSX does not allow: save it again")
-        cells = [as_text(value) for value in values]
-        if any(cells):
-            yield row_no, cells
-
-
-def _silently(rows: Iterator[Sequence[object]]) -> Iterator[Sequence[object]]:
+def _silently(rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
     while True:
         with _silence():
             some = list(islice(rows, _ROWS_AT_ONCE))

@@ -18,7 +18,7 @@ _MOBILE: Final = re.compile(r"(?:(?:\+|00)?980?|0)?(9[0-9]{9})")  # +98 (0) 912 
 
 _ASCII_DIGITS: Final = {
     zero + digit: str(digit)
-    for zero in (0x0660, 0x06F0)  # Arabic-Indic, Persian
+    for zero in (0x0660, 0x06F0, 0xFF10)  # Arabic-Indic, Persian, full-width
     for digit in range(10)
 }
 _INVISIBLE: Final = dict.fromkeys(
@@ -32,6 +32,11 @@ _INVISIBLE: Final = dict.fromkeys(
 _CLEAN: Final = {**_ASCII_DIGITS, **_INVISIBLE, 0xFF0B: "+"}
 _SEPARATORS: Final = dict.fromkeys(map(ord, "-./()\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u0640"))
 
+_SCHEME: Final = re.compile("(?:tel|callto|sms|smsto):(?://)?", re.IGNORECASE)  # a link, or a phone book's export
+_LIST_ENDS: Final = ",;،؛"
+_THOUSANDS: Final = re.compile(r"([0-9]{1,3}(?:[,٬،'’][0-9]{3})+)(?:\.0+)?")  # 9,121,234,567
+_NO_DIGIT: Final = re.compile("[^0-9]")
+
 _NUMBER_CELL: Final = re.compile(r"([0-9]+)\.0+")  # 9121234567.0
 _DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]{1,2}")
 _SCIENTIFIC: Final = re.compile(r"([0-9])\.([0-9]+)[eE]\+?([0-9]{1,2})")  # 9.121234567E9
@@ -44,6 +49,8 @@ _MISTAKES: Final = (
     (re.compile(r"(?:(?:\+|00)98|0)[1-8][0-9]{9}"), "it is a landline"),
     (re.compile(r"(?:\+|00)(?!98)[0-9]{6,}"), "it is not an Iranian number"),
     (re.compile(r"[+0-9]{18,}"), "there seem to be several numbers: one a row"),
+    (re.compile(r"[+0-9]{4,}:::.*", re.DOTALL), "a phone book joined several numbers with :::, leave one a row"),
+    (re.compile(r"[+0-9]{8,}(?:[,;،؛:|&\\\]+[+0-9]{8,})+"), "there seem to be several numbers: one a row"),
     (re.compile(r"[+0-9]{1,10}|(?:(?:\+|00)?98|0)9[0-9]{0,8}"), "it has too few digits"),
     (re.compile(r"[+0-9]{11,}"), "it has too many digits, or begins wrong"),
     (re.compile(r"[+0-9]*[^\W\d_].*", re.DOTALL), "there are letters in it"),
@@ -98,6 +105,9 @@ def _tidy(value: str) -> str:
     if len(value) > LONGEST_SPELLING:
         return ""
     text = value.translate(_CLEAN).strip("='\"")  # ="0912…" and '0912… keep spreadsheets from touching a number
+    text = _SCHEME.sub("", text, count=1).strip(_LIST_ENDS)
+    if grouped := _THOUSANDS.fullmatch(text):
+        return _NO_DIGIT.sub("", grouped[1])
     if whole := _NUMBER_CELL.fullmatch(text):
         return whole[1]
     if powers := _SCIENTIFIC.fullmatch(text):

@@ -13,6 +13,7 @@ from campaigns.rules.phone import is_mobile, mask, normalise, normalise_line
 
 SUBSCRIBER = st.from_regex(r"9[0-9]{9}", fullmatch=True)
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 
@@ -23,8 +24,25 @@ def spellings(draw: st.DrawFn) -> tuple[str, str]:
     start = draw(st.sampled_from(["0", "+98", "0098", "98", "", "+98 (0)"]))
     marks = st.sampled_from(["", "", "", " ", "-", "\u00a0", "\u200c", "\u200e", "\u202a", "\u2069", "–", "/"])
     spelled = start + "".join(digit + draw(marks) for digit in subscriber)
-    alphabet = draw(st.sampled_from([{}, PERSIAN, ARABIC]))
-    frame = draw(st.sampled_from(["{}", " {} ", "\ufeff{}", "\t{}\r\n", "'{}", '="{}"', "\u202a{}\u202c"]))
+    alphabet = draw(st.sampled_from([{}, PERSIAN, ARABIC, FULL_WIDTH]))
+    frame = draw(
+        st.sampled_from(
+            [
+                "{}",
+                " {} ",
+                "\ufeff{}",
+                "\t{}\r\n",
+                "'{}",
+                '="{}"',
+                "\u202a{}\u202c",
+                "{},",
+                "{} ;",
+                "{}،",
+                "tel:{}",
+                "TEL://{}",
+            ]
+        )
+    )
     return "0" + subscriber, frame.format(spelled.translate(alphabet))
 
 
@@ -61,6 +79,13 @@ def test_a_number_a_spreadsheet_turned_into_a_figure_is_understood_while_no_digi
     assert normalise(cell) == "09121234567"
 
 
+@pytest.mark.parametrize(
+    "cell", ["9,121,234,567", "989,121,234,567", "۹٬۱۲۱٬۲۳۴٬۵۶۷", "9'121'234'567", "9,121,234,567.0"]
+)
+def test_a_number_with_thousands_separators_is_understood(cell: str) -> None:
+    assert normalise(cell) == "09121234567"
+
+
 @pytest.mark.parametrize("cell", ["9.12E+09", "9.12123E+09", "9.8912E11", "9.12E9"])
 def test_a_number_a_spreadsheet_shortened_is_refused_with_the_cure(cell: str) -> None:
     with pytest.raises(BadInput, match="format the column as text"):
@@ -80,7 +105,11 @@ def test_a_number_a_spreadsheet_shortened_is_refused_with_the_cure(cell: str) ->
         ("98912123456", "too few digits"),
         ("091212345678", "too many digits"),
         ("98912123456789", "too many digits"),
-        ("09121234567, 09351234567", "no mobile number"),
+        ("09121234567, 09351234567", "several numbers"),
+        ("09121234567;09351234567", "several numbers"),
+        ("09121234567 ::: 09351234567", "joined several numbers with :::"),
+        ("021 8877 6655 ::: 0912 123 4567", "joined several numbers with :::"),
+        ("9,121,234,56", "no mobile number"),
         ("09121234567-09351234567", "several numbers"),
         ("0912 abc 4567", "letters"),
         ("علی", "letters"),

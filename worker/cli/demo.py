@@ -10,8 +10,9 @@ import click
 import campaigns
 from campaigns import BadInput
 from worker import wiring
-from worker.cli import story, words
+from worker.cli import options, story, words
 from worker.cli.exits import Exit
+from worker.cli.making import say_hidden
 from worker.cli.story import Order
 from worker.demo import leash, sample
 from worker.demo.surroundings import SENDER, Place
@@ -25,6 +26,8 @@ PLAIN_TEXT = "سلام! این یک پیام آزمایشی است و به هی�
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--text", help="The text; {name} stands for the column called name.")
 @click.option("--column", help="The column of FILE with the numbers, where it cannot be told.")
+@options.sheet
+@options.include_hidden
 @click.option("--sender", default=SENDER, show_default=True, help="The line that sends; the sandbox knows two.")
 @click.option(
     "--recipients", type=click.IntRange(20, 1_000_000), default=5000, show_default=True, help="Rows of the sample."
@@ -41,6 +44,8 @@ def demo(
     file: Path | None,
     text: str | None,
     column: str | None,
+    sheet: str | None,
+    include_hidden: bool,
     sender: str,
     recipients: int,
     out: Path | None,
@@ -59,7 +64,8 @@ def demo(
         words.say("the demo is stopped" if leash.stop(home) else "no demo was running")
         return
     _say_whose(chosen)
-    order = _order(home, file, text=text, column=column, sender=sender, recipients=recipients)
+    given = None if file is None else Order(file, text or PLAIN_TEXT, sender, column, sheet, include_hidden)
+    order = _looked_at(given or _sample(home, text=text, sender=sender, recipients=recipients))
     with leash.held(home, tell=words.say) as held:
         if held.stays:
             words.say(f"the demo in {home} is running already: using it")
@@ -84,20 +90,26 @@ def _say_whose(chosen: Settings) -> None:
     words.say("the sandbox gateway answers for Kavenegar: nothing is sent to anybody")
 
 
-def _order(
-    home: Path, file: Path | None, *, text: str | None, column: str | None, sender: str, recipients: int
-) -> Order:
-    """What to send, looked at before anything is started. Raises: BadInput."""
-    if file is None:
-        make_private_folder(home)
-        file = home / "recipients.csv"
-        sample.write(file, recipients)
-        order = Order(file, text or sample.TEXT, sender)
-    else:
-        order = Order(file, text or PLAIN_TEXT, sender, column)
-    found = campaigns.estimate(order.recipients, order.text, number_column=order.column)
+def _sample(home: Path, *, text: str | None, sender: str, recipients: int) -> Order:
+    """The demo's own recipients, written into its folder."""
+    make_private_folder(home)
+    file = home / "recipients.csv"
+    sample.write(file, recipients)
+    return Order(file, text or sample.TEXT, sender)
+
+
+def _looked_at(order: Order) -> Order:
+    """The order, once it is certain that something of it can be sent. Raises: BadInput."""
+    found = campaigns.estimate(
+        order.recipients,
+        order.text,
+        number_column=order.column,
+        sheet=order.sheet,
+        include_hidden=order.include_hidden,
+    )
     made_of = f"{found.messages:,} messages, {found.duplicates:,} duplicates, {found.rejects:,} rejects"
     words.say(f"recipients: {order.recipients} ({found.rows_read:,} rows: {made_of})", f"text: {order.text}")
+    say_hidden(found.hidden)
     if not found.messages:
         raise BadInput(f"not one of {found.rows_read:,} rows can be used. {'; '.join(found.reasons)}")
     return order

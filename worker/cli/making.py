@@ -12,6 +12,7 @@ import click
 import campaigns
 from campaigns import BadInput, Campaign, CampaignState, Estimate, Kind
 from campaigns.rules.manner import Along
+from campaigns.store import campaigns as stored
 from worker import wiring
 from worker.cli import options, words
 
@@ -38,6 +39,7 @@ def create(
     key: str | None,
     column: str | None,
     sheet: str | None,
+    include_hidden: bool,
     start: bool,
     at_gateway: bool,
     voice: bool,
@@ -63,26 +65,29 @@ def create(
             key=key,
             number_column=column,
             sheet=sheet,
+            include_hidden=include_hidden,
             start_at=at,
             max_characters=wiring.settings().max_characters,
             **along,
         )
         campaign = campaigns.get(connection, campaign_id)
+        hidden = stored.rejects_by_kind(connection, campaign_id).get("hidden", 0)
         if start and campaign.state is CampaignState.DRAFT:
             campaign = campaigns.start(connection, campaign_id, at_gateway=at_gateway)
-    words.tell(words.campaign_answer(campaign)) if as_json else _say_created(campaign)
+    words.tell({**words.campaign_answer(campaign), "hidden": hidden}) if as_json else _say_created(campaign, hidden)
 
 
 def _kind(voice: bool) -> Kind:
     return Kind.VOICE if voice else Kind.SMS
 
 
-def _say_created(campaign: Campaign) -> None:
+def _say_created(campaign: Campaign, hidden: int) -> None:
     begins = f", begins at {words.moment(campaign.start_at)}" if campaign.start_at else ""
     words.say(
         f"campaign {campaign.id} ({campaign.name}): {words.amount(campaign)} out of {campaign.rows_read:,} rows; "
         f"{campaign.duplicates:,} duplicates and {campaign.rejects:,} rejects left out"
     )
+    say_hidden(hidden)
     words.say(f"it is {campaign.state}{begins}")
     if campaign.repeat:
         words.say("the gateway's documentation says that it ignores --repeat at present")
@@ -104,6 +109,7 @@ def estimate(
     text_file: Path | None,
     column: str | None,
     sheet: str | None,
+    include_hidden: bool,
     voice: bool,
     as_json: bool,
 ) -> None:
@@ -116,10 +122,17 @@ def estimate(
         options.read_text(text, text_file),
         number_column=column,
         sheet=sheet,
+        include_hidden=include_hidden,
         max_characters=wiring.settings().max_characters,
         kind=_kind(voice),
     )
     words.tell(asdict(found)) if as_json else say_estimate(found)
+
+
+def say_hidden(rows: int) -> None:
+    """How many of the rejects are rows that the sheet hides."""
+    if rows:
+        words.say(f"{rows:,} of the rejects are rows that the sheet hides: --include-hidden sends to them as well")
 
 
 def say_estimate(found: Estimate) -> None:
@@ -135,6 +148,7 @@ def say_estimate(found: Estimate) -> None:
         ]
     )
     words.say(*(f"  {reason}" for reason in found.reasons))
+    say_hidden(found.hidden)
 
 
 def _to_pay(found: Estimate) -> str:

@@ -60,10 +60,19 @@ starts_at = click.option(
 )
 
 
+sheet = click.option("--sheet", help="The sheet of a workbook, by its name; needed where several have rows.")
+include_hidden = click.option(
+    "--include-hidden",
+    is_flag=True,
+    help="Rows that a filter hides in the sheet are meant, too; else they are left out.",
+)
+
+
 def recipients(command: Command) -> Command:
     """FILE, and what has to be said about it."""
     for option in (
-        click.option("--sheet", help="The sheet of a workbook; its first one if left out."),
+        include_hidden,
+        sheet,
         click.option("--column", help="The column with the numbers, where it cannot be told."),
         click.argument("file"),
     ):

@@ -44,12 +44,14 @@ class Order:
     text: str
     sender: str
     column: str | None = None
+    sheet: str | None = None
+    include_hidden: bool = False
 
     @property
     def key(self) -> str:
         """The same for the same content: a demo that was interrupted is found again by it."""
         digest = hashlib.sha256()
-        for part in (self.text, self.sender, self.column or ""):
+        for part in (self.text, self.sender, self.column or "", self.sheet or "", str(self.include_hidden)):
             digest.update(part.encode() + b"\0")
         with self.recipients.open("rb") as file:
             while chunk := file.read(1 << 20):
@@ -87,6 +89,8 @@ def _campaign(connection: Connection, order: Order) -> Campaign:
         text=order.text,
         sender=order.sender,
         number_column=order.column,
+        sheet=order.sheet,
+        include_hidden=order.include_hidden,
         key=f"{key} {secrets.token_hex(4)}",
     )
     words.say(f"campaign {campaign_id} is created, and starts")

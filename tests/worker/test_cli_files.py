@@ -1,0 +1,56 @@
+"""What the command says about a file of recipients: what it leaves out, and which options change that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+from tests.worker.conftest import Command
+
+HELLO = ("--text", "سلام")
+
+
+@pytest.fixture
+def filtered(tmp_path: Path) -> Path:
+    """Two sheets with rows; in the first, a filter hides two rows of four."""
+    workbook = Workbook()
+    sheet = workbook.active
+    for row in [["mobile"], *[[f"0970555000{at}"] for at in range(1, 5)]]:
+        sheet.append(row)
+    for hidden in (3, 4):
+        sheet.row_dimensions[hidden].hidden = True
+    workbook.create_sheet("more").append(["09705550009"])
+    path = tmp_path / "filtered.xlsx"
+    workbook.save(path)
+    return path
+
+
+def test_hidden_rows_are_told_by_estimate_and_create_and_sent_to_where_they_are_meant(
+    command: Command, filtered: Path
+) -> None:
+    told = "2 of the rejects are rows that the sheet hides: --include-hidden"
+    assert told in command("estimate", filtered, "--sheet", "Sheet", *HELLO).out
+    assert told in command("create", filtered, "--sheet", "Sheet", *HELLO).out
+    assert command("create", filtered, "--sheet", "Sheet", *HELLO, "--json").answer["hidden"] == 2
+    meant = command("create", filtered, "--sheet", "Sheet", "--include-hidden", *HELLO, "--json").answer
+    assert (meant["messages"], meant["hidden"]) == (4, 0)
+
+
+@pytest.mark.parametrize("first", ["estimate", "create", "demo"])
+def test_every_command_that_takes_a_workbook_asks_which_sheet_is_meant(
+    first: str, command: Command, filtered: Path
+) -> None:
+    said = command(first, filtered, *HELLO)
+    assert said.exit == 2
+    assert "several sheets have rows: say which is meant (sheet, or --sheet); they are Sheet, more" in said.sentence
+    assert "there is no sheet other" in command(first, filtered, "--sheet", "other", *HELLO).sentence
+
+
+def test_hidden_rows_of_a_list_of_suppressed_numbers_are_told(command: Command, filtered: Path) -> None:
+    said = command("suppress", "import", filtered, "--sheet", "Sheet")
+    assert "2 suppressed" in said.out
+    assert "2 rows were not used" in said.out
+    assert "4 suppressed" not in said.out
+    assert command("suppress", "import", filtered, "--sheet", "Sheet", "--include-hidden", "--json").exit == 0
