@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import Final, NamedTuple
 
 from campaigns.errors import BadInput
@@ -42,7 +42,7 @@ NUMBER_NAMES: Final = frozenset(
 
 _ONE_LETTER: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
 
-_ANY_END: Final = re.compile('[,;\t|،"\n]')
+_ANY_END: Final = re.compile('[,;\t|،؛"\n]')
 """Where a cell may end in a line of which nobody can tell where its cells end."""
 
 
@@ -54,6 +54,7 @@ class Table:
     number: int
     rows: Iterator[Row] = field(repr=False)
     too_wide: TooWide = field(repr=False)
+    header_row: int | None = None
 
     def positions(self, placeholders: Iterable[str]) -> tuple[int, ...]:
         """Where the values for `placeholders` stand. Raises BadInput for one that is no column."""
@@ -62,7 +63,10 @@ class Table:
     def _position(self, name: str) -> int:
         found = find(self.columns, name)
         if found is None:
-            raise BadInput(f"the text asks for {{{name}}}, and there is no such column: {listed(self.columns)}")
+            no_header = "" if self.header_row is not None else "; no header was recognised among the first rows"
+            raise BadInput(
+                f"the text asks for {{{name}}}, and there is no such column: {listed(self.columns)}{no_header}"
+            )
         return found
 
 
@@ -92,6 +96,8 @@ def listed(columns: Sequence[str]) -> str:
 def read_table(source: Source, number_column: str | None, placeholders: Sequence[str]) -> Table:
     """The table in the rows of a file, with or without a header. Without one, columns are called 1, 2, 3 …
 
+    What stands above the header (a title, a date) belongs to no recipient and is not read.
+
     Raises: BadInput for no rows at all, and where nobody can tell which column holds the numbers.
     """
     rows, too_wide = source
@@ -99,12 +105,15 @@ def read_table(source: Source, number_column: str | None, placeholders: Sequence
     if not first:
         raise BadInput("there are no recipients: it is empty")
     _refuse_unreadable_header(*first[0])
-    if _is_header(first[0][1], number_column, placeholders):
-        columns = _names(first.pop(0)[1])
+    at = _header_at([cells for _, cells in first], number_column, placeholders)
+    header_row = None
+    if at is not None:
+        header_row, header = first[at]
+        columns, first = _names(header), first[at + 1 :]
     else:
         columns = tuple(str(at + 1) for at in range(max(_width(cells) for _, cells in first)))
     number = number_position(columns, [cells for _, cells in first], number_column)
-    return Table(columns, number, chain(first, rows), too_wide)
+    return Table(columns, number, chain(first, rows), too_wide, header_row)
 
 
 def given_number(cells: Sequence[str], at: int) -> str:
@@ -158,12 +167,18 @@ def _refuse_unreadable_header(row_no: int, cells: Sequence[str]) -> None:
         raise BadInput(f"the header cannot be read: {cells.reason}", row=row_no)
 
 
-def _is_header(cells: Sequence[str], number_column: str | None, placeholders: Sequence[str]) -> bool:
-    """No number stands in a header, and something in it is a name that is known, or asked for."""
-    if any(map(is_mobile, cells)):
-        return False
+def _header_at(rows: Sequence[Sequence[str]], number_column: str | None, placeholders: Sequence[str]) -> int | None:
+    """Where the header stands: among the rows above the first mobile number, the one with the most names we know.
+
+    None if no row has a name that is known, or asked for.
+    """
     asked_for = {fold(name) for name in (*placeholders, *filter(None, [number_column])) if not name.isdecimal()}
-    return any(fold(cell) in NUMBER_NAMES or fold(cell) in asked_for for cell in cells if cell.strip())
+    known = NUMBER_NAMES | asked_for
+    above = takewhile(lambda cells: not any(map(is_mobile, cells)), rows)
+    score, at = max(
+        ((sum(fold(cell) in known for cell in cells), -at) for at, cells in enumerate(above)), default=(0, 0)
+    )
+    return -at if score else None
 
 
 def _names(header: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""CSV, row by row: UTF-8, any of `, ; tab |`, and never more than a row of it in memory."""
+"""CSV, row by row: any of `, ; tab | ، ؛` between cells, and never more than a row of it in memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row
 from campaigns.intake.csv_records import read_records
+from campaigns.intake.encodings import encoding_of, looks_like
 from campaigns.intake.unreadable import UnreadableRow
 from campaigns.rules.phone import is_mobile
 
@@ -20,10 +21,8 @@ CHUNK: Final = 64 * 1024
 LONGEST_ROW: Final = 64 * 1024
 """Characters. A line that does not end within this and the rest of its chunk is no row of recipients."""
 
-DELIMITERS: Final = ",;\t|"
+DELIMITERS: Final = ",;\t|،؛"
 SNIFFED_ROWS: Final = 20
-
-_SAVE_AS: Final = "save it as CSV UTF-8"
 
 
 def read_rows(chunks: Iterable[bytes | str]) -> Iterator[Row]:
@@ -74,44 +73,35 @@ class _Lines:
 
     def _decoded(self, chunks: Iterable[bytes | str]) -> Iterator[str]:
         """Text with every kind of line end as a line feed."""
-        utf8 = codecs.getincrementaldecoder("utf-8-sig")()
+        decoder: codecs.IncrementalDecoder | None = None
         line_ends = io.IncrementalNewlineDecoder(None, translate=True)
         for chunk in chunks:
-            text = chunk.removeprefix("\ufeff") if isinstance(chunk, str) else self._utf8(utf8, chunk)
+            if isinstance(chunk, str):
+                text = chunk.removeprefix("\ufeff")
+            else:
+                decoder = decoder or codecs.getincrementaldecoder(encoding_of(chunk))()
+                text = self._text(decoder, chunk)
             if "\0" in text:
                 raise BadInput(_binary(chunk))
             yield line_ends.decode(text)
-        yield line_ends.decode(self._utf8(utf8, b"", final=True), final=True)
+        yield line_ends.decode(self._text(decoder, b"", final=True) if decoder else "", final=True)
 
-    def _utf8(self, decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> str:
+    def _text(self, decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> str:
         try:
             return decoder.decode(chunk, final)
         except UnicodeDecodeError as why:
             row = self.row + 1 + why.object.count(b"\n", 0, why.start)
             where = None if row == 1 else row
-            raise BadInput(f"the file is not UTF-8: {_other_encoding(why.object)}", row=where) from why
+            raise BadInput(f"the file is not {_name(why)}: {looks_like(why.object)}", row=where) from why
 
 
-def _other_encoding(data: bytes) -> str:
-    """What bytes that are not UTF-8 look like, and what to do about it."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _in_two_bytes(data):
-        return f"it looks like UTF-16 (Excel calls it Unicode text): {_SAVE_AS}"
-    if data.count(0):
-        return f"it holds binary data: {_SAVE_AS}"
-    foreign = [letter for letter in data.decode("cp1256") if letter > "\x7f"]
-    if sum("\u0600" <= letter <= "\u06ff" or letter == "\u200c" for letter in foreign) * 10 >= len(foreign) * 7:
-        return f"it looks like Windows-1256 (Arabic Windows): {_SAVE_AS}"
-    return f"its encoding is none we know, or it is no text at all: {_SAVE_AS}"
-
-
-def _in_two_bytes(data: bytes) -> bool:
-    """Whether every other byte says Latin or Arabic, as it does in UTF-16."""
-    return any((high.count(0x00) + high.count(0x06)) * 10 > len(high) * 9 for high in (data[::2], data[1::2]))
+def _name(why: UnicodeDecodeError) -> str:
+    return "UTF-16" if why.encoding.startswith("utf-16") else "UTF-8"
 
 
 def _binary(chunk: bytes | str) -> str:
     data = chunk if isinstance(chunk, bytes) else chunk.encode("utf-8", "surrogatepass")
-    return f"the file is not text: {_other_encoding(data)}"
+    return f"the file is not text: {looks_like(data)}"
 
 
 def _told_delimiter(head: str) -> str | None:

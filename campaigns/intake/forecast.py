@@ -26,6 +26,9 @@ class Estimate:
     reasons: tuple[str, ...]  # why the first few rejects are none, with their rows
     kind: Kind = Kind.SMS
     hidden: int = 0  # of the rejects: rows that the spreadsheet hides
+    header_row: int | None = (
+        None  # where the names of the columns stand; 0 for what Python hands over; None for nowhere
+    )
 
 
 def estimate(
@@ -68,4 +71,5 @@ def estimate(
         reasons=tuple(tally.reasons),
         kind=reached.kind,
         hidden=tally.hidden,
+        header_row=table.header_row,
     )

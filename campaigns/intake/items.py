@@ -30,7 +30,7 @@ def read_table(items: Iterable[Item], number_column: str | None) -> Table:
     bare = [values for number, values in map(_split, first) if number is None]
     key = _number_key(keys, bare, number_column) if bare else None
     columns = ("" if key or _NUMBER in keys else _NUMBER, *map(str, keys))
-    return Table(columns, 0, _rows(chain(first, rest), keys, key), _too_wide)
+    return Table(columns, 0, _rows(chain(first, rest), keys, key), _too_wide, header_row=0)
 
 
 def _too_wide(cells: Sequence[str], columns: int) -> str:

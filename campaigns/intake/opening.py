@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -27,6 +28,7 @@ Recipients = str | os.PathLike[str] | Readable | Iterable[items.Item]
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|meta|style|table|\?xml|!--)", re.IGNORECASE)
 _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
 
 
@@ -89,6 +91,11 @@ def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: b
 
         rows = workbook.read_rows(_rewound(file), sheet=sheet, include_hidden=include_hidden)
         return Source(rows, workbook.too_wide)
+    if _MARKUP.match(head if isinstance(head, bytes) else head[:200].encode("utf-8", "replace")):
+        raise BadInput(
+            "the file is a web page or XML, whatever its name says (many panels export tables in this way): open it "
+            "in a spreadsheet and save it as XLSX"
+        )
     if suffix in _WORKBOOKS:
         raise BadInput(f"the file is no {suffix}, whatever its name says: save it again as XLSX or CSV UTF-8")
     if sheet is not None:

@@ -7,7 +7,8 @@ import io
 import pytest
 
 from campaigns.errors import BadInput
-from tests.stations.recipients import as_csv, sift
+from campaigns.intake import estimate
+from tests.stations.recipients import as_csv, as_workbook, sift
 
 PEOPLE = [("09121234567", "علی"), ("09351234567", "مریم"), ("09191234567", "زهرا")]
 
@@ -23,6 +24,22 @@ def test_a_wrong_first_row_decides_neither_the_columns_nor_the_delimiter() -> No
     messages, rejects = sift(file, "سلام {1}")
     assert [row_no for row_no, _, _ in messages] == [3, 4, 5]
     assert [reject.row_no for reject in rejects] == [1, 2]
+
+
+def test_the_header_is_found_below_a_title_and_what_stands_above_it_is_nobody() -> None:
+    rows = [("فهرست آذر", "", ""), ("", "شماره", ""), ("", "", ""), ("ردیف", "نام", "موبایل")]
+    people = [(str(at), name, number) for at, (number, name) in enumerate(PEOPLE, 1)]
+    for file in (io.BytesIO(as_csv([*rows, *people])), as_workbook([list(row) for row in [*rows, *people]])):
+        messages, rejects = sift(file, "سلام {نام}")
+        assert [(row_no, text) for row_no, _, text in messages] == [(5, "سلام علی"), (6, "سلام مریم"), (7, "سلام زهرا")]
+        assert rejects == []
+
+
+def test_it_is_said_where_the_header_is_and_that_none_was_recognised() -> None:
+    assert estimate(io.BytesIO(as_csv([("فهرست",), ("موبایل",), ("09121234567",)])), "سلام").header_row == 2
+    assert estimate(io.BytesIO(as_csv([("فهرست",), ("09121234567",)])), "سلام").header_row is None
+    with pytest.raises(BadInput, match="no header was recognised among the first rows"):
+        sift(io.BytesIO(as_csv([("customer",), ("09121234567",)])), "{name}")
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,19 @@ PEOPLE = [("09121234567", "علی", "500"), ("09351234567", "مریم", "1000"),
 GREETINGS = [(2, "09121234567", "سلام علی"), (3, "09351234567", "سلام مریم"), (4, "09191234567", "سلام زهرا")]
 
 
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "،", "؛"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_a_csv_is_read_with_any_delimiter_and_with_or_without_a_byte_order_mark(delimiter: str, bom: bytes) -> None:
     file = bom + as_csv([("mobile", "name", "amount"), *PEOPLE], delimiter)
     assert sift(io.BytesIO(file), TEXT) == (GREETINGS, [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1256"])
+def test_a_csv_is_read_in_an_encoding_that_is_certain(encoding: str) -> None:
+    rows = [("موبايل", "نام"), ("09121234567", "علي"), ("09351234567", "مريم")]
+    for delimiter in (",", "\t"):
+        file = io.BytesIO(as_csv(rows, delimiter).decode().encode(encoding))
+        assert sift(file, "سلام {نام}") == ([(2, "09121234567", "سلام علي"), (3, "09351234567", "سلام مريم")], [])
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

@@ -139,6 +139,7 @@ def say_estimate(found: Estimate) -> None:
     """An estimate for a person."""
     words.facts(
         [
+            ("header", f"row {found.header_row}" if found.header_row else "none was recognised: columns are 1, 2, 3 …"),
             ("rows", found.rows_read),
             ("calls" if found.kind is Kind.VOICE else "messages", found.messages),
             ("duplicates", found.duplicates),
