@@ -239,7 +239,7 @@ def _called_until_killed(url: str, process: subprocess.Popen[bytes]) -> list[int
         try:
             if status(url, messageid=number, status=10) == 200:
                 answered.append(number)
-        except requests.ConnectionError:
+        except requests.RequestException:  # refused, cut off before the answer, or in the middle of it
             return
 
     with ThreadPoolExecutor(4) as callers:
