@@ -151,6 +151,13 @@ class Crowd:
         return self.caller(lane, begins_s=begins_s, calls=1)
 
 
+def frozen(caller: Caller, clock: Clock, begin_s: float, end_s: float) -> Caller:
+    """A caller whose process, or whose Redis, stands still for a while: what falls into it happens at its end."""
+    for sleep_s in caller:
+        wakes_s = clock.s + sleep_s
+        yield end_s - clock.s if begin_s <= wakes_s < end_s else sleep_s
+
+
 def play(clock: Clock, callers: Iterable[Caller], *, for_s: float) -> None:
     """Wake each caller when its sleep is over, in the order of time."""
     over_s = clock.s + for_s

@@ -11,6 +11,10 @@
 -- that takes its share goes ahead of the queue: it has the first slot in which nobody has left yet, and whoever had
 -- reserved that is given another as it asks to depart. A refusal makes all slots void (`generation`). The first call
 -- after the pause is a probe: nobody else has a slot before its answer (`epoch`).
+--
+-- A slot that was slept through (its process was frozen, or Redis was) is lost: who held it is given another. `flow` is
+-- when the next call is due, had all calls left a step apart; none leaves earlier than SLACK before that. So within any
+-- time, whatever froze in it, no more calls leave than steps fit into it and the slack.
 
 local LONGEST_PAUSE = 900 * SECOND
 local FIRST_PAUSE   = SECOND / 2
@@ -20,6 +24,8 @@ local BURST         = 2 * SECOND  -- what a lane has not used of its share it ma
 local PROBE_LASTS   = 3 * SECOND  -- a probe without an answer by then is followed by another
 local LOOK_AGAIN    = SECOND / 20
 local EARLY         = SECOND / 1000
+local SLACK         = SECOND / 50 -- what is made up for of a call that left late, by the next one
+local LATE          = SECOND / 20 -- a slot that is overdue for longer than this is lost, …
 local TRUST         = 8           -- blocks for which it is believed that a pause is too short
 
 -- Who goes before whom. A place in the queue may be taken by both others, one of a lane's share by an otp.
@@ -27,6 +33,7 @@ local OTP, SHARE, QUEUE = 0, 1, 2
 local NOWHERE = -1 -- the epoch of who has no place yet, and only waits for its turn to have one
 
 local step         = SECOND / rate
+local late         = math.max(LATE, step / 2) -- … or than half a step, where that is more
 local paused_until = math.min(get('paused_until'), now + LONGEST_PAUSE)
 local open_at      = math.max(now, paused_until)
 local next_slot    = math.min(math.max(get('next_slot'), open_at), open_at + LONGEST_QUEUE)
@@ -45,7 +52,13 @@ end
 local function turned_away(wait) return reply(0, wait, 0, QUEUE, NOWHERE, false) end
 
 local function let_go(slot, tier, probe)
+  local early = get('flow') - SLACK - now
+  if early > EARLY and not probe then
+    if early > math.max(longest_wait, LATE) then return turned_away(early) end
+    return reply(1, early, slot, tier, get('epoch'), false)
+  end
   set('departed', math.max(get('departed'), slot))
+  set('flow', (probe and now or math.max(get('flow'), now)) + step)
   return reply(1, 0, slot, tier, get('epoch'), probe)
 end
 
@@ -122,6 +135,7 @@ function verbs.depart()
   if epoch ~= get('epoch') then return place(false) end
   if slot + step / 2 < taken(tier) then return place(true) end
   local wait = slot - now
+  if -wait > late and not probe then return place(true) end -- slept through
   if wait <= EARLY then return let_go(slot, tier, probe) end
   if wait <= longest_wait then return reply(1, wait, slot, tier, epoch, probe) end
   if tier == QUEUE and slot + 1.5 * step > next_slot then set('next_slot', slot) end -- the last one leaves no gap

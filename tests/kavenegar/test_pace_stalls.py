@@ -1,0 +1,78 @@
+"""Calls that slept through their slots, for their process or Redis was frozen, do not leave all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.throttle import Throttle
+from tests.kavenegar.pace import Clock, Crowd, frozen, play, queue
+from worker.sandbox.knobs import Knobs
+from worker.sandbox.limiter import limiter
+
+CALLERS = 64
+RATE = 20
+SLACK_S = 0.022
+
+
+def stalled(crowd: Crowd, clock: Clock, *, stalls_s: float = 1.5, callers: int = CALLERS, of: int = CALLERS) -> None:
+    """So many of the callers freeze five times for a while, and ten seconds pass between two stalls."""
+    everybody = [crowd.caller(lane) for lane in (Lane.SEND, Lane.SEND, Lane.POLL, Lane.SEND) for _ in range(of // 4)]
+    for stall in range(5):
+        begin_s = 10.0 * (stall + 1)
+        everybody[:callers] = [frozen(each, clock, begin_s, begin_s + stalls_s) for each in everybody[:callers]]
+    play(clock, everybody, for_s=60)
+
+
+@pytest.mark.parametrize(
+    ("rate", "stalls_s", "callers"),
+    [(RATE, 1.5, CALLERS), (RATE, 1.5, CALLERS // 2), (RATE, 0.3, 3), (RATE, 6.0, CALLERS), (3, 1.5, CALLERS)],
+)
+def test_within_any_time_no_more_calls_leave_than_fit_whatever_froze_in_it(
+    make_throttle: Callable[..., Throttle], clock: Clock, rate: int, stalls_s: float, callers: int
+) -> None:
+    crowd = Crowd(make_throttle(rate, rate, fixed=True), clock)
+    stalled(crowd, clock, stalls_s=stalls_s, callers=callers)
+    assert crowd.departures.burst(rate) <= 1 + SLACK_S * rate
+    lost_s = 5 * (stalls_s + 2) if callers > 3 else 5
+    assert len(crowd.departures.calls) >= 0.97 * rate * (60 - lost_s), "what was frozen is all that is lost"
+
+
+@pytest.mark.parametrize("kind", ["token_bucket", "fixed_window"])
+def test_a_gateway_that_takes_twenty_calls_a_second_refuses_none_after_five_stalls(
+    make_throttle: Callable[..., Throttle], clock: Clock, kind: str
+) -> None:
+    limit = limiter(Knobs().turned({"limiter": kind, "limiter_rate": RATE, "limiter_burst": RATE}))
+    refused: list[float] = []
+
+    def gateway(at_s: float) -> int | None:
+        if limit.admits(at_s):
+            return None
+        refused.append(at_s)
+        return 451
+
+    stalled(Crowd(make_throttle(RATE, RATE, fixed=True), clock, gateway=gateway), clock)
+    assert refused == []
+
+
+def test_a_slot_that_is_overdue_is_lost_and_its_holder_goes_to_the_end_of_the_queue(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 5)
+    _, *waiting = queue(throttle, 8)
+    clock.s = 1.1
+    on_time = [throttle.depart(slot, max_wait_s=2).wait_s for slot in waiting]
+    assert on_time == pytest.approx([0.5, 0.7, 0.9, 1.1, 0, 0.1, 0.3], abs=0.01)
+
+
+def test_a_call_that_is_a_little_late_leaves_at_once_and_the_next_a_step_later(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 5)
+    _, late, then = queue(throttle, 3)
+    clock.s = 0.29
+    assert throttle.depart(late, max_wait_s=2).wait_s == 0
+    clock.s = 0.4
+    assert throttle.depart(then, max_wait_s=2).wait_s == pytest.approx(0.09 - 0.02, abs=0.001)
