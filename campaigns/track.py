@@ -103,10 +103,14 @@ def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fa
 
 
 def _next(house: House, batch: Asked, now: datetime) -> datetime:
-    """A round that stopped half-way goes on at once; a finished one waits for the next age of the schedule."""
+    """A round that stopped half-way goes on at once; a finished one waits for the next age of the schedule.
+
+    An age that passed between its halves has found only the second one: then the whole batch is asked about at once.
+    """
     if batch.resume_at is not None:
         return now
-    return house.next_poll(batch.accepted_at, now, batch.closes_at, leaning=batch.leaning)
+    asked_at = batch.began_at or now
+    return max(now, house.next_poll(batch.accepted_at, asked_at, batch.closes_at, leaning=batch.leaning))
 
 
 def _patience(house: House, asked: Sequence[Asked], now: datetime) -> timedelta:

@@ -63,7 +63,10 @@ _CLAIM_CLOSING: Final = text(_CLAIM.format(at="closes_at", which=_IS_CLOSING))
 # Which messages of these batches has the gateway not settled yet, in the order in which they are due?
 _OPEN: Final = text("""
     SELECT batch.id AS batch_id, batch.poll_no, batch.accepted_at, batch.closes_at, message.id, message.gateway_id,
-           (SELECT coalesce(leans_on_callbacks, false) FROM sms.installation) AS leaning
+           (SELECT coalesce(leans_on_callbacks, false) FROM sms.installation) AS leaning,
+           (SELECT min(at) FROM sms.attempts
+             WHERE batch_id = batch.id AND kind = 'poll' AND attempt = batch.poll_no
+               AND batch.poll_from IS NOT NULL) AS began_at
       FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS claimed (id, place)
       JOIN sms.batches AS batch ON batch.id = claimed.id
       JOIN sms.messages AS message
@@ -130,6 +133,7 @@ def _asked(batch_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Asked:
         message_ids={row.gateway_id: row.id for row in rows},
         resume_at=None,
         leaning=bool(first.leaning),
+        began_at=first.began_at,
     )
 
 

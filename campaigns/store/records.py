@@ -107,6 +107,7 @@ class Witness:
 class Asked:
     """One batch's share of a poll: `message_ids` by the gateway's id; `resume_at` where the round stopped half-way.
 
+    `began_at`: when the first half of a round was asked about that stopped half-way and goes on here.
     `leaning`: callbacks bring the verdicts, so that it need not be asked about as often.
     """
 
@@ -117,6 +118,7 @@ class Asked:
     message_ids: dict[int, int] = field(repr=False)
     resume_at: int | None
     leaning: bool = False
+    began_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

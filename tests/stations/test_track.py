@@ -281,3 +281,22 @@ def test_what_the_gateway_no_longer_knows_is_an_answer_and_waits_for_the_next_ag
     (due,) = poll_at(engine, campaign)
     assert due is not None
     assert due > house.now() + timedelta(minutes=3)
+
+
+# ── rounds that stop half-way ──
+
+
+@pytest.mark.parametrize(("away", "again"), [({"hours": 2}, 200), ({"minutes": 1}, 0)], ids=["outage", "at once"])
+def test_a_batch_that_was_half_asked_about_before_an_outage_is_asked_about_whole_after_it(
+    house: House, engine: Engine, sandbox: Sandbox, away: dict[str, int], again: int
+) -> None:
+    """500 of 600 at six minutes: half of the third batch. Ten minutes and an hour pass before the rest is asked."""
+    sandbox.turn(fates={"stuck": 1.0})
+    campaign = accepted(house, engine, 600)
+    sandbox.advance(minutes=6)
+    assert track.run(house).asked == 500
+    sandbox.advance(**away)
+    assert track.run(house).asked == (500 if again else 100)
+    assert track.run(house).asked == again
+    assert track.run(house).asked == 0
+    assert all(at is not None and at > house.now() for at in poll_at(engine, campaign))
