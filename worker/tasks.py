@@ -50,6 +50,8 @@ def chores_() -> str:
     house, publish = wiring.house(), Publisher()
     guards.clock.tidy(house)
     found = chores.due(house, now=house.now())
+    if found.watch:
+        guards.clock.follow_schedule(house)
     publish(watch_account, [()] * found.watch)
     publish(keep_ledger, [()] * found.ledger)
     publish(sync_suppressions, [(line,) for line in found.blocklists])

@@ -12,7 +12,7 @@ from typing import Final
 
 from campaigns.house import House, Policy
 from campaigns.store import gate, inbound, leaps
-from campaigns.store.leaps import Furthest
+from campaigns.store.leaps import Furthest, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,20 @@ def pull_back(house: House) -> dict[str, int]:
 def plan_polls(house: House) -> dict[str, int]:
     """Plan the polls anew that somebody planned while the clock ran ahead, and believed it; how many of which kind."""
     ages = house.policy.status_polls
-    return _said(house.database(leaps.plan_polls, ages, put_off=LONGEST_PAUSE, now=house.now()))
+    schedule = Schedule(ages, ages)
+    return _said(house.database(leaps.plan_polls, schedule, put_off=LONGEST_PAUSE, now=house.now(), in_doubt=True))
+
+
+def follow_schedule(house: House) -> dict[str, int]:
+    """Plan the polls anew that a schedule which ended earlier has planned for the end of their windows, or too late.
+
+    What lies behind the next age by no more than the longest wait may have been put off, and stays.
+    """
+    schedule = Schedule(house.policy.status_polls, house.policy.polls_leaning)
+    moved = house.database(leaps.plan_polls, schedule, put_off=LONGEST_PAUSE, now=house.now(), allowed=LONGEST_PAUSE)
+    if moved:
+        log.warning("polls planned anew", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
+    return moved
 
 
 def _said(moved: dict[str, int]) -> dict[str, int]:

@@ -13,6 +13,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from campaigns.store.gate import CLOCK_IS_TRUSTED
+
 
 def note(connection: Connection, *, by: timedelta, now: datetime) -> None:
     """The database's clock has leapt: from this commit on nothing is sent or resolved. A later leap begins anew."""
@@ -131,26 +133,47 @@ def pull_back(connection: Connection, furthest: Furthest, *, now: datetime) -> d
     return {kind: rows for kind, rows in moved.items() if rows}
 
 
-# Whose next poll lies behind the next age of the schedule? The clock ran ahead when it was planned. Some were put off,
-# or leave the asking to callbacks: they are asked about once more than needed.
-_PLAN_POLLS: Final = text("""
+# Whose next poll lies behind the next age of the schedule by more than `allowed`? The clock ran ahead when it was
+# planned, or the schedule ended earlier then. What was put off for longer is asked about once more than needed.
+_PLAN_POLLS: Final = text(f"""
     UPDATE sms.batches AS batch SET poll_at = planned.at
       FROM sms.batches AS late
      CROSS JOIN LATERAL (SELECT least(min(late.accepted_at + age), late.closes_at) AS at
-                           FROM unnest(CAST(:ages AS interval[])) AS age WHERE late.accepted_at + age > :now) AS planned
-     WHERE late.poll_at IS NOT NULL AND batch.id = late.id AND batch.poll_at > planned.at
+                           FROM unnest(CASE WHEN (SELECT leans_on_callbacks FROM sms.installation)
+                                            THEN CAST(:ages_leaning AS interval[])
+                                            ELSE CAST(:ages AS interval[]) END) AS age
+                          WHERE late.accepted_at + age > :now) AS planned
+     WHERE late.poll_at IS NOT NULL AND batch.id = late.id AND batch.poll_at > planned.at + :allowed
+       AND (:in_doubt OR {CLOCK_IS_TRUSTED})
 """)
 # The same of one-time passwords.
 _PLAN_LOOKS: Final = text("UPDATE sms.otps SET poll_at = :now WHERE poll_at > :now + :put_off")
 
 
-def plan_polls(
-    connection: Connection, ages: Sequence[timedelta], *, put_off: timedelta, now: datetime
-) -> dict[str, int]:
-    """Plan the polls anew that a clock which ran ahead has planned too late; how many of which kind.
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The ages at which a batch is asked about, and those while callbacks bring the verdicts."""
 
-    It reads every batch that waits for verdicts, so it is for once after a leap.
+    ages: Sequence[timedelta]
+    ages_leaning: Sequence[timedelta]
+
+
+def plan_polls(
+    connection: Connection,
+    schedule: Schedule,
+    *,
+    put_off: timedelta,
+    now: datetime,
+    allowed: timedelta = timedelta(0),
+    in_doubt: bool = False,
+) -> dict[str, int]:
+    """Plan the polls anew that are later than the schedule says, by more than `allowed`; how many of which kind.
+
+    `in_doubt`: also while the database's clock is in doubt. It reads every batch that waits for verdicts: it is for
+    once after a leap, and for once in some minutes.
     """
-    batches = connection.execute(_PLAN_POLLS, {"ages": list(ages), "now": now}).rowcount
+    ages = {"ages": list(schedule.ages), "ages_leaning": list(schedule.ages_leaning)}
+    values = {**ages, "now": now, "allowed": allowed, "in_doubt": in_doubt}
+    batches = connection.execute(_PLAN_POLLS, values).rowcount
     otps = connection.execute(_PLAN_LOOKS, {"put_off": put_off, "now": now}).rowcount
     return {kind: rows for kind, rows in (("polls", batches), ("looks at one-time passwords", otps)) if rows}

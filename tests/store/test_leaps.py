@@ -26,7 +26,8 @@ def pull_back(engine: Engine, *, now: datetime = NOW) -> dict[str, int]:
 
 def plan_polls(engine: Engine, *, now: datetime) -> dict[str, int]:
     ages = (timedelta(minutes=5), timedelta(minutes=20))
-    return Database(engine)(leaps.plan_polls, ages, put_off=LONGEST_PAUSE, now=now)
+    schedule = leaps.Schedule(ages, ages)
+    return Database(engine)(leaps.plan_polls, schedule, put_off=LONGEST_PAUSE, now=now, in_doubt=True)
 
 
 def accepted(engine: Engine) -> int:
