@@ -261,3 +261,46 @@ def test_a_rate_that_is_not_used_does_not_climb(make_throttle: Callable[..., Thr
         clock.s += 10
         throttle.take(Lane.SEND)
     assert throttle.rate() == 10
+
+
+# ── a highest rate that is lowered for a while ──
+
+
+def test_what_was_learnt_outlives_a_highest_rate_that_was_lowered_for_a_while(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 50)
+    throttle.remind(Learnt(rate=40, refused=44, at=BEGIN))
+    lower = make_throttle(5, 8)
+    compete(lower, clock, {Lane.SEND: 24}, for_s=2 * MINUTE)
+    assert lower.rate() == 8
+    assert lower.learnt() == throttle.learnt() == Learnt(rate=40, refused=44, at=BEGIN)
+    assert throttle.rate() == 40
+    compete(throttle, clock, {Lane.SEND: 96}, for_s=5)
+    assert throttle.rate() == 40, "held first, as after a block, before it feels its way up"
+
+
+def test_what_was_learnt_without_a_rate_that_held_outlives_it_too(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(40, 50)
+    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.passed(probe(throttle, clock))
+    learnt, rate = throttle.learnt(), throttle.rate()
+    lower = make_throttle(5, 8)
+    compete(lower, clock, {Lane.SEND: 24}, for_s=8)
+    assert (lower.rate(), lower.learnt()) == (8, learnt)
+    fixed = make_throttle(3, 3, fixed=True)
+    compete(fixed, clock, {Lane.SEND: 24}, for_s=8)
+    assert (fixed.learnt(), throttle.learnt(), throttle.rate()) == (learnt, learnt, rate)
+
+
+def test_a_refusal_at_a_lowered_highest_rate_is_learnt_from(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 50)
+    throttle.remind(Learnt(rate=40, refused=44, at=BEGIN))
+    lower = make_throttle(5, 8)
+    compete(lower, clock, {Lane.SEND: 24}, for_s=MINUTE)
+    lower.blocked(lower.take(Lane.SEND), 451, 60)
+    assert throttle.rate() == lower.rate() == pytest.approx(0.96 * 8, rel=0.03)

@@ -30,15 +30,21 @@ local HOLD    = 45     -- … and one that is close, …
 local DEAR    = 40     -- … or so many times as long as a block lasts, …
 local DOUBLED = 95     -- … but no longer than this, if half as many times is less: a limit that was doubled must be found
 
-local rate = EVEN * start_rate
-if not fixed then rate = math.min(max_rate, math.max(LOWEST, state.rate or start_rate)) end
+local known = math.max(LOWEST, state.rate or start_rate)
+local rate = fixed and EVEN * start_rate or math.min(max_rate, known)
+local held_down = not fixed and known > max_rate -- the highest rate was lowered: what was learnt above it stays
 
 local function raise(slope, step) set('rate', math.min(max_rate, rate + slope * step)) end
 
 -- A call of a rate that is fully used was answered: `step` seconds have passed without a refusal.
 local function grow(step)
+  if held_down ~= (get('held_down') == 1) then -- at another rate than so far
+    set('held_down', held_down and 1 or 0)
+    set('clean', 0)
+  end
   local clean, refused, steady = get('clean') + step, get('refused'), get('steady')
   set('clean', clean)
+  if held_down then return end -- a lower rate proves nothing of what was learnt
   if clean < LAG then
     if refused == 0 then raise(GROWTH * (steady > 0 and steady or rate), step) end
     return
@@ -108,4 +114,4 @@ local function resume(cost)
 end
 
 -- The rate that is worth keeping.
-local function held() return get('steady') > 0 and get('steady') or SAFE * rate end
+local function held() return get('steady') > 0 and get('steady') or SAFE * known end
