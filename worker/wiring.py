@@ -129,8 +129,13 @@ def _api_key(where: Places) -> str:
 
 
 def account_label(account: str, egress: str) -> str:
-    """A name for an account, by its key, and the address it calls from; it does not tell the key."""
-    return hashlib.sha256(f"kavenegar-campaigns:{account}\0{egress}".encode()).hexdigest()[:12]
+    """A name for the address that an account calls from, and for the account, by its key; it does not tell the key.
+
+    The part before the hyphen is the address's: what was learnt there is good for the key that follows this one.
+    """
+    address = hashlib.sha256(f"kavenegar-campaigns:{egress}".encode()).hexdigest()[:8]
+    key = hashlib.sha256(f"kavenegar-campaigns:{account}\0{egress}".encode()).hexdigest()[:12]
+    return f"{address}-{key}"
 
 
 def gateway_account() -> str:

@@ -25,12 +25,20 @@ class Remembered:
     at: datetime
 
 
-# What had this account's gateway taught us, when that was last written down?
-_RECALL: Final = text("SELECT rate, refused, learnt_at FROM sms.pace WHERE label = :label")
+# What had the gateway taught this account, or else the one that called last from the same address? A label is the
+# address's and, behind a hyphen, the key's; labels of before had the key's alone.
+_RECALL: Final = text("""
+    SELECT rate, refused, learnt_at FROM sms.pace
+     WHERE split_part(label, '-', 1) = split_part(:label, '-', 1) OR label = split_part(:label, '-', 2)
+  ORDER BY label = :label DESC, learnt_at DESC LIMIT 1
+""")
 
 
 def recall(connection: Connection, account: str) -> Remembered | None:
-    """What is known of `account`, the label under which the pace keeps it; None where nothing is."""
+    """What is known of `account`, the label under which the pace keeps it; None where nothing is.
+
+    Too many calls are counted by address: of a new key is known what the last one of the same address was taught.
+    """
     row = connection.execute(_RECALL, {"label": account}).one_or_none()
     return None if row is None else Remembered(row.rate, row.refused, row.learnt_at)
 

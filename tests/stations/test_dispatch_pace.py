@@ -15,6 +15,7 @@ from campaigns.kavenegar.pace import Lane, Learnt
 from campaigns.kavenegar.throttle import Throttle, connect
 from campaigns.store import due
 from tests.world import Sandbox, answer_bells, batch_ids, running
+from worker.wiring import account_label
 
 
 @pytest.fixture
@@ -139,6 +140,21 @@ def test_each_account_is_reminded_of_its_own(taught: House, broker_url: str) -> 
     other = Throttle(connect(broker_url), account="another", start_rate=5, max_rate=100)
     tick(replace(taught, pace=other))
     assert (other.learnt(), other.rate()) == (None, 5)
+
+
+def test_a_rotated_key_is_reminded_of_what_the_one_before_it_was_taught_at_the_same_address(
+    house: House, engine: Engine, broker_url: str
+) -> None:
+    def with_key(key: str, egress: str) -> House:
+        label = account_label(key, egress)
+        return replace(house, pace=Throttle(connect(broker_url), account=label, start_rate=5, max_rate=100))
+
+    old, new, elsewhere = with_key("old", "office"), with_key("new", "office"), with_key("new", "warehouse")
+    old.pace.remind(TAUGHT)
+    for each in (old, new, elsewhere):
+        tick(each)
+    assert new.pace.learnt() == TAUGHT
+    assert (elsewhere.pace.learnt(), elsewhere.pace.rate()) == (None, 5)
 
 
 def test_a_fixed_pace_is_reminded_of_nothing(taught: House, broker_url: str) -> None:

@@ -29,3 +29,18 @@ def test_the_last_word_counts_also_where_it_takes_something_back(connection: Con
     pace.remember(connection, "one", KNOWN)
     pace.remember(connection, "one", later)
     assert (pace.recall(connection, "one"), pace.recall(connection, "other")) == (later, KNOWN)
+
+
+def test_a_new_key_knows_what_the_last_one_of_the_same_address_was_taught(connection: Connection) -> None:
+    older = Remembered(rate=3, refused=4, at=NOW - timedelta(hours=1))
+    pace.remember(connection, "office-older", older)
+    pace.remember(connection, "office-old", KNOWN)
+    pace.remember(connection, "warehouse-other", Remembered(rate=50, refused=None, at=NOW + timedelta(hours=1)))
+    assert pace.recall(connection, "office-new") == KNOWN
+    assert pace.recall(connection, "office-older") == older
+    assert pace.recall(connection, "nowhere-new") is None
+
+
+def test_what_was_written_down_before_labels_told_the_address_is_known(connection: Connection) -> None:
+    pace.remember(connection, "0a1b2c", KNOWN)
+    assert pace.recall(connection, "office-0a1b2c") == KNOWN
