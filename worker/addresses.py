@@ -75,3 +75,9 @@ def web_address(value: str) -> str:
     """A whole http or https address."""
     web_parts(value.strip(), "an address such as https://example.com/inbox")
     return value.strip()
+
+
+def host_alone(value: str) -> str:
+    """What may be shown of an address: a token may stand in its path, its query or before the host."""
+    parts = urlsplit(value)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"

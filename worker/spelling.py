@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from campaigns.errors import BadInput
+from campaigns.inbox.hand import RIGHT_SECRET, signing_key
 from campaigns.rules.phone import normalise_line
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
@@ -115,6 +116,15 @@ def callback_token(value: str) -> str:
     """A secret that fits into the path of a URL as it is."""
     if not _TOKEN.fullmatch(value):
         raise ValueError("a token of 32 to 128 letters, digits, - and _: `campaigns web --new-token` prints one")
+    return value
+
+
+def webhook_secret(value: str) -> str:
+    """A secret that Standard Webhooks can verify with."""
+    try:
+        signing_key(value)
+    except BadInput:
+        raise ValueError(RIGHT_SECRET) from None
     return value
 
 

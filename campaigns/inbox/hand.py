@@ -31,7 +31,14 @@ log = logging.getLogger(__name__)
 DEADLINE_S: Final = 10.0
 """For one delivery; shorter than the first of the delays after which it is tried again."""
 TURN: Final = timedelta(seconds=20)
-_ENCODED: Final = "whsec_"
+ENCODED: Final = "whsec_"
+SHORTEST_KEY: Final = 24
+LONGEST_KEY: Final = 64
+RIGHT_SECRET: Final = (
+    f"{ENCODED} and the base64 of {SHORTEST_KEY} to {LONGEST_KEY} random bytes: "
+    f'make one with  echo "{ENCODED}$(openssl rand -base64 32)"'
+)
+"""What a secret that cannot be used is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +64,9 @@ class Webhook:
 
     @classmethod
     def to(cls, url: str, secret: str, *, deadline_s: float = DEADLINE_S) -> Webhook:
-        """`secret` is the key itself, or `whsec_` and its base64. Raises: BadInput."""
+        """`secret` as `signing_key` takes it. Raises: BadInput."""
         transport = Transport(url, deadline_s=deadline_s, connect_timeout_s=5.0, pool_size=4)
-        if not secret.startswith(_ENCODED):
-            return cls(url, secret.encode(), transport)
-        try:
-            return cls(url, base64.b64decode(secret.removeprefix(_ENCODED), validate=True), transport)
-        except binascii.Error:
-            raise BadInput("INBOX_WEBHOOK_SECRET: what follows whsec_ is not base64") from None
+        return cls(url, signing_key(secret), transport)
 
     def post(self, message: Inbound, *, now: datetime) -> int:
         """Deliver one message; the HTTP status of the answer. Redirects are not followed. Raises: Fault."""
@@ -73,6 +75,21 @@ class Webhook:
         signed = signature_headers(self.key, str(message.id), body, now=now)
         request = requests.Request("POST", self.url, headers={**headers, **signed}).prepare()
         return self.transport.ask(request, body).http_status
+
+
+def signing_key(secret: str) -> bytes:
+    """The key in a secret, which every library of Standard Webhooks reads alike. Raises: BadInput.
+
+    Source: the specification of Standard Webhooks, "Signature scheme": `whsec_` and the base64 of 24 to 64 bytes.
+    """
+    encoded = secret.removeprefix(ENCODED)
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if encoded == secret or not SHORTEST_KEY <= len(key) <= LONGEST_KEY:
+        raise BadInput(f"INBOX_WEBHOOK_SECRET: its value is not {RIGHT_SECRET}")
+    return key
 
 
 def signature_headers(key: bytes, message_id: str, body: bytes, *, now: datetime) -> dict[str, str]:

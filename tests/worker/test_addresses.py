@@ -6,6 +6,7 @@ import pytest
 
 from campaigns.errors import BadInput
 from tests.worker.conftest import Command
+from tests.worker.test_inbox_settings import SECRET
 from worker.settings import load
 
 PASSWORDS = ["hun#ter2", "hun@ter2", "hun/ter2", "hun?ter2", "hun#t@r2", "12/ter2", "12#ter2", "h@u/n?t#er2"]
@@ -37,7 +38,7 @@ def test_the_same_password_escaped_is_taken(variable: str) -> None:
                                      "https://example.com/in#ter2", "https://example.com:hunter2/in"])  # fmt: skip
 def test_a_webhook_that_is_cut_short_by_such_a_sign_is_refused_in_silence(address: str) -> None:
     with pytest.raises(BadInput, match="INBOX_WEBHOOK: ") as refusal:
-        load({"INBOX_WEBHOOK": address, "INBOX_WEBHOOK_SECRET": "s"})
+        load({"INBOX_WEBHOOK": address, "INBOX_WEBHOOK_SECRET": SECRET})
     assert "ter2" not in str(refusal.value)
 
 
@@ -49,7 +50,7 @@ def test_the_gateways_address_holds_no_password(address: str) -> None:
 
 
 def test_an_at_sign_may_stand_in_the_path_of_a_webhook() -> None:
-    given = {"INBOX_WEBHOOK": "https://example.com/@shop/in?x=@", "INBOX_WEBHOOK_SECRET": "s"}
+    given = {"INBOX_WEBHOOK": "https://example.com/@shop/in?x=@", "INBOX_WEBHOOK_SECRET": SECRET}
     assert load(given).inbox_webhook == given["INBOX_WEBHOOK"]
 
 

@@ -48,10 +48,12 @@ def _text(variable: str, environ: Mapping[str, str], *, secret: bool) -> str | N
 
 
 def told(name: str, about: Mapping[str, Any], value: object, environ: Mapping[str, str]) -> Row:
-    """One setting for a person; a secret is only said to be set or not."""
+    """One setting for a person; of a secret it is said whether it is set, and no more than its `shown` leaves."""
     variable = name.upper()
     text = _text(variable, environ, secret=about["secret"])
-    if about["secret"]:
+    if about["secret"] and value and about["shown"]:
+        shown = about["shown"](str(value))
+    elif about["secret"]:
         shown = "set" if value else "not set"
     else:
         shown = text if text is not None else about["default"] or "not set"

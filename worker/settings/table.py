@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.rules import optout, suppression
-from worker.addresses import database_url, http_url, web_address
+from worker.addresses import database_url, host_alone, http_url, web_address
 from worker.broker_address import broker_url
 from worker.spelling import (
     api_key,
@@ -23,6 +23,7 @@ from worker.spelling import (
     log_level,
     name_and_password,
     positive,
+    webhook_secret,
     whole,
     words,
     yes_or_no,
@@ -36,9 +37,17 @@ def _about(
     *,
     secret: bool = False,
     quoted: bool = True,
+    shown: Callable[[str], str] | None = None,
 ) -> dict[str, Any]:
-    """`secret`: may come from a file, and is shown to nobody. `quoted`: a refusal may tell what was given."""
-    return {"default": default, "parse": parse, "meaning": meaning, "secret": secret, "quoted": quoted and not secret}
+    """`secret`: may come from a file; nobody sees more of it than `shown` leaves. `quoted`: a refusal may quote it."""
+    return {
+        "default": default,
+        "parse": parse,
+        "meaning": meaning,
+        "secret": secret,
+        "quoted": quoted and not secret,
+        "shown": shown,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +154,20 @@ class Table:
     inbox_webhook: str | None = field(
         repr=False,
         metadata=_about(
-            None, web_address, "where each inbound message is posted to, signed, until it is taken (2xx)", quoted=False
+            None,
+            web_address,
+            "where each inbound message is posted to, signed, until it is taken (2xx) (or INBOX_WEBHOOK_FILE)",
+            secret=True,
+            shown=host_alone,
         ),
     )
     inbox_webhook_secret: str | None = field(
         repr=False,
         metadata=_about(
-            None, str.strip, "what INBOX_WEBHOOK is signed with (or INBOX_WEBHOOK_SECRET_FILE)", secret=True
+            None,
+            webhook_secret,
+            "what INBOX_WEBHOOK is signed with, whsec_ and base64 (or INBOX_WEBHOOK_SECRET_FILE)",
+            secret=True,
         ),
     )
     may_select: bool = field(
