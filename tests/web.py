@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
@@ -20,7 +20,9 @@ TOKEN = "a-token-of-the-tests-0123456789-ABCDEF_xyz"
 
 
 @contextmanager
-def served(app: WSGIApplication, port: int | None = None, **options: Any) -> Iterator[str]:
+def served(
+    app: WSGIApplication, port: int | None = None, listening: Callable[..., Any] = listening, **options: Any
+) -> Iterator[str]:
     """The address of the real server with this application."""
     port = port or ports.find_free()
     server = listening("127.0.0.1", port, app, **options)

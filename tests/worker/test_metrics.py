@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from campaigns.kavenegar.throttle import connect
 from campaigns.store import due
 from campaigns.store.database import Database, make_engine
 from tests.store.given import NOW, accepted, draft
+from tests.web import served as on_the_web
 from tests.worker.conftest import Command
 from tests.world import Sandbox, answer_bells, numbers, running
 from worker import wiring
@@ -40,11 +40,8 @@ Scrape = Callable[[], Samples]
 @contextmanager
 def served(figures: Figures) -> Iterator[str]:
     """The address of a process's server."""
-    port = ports.find_free()
-    with listening("127.0.0.1", port, application(figures, NAME_AND_PASSWORD)) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield f"http://127.0.0.1:{port}"
-        server.shutdown()
+    with on_the_web(application(figures, NAME_AND_PASSWORD), listening=listening) as url:
+        yield url
 
 
 def scraped(url: str) -> Samples:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import resource
 import signal
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
@@ -90,6 +92,14 @@ def test_calls_beyond_the_rate_are_told_to_come_again_and_cost_nothing(house: Ho
     assert parked(engine) == [(1, 10)]
 
 
+def test_the_rate_counts_callbacks_not_calls(house: House, engine: Engine) -> None:
+    many = [{"messageid": number, "status": 10} for number in range(1, 501)]
+    with web(expecting(house), rate=10) as url:
+        codes = [requests.post(f"{url}/status", json=many, timeout=60).status_code for _ in range(5)]
+    assert codes == [200, 429, 429, 429, 429]
+    assert len(parked(engine)) == 500
+
+
 def test_who_does_not_know_the_token_uses_up_nothing_of_the_rate(house: House) -> None:
     with web(expecting(house), rate=0.001) as url:
         strangers = {requests.post(f"{url}x/status", data=STATUS, timeout=60).status_code for _ in range(20)}
@@ -155,6 +165,29 @@ def test_silent_clients_do_not_keep_others_from_being_answered(house: House) -> 
         assert status(url) == 200
         for each in silent:
             each.close()
+
+
+@pytest.mark.parametrize(
+    ("process", "path", "answer"), [("web", f"/callbacks/{TOKEN}/status", 200), ("metrics", "/metrics", 401)]
+)
+def test_idle_connections_use_up_neither_files_nor_threads(
+    command: Command, process: str, path: str, answer: int
+) -> None:
+    port = ports.find_free()
+    settings = {"WEB_PORT": str(port), "METRICS_PORT": str(port), "METRICS_BASIC_AUTH": "prometheus:hunter2"}
+    running = command.start(process, CALLBACK_TOKEN=TOKEN, **settings)
+    try:
+        until(lambda: ports.accepts(port), "the port being taken")
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (96, 96))
+        idle = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(150)]
+        url = f"http://127.0.0.1:{port}{path}"
+        assert requests.get(url, params={"messageid": 7, "status": 10}, timeout=5).status_code == answer
+        assert len(list(Path(f"/proc/{running.pid}/task").iterdir())) < 40
+        for each in idle:
+            each.close()
+    finally:
+        running.kill()
+        running.communicate(timeout=60)
 
 
 # ── the log ──

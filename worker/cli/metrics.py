@@ -26,6 +26,7 @@ def metrics() -> None:
         )
     figures = Figures(wiring.pace(), Database(wiring.engine(), patience_s=1.0))
     answers = application(figures, chosen.metrics_basic_auth)
-    with listening(chosen.metrics_address, chosen.metrics_port, answers) as server:
-        words.say(f"metrics at http://{chosen.metrics_address}:{chosen.metrics_port}/metrics")
-        server.serve_forever()
+    server = listening(chosen.metrics_address, chosen.metrics_port, answers)
+    words.say(f"metrics at http://{chosen.metrics_address}:{chosen.metrics_port}/metrics")
+    server.run()
+    raise KeyboardInterrupt  # the library ends in silence, and only when it is interrupted

@@ -6,33 +6,20 @@ import base64
 import hmac
 from collections.abc import Iterable
 from http import HTTPStatus
-from socketserver import ThreadingMixIn
-from typing import Final
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.registry import Collector
 
-from campaigns.errors import BadInput
+from worker.web import server
 
 SLOWEST_CLIENT_S: Final = 10
-"""Who says nothing for so long is hung up on."""
+"""Who has not said all of a call by then is hung up on."""
 
 Headers = list[tuple[str, str]]
 
 ASK_WHO: Final[Headers] = [("WWW-Authenticate", 'Basic realm="metrics", charset="UTF-8"')]
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Handler(WSGIRequestHandler):
-    timeout = SLOWEST_CLIENT_S
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        """Nothing: what strangers ask for is nobody's business."""
 
 
 def application(collector: Collector, name_and_password: str) -> WSGIApplication:
@@ -70,9 +57,6 @@ def _say(status: HTTPStatus, start: StartResponse, headers: Iterable[tuple[str, 
     return [body]
 
 
-def listening(address: str, port: int, app: WSGIApplication) -> WSGIServer:
-    """A server, a thread a request, that has its port and waits for `serve_forever`. Raises: BadInput."""
-    try:
-        return make_server(address, port, app, server_class=_Server, handler_class=_Handler)
-    except OSError as why:
-        raise BadInput(f"METRICS_ADDRESS, METRICS_PORT: {address}:{port} cannot be had: {why.strerror}") from why
+def listening(address: str, port: int, app: WSGIApplication) -> Any:
+    """A server, bounded as that of the callbacks is, that has its port and waits for `run`. Raises: BadInput."""
+    return server.listening(address, port, app, slowest_s=SLOWEST_CLIENT_S, settings="METRICS")

@@ -229,7 +229,11 @@ class Table:
     callback_trust: bool = field(
         metadata=_about("no", yes_or_no, "whether callbacks are taken for true; else they are a reason to ask")
     )
-    callback_rate: float = field(metadata=_about("200", positive, "callbacks a second to take; the others come again"))
+    callback_rate: float = field(
+        metadata=_about(
+            "200", positive, "callbacks a second to take, however many a call carries; the others come again"
+        )
+    )
     callback_parked: int = field(metadata=_about("1000000", count, "callbacks that may wait to be heeded"))
     callback_gather: timedelta = field(
         metadata=_about("20s", lasting, "callbacks of such a span are asked about together")

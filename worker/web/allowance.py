@@ -1,4 +1,4 @@
-"""How many calls a second are taken: the gateway makes the others again two minutes later."""
+"""How many callbacks a second are taken: the gateway makes the other calls again two minutes later."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 from campaigns.clock import steady
 
 BURST_S: Final = 2.0
-"""As many calls as two seconds allow may come at once."""
+"""As many callbacks as two seconds allow may come at once."""
 
 
 class Allowance:
-    """A bucket of calls that fills at a steady rate; safe for many threads."""
+    """A bucket of callbacks that fills at a steady rate; safe for many threads."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -31,3 +31,8 @@ class Allowance:
                 return False
             self._left -= 1
             return True
+
+    def charge(self, more: int) -> None:
+        """Count `more` callbacks of a call that was taken: no call is, until the bucket has made up for them."""
+        with self._lock:
+            self._left -= more

@@ -74,10 +74,14 @@ class _Front:
         self._not_taken = Seldom(log, "callbacks not taken")
 
     def status(self, call: Call) -> None:
-        self._desk.statuses(reading.statuses(call))
+        told = reading.statuses(call)
+        self._allowance.charge(len(told) - 1)
+        self._desk.statuses(told)
 
     def receive(self, call: Call) -> None:
-        self._desk.received(reading.received(call))
+        told = reading.received(call)
+        self._allowance.charge(len(told) - 1)
+        self._desk.received(told)
 
     def called(self, call: Call, taken: Taken) -> Response:
         """200 once it is written down; otherwise why not, and whether to come again."""

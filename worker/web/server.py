@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import socket
 from typing import Any, Final
 from wsgiref.types import WSGIApplication
@@ -15,6 +16,7 @@ from worker.web.reading import MOST_BYTES
 
 THREADS: Final = 8
 CONNECTIONS: Final = 200
+"""Open at once, or half of the files that the process may open. One more, and the longest idle one is hung up on."""
 SLOWEST_CALL_S: Final = 20
 """Who has not said all of a call by then is hung up on, and so is who says nothing for so long."""
 MOST_HEADER_BYTES: Final = 16 * 1024
@@ -26,6 +28,10 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
 
     last_activity: float
 
+    def __init__(self, server: Any, *arguments: Any, **named: Any) -> None:
+        super().__init__(server, *arguments, **named)
+        _make_room(server)
+
     def handle_read(self) -> None:
         before = self.last_activity
         super().handle_read()
@@ -33,14 +39,36 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
             self.last_activity = before
 
 
-def listening(address: str, port: int, app: WSGIApplication, *, slowest_s: int = SLOWEST_CALL_S) -> Any:
-    """A server that has its port and waits for `run`; `close` lets it go. Raises: BadInput."""
+def _make_room(server: Any) -> None:
+    """Hang up on the connection that has been idle longest, where the last one took the last place."""
+    if len(server.active_channels) < _places():
+        return
+    idle = [channel for channel in server.active_channels.values() if not channel.requests and not channel.will_close]
+    if len(idle) > 1:
+        min(idle, key=lambda channel: (channel.last_activity, channel.creation_time)).will_close = True
+
+
+def _places() -> int:
+    """How many connections may be open at once."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if files == resource.RLIM_INFINITY else max(THREADS, min(CONNECTIONS, files // 2))
+
+
+def listening(
+    address: str, port: int, app: WSGIApplication, *, slowest_s: int = SLOWEST_CALL_S, settings: str = "WEB"
+) -> Any:
+    """A server that has its port and waits for `run`; `close` lets it go. Raises: BadInput.
+
+    `settings` is what the names of its two settings begin with: WEB_ADDRESS, WEB_PORT.
+    """
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each call that waits for a thread
     server = create_server(
         app,
-        sockets=[_bound(address, port)],
+        sockets=[_bound(address, port, settings)],
         threads=THREADS,
-        connection_limit=CONNECTIONS,
+        connection_limit=_places()
+        + THREADS
+        + 2,  # above what `_make_room` keeps to: reaching it, waitress accepts nobody
         channel_timeout=slowest_s,
         cleanup_interval=max(1, slowest_s // 4),
         max_request_header_size=MOST_HEADER_BYTES,
@@ -51,9 +79,9 @@ def listening(address: str, port: int, app: WSGIApplication, *, slowest_s: int =
     return server
 
 
-def _bound(address: str, port: int) -> socket.socket:
+def _bound(address: str, port: int, settings: str) -> socket.socket:
     try:
         family, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(place[:2], family=family)
     except OSError as why:
-        raise BadInput(f"WEB_ADDRESS, WEB_PORT: {address}:{port} cannot be had: {why.strerror}") from why
+        raise BadInput(f"{settings}_ADDRESS, {settings}_PORT: {address}:{port} cannot be had: {why.strerror}") from why
