@@ -36,6 +36,15 @@ _NOT_MIGRATED: Final = (
     psycopg.errors.InvalidSchemaName,
 )
 
+# By the first digits of the SQLSTATE: drivers call all of these "operational", and the server is there for each.
+_ANSWERED: Final = {
+    "40": "another session was in the way ({why}): nothing was changed; run the command again",
+    "55": "another session was in the way ({why}): nothing was changed; run the command again",
+    "53100": "the database's disk is full ({why}): nothing was changed; make room there, then run the command again",
+    "53": "the database has not enough left of something ({why}): nothing was changed; see its log, then try again",
+    "57014": "the database took too long ({why}): nothing was changed; run the command again",
+}
+
 E = TypeVar("E", bound=BaseException)
 
 
@@ -94,6 +103,10 @@ def _database(error: DBAPIError) -> Farewell:
     if isinstance(error.orig, _NOT_MIGRATED):
         return Farewell(Exit.UNREACHABLE, MIGRATE)
     why = one_line(error.orig)
+    state = getattr(error.orig, "sqlstate", None) or ""
+    for sentence in (_ANSWERED.get(state[:length]) for length in (5, 2)):
+        if sentence is not None:
+            return Farewell(Exit.UNREACHABLE, sentence.format(why=why))
     if isinstance(error, (OperationalError, InterfaceError)):
         return Farewell(
             Exit.UNREACHABLE, f"the database cannot be reached ({why}): is it running, and is DATABASE_URL right?"
