@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,22 @@ def test_a_line_that_is_no_process_is_refused_with_its_number(path: Path) -> Non
     path.write_text("web: serve\nbeat tick\n")
     with pytest.raises(BadInput, match="row 2: Procfile says `beat tick`"):
         procfile.read(path)
+
+
+@pytest.mark.parametrize(("environment", "level"), [({"LOG_LEVEL": "ERROR"}, "ERROR"), ({"LOG_LEVEL": ""}, None)])
+def test_every_celery_process_but_flower_takes_its_level_from_the_setting(
+    environment: dict[str, str], level: str | None, tmp_path: Path
+) -> None:
+    usual = {"worker-send": "INFO", "worker-poll": "INFO", "beat": "WARNING"}
+    for name, command in procfile.read().items():
+        if name in usual:
+            shown = command.replace("exec celery", "echo")
+            said = subprocess.run(
+                ["/bin/sh", "-c", shown],
+                env={"PATH": "/usr/bin:/bin", **environment},
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert f"--loglevel {level or usual[name]}" in said.stdout

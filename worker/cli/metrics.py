@@ -6,7 +6,7 @@ import click
 
 from campaigns import BadInput
 from campaigns.store.database import Database
-from worker import wiring
+from worker import logs, wiring
 from worker.cli import words
 
 
@@ -24,6 +24,7 @@ def metrics() -> None:
         raise BadInput(
             "METRICS_BASIC_AUTH is not set: it holds name:password, and everybody could read the metrics without it"
         )
+    logs.configure(chosen.log_level)
     figures = Figures(wiring.pace(), Database(wiring.engine(), patience_s=1.0))
     answers = application(figures, chosen.metrics_basic_auth)
     server = listening(chosen.metrics_address, chosen.metrics_port, answers)

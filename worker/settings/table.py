@@ -241,4 +241,4 @@ class Table:
     callback_silence: timedelta = field(
         metadata=_about("10m", lasting, "when callbacks that stay away are no longer leaned on: polls are as without")
     )
-    log_level: str = field(metadata=_about("INFO", log_level, "DEBUG, INFO, WARNING or ERROR"))
+    log_level: str = field(metadata=_about("INFO", log_level, "DEBUG, INFO, WARNING or ERROR; beat alone: WARNING"))
