@@ -36,6 +36,8 @@ BEAT: Final = "campaigns:beat"
 """The sign of life that every beat leaves in the broker, the time of its host in it. The broker takes it away, by its
 own clock."""
 BEAT_LASTS_S: Final = 30
+PROBE: Final = "campaigns:doctor"
+"""What the doctor writes to see whether the broker takes it: a replica, or a full one, only lets itself be read."""
 
 
 def of_task(name: str) -> str:
@@ -70,3 +72,8 @@ def clock_of_beat(broker: Redis) -> float | None:
     if told is None or left_ms < 0:
         return None
     return float(told) + BEAT_LASTS_S - float(left_ms) / 1000
+
+
+def check_writes(broker: Redis) -> None:
+    """Write something that goes by itself. Raises: RedisError where the broker answers and takes nothing."""
+    broker.set(PROBE, 1, ex=BEAT_LASTS_S)

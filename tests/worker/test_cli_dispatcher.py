@@ -58,3 +58,27 @@ def test_what_time_it_is_where_beat_runs_is_read_off_its_sign_of_life(broker_url
         told = queues.clock_of_beat(broker)
         assert told is not None
         assert before - 0.01 < told - ahead_s < time.time() + 0.01
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend"),
+    [
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+    ],
+)
+def test_a_broker_that_takes_no_writes_is_what_is_wrong_and_not_a_missing_beat(
+    command: Command, broker_url: str, spoil: tuple[str, ...], mend: tuple[str, ...]
+) -> None:
+    with redis.Redis.from_url(broker_url) as broker:
+        broker.execute_command(*spoil)
+        try:
+            findings = {each["name"]: each for each in command("doctor", "--json").answer["findings"]}
+        finally:
+            broker.execute_command(*mend)
+
+    assert findings["broker"]["level"] == "bad"
+    assert findings["broker"]["says"].startswith("it answers, and takes no writes")
+    assert "let BROKER_URL lead to the primary" in findings["broker"]["do"]
+    assert "takes no writes" in findings["dispatcher"]["says"]
+    assert "beat" not in findings["dispatcher"]["do"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 
 from campaigns.errors import CampaignsError
 from campaigns.store.installation import Installation
@@ -35,7 +35,10 @@ def _where_ticks_end() -> tuple[str, str]:
     """What is known of the ticks on their way from beat to a worker, and what to do about it."""
     try:
         broker = wiring.broker()
+        queues.check_writes(broker)
         beat, waiting = queues.clock_of_beat(broker), queues.lengths(broker)[queues.DEFAULT]
+    except (ReadOnlyError, OutOfMemoryError):
+        return "the broker, which carries its ticks, takes no writes", "see what is said of the broker"
     except (RedisError, CampaignsError):
         return "the broker, which carries its ticks, cannot be looked at", f"start the broker, {_BEAT} and {_WORKER}"
     if beat is None:

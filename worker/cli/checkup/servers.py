@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 
 from campaigns.errors import CampaignsError
 from campaigns.kavenegar.throttle import connect
@@ -19,6 +19,14 @@ from worker.logs import redact
 WORKERS_ANSWER_WITHIN_S: Final = 1.0
 
 
+TAKES_NO_WRITES: Final = "let BROKER_URL lead to the primary, and give it memory: nothing can be published until then"
+
+
+def one_line(error: RedisError) -> str:
+    """What the broker says, without secrets and without its full stop."""
+    return redact(str(error).partition("\n")[0]).rstrip(".")
+
+
 def broker(url: str | None) -> Finding:
     """Whether it answers."""
     if url is None:
@@ -26,6 +34,9 @@ def broker(url: str | None) -> Finding:
     try:
         with connect(url) as client:
             client.ping()
+            queues.check_writes(client)
+    except (ReadOnlyError, OutOfMemoryError) as why:
+        return Finding("broker", Level.BAD, f"it answers, and takes no writes: {one_line(why)}", TAKES_NO_WRITES)
     except RedisError as why:
         said = redact(str(why).partition("\n")[0])
         return Finding("broker", Level.BAD, f"it does not answer: {said}", "start it, or correct BROKER_URL")
