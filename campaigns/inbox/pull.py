@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from campaigns.errors import AnswerLost, GatewayError, Postpone, Refused, Throttled
+from campaigns.errors import AccountBlocked, AnswerLost, GatewayError, Postpone, Refused, Throttled
 from campaigns.house import House
 from campaigns.inbox import check, reconcile
 from campaigns.inbox.turn import Over, Overtaken, Turn
@@ -22,7 +22,10 @@ from campaigns.store.lines import Ending
 log = logging.getLogger(__name__)
 
 REFUSED_AGAIN: Final = timedelta(minutes=15)
-"""When a line that the gateway refuses is tried again, at the earliest: a person has to mend it."""
+"""When a line that the gateway refuses is tried again, at the earliest: a person has to mend it.
+
+A wrong key or an account on hold is no fault of the line: it is tried again as soon as the account is looked at.
+"""
 THOROUGH_EVERY: Final = timedelta(days=1)
 """How often a look back takes no count for a proof, at the least: half of what it looks back."""
 
@@ -69,7 +72,8 @@ def _pull(turn: Turn) -> Pulled:
         ending = _ending(turn, after=timedelta(seconds=why.retry_after_s), trouble=_trouble(why))
     except Refused as why:
         log.warning("inbox refused", extra={"line": turn.line, "code": why.code})
-        ending = _ending(turn, after=max(turn.claim.every, REFUSED_AGAIN), trouble=str(why))
+        rest = turn.house.policy.probe if isinstance(why, AccountBlocked) else REFUSED_AGAIN
+        ending = _ending(turn, after=max(turn.claim.every, rest), trouble=str(why))
         ending = replace(ending, thorough_at=turn.began)
     except Over:
         ending = _ending(turn)

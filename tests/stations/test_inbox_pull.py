@@ -182,7 +182,7 @@ def test_no_connection_is_no_loss(house: House, engine: Engine, sandbox: Sandbox
     assert row(engine).trouble is None
 
 
-@pytest.mark.parametrize("code", [412, 407, 403])
+@pytest.mark.parametrize("code", [412, 407])
 def test_a_line_that_is_refused_waits_long_is_shown_and_stops_no_other(
     house: House, engine: Engine, sandbox: Sandbox, code: int
 ) -> None:
@@ -200,6 +200,21 @@ def test_a_line_that_is_refused_waits_long_is_shown_and_stops_no_other(
     assert line.doubtful_since is None
     assert line.due_at - house.now() > timedelta(minutes=14)
     assert missing(engine, sandbox) == 0
+
+
+@pytest.mark.parametrize("code", [401, 403, 416, 418])
+def test_a_line_waits_no_longer_than_the_account_where_the_key_or_the_account_was_refused(
+    house: House, engine: Engine, sandbox: Sandbox, code: int
+) -> None:
+    line_added(house, "30002626")
+    sandbox.arm("code", "sms/receive", count=1, code=code)
+
+    assert str(code) in pull.run(house, "30002626").trouble
+
+    line = row(engine, "30002626")
+    assert line.due_at - house.now() <= max(house.policy.probe, timedelta(minutes=1))
+    sandbox.advance(seconds=120)
+    assert pull.run(house, "30002626").trouble == ""
 
 
 def test_a_failure_without_a_cause_leaves_the_line_in_doubt(house: House, engine: Engine, sandbox: Sandbox) -> None:
