@@ -34,10 +34,10 @@ def create(
 ) -> int:
     """Load a campaign as a draft and return its id. Nothing is sent before `start`.
 
-    `recipients` is a CSV or XLSX file (a path or an open file) or any iterable of numbers, mappings, or pairs of both.
-    `text` may hold `{placeholders}`, filled from the columns or mappings. Wrong rows, and those whose text would have
-    more than `max_characters`, are kept with their reasons and never stop the good ones. With `key`, creating the same
-    campaign again returns the same id.
+    `recipients` is a CSV or a workbook (XLSX; ODS, XLS, XLSB), as a path or an open file, or any iterable of numbers,
+    mappings, or pairs of both. `text` may hold `{placeholders}`, filled from the columns or mappings. Wrong rows, and
+    those whose text would have more than `max_characters`, are kept with their reasons and never stop the good ones.
+    With `key`, creating the same campaign again returns the same id.
 
     Cells of a workbook are taken as the spreadsheet shows them. Rows that it hides (by a filter, or by hand) become
     rejects of the kind "hidden", unless `include_hidden`; `sheet` is needed where several sheets have rows.

@@ -26,9 +26,9 @@ class Estimate:
     reasons: tuple[str, ...]  # why the first few rejects are none, with their rows
     kind: Kind = Kind.SMS
     hidden: int = 0  # of the rejects: rows that the spreadsheet hides
-    header_row: int | None = (
-        None  # where the names of the columns stand; 0 for what Python hands over; None for nowhere
-    )
+    first_text: str = ""  # as the first recipient would get it
+    longest_text: str = ""  # the first of those that are the longest
+    header_row: int | None = None  # where the columns are named; 0 where Python named them; None: nowhere
 
 
 def estimate(
@@ -72,4 +72,6 @@ def estimate(
         kind=reached.kind,
         hidden=tally.hidden,
         header_row=table.header_row,
+        first_text=tally.first_text,
+        longest_text=tally.longest_text,
     )

@@ -24,12 +24,14 @@ class Readable(Protocol):
 
 
 Recipients = str | os.PathLike[str] | Readable | Iterable[items.Item]
-"""A path to a CSV or XLSX file; such a file, open (XLSX: binary, able to seek); or the recipients themselves."""
+"""A path to a CSV or a workbook (XLSX, ODS, XLS, XLSB); such a file, open (a workbook: binary, able to seek); or the
+recipients themselves."""
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|meta|style|table|\?xml|!--)", re.IGNORECASE)
 _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
+_OTHER_WORKBOOKS: Final = frozenset({".ods", ".xls", ".xlsb"})
 
 
 @contextmanager
@@ -80,27 +82,34 @@ def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: b
     chunks = _chunks(file)
     head = next(chunks, b"")
     magic = head[:8] if isinstance(head, bytes) else b""
-    if magic == _OLE:
-        raise BadInput("the file is an old Excel workbook or has a password: save it as XLSX without one")
-    if magic.startswith(_ZIP):
-        if suffix and suffix not in _WORKBOOKS:
+    if magic == _OLE or magic.startswith(_ZIP):
+        if suffix and suffix not in _WORKBOOKS | _OTHER_WORKBOOKS:
             raise BadInput(
                 f"the file is a workbook (or a ZIP) by the name of a {suffix}: name it .xlsx, or save it as CSV"
             )
-        from campaigns.intake import workbook  # noqa: PLC0415 - openpyxl takes a while to import, and few need it
-
-        rows = workbook.read_rows(_rewound(file), sheet=sheet, include_hidden=include_hidden)
-        return Source(rows, workbook.too_wide)
+        return _workbook(_rewound(file), sheet, is_zip=magic != _OLE, include_hidden=include_hidden)
     if _MARKUP.match(head if isinstance(head, bytes) else head[:200].encode("utf-8", "replace")):
         raise BadInput(
             "the file is a web page or XML, whatever its name says (many panels export tables in this way): open it "
             "in a spreadsheet and save it as XLSX"
         )
-    if suffix in _WORKBOOKS:
+    if suffix in _WORKBOOKS or suffix in {".ods", ".xlsb"}:
         raise BadInput(f"the file is no {suffix}, whatever its name says: save it again as XLSX or CSV UTF-8")
     if sheet is not None:
         raise BadInput(f"a CSV has no sheet {sheet}: leave sheet out")
     return Source(delimited.read_rows(chain([head], chunks)), delimited.too_wide)
+
+
+def _workbook(file: IO[bytes], sheet: str | None, *, is_zip: bool, include_hidden: bool) -> Source:
+    """The rows of a workbook, of whatever kind it is."""
+    from campaigns.intake import other_workbooks, workbook  # noqa: PLC0415 - openpyxl takes a while, and few need it
+
+    kind = other_workbooks.kind_of_zip(file) if is_zip else other_workbooks.XLS
+    if kind is None:
+        rows = workbook.read_rows(file, sheet=sheet, include_hidden=include_hidden)
+    else:
+        rows = other_workbooks.read_rows(file, kind, sheet=sheet, include_hidden=include_hidden)
+    return Source(rows, workbook.too_wide)
 
 
 def _chunks(file: Readable) -> Iterator[bytes | str]:

@@ -121,10 +121,10 @@ def _text(cell: Mapping[str, Any], code: str, formulas: Formulas) -> str | None:
     try:
         return shown(value, code).strip()
     except BadInput as why:
-        return Unreadable.of(str(why), _stored(value))
+        return Unreadable.of(str(why), stored_digits(value))
 
 
-def _stored(value: object) -> str:
+def stored_digits(value: object) -> str:
     """The digits of a whole number, from which a mobile number may be read whatever its format."""
     whole = isinstance(value, (int, float)) and abs(value) < shown_numbers.BEYOND_DIGITS and value == int(value)
     return str(int(cast("float", value))) if whole else ""

@@ -65,6 +65,8 @@ class Tally:
     parts_persian: int = 0
     parts_latin: int = 0
     longest: int = 0  # UTF-16 code units of the longest text
+    first_text: str = ""  # of the first message
+    longest_text: str = ""
     reasons: list[str] = field(default_factory=list)  # the first few, with their rows
 
     @property
@@ -75,9 +77,12 @@ class Tally:
     def parts(self) -> int:
         return self.parts_persian + self.parts_latin
 
-    def add(self, size: Size) -> None:
+    def add(self, size: Size, text: str) -> None:
         self.messages += 1
-        self.longest = max(self.longest, size.units)
+        if self.messages == 1:
+            self.first_text = text
+        if size.units > self.longest:
+            self.longest, self.longest_text = size.units, text
         if size.latin:
             self.parts_latin += size.parts
         else:
@@ -127,7 +132,7 @@ class Sieve:
                 if len(self.rejects) >= REJECTS_AT_ONCE:
                     return
             else:
-                self.tally.add(size)
+                self.tally.add(size, self._template.literal if text is None else text)
                 yield row_no, size.parts, number, text
                 if self.tally.messages - before == at_most:
                     return

@@ -42,12 +42,21 @@ _SPREADSHEET_ERRORS: Final = frozenset(
 )
 
 
+_LAST_LATIN: Final = "\u024f"
+
+
 class Size(NamedTuple):
     """How big a text is: UTF-16 code units, billed parts, and whether it fits the Latin alphabet (GSM 03.38)."""
 
     units: int
     parts: int
     latin: bool
+
+
+def beyond_latin(text: str) -> str:
+    """The few characters that alone keep a Latin text out of the Latin alphabet, such as ’; empty for other texts."""
+    others = "".join(sorted({character for character in text if not _LATIN.fullmatch(character)}))
+    return "" if any(character.isalpha() and character > _LAST_LATIN for character in others) else others
 
 
 def measure(text: str) -> Size:

@@ -24,6 +24,13 @@ def test_an_estimate_counts_what_creation_will_make(engine: Engine) -> None:
     assert (latin.parts_persian, latin.parts_latin, latin.longest) == (0, 3, 160)
 
 
+def test_an_estimate_holds_the_first_and_the_longest_text_as_they_would_be_sent() -> None:
+    found = estimate(io.StringIO(PEOPLE), TEXT)
+    assert (found.first_text, found.longest_text) == ("سلام علی", "سلام مریم")
+    uniform = estimate(["09121234567"], "سلام {{x}}")
+    assert (uniform.first_text, uniform.longest_text) == ("سلام {x}", "سلام {x}")
+
+
 def peak_of(rows: int) -> int:
     """Bytes that sifting so many rows needs at the most."""
     tracemalloc.start()

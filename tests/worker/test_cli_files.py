@@ -48,6 +48,17 @@ def test_every_command_that_takes_a_workbook_asks_which_sheet_is_meant(
     assert "there is no sheet other" in command(first, filtered, "--sheet", "other", *HELLO).sentence
 
 
+def test_an_estimate_shows_the_texts_and_how_many_rejects_it_does_not_name(alone: Command, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("mobile,name\n09705550001,Sara\n09705550002,Alexandra\n" + "123,x\n" * 7)
+    said = alone("estimate", file, "--text", "Dear {name}, it’s " + "a" * 120)
+    assert "the first text, 3 parts:\n  Dear Sara, it’s aaa" in said.out
+    assert "the longest text, 3 parts:\n  Dear Alexandra, it’s aaa" in said.out
+    assert "’ stands in no Latin SMS" in said.out
+    assert "without it, it would be 1 parts" in said.out
+    assert "and 2 more" in said.out
+
+
 def test_hidden_rows_of_a_list_of_suppressed_numbers_are_told(command: Command, filtered: Path) -> None:
     said = command("suppress", "import", filtered, "--sheet", "Sheet")
     assert "2 suppressed" in said.out

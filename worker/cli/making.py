@@ -12,6 +12,7 @@ import click
 import campaigns
 from campaigns import BadInput, Campaign, CampaignState, Estimate, Kind
 from campaigns.rules.manner import Along
+from campaigns.rules.text import beyond_latin, measure
 from campaigns.store import campaigns as stored
 from worker import wiring
 from worker.cli import options, words
@@ -48,8 +49,8 @@ def create(
 ) -> None:
     """Load a file of recipients as a campaign.
 
-    FILE is CSV or XLSX, - is standard input. Nothing is sent before the campaign is started. It is loaded whole or not
-    at all; rows that cannot be used are kept with their reasons, and stop no others.
+    FILE is CSV or a workbook (XLSX; ODS, XLS, XLSB), - is standard input. Nothing is sent before the campaign is
+    started. It is loaded whole or not at all; rows that cannot be used are kept with their reasons, and stop no others.
     """
     if at_gateway and not start:
         raise BadInput("--at-gateway says how to start: use it with --start, or with `campaigns start`")
@@ -149,7 +150,26 @@ def say_estimate(found: Estimate) -> None:
         ]
     )
     words.say(*(f"  {reason}" for reason in found.reasons))
+    if more := found.rejects - len(found.reasons):
+        words.say(f"  and {more:,} more")
     say_hidden(found.hidden)
+    if found.messages:
+        _say_text("the first text", found.first_text, found.kind)
+    if found.longest_text != found.first_text:
+        _say_text("the longest text", found.longest_text, found.kind)
+
+
+def _say_text(which: str, text: str, kind: Kind) -> None:
+    """A text as it would be sent, with its parts and what makes them many."""
+    calls = kind is Kind.VOICE
+    parts = "" if calls else f", {measure(text).parts:,} parts"
+    words.say(f"{which}{parts}:", *(f"  {line}" for line in text.splitlines()))
+    if not calls and (odd := beyond_latin(text)):
+        without = measure(text.translate(dict.fromkeys(map(ord, odd), "x"))).parts
+        words.say(
+            f"  {' '.join(odd)} stands in no Latin SMS, so the whole text is billed like a Persian one: without it, it "
+            f"would be {without:,} parts"
+        )
 
 
 def _to_pay(found: Estimate) -> str:

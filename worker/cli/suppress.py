@@ -176,7 +176,7 @@ def _say_synced(found: Sequence[Synced], known: Sequence[str]) -> None:
 def import_(
     *, file: str, column: str | None, sheet: str | None, include_hidden: bool, reason: str, as_json: bool
 ) -> None:
-    """Suppress every number in FILE: CSV or XLSX, - is standard input.
+    """Suppress every number in FILE: CSV or a workbook, - is standard input.
 
     Rows that cannot be used are told, and stop no others.
     """
