@@ -72,7 +72,10 @@ def travel(bench: Bench, course: Course) -> Journey:
 
 
 def _warm_up(folder: Path, engine: Engine, course: Course) -> None:
-    campaign = _loaded(engine, write_csv(folder / "warm-up.csv", WARM_UP), course.kind)
+    others = write_csv(
+        folder / "warm-up.csv", WARM_UP, after=course.messages
+    )  # whoever opts out of it is not sent to again
+    campaign = _loaded(engine, others, course.kind)
     _start(engine, campaign)
     until(lambda: _finished(engine, campaign), within_s=LEISURE_S, what="the end of the warm-up")
 

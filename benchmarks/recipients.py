@@ -35,18 +35,18 @@ _NAMES: Final = [
 ]
 
 
-def people(count: int) -> Iterator[tuple[str, str, str]]:
-    """`count` times (number, name, code); at most 200 million."""
-    for place in range(count):
+def people(count: int, *, after: int = 0) -> Iterator[tuple[str, str, str]]:
+    """`count` times (number, name, code), none of whom is among the first `after` people; there are 200 million."""
+    for place in range(after, after + count):
         turn, operator = divmod(place, len(_PREFIXES))
         subscriber = turn * _STRIDE % _SUBSCRIBERS
         yield f"{_PREFIXES[operator]}{subscriber:07d}", _NAMES[place % len(_NAMES)], f"K{place % 9973:04d}"
 
 
-def write_csv(path: Path, count: int) -> Path:
-    """A file of `count` recipients as a shop would export it."""
+def write_csv(path: Path, count: int, *, after: int = 0) -> Path:
+    """A file of `count` recipients as a shop would export it; of `after`, see `people`."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("number", "name", "code"))
-        rows.writerows(people(count))
+        rows.writerows(people(count, after=after))
     return path
