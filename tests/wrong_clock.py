@@ -20,14 +20,17 @@ from typing import Final
 import pytest
 
 _HOUR: Final = 3600
+_OURS_S: Final = float(os.environ.get("FAKETIME", "0"))
+"""How far our own clock is shifted: see scripts/hours."""
+
 _TOLD: Final = (
     "import time; print(int(time.time()), int(time.monotonic()), int(time.clock_gettime(time.CLOCK_BOOTTIME)))"
 )
 
 
 def environment(offset_s: float) -> dict[str, str]:
-    """What a process is started with whose clock is so many seconds ahead, or behind."""
-    return {**_loaded(library()), "FAKETIME": f"{offset_s:+f}"}
+    """What a process is started with whose clock is so many seconds ahead of ours, or behind."""
+    return {**_loaded(library()), "FAKETIME": f"{_OURS_S + offset_s:+f}"}
 
 
 def settable(file: Path) -> dict[str, str]:
@@ -38,7 +41,7 @@ def settable(file: Path) -> dict[str, str]:
 def set_clock(file: Path, offset_s: float) -> None:
     """Set the clock of whoever was started with this file."""
     new = file.with_suffix(".new")
-    new.write_text(f"{offset_s:+f}\n")
+    new.write_text(f"{_OURS_S + offset_s:+f}\n")
     new.replace(file)
 
 
@@ -76,7 +79,7 @@ def _works(library: str) -> bool:
     if sys.platform != "linux" or not Path(library).is_file():
         return False
     told = []
-    for offset in ({}, {**_loaded(library), "FAKETIME": f"+{_HOUR}"}):
+    for offset in ({}, {**_loaded(library), "FAKETIME": f"{_OURS_S + _HOUR:+f}"}):
         done = subprocess.run(
             [sys.executable, "-c", _TOLD], env={**os.environ, **offset}, capture_output=True, text=True, check=False
         )

@@ -32,3 +32,12 @@ def test_the_two_commands_of_the_readme_are_the_scripts_that_ci_runs() -> None:
     assert "```sh\nscripts/demo\n```" in readme
     assert "```sh\nscripts/test\n```" in readme
     assert "scripts/test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_the_pythons_that_ci_runs_the_tests_on() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    script = (ROOT / "scripts" / "pythons").read_text(encoding="utf-8")
+    *others, last = script.split('SUPPORTED="')[1].split('"')[0].split()
+
+    assert f"(the tests run on {', '.join(others)} and {last})" in readme
+    assert "scripts/pythons" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
