@@ -46,7 +46,7 @@ class Client:
         return [row["status"] for row in rows]
 
     def admin(self, verb: str, path: str, body: Any = None, **kwargs: Any) -> requests.Response:
-        return self.session.request(verb, f"{self.base_url}/_sandbox/{path}", json=body, timeout=10, **kwargs)
+        return self.session.request(verb, f"{self.base_url}/_sandbox/{path}", json=body, timeout=60, **kwargs)
 
     def turn(self, **knobs: Any) -> None:
         self.admin("POST", "knobs", knobs).raise_for_status()

@@ -20,7 +20,7 @@ def sandbox(start: Callable[..., Client]) -> Client:
 
 def by(sandbox: Client, key: str, method: str, params: dict[str, str] | None = None) -> dict[str, object]:
     """A call with a key of the caller's choice."""
-    answer: dict[str, object] = sandbox.session.post(sandbox.url(method, key), data=params or {}, timeout=10).json()
+    answer: dict[str, object] = sandbox.session.post(sandbox.url(method, key), data=params or {}, timeout=60).json()
     return answer
 
 

@@ -55,7 +55,7 @@ def test_a_knob_that_makes_no_sense_is_refused_by_name_and_nothing_turns(
     [("clock", b"{"), ("clock", b"[]"), ("clock", b'{"advance": -1}'), ("credit", b'{"rial": "1"}'), ("credit", b"{}")],
 )
 def test_a_body_that_makes_no_sense_is_refused_with_a_sentence(sandbox: Client, path: str, body: bytes) -> None:
-    answer = sandbox.session.post(f"{sandbox.base_url}/_sandbox/{path}", data=body, timeout=5)
+    answer = sandbox.session.post(f"{sandbox.base_url}/_sandbox/{path}", data=body, timeout=60)
     assert answer.status_code == 400
     assert answer.json()["error"]
 
@@ -69,9 +69,8 @@ def test_the_side_door_wants_its_token_and_the_service_does_not(start: Callable[
 
 
 def test_latency_delays_the_service_only(start: Callable[..., Client]) -> None:
-    sandbox = start(latency_ms=1_000)
-    assert sandbox.call("account/info").elapsed.total_seconds() >= 1
-    assert sandbox.admin("GET", "health").elapsed.total_seconds() < 1
+    assert start(latency_ms=1_000).call("account/info").elapsed.total_seconds() >= 1
+    assert start(latency_ms=600_000).admin("GET", "health").ok  # its client waits for a tenth of that
 
 
 def test_the_summary_counts_requests_codes_and_rows(sandbox: Client) -> None:

@@ -25,7 +25,7 @@ def put(sandbox: Client, *receptors: str, **fields: Any) -> None:
 
 
 def remove(sandbox: Client, params: Row, verb: str = "DELETE") -> Any:
-    return sandbox.session.request(verb, sandbox.url(REMOVE), params=params, timeout=10).json()
+    return sandbox.session.request(verb, sandbox.url(REMOVE), params=params, timeout=60).json()
 
 
 def listed(sandbox: Client, **params: Any) -> list[Row]:
@@ -51,14 +51,14 @@ def test_a_number_is_added_once_and_known_from_then_on(sandbox: Client) -> None:
 
 def test_add_takes_the_multipart_form_of_the_spec_and_only_post(sandbox: Client) -> None:
     parts = {name: (None, value) for name, value in about(ONE, TWO).items()}
-    answer = sandbox.session.post(sandbox.url(ADD), files=parts, timeout=10)
+    answer = sandbox.session.post(sandbox.url(ADD), files=parts, timeout=60)
     assert [row["status"] for row in answer.json()["entries"]] == ["Active", "Active"]
-    assert sandbox.session.get(sandbox.url(ADD), params=about(THREE), timeout=10).status_code == 405
+    assert sandbox.session.get(sandbox.url(ADD), params=about(THREE), timeout=60).status_code == 405
     assert blocked(sandbox, THREE) == [False]
 
 
 def test_exists_echoes_what_is_no_number_and_answers_to_get(sandbox: Client) -> None:
-    answer = sandbox.session.get(sandbox.url(EXISTS), params=about("0911222333", ONE), timeout=10)
+    answer = sandbox.session.get(sandbox.url(EXISTS), params=about("0911222333", ONE), timeout=60)
     assert answer.json()["entries"] == [
         {"linenumber": LATIN_LINE, "receptor": "0911222333", "status": "NotExists"},
         {"linenumber": LATIN_LINE, "receptor": ONE, "status": "NotExists"},
@@ -156,7 +156,7 @@ def test_remove_is_a_delete_and_nothing_else(sandbox: Client, verb: str) -> None
 
 def test_remove_reads_its_query_alone(sandbox: Client) -> None:
     sandbox.entries(ADD, about(ONE))
-    answer = sandbox.session.delete(sandbox.url(REMOVE), data=about(ONE), timeout=10)
+    answer = sandbox.session.delete(sandbox.url(REMOVE), data=about(ONE), timeout=60)
     assert answer.status_code == 400
     assert blocked(sandbox, ONE) == [True]
 

@@ -39,14 +39,14 @@ def test_without_a_value_the_settings_are_read_as_mixed_as_the_spec_shows_them(s
     blanks = dict.fromkeys(("apilogs", "debugmode", "defaultsender", "mincreditalarm", "resendfailed"), "")
     assert config(sandbox) == DEFAULTS
     assert config(sandbox, **blanks) == DEFAULTS
-    assert sandbox.session.get(sandbox.url("account/config"), timeout=10).json()["entries"] == DEFAULTS
+    assert sandbox.session.get(sandbox.url("account/config"), timeout=60).json()["entries"] == DEFAULTS
 
 
 def test_what_has_a_value_is_written_and_blanks_beside_it_are_not(sandbox: Client) -> None:
     written = config(sandbox, apilogs="enabled", mincreditalarm="0", defaultsender="+9830002626", debugmode="")
     assert written == {**DEFAULTS, "apilogs": "enabled", "mincreditalarm": "0", "defaultsender": "30002626"}
     assert config(sandbox) == written
-    assert sandbox.session.get(sandbox.url("account/config"), params={"apilogs": "disabled"}, timeout=10).ok
+    assert sandbox.session.get(sandbox.url("account/config"), params={"apilogs": "disabled"}, timeout=60).ok
     assert config(sandbox)["apilogs"] == "disabled"
 
 

@@ -39,9 +39,9 @@ def test_after_a_cut_the_same_localids_bring_each_message_once(sandbox: Client) 
 
 @pytest.mark.parametrize(("kind", "at_timeout"), [("accept_then_hang", 10), ("late_accept", 0), ("slow", 0)])
 def test_a_client_that_times_out_does_not_know_if_it_was_early(sandbox: Client, kind: str, at_timeout: int) -> None:
-    sandbox.arm(kind, count=1, seconds=2)
+    sandbox.arm(kind, count=1, seconds=8)
     with pytest.raises(requests.ReadTimeout):
-        sandbox.call("sms/send", TEN, timeout=0.5)
+        sandbox.call("sms/send", TEN, timeout=2)
     assert sent(sandbox) == at_timeout
     assert _soon(lambda: sent(sandbox) == 10)
 
@@ -154,7 +154,7 @@ def test_a_dripping_body_never_trips_a_read_timeout(sandbox: Client) -> None:
 
 def test_a_client_that_leaves_a_dripping_body_leaves_the_sandbox_well(sandbox: Client) -> None:
     sandbox.arm("drip", count=1, seconds=0.01)
-    with sandbox.session.post(sandbox.url("sms/send"), data=TEN, stream=True, timeout=5) as answer:
+    with sandbox.session.post(sandbox.url("sms/send"), data=TEN, stream=True, timeout=60) as answer:
         answer.raw.read(1)
     assert sandbox.code("account/info") == 200
 
@@ -205,7 +205,7 @@ def test_a_fault_that_makes_no_sense_is_refused_with_a_sentence(sandbox: Client,
 def test_calls_in_parallel_are_all_accepted_once(sandbox: Client) -> None:
     def send(first: int) -> None:
         params = arrays(numbers(200), ["x"] * 200, localmessageids=list(range(first, first + 200)))
-        requests.post(sandbox.url("sms/sendarray", KEY), data=params, timeout=20).raise_for_status()
+        requests.post(sandbox.url("sms/sendarray", KEY), data=params, timeout=60).raise_for_status()
 
     threads = [threading.Thread(target=send, args=(number % 8 * 200,)) for number in range(16)]
     for thread in threads:

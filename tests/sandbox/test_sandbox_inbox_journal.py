@@ -43,7 +43,7 @@ def test_the_block_lists_are_the_same_after_a_restart(tmp_path: Path) -> None:
         sandbox.entries("line/blocked/add", {"linenumber": LATIN_LINE, "receptor": f"{ONE},{TWO}"})
         sandbox.inject(message("لغو۱۱", sender=THREE))
         gone = {"linenumber": LATIN_LINE, "receptor": ONE}
-        sandbox.session.delete(sandbox.url("line/blocked/remove"), params=gone, timeout=10).raise_for_status()
+        sandbox.session.delete(sandbox.url("line/blocked/remove"), params=gone, timeout=60).raise_for_status()
         before = sandbox.admin("GET", "blocked").json()
     assert [(block["number"], block["reason"]) for block in before["lines"][LATIN_LINE]] == [(TWO, 0), (THREE, 2)]
     with sandbox_of(tmp_path / "journal") as again:

@@ -286,4 +286,4 @@ def test_a_misspelt_queue_is_an_error_and_not_a_queue_that_nobody_reads(rung: di
 
 
 def test_a_broker_that_is_down_costs_a_tick_a_moment_and_no_exception() -> None:
-    assert run(RING_A_DEAD_BROKER, **NOWHERE)["seconds"] < 7
+    assert run(RING_A_DEAD_BROKER, **NOWHERE)["seconds"] < 20

@@ -181,7 +181,7 @@ def test_idle_connections_use_up_neither_files_nor_threads(
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (96, 96))
         idle = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(150)]
         url = f"http://127.0.0.1:{port}{path}"
-        assert requests.get(url, params={"messageid": 7, "status": 10}, timeout=5).status_code == answer
+        assert requests.get(url, params={"messageid": 7, "status": 10}, timeout=60).status_code == answer
         assert len(list(Path(f"/proc/{running.pid}/task").iterdir())) < 40
         for each in idle:
             each.close()
