@@ -14,7 +14,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import psycopg
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from campaigns.store import leaps, sessions
@@ -112,6 +112,15 @@ class Database:
                 with self.engine.begin() as connection:
                     return work(connection, *args, **kwargs)
         raise AssertionError("tenacity either returns or raises")
+
+    def answers(self) -> bool:
+        """Whether the database answers now; it is asked once, and not waited for."""
+        try:
+            with self.engine.connect() as connection:
+                _clock_timestamp(connection)
+        except SQLAlchemyError:
+            return False
+        return True
 
     def now(self) -> datetime:
         """The database's time, carried on this machine's steady clock and read anew every few seconds.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -242,23 +241,3 @@ _TICKED: Final = text(f"""
 def ticked(connection: Connection, *, now: datetime) -> bool:
     """Leave a sign that the dispatcher lives, which `campaigns doctor` looks for; whether the clock is trusted."""
     return bool(connection.execute(_TICKED, {"now": now}).scalar_one())
-
-
-# Has work for these queues been due since before this moment, although the dispatcher rings? A tick that stays away is
-# work that `maint` neglects.
-_NEGLECTED: Final = text(f"""
-    SELECT CASE WHEN installation.ticked_at <= :before THEN 'maint' = ANY (CAST(:queues AS text[]))
-                ELSE ('send' = ANY (CAST(:queues AS text[])) AND {MAY_SEND}
-                      AND EXISTS (SELECT FROM sms.campaigns AS campaign
-                                    JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
-                                   WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
-                                     AND batch.state = 'ready' AND batch.due_at <= :before))
-                  OR ('poll' = ANY (CAST(:queues AS text[]))
-                      AND EXISTS (SELECT FROM sms.batches WHERE poll_at <= :before)) END AS neglected
-      FROM sms.installation AS installation
-""")
-
-
-def neglected(connection: Connection, queues: Collection[str], *, before: datetime) -> bool:
-    """Whether somebody who consumes `queues` should have had something to do since `before`."""
-    return bool(connection.execute(_NEGLECTED, {"queues": sorted(queues), "before": before}).scalar_one())

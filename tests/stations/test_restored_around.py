@@ -15,10 +15,9 @@ from campaigns.house import House
 from campaigns.inbox import pull
 from campaigns.otp.send import Outcome as Sent
 from campaigns.otp.send import run
-from campaigns.store import batches, due, gate, identity, inbound, leaps, lines
+from campaigns.store import batches, due, inbound, leaps, lines
 from campaigns.store.clock import LASTS_S
 from campaigns.store.database import Database
-from campaigns.store.identity import Place
 from campaigns.submit import Outcome
 from campaigns.suppress import gateway
 from campaigns.waiting import Reason, why
@@ -277,23 +276,6 @@ def test_a_campaign_says_that_it_waits_for_the_clock(house: House, engine: Engin
     assert found is not None
     assert found.reason is Reason.CLOCK_LEAPT
     assert "60 min" in found.sentence
-
-
-def test_a_worker_that_may_not_send_is_not_taken_for_stuck(house: House, engine: Engine) -> None:
-    """Work is due and nobody does it, because nobody may: ending the worker would help nobody."""
-    running(engine, 3)
-    late = house.now() + HOUR
-    with engine.begin() as connection:
-        due.ticked(connection, now=late)
-        assert due.neglected(connection, {"send"}, before=late - timedelta(minutes=1))
-    leapt(house)
-    with engine.connect() as connection:
-        assert not due.neglected(connection, {"send"}, before=late - timedelta(minutes=1))
-    restore(engine, dump(engine))
-    with engine.connect() as connection:
-        assert identity.read(connection) is Place.COPIED
-        assert not due.neglected(connection, {"send"}, before=late - timedelta(minutes=1))
-        assert not gate.read(connection).is_open
 
 
 def test_a_report_can_be_made_in_a_restored_database(house: House, engine: Engine, sandbox: Sandbox) -> None:

@@ -107,7 +107,9 @@ class Table:
     )
     ring_again: timedelta = field(metadata=_about("10s", lasting, "when a ring that nobody answered is rung again"))
     stuck_after: timedelta = field(
-        metadata=_about("60s", lasting, "a worker that consumes nothing for so long while work is due ends itself")
+        metadata=_about(
+            "60s", lasting, "a worker that takes nothing for so long while messages wait for it ends itself (75)"
+        )
     )
     account_probe: timedelta = field(metadata=_about("60s", lasting, "between two looks at an account on hold"))
     account_watch: timedelta = field(
