@@ -4,9 +4,14 @@ from __future__ import annotations
 
 
 def __getattr__(name: str) -> object:
-    """`celery -A worker` looks here for the app; nothing else has to pay for importing it."""
-    if name == "celery":
-        from worker.app import app  # noqa: PLC0415 - only Celery's own command line needs it
+    """`celery -A worker` looks here for the app; nothing else has to pay for importing it.
 
+    Settings that cannot be used end that command here, with a sentence instead of Celery's traceback.
+    """
+    if name == "celery":
+        from worker import starting  # noqa: PLC0415 - only Celery's own command line needs it
+        from worker.app import app  # noqa: PLC0415 - likewise
+
+        starting.check_settings()
         return app
     raise AttributeError(name)

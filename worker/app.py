@@ -55,7 +55,7 @@ def configuration() -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "timezone": "UTC",
         "enable_utc": True,
-        "imports": ["worker.tasks", "worker.watchdog", "worker.remote"],
+        "imports": ["worker.tasks", "worker.starting", "worker.watchdog", "worker.remote"],
         "beat_scheduler": "worker.beat:Scheduler",  # on the steady clock; full queues get no more
         "beat_schedule": {
             "tick": {"task": "campaigns.tick", "schedule": 1.0, "options": {"queue": "maint"}},

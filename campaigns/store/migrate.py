@@ -17,7 +17,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from campaigns.errors import NotReady
@@ -63,6 +63,24 @@ def configuration(connection: Connection | None = None) -> Config:
 def is_current(connection: Connection) -> bool:
     """Whether the database stands at the newest revision."""
     return _stands_at(connection) == ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+# Has the last step of the first upgrade been taken?
+_ESTABLISHED: Final = text("SELECT EXISTS (SELECT FROM sms.installation) AND EXISTS (SELECT FROM sms.identity)")
+
+
+def is_behind(connection: Connection) -> bool:
+    """Whether the upgrade to this version has not run to its end. A database of a newer version is not behind."""
+    stands_at, known = _stands_at(connection), [script.revision for script in revisions()]
+    if stands_at is None or stands_at in known[:-1]:
+        return True
+    return not connection.execute(_ESTABLISHED).scalar_one()
+
+
+def is_ahead(connection: Connection) -> bool:
+    """Whether a newer version has upgraded the database."""
+    stands_at = _stands_at(connection)
+    return stands_at is not None and stands_at not in [script.revision for script in revisions()]
 
 
 def _stands_at(connection: Connection) -> str | None:

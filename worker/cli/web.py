@@ -10,7 +10,7 @@ import click
 
 from campaigns import BadInput
 from campaigns.store.database import Database
-from worker import logs, wiring
+from worker import logs, starting, wiring
 from worker.cli import words
 
 TOKEN_BYTES = 32
@@ -33,6 +33,7 @@ def web(new_token: bool) -> None:
     if chosen.callback_token is None:
         raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
     logs.configure(chosen.log_level)
+    starting.wait_for_tables(wiring.engine())
     database = Database(wiring.engine(), patience_s=1.0)
     desk = Desk(database, database.now, chosen.policy(), most_parked=chosen.callback_parked)
     answers = application(desk, chosen.callback_token, Allowance(chosen.callback_rate))

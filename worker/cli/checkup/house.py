@@ -56,16 +56,24 @@ def database() -> Iterator[Finding]:
     try:
         with wiring.engine().connect() as connection:
             yield Finding("database", Level.OK, "it answers")
-            if not migrate.is_current(connection):
-                yield Finding(
-                    "schema", Level.BAD, "the tables are not those of this version", "run `campaigns migrate`"
-                )
+            schema = _schema(connection)
+            yield schema
+            if schema.level is Level.BAD:
                 return
-            yield Finding("schema", Level.OK, "the tables are those of this version")
             yield from _installation(connection)
     except DBAPIError as why:
         said = redact(str(why.orig).strip().partition("\n")[0])
         yield Finding("database", Level.BAD, f"it does not answer: {said}", do)
+
+
+def _schema(connection: Connection) -> Finding:
+    if migrate.is_behind(connection):
+        says = "the tables are older than this version: its workers wait, and send nothing"
+        return Finding("schema", Level.BAD, says, "run `campaigns migrate`: the workers then begin by themselves")
+    if migrate.is_ahead(connection):
+        says = "a newer version has upgraded the tables; this one goes on in them"
+        return Finding("schema", Level.WARN, says, "install the newer version here, too")
+    return Finding("schema", Level.OK, "the tables are those of this version")
 
 
 def _installation(connection: Connection) -> Iterator[Finding]:
