@@ -47,8 +47,15 @@ def seconds(duration: str) -> int:
     return int(found[1]) * {"s": 1, "m": 60}[found[2]]
 
 
-def test_both_files_name_the_same_processes() -> None:
-    assert set(SERVICES) - SERVERS == set(PROCESSES)
+def test_both_files_name_the_same_processes_but_for_the_one_that_ends() -> None:
+    """Honcho and foreman end all of a Procfile's processes when one of them ends."""
+    assert set(SERVICES) - SERVERS - ENDING == set(PROCESSES)
+    assert SERVICES["migrate"]["command"] == ["sh", "-c", "exec campaigns migrate"]
+
+
+@pytest.mark.parametrize("file", ["Procfile", "README.md", "docs/operating.md", "docker-compose.yml"])
+def test_whoever_starts_the_processes_is_told_that_they_need_a_supervisor(file: str) -> None:
+    assert "supervisor" in (PROJECT / file).read_text(encoding="utf-8")
 
 
 @every_process
@@ -114,7 +121,7 @@ def test_a_worker_may_finish_what_has_left_before_it_is_stopped(name: str) -> No
     assert seconds(SERVICES[name]["stop_grace_period"]) >= 120
 
 
-@pytest.mark.parametrize("name", sorted(set(PROCESSES) - ENDING))
+@pytest.mark.parametrize("name", sorted(PROCESSES))
 def test_a_process_waits_for_its_tables_and_its_servers(name: str) -> None:
     assert SERVICES[name]["depends_on"] == {
         "migrate": {"condition": "service_completed_successfully"},
