@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -41,3 +42,34 @@ def record(
             "now": now,
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LastCalls:
+    """When the last request left, and when the gateway answered one, and failed to answer one, for the last time.
+
+    Each is None where that is longer ago than the newest attempts reach back. `enqueued_at`: when the dispatcher last
+    enqueued a batch that is still to leave.
+    """
+
+    enqueued_at: datetime | None = None
+    left_at: datetime | None = None
+    answered_at: datetime | None = None
+    unanswered_at: datetime | None = None
+
+
+# What do the newest attempts say of the senders and of the gateway? They stand at the end of the table.
+_LAST_CALLS: Final = text("""
+    SELECT (SELECT max(rung_at) FROM sms.batches
+             WHERE state IN ('ready', 'unknown') AND rung_at IS NOT NULL AND state = 'ready') AS enqueued_at,
+           max(at) FILTER (WHERE kind = 'send' AND event = 'began') AS left_at,
+           max(at) FILTER (WHERE NOT unanswered AND event NOT IN ('began', 'may have left')) AS answered_at,
+           max(at) FILTER (WHERE unanswered) AS unanswered_at
+      FROM (SELECT kind, event, at, event IN ('put off', 'unknown') AND coalesce(code, 500) >= 500 AS unanswered
+              FROM sms.attempts ORDER BY id DESC LIMIT 5000) AS newest
+""")
+
+
+def last_calls(connection: Connection) -> LastCalls:
+    """The last signs of life of those who send, and of the gateway."""
+    return LastCalls(**connection.execute(_LAST_CALLS).mappings().one())

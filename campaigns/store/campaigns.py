@@ -60,8 +60,7 @@ def move(
     if current is target:
         return False
     if target not in CAMPAIGN_MOVES[current]:
-        ways = ", ".join(sorted(CAMPAIGN_MOVES[current])) or "nowhere: that state is final"
-        raise IllegalMove(f"campaign {campaign_id} is {current} and cannot become {target}; it can become {ways}")
+        raise IllegalMove(f"campaign {campaign_id} {_no_way(current, target)}")
     connection.execute(
         text("""
             UPDATE sms.campaigns
@@ -73,6 +72,16 @@ def move(
         {"id": campaign_id, "target": target, "code": hold_code, "reason": hold_reason, "now": now},
     )
     return True
+
+
+def _no_way(current: CampaignState, target: CampaignState) -> str:
+    """Why a campaign in this state does not move to `target`."""
+    if current is CampaignState.FINISHED:
+        return f"is finished: nothing of it is left that could be {target}"
+    if current is CampaignState.CANCELLED:
+        return f"is cancelled: nothing more of it is sent, and it cannot become {target}"
+    ways = ", ".join(sorted(CAMPAIGN_MOVES[current]))
+    return f"is {current} and cannot become {target}; it can become {ways}"
 
 
 def _locked(connection: Connection, campaign_id: int) -> CampaignState:

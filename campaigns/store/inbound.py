@@ -282,3 +282,16 @@ def untaken(connection: Connection) -> tuple[int, int]:
     """How many messages are waiting to be taken, and how many are handed over no more after a week of trying."""
     row = connection.execute(_UNTAKEN).one()
     return row.waiting, row.given_up
+
+
+# Since when does the oldest message wait to be taken, and how often was it handed over?
+_LONGEST_UNTAKEN: Final = text("""
+    SELECT stored_at, hands FROM sms.inbound
+     WHERE hand_at IS NOT NULL AND taken_at IS NULL ORDER BY stored_at, gateway_id LIMIT 1
+""")
+
+
+def longest_untaken(connection: Connection) -> tuple[datetime, int] | None:
+    """When the message that has waited longest to be taken was stored, and how often it was handed over."""
+    row = connection.execute(_LONGEST_UNTAKEN).one_or_none()
+    return None if row is None else (row.stored_at, row.hands)

@@ -14,8 +14,8 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from campaigns.kavenegar.pace import PaceView
+from campaigns.store import attempts, gate, installation
 from campaigns.store import campaigns as store
-from campaigns.store import gate, installation
 from campaigns.store.records import Campaign
 from campaigns.store.waiting import open_parts, still_to_leave
 from campaigns.waiting.facts import SILENT_AFTER, Facts, Reason, Waiting
@@ -41,10 +41,10 @@ def each(
     if live:
         parts = open_parts(connection, [campaign.id for campaign in live], now=now)
         to_leave, house = still_to_leave(connection), installation.read(connection)
-        shut = gate.read(connection)
+        shut, calls = gate.read(connection), attempts.last_calls(connection)
         for campaign in live:
             ahead = _ahead(campaign.id, to_leave)
-            found[campaign.id] = first(Facts(campaign, parts[campaign.id], ahead, house, shut, pace, now))
+            found[campaign.id] = first(Facts(campaign, parts[campaign.id], ahead, house, shut, calls, pace, now))
     return found
 
 

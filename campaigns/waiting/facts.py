@@ -10,6 +10,7 @@ from typing import Final
 from campaigns.kavenegar.pace import PaceView
 from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.states import CampaignState
+from campaigns.store.attempts import LastCalls
 from campaigns.store.gate import Gate
 from campaigns.store.installation import Installation
 from campaigns.store.records import Campaign
@@ -17,6 +18,18 @@ from campaigns.store.waiting import OpenParts
 
 SILENT_AFTER: Final = timedelta(seconds=15)
 """A dispatcher that ticks every second and has not for this long is not there."""
+
+NOBODY_SENDS_AFTER: Final = timedelta(seconds=45)
+"""So long after the last request left, although requests are due and enqueued, nobody sends: calls are shorter."""
+
+NO_PROMISE_AFTER: Final = timedelta(seconds=15)
+"""So long after the last request left, nobody can say any more when sending ends."""
+
+FRESH: Final = timedelta(seconds=60)
+"""What the dispatcher did, and what the gateway failed to do, longer ago says nothing about now."""
+
+NOT_BY_CHANCE: Final = timedelta(seconds=5)
+"""A single lost answer among others is no gateway that is down: all of so long have to be lost."""
 
 SECONDS_WITHIN: Final = timedelta(minutes=10)
 """A time as near as this is told with its seconds."""
@@ -35,6 +48,7 @@ class Reason(StrEnum):
     DEBUG_MODE = "debug_mode"  # the gateway takes everything and sends nothing
     ON_HOLD = "on_hold"  # the account, and with it every campaign
     PACE_PAUSED = "pace_paused"  # the gateway wants no calls at all for a while
+    NOBODY_SENDS = "nobody_sends"  # requests are due and enqueued, and no worker takes them
     GATEWAY_DOWN = "gateway_down"
     PUT_OFF = "put_off"  # all that is left of it is to be tried again later
     SENDING = "sending"  # it is being sent: this is how long that takes
@@ -64,6 +78,7 @@ class Facts:
     ahead: int
     installation: Installation
     gate: Gate
+    calls: LastCalls
     pace: PaceView | None
     now: datetime
 
@@ -71,6 +86,22 @@ class Facts:
     def sends(self) -> bool:
         """Whether it runs and has something to send."""
         return self.campaign.state is CampaignState.RUNNING and self.parts.ready > 0
+
+    @property
+    def idle_since(self) -> datetime | None:
+        """Since when nothing has left, although it is due and enqueued; None while nothing is due, or was enqueued."""
+        due_at, enqueued_at = self.parts.ready_at, self.calls.enqueued_at
+        if due_at is None or enqueued_at is None or self.now - enqueued_at > FRESH:
+            return None
+        return max(moment for moment in (due_at, self.calls.left_at, self.campaign.started_at) if moment is not None)
+
+    @property
+    def gateway_silent(self) -> bool:
+        """Whether the last calls had no answer, and those of the seconds before them neither."""
+        failed_at, answered_at = self.calls.unanswered_at, self.calls.answered_at
+        if failed_at is None or self.now - failed_at > FRESH:
+            return False
+        return answered_at is None or failed_at - answered_at > NOT_BY_CHANCE
 
     def at(self, moment: datetime) -> str:
         """`10:32:05 Tehran`, `16:45 Tehran`, `2026-12-01 09:00 Tehran`: as much of it as is needed now."""

@@ -10,7 +10,15 @@ from campaigns.kavenegar.codes import meaning
 from campaigns.kavenegar.pace import Lane, PaceView
 from campaigns.rules.states import CampaignState
 from campaigns.store.identity import Place
-from campaigns.waiting.facts import SILENT_AFTER, Facts, Reason, Waiting, many
+from campaigns.waiting.facts import (
+    NO_PROMISE_AFTER,
+    NOBODY_SENDS_AFTER,
+    SILENT_AFTER,
+    Facts,
+    Reason,
+    Waiting,
+    many,
+)
 
 SOON: Final = timedelta(seconds=3)
 """What passes within this passes before it is read."""
@@ -110,12 +118,30 @@ def _pace_paused(facts: Facts) -> Waiting | None:
     return Waiting(Reason.PACE_PAUSED, f"{answer}all calls pause until {facts.at(until)}", until)
 
 
+def _nobody_sends(facts: Facts) -> Waiting | None:
+    since = facts.idle_since
+    if not facts.sends or since is None or facts.now - since <= max(NOBODY_SENDS_AFTER, 3 * _step(facts.pace)):
+        return None
+    requests = many(facts.parts.ready, "request")
+    told = f"nobody sends: {requests} to leave, and none has left since {facts.at(since)}"
+    return Waiting(Reason.NOBODY_SENDS, f"{told}; `campaigns doctor` says who is missing")
+
+
+def _step(pace: PaceView | None) -> timedelta:
+    """The time between two calls."""
+    return timedelta(seconds=1 / pace.rate) if pace is not None and pace.rate else timedelta(0)
+
+
 def _gateway_down(facts: Facts) -> Waiting | None:
     ready_at = facts.parts.ready_at
-    if ready_at is None or not (facts.sends and facts.parts.gateway_down):
+    if ready_at is None or not facts.sends or not (facts.parts.gateway_down or facts.gateway_silent):
         return None
+    answered_at = facts.calls.answered_at
+    silent = "does not answer"
+    if facts.gateway_silent and answered_at is not None:
+        silent = f"has not answered since {facts.at(answered_at)}"
     again = facts.at(max(ready_at, facts.now))
-    return Waiting(Reason.GATEWAY_DOWN, f"the gateway does not answer; tried again at {again}", facts.to_come(ready_at))
+    return Waiting(Reason.GATEWAY_DOWN, f"the gateway {silent}; tried again at {again}", facts.to_come(ready_at))
 
 
 def _put_off(facts: Facts) -> Waiting | None:
@@ -133,6 +159,9 @@ def _sending(facts: Facts) -> Waiting | None:
     before = f"{many(facts.ahead, 'request')} to leave before its last one" if facts.ahead else "its last request waits"
     if facts.pace is None:
         return Waiting(Reason.SENDING, f"{before}; due since {facts.at(ready_at)}")
+    idle_since = facts.idle_since
+    if idle_since is not None and facts.now - idle_since > NO_PROMISE_AFTER + _step(facts.pace):
+        return Waiting(Reason.SENDING, f"{before}; none has left since {facts.at(idle_since)}")
     speed = _speed(facts.pace)
     ends = max(facts.now, facts.pace.paused_until or facts.now) + timedelta(seconds=(facts.ahead + 1) / speed)
     return Waiting(Reason.SENDING, f"{before}, at {speed:.3g} a second: sending ends about {facts.at(ends)}", ends)
@@ -202,6 +231,7 @@ _REASONS: Final[tuple[Callable[[Facts], Waiting | None], ...]] = (
     _debug_mode,
     _on_hold,
     _pace_paused,
+    _nobody_sends,
     _gateway_down,
     _put_off,
     _sending,

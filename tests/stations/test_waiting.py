@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 import campaigns
-from campaigns import plan
+from campaigns import plan, submit
 from campaigns.errors import NotFound
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane, LaneView, PaceView
@@ -19,9 +19,10 @@ from campaigns.rules.states import MessageState
 from campaigns.store import batches, due, installation, messages
 from campaigns.store.waiting import open_work
 from campaigns.waiting import Reason, Waiting, each, why
+from tests.kavenegar.scripted_server import ScriptedServer
 from tests.store import given
 from tests.store.given import LEASE, NOW  # 11:30 in Tehran
-from tests.world import Sandbox, answer_bells
+from tests.world import Sandbox, answer_bells, at, batch_ids
 from tests.world import running as running_now
 
 MINUTE = timedelta(minutes=1)
@@ -190,6 +191,93 @@ def test_what_is_all_put_off_is_told_with_the_time_of_the_first(ticking: Engine)
     )
 
 
+def enqueued(engine: Engine, *, at: datetime) -> None:
+    """The dispatcher ticks at `at`, and enqueues what is due."""
+    with engine.begin() as connection:
+        due.ticked(connection, now=at)
+        assert due.ring_ready(connection, now=at, since=at - timedelta(seconds=10), room=5)
+
+
+def test_with_nobody_who_sends_it_is_told_since_when_and_no_end_is_promised(ticking: Engine) -> None:
+    campaign, other = given.running(ticking, 3000), given.running(ticking, 10)
+    given.claimed(ticking, given.batch_ids(ticking, campaign)[0], now=NOW + timedelta(seconds=1))
+    for seconds in (2, 12, 22, 32, 42, 52):
+        enqueued(ticking, at=NOW + timedelta(seconds=seconds))
+    soon = ask(ticking, campaign, pace(), now=NOW + timedelta(seconds=30))
+    assert (soon.reason, soon.until) == (Reason.SENDING, None)
+    assert soon.sentence == "14 requests to leave before its last one; none has left since 11:30:01 Tehran"
+    for each_ in (campaign, other):
+        for seen in (pace(), None):
+            late = ask(ticking, each_, seen, now=NOW + timedelta(seconds=55))
+            assert (late.reason, late.until) == (Reason.NOBODY_SENDS, None)
+            assert "none has left since 11:30:01 Tehran; `campaigns doctor` says who is missing" in late.sentence
+
+
+def test_nobody_who_has_ever_sent_is_told_since_the_campaign_runs(ticking: Engine) -> None:
+    campaign = given.running(ticking, 1000)
+    enqueued(ticking, at=NOW + timedelta(seconds=50))
+    found = ask(ticking, campaign, pace(), now=NOW + timedelta(seconds=55))
+    assert found.sentence == (
+        "nobody sends: 5 requests to leave, and none has left since 11:30:00 Tehran; "
+        "`campaigns doctor` says who is missing"
+    )
+
+
+def test_a_campaign_that_was_resumed_a_moment_ago_is_not_told_that_nobody_sends(ticking: Engine) -> None:
+    campaign = given.running(ticking, 1000)
+    enqueued(ticking, at=NOW + timedelta(seconds=1))
+    with ticking.begin() as connection:
+        plan.pause(connection, campaign, now=NOW + timedelta(seconds=2))
+        plan.resume(connection, campaign, now=NOW + 60 * MINUTE)
+        due.ticked(connection, now=NOW + 60 * MINUTE)
+    assert ask(ticking, campaign, pace(), now=NOW + 60 * MINUTE).reason is Reason.SENDING
+
+
+def test_a_slow_pace_is_not_taken_for_nobody_who_sends(ticking: Engine) -> None:
+    campaign = given.running(ticking, 3000)
+    given.claimed(ticking, given.batch_ids(ticking, campaign)[0])
+    enqueued(ticking, at=NOW + timedelta(seconds=55))
+    found = ask(ticking, campaign, pace(0.01), now=NOW + timedelta(seconds=60))
+    assert found.reason is Reason.SENDING
+    assert found.until is not None
+
+
+@pytest.mark.parametrize("lost", ["no connection", "no answer"])
+def test_while_the_gateway_is_down_no_end_is_promised_at_any_moment(
+    house: House, engine: Engine, closed_port_url: str, server: ScriptedServer, lost: str
+) -> None:
+    """Neither while requests are put off nor when they are due again."""
+    if lost == "no connection":
+        silent = at(house, closed_port_url)
+    else:
+        server.will(server.raw_then_close())
+        silent = at(house, server.url)
+    campaign = running_now(engine, 3000)
+    bells = answer_bells(silent)
+    assert bells.send
+    for seconds in range(0, 40, 5):
+        now = house.now() + timedelta(seconds=seconds)
+        with engine.begin() as connection:
+            due.ticked(connection, now=now)
+            found = why(connection, campaign, now=now, pace=house.pace.view())
+        assert found is not None
+        assert found.reason in (Reason.GATEWAY_DOWN, Reason.NOBODY_SENDS, Reason.UNANSWERED)
+        assert "ends about" not in found.sentence
+
+
+def test_a_gateway_that_is_back_is_told_at_its_first_answer(house: House, engine: Engine, closed_port_url: str) -> None:
+    campaign = running_now(engine, 1200)
+    answer_bells(at(house, closed_port_url))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE sms.batches SET due_at = :now WHERE state = 'ready'"), {"now": house.now()})
+    submit.run(house, batch_ids(engine, campaign)[0])
+    with engine.begin() as connection:
+        due.ticked(connection, now=house.now())
+        found = why(connection, campaign, now=house.now(), pace=house.pace.view())
+    assert found is not None
+    assert found.reason is Reason.SENDING
+
+
 # ── sending, and how long that takes ──
 
 
@@ -320,7 +408,7 @@ def test_many_are_asked_about_in_as_many_questions_as_one_and_say_the_same(ticki
         assert together == alone
         few = statements(connection, found[:1])
         many = statements(connection, found)
-    assert len(many) == len(few) == 4
+    assert len(many) == len(few) == 5
 
 
 def statements(connection: Connection, asked: list[campaigns.Campaign]) -> list[tuple[str, Any]]:

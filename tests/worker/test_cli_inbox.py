@@ -218,3 +218,45 @@ def test_a_doctor_tells_of_a_line_in_trouble_and_of_one_that_stays_in_doubt(comm
         found = {each["name"]: each for each in command("doctor", "--json").answer["findings"]}
         assert found["inbox"]["level"] == "warn"
         assert says in found["inbox"]["says"]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "level", "exit_code", "age"),
+    [(20, "warn", None, "20 min"), (70, "bad", 1, "70 min"), (3 * 24 * 60, "bad", 1, "3 d")],
+)
+def test_a_doctor_fails_where_inbound_messages_are_handed_over_and_not_taken(
+    command: Command, engine: Engine, minutes: int, level: str, exit_code: int | None, age: str
+) -> None:
+    untaken(engine, minutes=minutes, hands=6, hand_at="now() + interval '1 hour'")
+    said = command("doctor", "--json")
+    (found,) = (each for each in said.answer["findings"] if each["name"] == "hand-over")
+    assert found["level"] == level
+    assert found["says"].startswith(f"1 messages wait to be taken, the oldest for {age}")
+    assert "handed over 6 times and never taken" in found["says"]
+    assert exit_code is None or said.exit == exit_code
+
+
+def test_a_doctor_fails_where_messages_were_given_up_after_a_week(command: Command, engine: Engine) -> None:
+    untaken(engine, minutes=10 * 24 * 60, hands=170, hand_at="NULL")
+    said = command("doctor", "--json")
+    (found,) = (each for each in said.answer["findings"] if each["name"] == "hand-over")
+    assert (found["level"], said.exit) == ("bad", 1)
+
+
+def test_a_doctor_says_nothing_of_a_message_that_came_in_just_now(command: Command, engine: Engine) -> None:
+    untaken(engine, minutes=1, hands=1, hand_at="now()")
+    names = {each["name"] for each in command("doctor", "--json").answer["findings"]}
+    assert "hand-over" not in names
+
+
+def untaken(engine: Engine, *, minutes: int, hands: int, hand_at: str) -> None:
+    """A message that came in some minutes ago, and that nobody has taken."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(f"""
+                INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, stored_at, via, hands, hand_at)
+                VALUES (1, :line, '09121234567', 'سلام', now(), now() - :minutes * interval '1 minute', 'receive',
+                        :hands, {hand_at})
+            """),
+            {"line": SENDER, "minutes": minutes, "hands": hands},
+        )

@@ -17,6 +17,11 @@ from worker.cli.words import duration, moment
 DOUBTED_AFTER: Final = timedelta(minutes=15)
 """A line in doubt is gone through by itself; that it takes so long is worth a look."""
 
+UNTAKEN_AFTER: Final = timedelta(minutes=15)
+"""By then a message was handed over four times."""
+UNTAKEN_FOR_LONG: Final = timedelta(hours=1)
+"""By then nobody takes any."""
+
 
 def inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:
     """Whether every line that is pulled is complete, and what came in is taken."""
@@ -25,10 +30,22 @@ def inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:
     yield from worries
     if pulled and not worries:
         yield Finding("inbox", Level.OK, f"{len(pulled)} lines are pulled")
+    yield from _hand_over(connection, now=now)
+
+
+def _hand_over(connection: Connection, *, now: datetime) -> Iterator[Finding]:
+    """Whether whoever is to be told of inbound messages takes them."""
     waiting, given_up = inbound.untaken(connection)
+    longest = inbound.longest_untaken(connection)
+    do = "see whether INBOX_TASK says `campaigns.taken`, or INBOX_WEBHOOK 2xx, and what the log of worker-poll says"
+    if longest is not None and now - longest[0] > UNTAKEN_AFTER:
+        stored_at, times = longest
+        waits = f"{waiting:,} messages wait to be taken, the oldest for {duration((now - stored_at).total_seconds())}"
+        level = Level.BAD if now - stored_at > UNTAKEN_FOR_LONG else Level.WARN
+        yield Finding("hand-over", level, f"{waits}, handed over {times:,} times and never taken", do)
     if given_up:
-        says = f"{given_up:,} messages were handed over for a week and never taken; {waiting:,} are still being tried"
-        yield Finding("inbox", Level.WARN, says, "see whether INBOX_TASK says `campaigns.taken`, or INBOX_WEBHOOK 2xx")
+        says = f"{given_up:,} messages were handed over for a week and never taken: nobody is told of them any more"
+        yield Finding("hand-over", Level.BAD, says, f"`campaigns inbox list` shows them; {do}")
 
 
 def _line(line: Line, *, now: datetime) -> Finding | None:
