@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import merge
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from sqlalchemy import Connection, text
 
 from campaigns.errors import BadInput
 from campaigns.rules.splitting import BATCH
-from campaigns.rules.spreadsheet import harmless
 from campaigns.rules.states import MessageState
 from campaigns.rules.suppression import told_of
+from campaigns.spreadsheet_files import FileFormat, Layout, format_of, open_new, rows_into
 from campaigns.store import campaigns, messages, suppressions
 from campaigns.store.records import Campaign
 from campaigns.store.suppressions import Suppression
@@ -33,6 +32,7 @@ COLUMNS: Final = (
     "settled_at",
     "localid",
 )
+_LAYOUT: Final = Layout("report", COLUMNS, frozenset({"row", "status", "parts", "cost_rial"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,28 +156,31 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
     return (end - start).total_seconds() if start and end else 0.0
 
 
-def export(connection: Connection, campaign_id: int, out: IO[str]) -> int:
-    """Write a CSV line for every row that was read, the rejected ones included, in the order of the rows.
+def export(connection: Connection, campaign_id: int, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
+    """Write a line for every row that was read, the rejected ones included, in the order of the rows.
 
-    Columns: COLUMNS. Text cells that a spreadsheet would run as a formula are made harmless. Returns the lines.
-    Reads a few thousand messages at a time: memory stays flat, and no transaction has to stay open.
-    Raises: NotFound.
+    Columns: COLUMNS. CSV into a file of text, or XLSX into a binary one. No cell is a formula to a spreadsheet.
+    Returns the lines. Reads a few thousand messages at a time: memory stays flat, and no transaction has to stay open.
+    Raises: NotFound, BadInput.
     """
     campaigns.read(connection, campaign_id)
-    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
-    writer.writerow(COLUMNS)
     lines = 0
-    for line in merge(_message_lines(connection, campaign_id), _reject_lines(connection, campaign_id), key=_row_no):
-        writer.writerow(harmless(cell) for cell in line)
-        lines += 1
+    with rows_into(out, _LAYOUT, file_format) as write:
+        for line in merge(_message_lines(connection, campaign_id), _reject_lines(connection, campaign_id), key=_row_no):
+            write(line)
+            lines += 1
     return lines
 
 
 def export_file(connection: Connection, campaign_id: int, path: Path) -> int:
-    """`export` into a file that Excel opens as UTF-8. Raises: NotFound; BadInput when it cannot be written."""
+    """`export` into a file; its name says whether CSV (which Excel opens as UTF-8) or XLSX.
+
+    Raises: NotFound; BadInput when the file cannot be written, or is to be of another format.
+    """
+    file_format = format_of(path)
     try:
-        with path.open("w", encoding="utf-8-sig", newline="") as out:
-            return export(connection, campaign_id, out)
+        with open_new(path, file_format) as out:
+            return export(connection, campaign_id, out, file_format)
     except OSError as why:
         raise BadInput(f"the report cannot be written to {path}: {why.strerror}") from None
 

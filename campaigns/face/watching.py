@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO
+from typing import IO, Any
 
 from campaigns import report as reports
 from campaigns import waiting as reasons
@@ -43,6 +43,9 @@ def report(bind: Bind, campaign_id: int) -> Report:
     return reports.report(opened(bind), campaign_id)
 
 
-def export(bind: Bind, campaign_id: int, out: IO[str]) -> int:
-    """Write one CSV line for every row that was read; returns how many. Raises: NotFound."""
-    return reports.export(opened(bind), campaign_id, out)
+def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
+    """Write one line for every row that was read; returns how many.
+
+    `file_format` is "csv" (into a file of text) or "xlsx" (into a binary file). Raises: NotFound, BadInput.
+    """
+    return reports.export(opened(bind), campaign_id, out, file_format)

@@ -1,4 +1,4 @@
-"""Cells of a CSV that a person opens in a spreadsheet, which would run some of them as formulas."""
+"""Cells of an export that a person opens in a spreadsheet, which runs some cells of a CSV as formulas."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 _NEXT_CELL: Final = re.compile("(?<=;)(?=[=+@＝＋－＠-])")  # where a semicolon begins the next cell
 
 
-def harmless(cell: object) -> object:
-    """A cell as it may be written: a moment to the second, nothing for None, and no text that is a formula."""
+def shown(cell: object) -> str:
+    """A cell as text: a moment to the second, nothing for None."""
     if cell is None:
         return ""
-    if isinstance(cell, datetime):
-        return cell.isoformat(timespec="seconds")
-    if isinstance(cell, str):
-        cell = _NEXT_CELL.sub("'", cell)
-        return f"'{cell}" if cell.startswith(_FORMULA) else cell
-    return cell
+    return cell.isoformat(timespec="seconds") if isinstance(cell, datetime) else str(cell)
+
+
+def harmless(cell: object) -> str:
+    """A cell of a CSV as text. A cell that a spreadsheet would run as a formula begins with an apostrophe."""
+    if not isinstance(cell, str):
+        return shown(cell)
+    cell = _NEXT_CELL.sub("'", cell)
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell

@@ -1,26 +1,24 @@
-"""Everybody who is suppressed, as a CSV that `campaigns suppress import` takes back."""
+"""Everybody who is suppressed, as a CSV or XLSX that `campaigns suppress import` takes back."""
 
 from __future__ import annotations
 
-import csv
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from sqlalchemy import Connection
 
-from campaigns.rules.spreadsheet import harmless
+from campaigns.spreadsheet_files import FileFormat, Layout, rows_into
 from campaigns.store import suppressions
 
 COLUMNS: Final = ("number", "reason", "source", "since")
+_LAYOUT: Final = Layout("suppressed", COLUMNS, frozenset())
 
 
-def export(connection: Connection, out: IO[str]) -> int:
-    """Write a line for each number, in their order; how many. Reads a few thousand at a time."""
-    writer = csv.writer(out, quoting=csv.QUOTE_ALL)
-    writer.writerow(COLUMNS)
+def export(connection: Connection, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
+    """Write a line for each number, in their order; how many. Reads a few thousand at a time. Raises: BadInput."""
     lines = 0
-    for page in suppressions.in_pages(connection):
-        writer.writerows(
-            [harmless(cell) for cell in (each.number, each.reason, each.source, each.created_at)] for each in page
-        )
-        lines += len(page)
+    with rows_into(out, _LAYOUT, file_format) as write:
+        for page in suppressions.in_pages(connection):
+            for each in page:
+                write((each.number, each.reason, each.source, each.created_at))
+            lines += len(page)
     return lines

@@ -10,7 +10,7 @@ import click
 import campaigns
 from campaigns import BadInput
 from worker import wiring
-from worker.cli import options, story, words
+from worker.cli import files, options, story, words
 from worker.cli.exits import Exit
 from worker.cli.making import say_hidden
 from worker.cli.story import Order
@@ -32,9 +32,7 @@ PLAIN_TEXT = "سلام! این یک پیام آزمایشی است و به هی�
 @click.option(
     "--recipients", type=click.IntRange(20, 1_000_000), default=5000, show_default=True, help="Rows of the sample."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Where the CSV report goes; into the demo's folder if left out."
-)
+@files.out("Where the report goes (into the demo's folder if left out)", to_standard_output=False)
 @click.option("--keep", is_flag=True, help="Leave it all running in the background afterwards.")
 @click.option("--stop", is_flag=True, help="Stop what --keep has left running.")
 @click.pass_context

@@ -21,9 +21,8 @@ from campaigns.rules.phone import mask, normalise_line
 from campaigns.store import inbound, lines
 from campaigns.store.lines import Line
 from worker import wiring
-from worker.cli import options, words
+from worker.cli import files, options, words
 from worker.cli.exits import Exit
-from worker.cli.reporting import exported
 from worker.spelling import at_least_a_second
 
 MOST_TURNS: Final = 10_000
@@ -114,14 +113,13 @@ def _remark(message: Inbound) -> str:
 
 
 @inbox_.command("export")
-@click.option("--out", type=click.Path(path_type=Path, allow_dash=True), required=True, metavar="FILE",
-              help="Write a CSV line for each message; - for standard output.")  # fmt: skip
+@files.out("Write a line for each message", required=True)
 @_on_line
 @_of_campaign
 @_since_then
 def export_(*, out: Path, line: str | None, campaign_id: int | None, since: datetime | None) -> None:
-    """Write what came in as CSV, with the numbers in full. The file is there whole, or not at all."""
-    count = exported(out, partial(export, line=line, campaign_id=campaign_id, since=since))
+    """Write what came in, with the numbers in full. The file is there whole, or not at all."""
+    count = files.exported(out, partial(export, line=line, campaign_id=campaign_id, since=since))
     if str(out) != options.DASH:
         words.say(f"{count:,} messages written to {out}")
 

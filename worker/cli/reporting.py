@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import click
-from sqlalchemy import Connection
 
 import campaigns
 from campaigns import BadInput, Kind, Report
@@ -19,7 +15,7 @@ from campaigns.rules.suppression import told
 from campaigns.verify import Verified
 from campaigns.verify import verify as verified
 from worker import wiring
-from worker.cli import options, words
+from worker.cli import files, options, words
 from worker.cli.exits import Exit
 
 SAMPLE = 2000
@@ -28,8 +24,7 @@ SAMPLE = 2000
 
 @click.command()
 @options.campaign_id
-@click.option("--out", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE",
-              help="Write a CSV line for every row that was read; - for standard output alone.")  # fmt: skip
+@files.out("Write a line for every row that was read")
 @options.as_json
 def report(campaign_id: int, out: Path | None, as_json: bool) -> None:
     """Tell what became of a campaign.
@@ -50,36 +45,8 @@ def report(campaign_id: int, out: Path | None, as_json: bool) -> None:
 
 
 def export(campaign_id: int, out: Path) -> int:
-    """Write the CSV report; how many rows. It reads in short transactions. Raises: BadInput, NotFound."""
-    return exported(out, lambda connection, file: campaigns.export(connection, campaign_id, file))
-
-
-def exported(out: Path, export: Callable[[Connection, IO[str]], int]) -> int:
-    """Write a file that is there whole or not at all; how many lines. `export` reads in short transactions.
-
-    Raises: BadInput, and what `export` does.
-    """
-    with wiring.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection, written(out) as file:
-        return export(connection, file)
-
-
-@contextmanager
-def written(out: Path) -> Iterator[IO[str]]:
-    """A file that is there whole or not at all, and that Excel opens as UTF-8; `-` is standard output."""
-    if str(out) == options.DASH:
-        yield sys.stdout
-        return
-    fresh = out if out.exists() and not out.is_file() else out.with_name(f"{out.name}.part")
-    try:
-        with fresh.open("w", encoding="utf-8-sig", newline="") as file:
-            yield file
-        if fresh != out:
-            fresh.replace(out)
-    except OSError as why:
-        raise BadInput(f"the report cannot be written to {out}: {why.strerror}") from why
-    finally:
-        if fresh != out:
-            fresh.unlink(missing_ok=True)
+    """Write the report's file; how many rows. It reads in short transactions. Raises: BadInput, NotFound."""
+    return files.exported(out, lambda connection, file, form: campaigns.export(connection, campaign_id, file, form))
 
 
 def report_answer(found: Report) -> dict[str, object]:

@@ -17,10 +17,11 @@ from sqlalchemy import Connection, Engine
 import campaigns
 from campaigns import Campaign, CampaignState
 from campaigns.kavenegar.throttle import Throttle
+from campaigns.spreadsheet_files import format_of
 from campaigns.store.database import Database, make_engine
 from campaigns.waiting import Reason
 from worker import wiring
-from worker.cli import live, reporting, words
+from worker.cli import files, live, reporting, words
 from worker.cli.standing import Glance, Standing, sentence, standing
 from worker.demo import ledger, surroundings
 from worker.demo.leash import Held
@@ -153,8 +154,8 @@ def _proven(place: Place, engine: Engine, ended: Standing, *, out: Path) -> bool
               f"to a wrong number: {books.astray}; accepted and never sent: {books.missing}")  # fmt: skip
     verified = _verified(place, campaign)
     flower = _checked_flower(place)
-    with engine.connect() as connection, reporting.written(out) as file:
-        rows = campaigns.export(connection, campaign.id, file)
+    with engine.connect() as connection, files.written(out) as file:
+        rows = campaigns.export(connection, campaign.id, file, format_of(out))
     words.say(f"{rows:,} rows written to {out}")
     return books.clean and verified and flower
 

@@ -17,7 +17,7 @@ from campaigns.store import blocklists, suppressions
 from campaigns.suppress.gateway import Listed, check, sync
 from campaigns.suppress.visit import Synced
 from worker import wiring
-from worker.cli import options, suppress_files, words
+from worker.cli import files, options, suppress_files, words
 from worker.cli.exits import Exit
 
 _ANSWERS = {True: "blocked", False: "not blocked", None: "cannot be asked"}
@@ -188,10 +188,9 @@ def import_(
 
 
 @suppress_.command()
-@click.option("--out", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE", required=True,
-              help="Where to write it; - for standard output.")  # fmt: skip
+@files.out("Where to write it", required=True)
 def export(out: Path) -> None:
-    """Write everybody who is suppressed as CSV, with the numbers in full."""
+    """Write everybody who is suppressed, with the numbers in full."""
     lines = suppress_files.write_out(out)
     if str(out) != options.DASH:
         words.say(f"{lines:,} numbers written to {out}")

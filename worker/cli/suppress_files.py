@@ -15,8 +15,7 @@ from campaigns.intake.opening import opened
 from campaigns.rules.phone import mask, normalise
 from campaigns.suppress.export import export
 from worker import wiring
-from worker.cli import options, words
-from worker.cli.reporting import exported
+from worker.cli import files, options, words
 
 AT_ONCE: Final = 5000
 """Numbers of one commit."""
@@ -83,4 +82,4 @@ def say_read(found: Read) -> None:
 
 def write_out(out: Path) -> int:
     """Write everybody who is suppressed; how many. It reads in short transactions. Raises: BadInput."""
-    return exported(out, export)
+    return files.exported(out, export)
