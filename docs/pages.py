@@ -1,4 +1,4 @@
-"""Writes the pages told by the code: states, codes, methods, metrics, settings. A test compares them."""
+"""Writes the pages told by the code: states, codes, methods, metrics, exit codes, settings. A test compares them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from campaigns.kavenegar.codes import BLOCK_REASONS, RETURN_CODES, STATUSES
 from campaigns.kavenegar.methods import DAY, EVERYWHERE, HOUR, METHODS, Method
 from campaigns.rules import states
+from worker.cli.exits import Exit
 from worker.metrics.families import HOUSE, PACE, UP
 from worker.settings import load, rows
 
@@ -23,6 +24,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "codes.md", codes_page()
     yield ROOT / "docs" / "methods.md", methods_page()
     yield ROOT / "docs" / "metrics.md", metrics_page()
+    yield ROOT / "docs" / "exit-codes.md", exits_page()
     readme = ROOT / "README.md"
     yield readme, within(readme.read_text(encoding="utf-8"), "settings", settings_table())
 
@@ -176,6 +178,25 @@ def metrics_page() -> str:
             told.append(f"| `{family.name}` | {label} | {family.meaning} |")
         told.append("")
     return "\n".join(told)
+
+
+EXITS_ARE_FOR = """\
+Written by `scripts/docs` from `worker/cli/exits.py`. They are a promise: scripts decide by them.
+
+`campaigns verify ID` ends with 0 where everything was checked that applies to the campaign and nothing was found wrong,
+with 1 where something is not true, and with 4 where nothing was found wrong and something was not checked: the gateway
+did not answer, it no longer tells of messages this old, it did not tell a price, or a message is uncertain. What does
+not apply (calls in the count of the outbox, prices where `MAY_SELECT` is off) is told as not checked and changes no
+exit code. In its JSON, `true` says whether nothing was found wrong, `checked` whether all was checked, and `missed` of
+a check that it was not.
+"""
+
+
+def exits_page() -> str:
+    """Every exit code of the command."""
+    told = ["# Exit codes of `campaigns`\n", EXITS_ARE_FOR, "| code | meaning |", "|---|---|"]
+    told += [f"| {code.value} | {code.meaning} |" for code in Exit]
+    return "\n".join([*told, ""])
 
 
 def settings_table() -> str:

@@ -120,7 +120,7 @@ STATUSBYRECEPTOR = Method(
     "sms/statusbyreceptor",
     "StatusByReceptor, L488",
     "what went to one number in a day",
-    "`campaigns number`: one person's messages at the gateway",
+    "`campaigns number`: one person's messages at the gateway; `campaigns verify`",
     codes=(411, 417, 449),
     at_most=1,
     span_s=DAY,
@@ -129,7 +129,7 @@ SELECT = Method(
     "sms/select",
     "Select, L542",
     "whole messages by their ids",
-    "a closer look at sends that got no answer (`MAY_SELECT`)",
+    "a closer look at sends that got no answer, `campaigns verify` (`MAY_SELECT`)",
     codes=(407, 414, 449),
     at_most=500,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from sqlalchemy import Engine, text
@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 import campaigns
 from campaigns import submit
 from campaigns.errors import NotFound
-from campaigns.house import House
+from campaigns.house import House, Policy
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle, connect
@@ -78,7 +78,9 @@ def record(servers: embedded.Attached, _template: str) -> Iterator[Record]:
     database = Database(engine)
     with Sandbox.start() as sandbox:
         client = Client(sandbox.api_key, sandbox.url)
-        house = House(database, Gateway(client, throttle), throttle, lambda: database.now() + sandbox.ahead)
+        sandbox.turn(ip_registered=True)
+        may_select = Policy(may_select=True)
+        house = House(database, Gateway(client, throttle), throttle, lambda: database.now() + sandbox.ahead, may_select)
         yield Record(house, _finished(house, sandbox))
         client.close()
     engine.dispose()
@@ -87,7 +89,8 @@ def record(servers: embedded.Attached, _template: str) -> Iterator[Record]:
 def test_a_true_record_verifies_and_everything_was_checked(house: House, over: int) -> None:
     verified = verify(house, over)
     assert verified.true, verified
-    assert [check.name for check in verified.checks if check.holds is None] == []
+    assert verified.checked
+    assert [check.name for check in verified.checks if check.holds is None] == ["prices at the gateway"]
     assert all(check.says for check in verified.checks)
 
 
@@ -163,6 +166,27 @@ LIES: dict[str, tuple[str, str]] = {
         """,
         "gateway ids",
     ),
+    "a message that went to another number": (
+        "UPDATE sms.messages SET number = '09700000001' WHERE id = (SELECT min(id) FROM sms.messages)",
+        "recipients at the gateway",
+    ),
+    "another text": (
+        "UPDATE sms.messages SET text = 'سلام دیگر' WHERE id = (SELECT min(id) FROM sms.messages)",
+        "recipients at the gateway",
+    ),
+    "another price": (
+        "UPDATE sms.messages SET cost_rial = cost_rial + 1 WHERE id = (SELECT min(id) FROM sms.messages)",
+        "prices at the gateway",
+    ),
+    "two prices that make up for each other": (
+        """
+        UPDATE sms.messages AS message SET cost_rial = cost_rial + step.by
+          FROM (SELECT id, CASE row_number() OVER (ORDER BY id) WHEN 1 THEN 1 ELSE -1 END AS by
+                  FROM sms.messages ORDER BY id LIMIT 2) AS step
+         WHERE step.id = message.id
+        """,
+        "prices at the gateway",
+    ),
     "an end before everybody has a verdict": (
         """
         WITH back AS (UPDATE sms.messages SET state = 'accepted' WHERE state = 'blocked' RETURNING id)
@@ -193,7 +217,7 @@ def test_a_gateway_id_that_the_gateway_does_not_know_is_found_after_the_twelve_h
             text("UPDATE sms.messages SET gateway_id = gateway_id + 1 WHERE id = (SELECT min(id) FROM sms.messages)")
         )
     sandbox.advance(hours=13)
-    assert wrong(verify(house, over)) == ["verdicts at the gateway"]
+    assert wrong(verify(house, over)) == ["verdicts at the gateway", "recipients at the gateway"]
 
 
 def test_what_the_gateway_no_longer_tells_is_said_to_be_unchecked(
@@ -204,6 +228,39 @@ def test_what_the_gateway_no_longer_tells_is_said_to_be_unchecked(
     assert verified.true
     unchecked = {check.name for check in verified.checks if check.holds is None}
     assert {"ids at the gateway", "verdicts at the gateway"} <= unchecked
+    assert not verified.checked
+
+
+def test_where_whole_messages_may_not_be_read_numbers_and_the_sum_of_prices_are_checked(
+    house: House, engine: Engine, over: int
+) -> None:
+    """One number is one request, so only some are asked about: the first is among them."""
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sms.messages SET number = '09700000001' WHERE id = (SELECT min(id) FROM sms.messages)")
+        )
+        connection.execute(
+            text("UPDATE sms.messages SET cost_rial = cost_rial + 1 WHERE id = (SELECT max(id) FROM sms.messages)")
+        )
+    assert wrong(verify(house, over)) == ["recipients at the gateway", "cost at the gateway"]
+
+
+def test_an_address_that_may_not_read_whole_messages_after_all_is_told(house: House, engine: Engine, over: int) -> None:
+    allowed = replace(house, policy=replace(house.policy, may_select=True))
+    verified = verify(allowed, over)
+    assert verified.true
+    assert [check.name for check in verified.checks if check.missed] == ["prices at the gateway"]
+
+
+def test_an_uncertain_message_has_no_verdict(house: House, engine: Engine, over: int) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sms.messages SET state = 'uncertain', gateway_id = NULL WHERE id IN "
+                 "(SELECT id FROM sms.messages WHERE state = 'delivered' ORDER BY id DESC LIMIT 3)")
+        )  # fmt: skip
+    (found,) = (check for check in verify(house, over).checks if check.name == "verdicts")
+    assert (found.holds, found.missed) == (None, True)
+    assert found.says == "447 of 450 messages have their verdict; 3 are uncertain: nobody knows whether they were sent"
 
 
 def test_a_gateway_that_does_not_answer_leaves_its_part_unchecked(
@@ -212,6 +269,7 @@ def test_a_gateway_that_does_not_answer_leaves_its_part_unchecked(
     sandbox.turn(account_code=403)
     verified = verify(house, over)
     assert verified.true
+    assert not verified.checked
     assert [check.name for check in verified.checks if check.holds is None] == ["gateway"]
 
 

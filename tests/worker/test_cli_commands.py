@@ -82,6 +82,20 @@ def test_a_record_that_is_not_true_does_not_pass(
     assert "FALSE" in command("verify", campaign, "--all").out
 
 
+def test_what_could_not_be_checked_at_the_gateway_is_no_yes(
+    command: Command, house: House, engine: Engine, sandbox: Sandbox, closed_port_url: str
+) -> None:
+    campaign = running(engine, 5)
+    _to_its_end(house, engine, sandbox, campaign)
+
+    said = command("verify", campaign, "--json", KAVENEGAR_BASE_URL=closed_port_url)
+
+    assert said.exit == 4
+    assert (said.answer["true"], said.answer["checked"]) == (True, False)
+    assert said.answer["checks"][-1]["missed"] is True
+    assert "not checked" in command("verify", campaign, KAVENEGAR_BASE_URL=closed_port_url).out
+
+
 def test_a_terminal_shows_covered_numbers_and_the_file_has_them_in_full(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "customers.csv"
     file.write_text("mobile\n09701234567\n+98 970 123 4567\n097012345678\n")
@@ -265,7 +279,7 @@ def test_help_names_every_command_and_what_the_exit_codes_mean(alone: Command) -
     names = ("create", "estimate", "list", "show", "watch", "start", "pause", "resume", "cancel", "report", "verify")
     others = ("uncertain", "epoch", "credit", "pace", "migrate", "settings", "doctor", "metrics", "sandbox", "demo")
     assert all(f"\n  {name} " in said.out for name in names + others)
-    assert all(f"\n  {code} " in said.out for code in (0, 1, 2, 3, 130))
+    assert all(f"\n  {code} " in said.out for code in (0, 1, 2, 3, 4, 130))
 
 
 def test_the_sandbox_runs_in_the_foreground_with_its_own_options(alone: Command, tmp_path: Path) -> None:

@@ -101,6 +101,12 @@ def test_the_lists_are_synchronised_both_ways(command: Command, engine: Engine, 
     assert "412" in foreign.out
 
 
+def test_a_line_that_the_gateway_does_not_answer_for_is_no_no(command: Command, sandbox: Sandbox) -> None:
+    said = command("suppress", "check", ALI, "--line", "30009999")
+    assert said.exit == 4
+    assert "412" in said.out
+
+
 def test_a_file_is_imported_row_by_row_and_wrong_rows_are_told(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "optouts.csv"
     file.write_text(f"نام,موبایل\nعلی,{ALI}\nزهرا,+98{ZAHRA[1:]}\nدفتر,02188776655\nخالی,\n", encoding="utf-8")

@@ -12,6 +12,7 @@ class Exit(IntEnum):
     NO = 1
     USAGE = 2
     UNREACHABLE = 3
+    NOT_CHECKED = 4
     INTERRUPTED = 130
     NOBODY_READS = 141
 
@@ -26,6 +27,7 @@ _MEANINGS = {
     Exit.NO: "the answer is no: something is not true, not healthy, held, or refused by the gateway",
     Exit.USAGE: "what was asked for or given cannot be used; the sentence says what would be right",
     Exit.UNREACHABLE: "the database, the broker or the gateway cannot be reached, or is not ready",
+    Exit.NOT_CHECKED: "nothing was found wrong, but not everything could be checked, for example at the gateway",
     Exit.INTERRUPTED: "interrupted by Ctrl-C",
     Exit.NOBODY_READS: "whoever read the output has gone",
 }

@@ -133,7 +133,8 @@ def verify(context: click.Context, campaign_id: int, sample: int | None, everyth
     """Check that the record of a campaign is true.
 
     It is held against itself, and against what the gateway says of the same messages while it still answers for them.
-    Ends with 1 where anything is not true.
+    Ends with 1 where anything is not true, and with 4 where nothing is, but not all could be checked: the gateway did
+    not answer, or no longer tells of messages this old.
     """
     if everything and sample is not None:
         raise BadInput("--sample and --all contradict each other: use one of them")
@@ -141,11 +142,14 @@ def verify(context: click.Context, campaign_id: int, sample: int | None, everyth
         campaign = campaigns.get(connection, campaign_id)
     found = verified(wiring.house(), campaign_id, sample=max(1, campaign.messages) if everything else sample or SAMPLE)
     if as_json:
-        words.tell({"campaign_id": campaign_id, "true": found.true, "checks": [asdict(each) for each in found.checks]})
+        checks = [asdict(each) for each in found.checks]
+        words.tell({"campaign_id": campaign_id, "true": found.true, "checked": found.checked, "checks": checks})
     else:
         say_verified(found)
     if not found.true:
         context.exit(Exit.NO)
+    if not found.checked:
+        context.exit(Exit.NOT_CHECKED)
 
 
 MARKS: Final = {True: "true", False: "FALSE", None: "not checked"}

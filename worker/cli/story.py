@@ -182,7 +182,7 @@ def _verified(place: Place, campaign: Campaign) -> bool:
         ("claim", "", "found"),
         [(each["name"], reporting.MARKS[each["holds"]], each["says"]) for each in answer["checks"]],
     )
-    return bool(answer["true"])
+    return bool(answer["true"] and answer["checked"])
 
 
 def _checked_flower(place: Place) -> bool:

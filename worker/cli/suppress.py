@@ -101,7 +101,7 @@ def list_(*, reason: str | None, since: datetime | None, limit: int, full: bool,
 def check_(context: click.Context, number: str, lines: Sequence[str], as_json: bool) -> None:
     """Tell whether a number is suppressed, by us and on the gateway's lists at this moment.
 
-    Ends with 0 where it is by either, and with 1 where it is not.
+    Ends with 0 where it is by either, with 1 where it is not, and with 4 where the gateway did not say.
     """
     with wiring.engine().connect() as connection:
         mobile = normalise(number)
@@ -114,7 +114,14 @@ def check_(context: click.Context, number: str, lines: Sequence[str], as_json: b
         words.tell({"suppressed": ours, "ours": ours_told, "gateway": [asdict(each) for each in listed]})
     else:
         _say_checked(mobile, found, listed)
-    context.exit(Exit.FINE if ours or any(each.blocked for each in listed) else Exit.NO)
+    context.exit(_exit_of(ours, listed))
+
+
+def _exit_of(ours: bool, listed: Sequence[Listed]) -> Exit:
+    """The answer of a check as an exit code."""
+    if ours or any(each.blocked for each in listed):
+        return Exit.FINE
+    return Exit.NOT_CHECKED if any(each.blocked is None for each in listed) else Exit.NO
 
 
 def _say_checked(mobile: str, found: Suppression | None, listed: Sequence[Listed]) -> None:
