@@ -24,7 +24,7 @@ from campaigns.kavenegar.throttle import Throttle
 from campaigns.rules.polling import calm
 from campaigns.rules.splitting import POLL
 from campaigns.rules.windows import forgotten_before
-from campaigns.store import callbacks, due, inbound, installation, lines, otp_due, pace, polls, receipts
+from campaigns.store import callbacks, due, giving_up, inbound, installation, lines, otp_due, pace, polls, receipts
 from campaigns.store.pace import Remembered
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def tick(house: House, *, now: datetime) -> Bells:
 
     After a leap of the database's clock nothing lapses, begins or closes before it is trusted again.
     """
-    remembered = house.database(_begin, house.pace.account, now=now, settle=house.policy.settle)
+    remembered = house.database(_begin, house.pace.account, now=now, policy=house.policy)
     try:
         view = _reminded(house.pace, remembered)
     except Postpone:
@@ -98,8 +98,8 @@ def tick(house: House, *, now: datetime) -> Bells:
     )
 
 
-def _begin(connection: Connection, account: str, *, now: datetime, settle: timedelta) -> Remembered | None:
-    tidy(connection, now=now, settle=settle)
+def _begin(connection: Connection, account: str, *, now: datetime, policy: Policy) -> Remembered | None:
+    tidy(connection, now=now, policy=policy)
     return pace.recall(connection, account)
 
 
@@ -121,13 +121,15 @@ def _end(
     return ring(connection, now=now, account=account, policy=policy, view=view)
 
 
-def tidy(connection: Connection, *, now: datetime, settle: timedelta) -> None:
+def tidy(connection: Connection, *, now: datetime, policy: Policy) -> None:
     """What time alone brings about: leases lapse, campaigns begin, windows close, campaigns end."""
     if not due.alone(connection):
         return
     if not due.ticked(connection, now=now):
         return
-    due.lapse(connection, now=now, settle=settle)
+    due.lapse(connection, now=now, settle=policy.settle)
+    for batch_id in giving_up.give_up(connection, now=now, window=policy.localid_window):
+        log.error("messages left uncertain", extra={"batch_id": batch_id, "trouble": giving_up.WINDOW_ENDED})
     due.begin_scheduled(connection, now=now)
     polls.close_windows(connection, now=now)
     otp_due.expire(connection, now=now)

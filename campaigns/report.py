@@ -39,6 +39,7 @@ _LAYOUT: Final = Layout("report", COLUMNS, frozenset({"row", "status", "parts", 
 class Report:
     """A campaign in figures.
 
+    `parts` are of messages that left: none of those that were withdrawn, or that wait at the gateway for their date.
     `cost_rial` is what stays charged: refunded messages (blocked, cancelled) are left out. Of `unpriced` messages the
     gateway never told the cost, since their answer was lost: they are taken at the price of the others.
     `suppressed` recipients by reason (see `rules.suppression`), under `` those of whom the list knows nothing.
@@ -88,12 +89,15 @@ _TIMES: Final = text("""
 """)
 
 # What was accepted, what did it cost, what was refunded, and how much of that because we withdrew it before its date?
-# Status 13 that comes later is the gateway's own doing.
+# Status 13 that comes later is the gateway's own doing. What was withdrawn or cancelled there was not sent, and neither
+# was what still waits there for its date.
 _MONEY: Final = text("""
     WITH ours AS (
         SELECT message.state, message.parts, message.cost_rial,
                message.state = 'cancelled' AND campaign.state = 'cancelled' AND campaign.at_gateway
-               AND message.settled_at < campaign.start_at + interval '1 minute' AS withdrawn
+               AND message.settled_at < campaign.start_at + interval '1 minute' AS withdrawn,
+               message.state <> 'cancelled'
+               AND NOT (message.state = 'accepted' AND campaign.at_gateway AND campaign.start_at > now()) AS sent
           FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
           JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
          WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
@@ -101,9 +105,10 @@ _MONEY: Final = text("""
         SELECT coalesce(sum(cost_rial)::numeric / nullif(sum(parts), 0), 0) AS rial
           FROM ours WHERE cost_rial IS NOT NULL
     ), priced AS (
-        SELECT state, parts, cost_rial, withdrawn, coalesce(cost_rial, parts * price.rial) AS cost FROM ours, price
+        SELECT state, parts, cost_rial, withdrawn, sent, coalesce(cost_rial, parts * price.rial) AS cost
+          FROM ours, price
     )
-    SELECT count(*) AS accepted, coalesce(sum(parts), 0) AS parts,
+    SELECT count(*) AS accepted, coalesce(sum(parts) FILTER (WHERE sent), 0) AS parts,
            count(*) FILTER (WHERE cost_rial IS NULL) AS unpriced,
            count(*) FILTER (WHERE withdrawn) AS withdrawn,
            CAST(coalesce(sum(cost) FILTER (WHERE withdrawn), 0) AS bigint) AS withdrawn_rial,

@@ -45,6 +45,7 @@ def test_the_gateway_gets_the_messages_at_once_and_sends_them_at_their_time(
 def test_cancelling_withdraws_them_and_the_cost_comes_back(house: House, engine: Engine, sandbox: Sandbox) -> None:
     campaign = _scheduled(house, engine, 300)
     with engine.begin() as connection:
+        assert campaigns.report(connection, campaign).parts == 0  # it waits for its date
         campaigns.cancel(connection, campaign)
 
     answer_bells(house)
@@ -57,6 +58,7 @@ def test_cancelling_withdraws_them_and_the_cost_comes_back(house: House, engine:
     assert over.state is CampaignState.CANCELLED
     assert over.finished_at is not None
     assert (report.cost_rial, report.refunded_rial) == (0, 300 * 120)
+    assert (report.accepted, report.parts) == (300, 0)
     assert sandbox.summary()["credit_rial"] == sandbox.summary()["granted_rial"]
 
 

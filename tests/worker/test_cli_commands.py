@@ -306,9 +306,32 @@ def test_uncertain_messages_wait_for_a_person(command: Command, engine: Engine) 
 
     findings = {each["name"]: each for each in command("doctor", "--json").answer["findings"]}
     listed = command("uncertain", "list", "--json")
+    told = command("uncertain", "list", LOCALID_WINDOW="6h").out.replace("\n", " ")
 
     assert f"3 in campaign {campaign}" in findings["uncertain"]["says"]
     assert listed.exit == 1
     assert [each["messages"] for each in listed.answer] == [3]
+    assert "the gateway answers for our ids for 6 h only (LOCALID_WINDOW)" in told
+    assert "12 h" not in told
     assert command("uncertain", "send", campaign, "--yes").exit == 0
     assert io.StringIO(command("uncertain", "list").out).readline() == "nothing is uncertain\n"
+
+
+def test_why_messages_are_uncertain_is_told_by_what_happened(command: Command, engine: Engine) -> None:
+    running(engine, 3)
+    for trouble, told in (
+        ("localid collision", "`campaigns epoch renew` gives them new ids"),
+        ("may have left before a restore", "a history of the database that is lost may have sent them"),
+    ):
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE sms.messages SET state = 'uncertain'"))
+            connection.execute(
+                text("""
+                    UPDATE sms.batches
+                       SET state = 'uncertain', pending = 0, uncertain = 3, first_sent_at = now(), trouble = :trouble
+                """),
+                {"trouble": trouble},
+            )
+        said = command("uncertain", "list").out
+        assert told in said.replace("\n", " ")
+        assert "LOCALID_WINDOW" not in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
@@ -9,15 +10,35 @@ import click
 import campaigns
 from campaigns import guards
 from campaigns.store import epochs, restores, uncertain
+from campaigns.store.batches import COLLISION
+from campaigns.store.uncertain import UncertainBatch
 from worker import wiring
 from worker.cli import options, words
 from worker.cli.exits import Exit
 
 _NOT_KNOWN = (
-    "Nobody can know any more whether these messages were sent: the gateway answers for our ids for 12 hours only. "
+    "Nobody can know any more whether these messages were sent: {why}. "
     "Look one of them up in Kavenegar's panel. If it is not there, `campaigns uncertain send ID` sends them; if it is, "
     "leave them: the report keeps them as uncertain."
 )
+_WINDOW_OVER = "the gateway answers for our ids for {window} only (LOCALID_WINDOW)"
+_RESTORED = "a history of the database that is lost may have sent them, longer ago than the gateway answers for our ids"
+_COLLIDED = (
+    "With the trouble `{collision}` it is known that they were not sent: the gateway has messages of another database "
+    "under their ids. `campaigns epoch renew` gives them new ids, and they leave."
+)
+
+
+def explained(found: Sequence[UncertainBatch]) -> list[str]:
+    """Why messages are uncertain and what to do, a line for each kind of trouble."""
+    troubles = {batch.trouble for batch in found}
+    lines = [_COLLIDED.format(collision=COLLISION)] if COLLISION in troubles else []
+    if epochs.MAY_HAVE_LEFT in troubles:
+        lines.append(_NOT_KNOWN.format(why=_RESTORED))
+    if troubles - {COLLISION, epochs.MAY_HAVE_LEFT}:
+        window = words.duration(wiring.settings().localid_window.total_seconds())
+        lines.append(_NOT_KNOWN.format(why=_WINDOW_OVER.format(window=window)))
+    return lines
 
 
 @click.group("uncertain")
@@ -40,7 +61,7 @@ def list_(context: click.Context, campaign_id: int | None, as_json: bool) -> Non
         words.table(
             ("campaign", "batch", "messages", "sent at", "trouble"), rows, right=("campaign", "batch", "messages")
         )
-        words.say("", _NOT_KNOWN)
+        words.say("", *explained(found))
     else:
         words.say("nothing is uncertain")
     context.exit(Exit.NO if found else Exit.FINE)
