@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import orjson
 
-from benchmarks import intake, memory, merge, otp, path, tick
+from benchmarks import flower, intake, memory, merge, otp, path, tick
 from benchmarks.bench import Bench, Unfinished, laid
 from benchmarks.figures import Table, as_dicts, medians, say, show
 from benchmarks.journey import Course
@@ -120,6 +120,16 @@ def _merge(runs: int, as_json: bool, messages: int, stored: int) -> None:
 def _otp(runs: int, as_json: bool, codes: int, latency: float) -> None:
     """From the order of a one-time password to its acceptance, beside a bare POST of the same call."""
     run({"otp": partial(otp.measure, codes=codes, latency_ms=latency)}, runs=runs, as_json=as_json)
+
+
+@main.command("flower")
+@_common
+@click.option("--tasks", default=300_000, type=click.IntRange(1_000), show_default=True)
+@click.option("--max-tasks", default=10_000, type=click.IntRange(1), show_default=True, help="How many Flower keeps.")
+def _flower(runs: int, as_json: bool, tasks: int, max_tasks: int) -> None:
+    """Flower's memory after a third, two thirds and all of the tasks."""
+    case = partial(flower.measure, tasks=[tasks // 3, 2 * tasks // 3, tasks], max_tasks=max_tasks)
+    run({"flower": case}, runs=runs, as_json=as_json)
 
 
 @main.command("pace")

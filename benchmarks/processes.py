@@ -16,6 +16,7 @@ LOOK_EVERY_S = 0.25
 _PROC = Path("/proc")
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
+_RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)
 _PRIVATE = re.compile(r"^RssAnon:\s+(\d+) kB", re.MULTILINE)
 _KB_IN_MB = 1024
 
@@ -43,6 +44,11 @@ def peak(pid: int) -> Peak:
     except (FileNotFoundError, ProcessLookupError):
         return Peak()
     return Peak(_megabytes(_PEAK, status), _megabytes(_PRIVATE, status))
+
+
+def resident_mb(pid: int) -> float:
+    """The memory of a running process as it is now. Raises: FileNotFoundError where it has ended."""
+    return _megabytes(_RESIDENT, (_PROC / str(pid) / "status").read_text())
 
 
 def _megabytes(line: re.Pattern[str], status: str) -> float:

@@ -67,5 +67,5 @@ def configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("campaigns", set_as_current=True)
+app = Celery("campaigns", set_as_current=True, task_cls="worker.events:Task")
 app.add_defaults(configuration)

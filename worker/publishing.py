@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from celery import Task
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from worker import queues, wiring
+from campaigns.store.batch_positions import Position
+from worker import events, queues, wiring
 from worker.app import app
 
 log = logging.getLogger(__name__)
+
+_NONE: Final[Mapping[tuple[int | str, ...], str]] = {}
 
 
 class Publisher:
@@ -26,8 +30,22 @@ class Publisher:
         self._room: dict[str, int] | None = None
         self._lost = False
 
-    def __call__(self, task: Task, arguments: Iterable[tuple[int | str, ...]]) -> None:
-        """Publish `task` once for each of `arguments`."""
+    def batches(self, task: Task, batch_ids: Sequence[int], positions: Mapping[int, Position]) -> None:
+        """Publish `task` once for each batch. Flower shows the campaign of each, and its position in the campaign."""
+        shown: dict[tuple[int | str, ...], str] = {(each,): events.shown(place) for each, place in positions.items()}
+        self(task, [(batch_id,) for batch_id in batch_ids], shown=shown)
+
+    def __call__(
+        self,
+        task: Task,
+        arguments: Iterable[tuple[int | str, ...]],
+        *,
+        shown: Mapping[tuple[int | str, ...], str] = _NONE,
+    ) -> None:
+        """Publish `task` once for each of `arguments`; `shown` holds what Flower shows instead of them.
+
+        What is shown is published in the order of its arguments; which are left out of a full queue stays as it was.
+        """
         wanted = list(arguments)
         if not wanted or self._lost:
             return
@@ -35,8 +53,8 @@ class Publisher:
         try:
             fitting = wanted[: self._room_in(queues.of_task(task.name), len(wanted))]
             with app.producer_pool.acquire(block=True, timeout=5) as producer:
-                for each in fitting:
-                    task.apply_async(each, producer=producer)
+                for each in sorted(fitting) if shown else fitting:
+                    task.apply_async(each, producer=producer, kwargsrepr=shown.get(each) or events.named(task, each))
                     published += 1
         except (OperationalError, RedisError) as why:
             self._lost = True

@@ -9,10 +9,11 @@ from campaigns import account, chores, dispatch, guards, heed, ledger, submit, t
 from campaigns.inbox import pull
 from campaigns.otp.follow import follow
 from campaigns.otp.send import run as run_otp
-from campaigns.store import due
+from campaigns.store import batch_positions, due
 from campaigns.suppress.gateway import run as synchronise
 from worker import orders, wiring
 from worker.app import app
+from worker.events import FailuresOnly
 from worker.handover import run as hand_over
 from worker.publishing import Publisher
 
@@ -20,7 +21,7 @@ TICKS_APART: Final = timedelta(seconds=0.5)
 """Of ticks that come closer together, a second beat's or stale ones of a queue, one does the work."""
 
 
-@app.task(name="campaigns.tick")
+@app.task(name="campaigns.tick", base=FailuresOnly)
 def tick() -> str:
     """One second has passed: publish what is due."""
     house, publish = wiring.house(), Publisher()
@@ -31,9 +32,11 @@ def tick() -> str:
     guards.account.ensure(house)
     publish(check_database, [()] * guards.place.look(house, now=house.now()))
     bells = dispatch.tick(house, now=house.now())
-    publish(send_batch, [(batch_id,) for batch_id in bells.send])
-    publish(resolve_batch, [(batch_id,) for batch_id in bells.resolve])
-    publish(withdraw_batch, [(batch_id,) for batch_id in bells.withdraw])
+    batch_ids = [*bells.send, *bells.resolve, *bells.withdraw]
+    positions = house.database(batch_positions.read, batch_ids) if batch_ids else {}
+    publish.batches(send_batch, bells.send, positions)
+    publish.batches(resolve_batch, bells.resolve, positions)
+    publish.batches(withdraw_batch, bells.withdraw, positions)
     publish(poll_statuses, [(True,)] * bells.closing + [()] * (bells.polls - bells.closing))
     publish(heed_callbacks, [()] * bells.heed)
     publish(check_account, [()] * bells.account)
@@ -44,7 +47,7 @@ def tick() -> str:
     return bells.summary
 
 
-@app.task(name="campaigns.chores")
+@app.task(name="campaigns.chores", base=FailuresOnly)
 def chores_() -> str:
     """Some seconds have passed: publish what comes round by the clock."""
     house, publish = wiring.house(), Publisher()

@@ -38,19 +38,20 @@ def test_a_line_that_is_no_process_is_refused_with_its_number(path: Path) -> Non
 
 
 @pytest.mark.parametrize(("environment", "level"), [({"LOG_LEVEL": "ERROR"}, "ERROR"), ({"LOG_LEVEL": ""}, None)])
-def test_every_celery_process_but_flower_takes_its_level_from_the_setting(
+def test_every_celery_process_takes_its_level_from_the_setting(
     environment: dict[str, str], level: str | None, tmp_path: Path
 ) -> None:
-    usual = {"worker-send": "INFO", "worker-poll": "INFO", "beat": "WARNING"}
+    usual = {"worker-send": "INFO", "worker-poll": "INFO", "beat": "WARNING", "flower": "INFO"}
     for name, command in procfile.read().items():
         if name in usual:
             shown = command.replace("exec celery", "echo")
+            option = "--logging=" if name == "flower" else "--loglevel "
             said = subprocess.run(
                 ["/bin/sh", "-c", shown],
-                env={"PATH": "/usr/bin:/bin", **environment},
+                env={"PATH": "/usr/bin:/bin", "FLOWER_BASIC_AUTH": "a:b", **environment},
                 cwd=tmp_path,
                 capture_output=True,
                 text=True,
                 check=True,
             )
-            assert f"--loglevel {level or usual[name]}" in said.stdout
+            assert f"{option}{level or usual[name]}" in said.stdout

@@ -249,6 +249,18 @@ def test_a_ring_carries_one_id_and_nothing_else(rung: dict[str, Any]) -> None:
     assert all(rung["first"][queue] == [] for queue in QUEUES - {"send"})
 
 
+def test_flower_finds_the_campaign_of_a_batch_in_the_message_and_the_messages_of_the_batch(
+    rung: dict[str, Any],
+) -> None:
+    told = [json.loads(raw)["headers"]["kwargsrepr"] for raw in reversed(rung["first"]["send"])]
+    assert told == [f"{{'campaign': 1, 'messages': '{first}-{first + 199}/600'}}" for first in (1, 201, 401)]
+
+
+def test_flower_is_told_that_a_poll_is_for_windows_about_to_close(rung_for_polls: dict[str, Any]) -> None:
+    told = {json.loads(raw)["headers"]["kwargsrepr"] for raw in rung_for_polls["first"]["poll"]}
+    assert told == {"{}", "{'closing': True}"}
+
+
 def test_a_poll_is_rung_for_without_any_id_and_says_whether_windows_are_about_to_close(
     rung_for_polls: dict[str, Any],
 ) -> None:

@@ -205,7 +205,15 @@ class Table:
     )
     send_threads: int = field(metadata=_about("24", count, "threads of the worker that sends"))
     poll_threads: int = field(metadata=_about("8", count, "threads of the worker that polls and dispatches"))
-    flower_port: int = field(metadata=_about("5555", count, "where Flower listens"))
+    flower_address: str = field(metadata=_about("127.0.0.1", str.strip, "the address at which Flower listens"))
+    flower_port: int = field(metadata=_about("5555", count, "the port of FLOWER_ADDRESS"))
+    flower_basic_auth: str | None = field(
+        repr=False,
+        metadata=_about(None, name_and_password, "name:password that a browser has to send to Flower", secret=True),
+    )
+    flower_max_tasks: int = field(
+        metadata=_about("10000", count, "how many tasks Flower keeps in memory, about 5 kB each; older ones go")
+    )
     metrics_address: str = field(metadata=_about("127.0.0.1", str.strip, "the address at which Prometheus finds us"))
     metrics_port: int = field(metadata=_about("9540", count, "the port of METRICS_ADDRESS"))
     metrics_basic_auth: str | None = field(
