@@ -1,7 +1,7 @@
 # One image for every process; docker-compose.yml and the Procfile say which one it runs.
 # The servers of docker-compose.yml stand beside it, so the extra `embedded` stays out.
 
-FROM python:3.13-slim AS build
+FROM python:3.13.14-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 RUN python -m venv .venv
@@ -13,7 +13,7 @@ COPY worker worker
 # hatchling, which builds us, is in the lock too: nothing is installed that has no hash.
 RUN .venv/bin/pip install --no-deps --no-build-isolation --no-index .
 
-FROM python:3.13-slim
+FROM python:3.13.14-slim-trixie
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin campaigns
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CAMPAIGNS_HOME=/tmp/campaigns
 WORKDIR /app

@@ -130,12 +130,6 @@ def test_a_process_waits_for_its_tables_and_its_servers(name: str) -> None:
     }
 
 
-def test_only_the_workers_hold_the_api_key() -> None:
-    holders = {name for name, service in SERVICES.items() if "KAVENEGAR_API_KEY" in service.get("environment", {})}
-    assert holders == WORKERS
-    assert {name for name, service in SERVICES.items() if "env_file" in service} == WORKERS
-
-
 def test_every_process_finds_the_same_pace_though_only_the_workers_hold_the_key() -> None:
     chosen = {name: {k: v for k, v in SERVICES[name]["environment"].items() if k.startswith("PACE_")}
               for name in PROCESSES}  # fmt: skip
@@ -146,7 +140,7 @@ def test_every_process_finds_the_same_pace_though_only_the_workers_hold_the_key(
 
 
 def test_what_must_be_set_stands_in_the_example() -> None:
-    required = set(re.findall(r"(?<!\$)\$\{([A-Z_]+):\?", COMPOSE.read_text()))
+    required = {name.removesuffix("_FILE") for name in re.findall(r"(?<!\$)\$\{([A-Z_]+):\?", COMPOSE.read_text())}
     offered = set(re.findall(r"^([A-Z_]+)=", ENV_EXAMPLE.read_text(), flags=re.MULTILINE))
     assert required
     assert required <= offered
@@ -174,19 +168,20 @@ def test_compose_accepts_the_file(tmp_path: Path) -> None:
         assert judged.returncode == 0, judged.stderr.decode()
         return
     whole = yaml.safe_load(COMPOSE.read_text())
-    known = {"name", "services", "networks", "volumes"}
+    known = {"name", "services", "networks", "volumes", "secrets"}
     assert {key for key in whole if not key.startswith("x-")} == known
     for service in SERVICES.values():
         assert set(service) <= SERVICE_KEYS
         assert set(service.get("networks", [])) <= set(whole["networks"])
         assert set(service.get("depends_on", {})) <= set(SERVICES)
         assert {volume.split(":")[0] for volume in service.get("volumes", [])} <= set(whole["volumes"])
+        assert set(service.get("secrets", [])) <= set(whole["secrets"])
 
 
 SERVICE_KEYS = {
-    "build", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck", "image", "init", "logging",
-    "networks", "ports", "profiles", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period", "tmpfs",
-    "user", "volumes",
+    "build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "init", "logging", "mem_limit",
+    "networks", "pids_limit", "ports", "profiles", "read_only", "restart", "secrets", "security_opt", "shm_size",
+    "stop_grace_period", "tmpfs", "user", "volumes",
 }  # fmt: skip
 
 
@@ -214,6 +209,7 @@ def test_the_valkey_of_compose_wants_a_password_that_no_command_line_tells(
     server, port = compose_valkey
     with redis.Redis(port=port, password="a-secret") as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert int(client.config_get("maxmemory")["maxmemory"]) == 256 * 1024**2
         assert client.config_get("save") == {"save": ""}
     with redis.Redis(port=port, retry=Retry(NoBackoff(), 0)) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.execute_command("PING")

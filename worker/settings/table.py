@@ -209,7 +209,12 @@ class Table:
     flower_port: int = field(metadata=_about("5555", count, "the port of FLOWER_ADDRESS"))
     flower_basic_auth: str | None = field(
         repr=False,
-        metadata=_about(None, name_and_password, "name:password that a browser has to send to Flower", secret=True),
+        metadata=_about(
+            None,
+            name_and_password,
+            "name:password that a browser has to send to Flower (or FLOWER_BASIC_AUTH_FILE)",
+            secret=True,
+        ),
     )
     flower_max_tasks: int = field(
         metadata=_about("10000", count, "how many tasks Flower keeps in memory, about 5 kB each; older ones go")
