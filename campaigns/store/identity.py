@@ -11,6 +11,7 @@ Batches and one-time passwords are claimed only where the row describes its own 
 from __future__ import annotations
 
 from enum import StrEnum
+from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import Connection, Row, text
@@ -73,6 +74,19 @@ _READ: Final = text(COMPARED)
 def read(connection: Connection) -> Place:
     """Where the database is, held against where it last was."""
     return place_of(connection.execute(_READ).one())
+
+
+# Which database is this, at whatever address it is reached?
+_LABEL: Final = text(f"""
+    SELECT current_database() AS name, system_identifier AS system_id, {_DATABASE_OID} AS database_oid
+      FROM pg_control_system()
+""")
+
+
+def label(connection: Connection) -> str:
+    """The database's name, and a few digits that tell it from one of the same name on another server."""
+    row = connection.execute(_LABEL).one()
+    return f"{row.name} ({sha256(f'{row.system_id}:{row.database_oid}'.encode()).hexdigest()[:8]})"
 
 
 def place_of(row: Row[tuple[object, ...]]) -> Place:

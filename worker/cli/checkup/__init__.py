@@ -9,6 +9,7 @@ Every finding is a sentence, and where something is wrong, what to do about it.
     safety      what keeps messages from being sent twice: durability, the database's place and clock, the key
     listening   the lines that are pulled, and the gateway's callbacks
     servers     the broker, the pace in it, and the workers behind it
+    installations  whether workers of another database take tasks from the same queues
     gateway     the gateway: its answer, the account, its clock
 """
 

@@ -11,7 +11,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from campaigns.errors import CampaignsError
 from campaigns.kavenegar.throttle import connect
 from worker import queues, wiring
-from worker.cli.checkup import clocks
+from worker.cli.checkup import clocks, installations
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.pace import how_found, pause
 from worker.logs import redact
@@ -72,7 +72,7 @@ def queue_lengths() -> Finding:
 
 
 def workers() -> Iterator[Finding]:
-    """Who answers, and which queues nobody serves."""
+    """Who answers, whether all of them work for this database, and which queues nobody serves."""
     from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
 
     do = "start workers for the queues send, otp, poll, inbox and maint: see the Procfile"
@@ -82,11 +82,16 @@ def workers() -> Iterator[Finding]:
     except BrokerError as why:
         yield Finding("workers", Level.BAD, f"they cannot be asked: {redact(str(why))}", do)
         return
-    if not answered:
-        yield Finding("workers", Level.BAD, f"none answered within {WORKERS_ANSWER_WITHIN_S:.0f} s", do)
+    foreign = installations.foreign_workers(len(answered))
+    if foreign:
+        yield installations.finding(foreign)
+    own = {name: those for name, those in answered.items() if name not in foreign}
+    if not own:
+        which = "none of this database" if foreign else "none"
+        yield Finding("workers", Level.BAD, f"{which} answered within {WORKERS_ANSWER_WITHIN_S:.0f} s", do)
         return
-    yield Finding("workers", Level.OK, f"{len(answered)} answer: {', '.join(sorted(answered))}")
+    yield Finding("workers", Level.OK, f"{len(own)} answer: {', '.join(sorted(own))}")
     yield from clocks.processes(len(answered))
-    served = {queue["name"] for each in answered.values() for queue in each}
+    served = {queue["name"] for each in own.values() for queue in each}
     if missing := set(queues.NAMES) - served:
         yield Finding("queues", Level.BAD, f"nobody serves {', '.join(sorted(missing))}", do)
