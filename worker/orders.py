@@ -8,7 +8,7 @@ from typing import Final, Unpack
 import campaigns
 from campaigns.errors import BadInput
 from campaigns.rules.manner import Along, Kind
-from worker import wiring
+from worker import text_file, wiring
 
 LONGEST_NAME: Final = 200
 """Characters of a file's name, its folders below INTAKE_FOLDER included."""
@@ -73,7 +73,8 @@ def _inside(name: str) -> Path:
 
 
 def _text(name: str) -> str:
+    path = _inside(name)
     try:
-        return _inside(name).read_text(encoding="utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise BadInput(f"{name}: the text must be UTF-8") from None
+        return text_file.read(path).strip()
+    except BadInput as why:
+        raise BadInput(f"{name}: {why}") from None

@@ -21,6 +21,9 @@ CHUNK: Final = 64 * 1024
 LONGEST_ROW: Final = 64 * 1024
 """Characters. A line that does not end within this and the rest of its chunk is no row of recipients."""
 
+MAX_ROWS: Final = 10_000_000
+"""Rows of a file, empty ones included: a minute of reading."""
+
 DELIMITERS: Final = ",;\t|،؛"
 SNIFFED_ROWS: Final = 20
 
@@ -35,6 +38,8 @@ def read_rows(chunks: Iterable[bytes | str]) -> Iterator[Row]:
     told = _told_delimiter(head)
     for row_no, cells in enumerate(read_records(iter(lines), told or _delimiter(head)), 1):
         lines.row = row_no
+        if row_no > MAX_ROWS:
+            raise BadInput(f"the file has more than {MAX_ROWS:,} rows: split it, or is it the file you meant?")
         if (any(map(str.strip, cells)) or isinstance(cells, UnreadableRow)) and not (told and row_no == 1):
             yield row_no, cells
 

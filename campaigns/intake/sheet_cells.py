@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
-from typing import IO, Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, cast
 from zipfile import ZipFile
 
-from openpyxl.cell.read_only import ReadOnlyCell
-from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
+from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
 
 from campaigns.errors import BadInput
 from campaigns.intake.unreadable import Unreadable
+from campaigns.intake.xlsx_parser import Reader, RowParser, Sheet
 from campaigns.rules import format_codes, shown_dates, shown_numbers
 
 _PASTE: Final = "or copy the column and paste it as values"
@@ -56,17 +56,6 @@ def _part(archive: ZipFile, name: str) -> bytes:
     return archive.read(name) if name in archive.namelist() else b""
 
 
-class _Parser(WorkSheetParser):
-    """Openpyxl's parser, which also tells of a cell whether it is a formula, and of which type its value is."""
-
-    def parse_cell(self, element: Any) -> dict[str, Any]:
-        """The cell's value and place, as openpyxl gives them."""
-        cell: dict[str, Any] = super().parse_cell(element)
-        cell["formula"] = element.find(FORMULA_TAG) is not None
-        cell["stored"] = element.get("t", "n")
-        return cell
-
-
 class SheetRow(NamedTuple):
     """A row of a sheet: its number, whether the spreadsheet hides it, and the cells that hold anything, by column."""
 
@@ -75,34 +64,33 @@ class SheetRow(NamedTuple):
     cells: Mapping[int, str]
 
 
-def read_sheet(sheet: Any, formulas: Formulas) -> Iterator[SheetRow]:
-    """The rows of an openpyxl sheet that was opened read-only."""
-    with sheet._get_source() as source:  # noqa: SLF001 - its public rows tell neither what is hidden nor a formula
-        yield from _rows(sheet, source, formulas)
+def read_sheet(reader: Reader, sheet: Sheet, formulas: Formulas) -> Iterator[SheetRow]:
+    """The rows of a sheet."""
+    formats = _Formats(reader.wb)
+    with reader.parts.open(sheet.part) as part:
+        parser = RowParser(part, reader.strings, reader.wb)
+        for row_no, cells in parser.rows():
+            shape = parser.row_dimensions.pop(str(row_no), {})
+            shown = {}
+            for cell in cells:
+                text = _text(cell, formats[cell["style_id"]], formulas)
+                if text or isinstance(text, Unreadable):
+                    shown[cell["column"] - 1] = text
+            yield SheetRow(row_no, _is_hidden(shape), shown)
 
 
-def _rows(sheet: Any, source: IO[bytes], formulas: Formulas) -> Iterator[SheetRow]:
-    book = sheet.parent
-    parser = _Parser(
-        source,
-        sheet._shared_strings,  # noqa: SLF001 - as openpyxl itself calls the parser
-        data_only=True,
-        epoch=book.epoch,
-        date_formats=book._date_formats,  # noqa: SLF001
-        timedelta_formats=book._timedelta_formats,  # noqa: SLF001
-    )
-    formats: dict[int, str] = {}
-    for row_no, cells in parser.parse():
-        shape = parser.row_dimensions.pop(str(row_no), {})
-        shown = {}
-        for cell in cells:
-            style = cell["style_id"]
-            if style not in formats:
-                formats[style] = ReadOnlyCell(sheet, 1, 1, None, style_id=style).number_format
-            text = _text(cell, formats[style], formulas)
-            if text or isinstance(text, Unreadable):
-                shown[cell["column"] - 1] = text
-        yield SheetRow(row_no, _is_hidden(shape), shown)
+class _Formats(dict[int, str]):
+    """The code of the number format by a cell's style."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+
+    def __missing__(self, style: int) -> str:
+        number = self._book._cell_styles[style].numFmtId  # noqa: SLF001 - as openpyxl's own cells look it up
+        own = number - BUILTIN_FORMATS_MAX_SIZE
+        code: str = self._book._number_formats[own] if own >= 0 else BUILTIN_FORMATS.get(number, "General")  # noqa: SLF001
+        self[style] = code
+        return code
 
 
 def _is_hidden(shape: Mapping[str, str]) -> bool:

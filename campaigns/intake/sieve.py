@@ -22,6 +22,9 @@ Message = tuple[int, int, str, str | None]
 REJECTS_AT_ONCE: Final = 10_000
 """Wrong rows held before they have to be taken away."""
 
+MAX_REJECTS: Final = 1_000_000
+"""Wrong rows after which a file is refused, unless more of its rows are right."""
+
 REASONS_SHOWN: Final = 5
 VALUE_SHOWN: Final = 200
 """Characters of a wrong value that are kept."""
@@ -190,6 +193,11 @@ class Sieve:
         else:
             self.tally.rejects += 1
             self.tally.hidden += wrong.kind is Kind.HIDDEN
+            if self.tally.rejects - self.tally.hidden > max(MAX_REJECTS, self.tally.messages):
+                raise BadInput(
+                    f"more than {MAX_REJECTS:,} rows cannot be used, and fewer can: is it the file, and the column, "
+                    f"that you meant? {'; '.join(self.tally.reasons)}"
+                )
             if len(self.tally.reasons) < REASONS_SHOWN:
                 self.tally.reasons.append(f"row {row_no}: {wrong.reason}")
         self.rejects.append(Reject(row_no, wrong.kind, _storable(wrong.value), wrong.reason))

@@ -8,37 +8,24 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import IO, Any, Final
+from typing import IO, Final
 from xml.etree.ElementTree import ParseError
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import BadZipFile
 
-from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
-from openpyxl.workbook import Workbook
 
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row
-from campaigns.intake.sheet_cells import Formulas, SheetRow, formulas_of, read_sheet
+from campaigns.intake.sheet_cells import SheetRow, formulas_of, read_sheet
 from campaigns.intake.unreadable import HiddenRow, Unreadable, UnreadableRow
+from campaigns.intake.xlsx_parser import Reader, Sheet
 
 MAX_ROWS: Final = 1_048_576
 """Rows of a sheet, as the format allows."""
 
 MAX_COLUMNS: Final = 1_000
 """Columns of a sheet that are read. A row with a cell further to the right is refused."""
-
-MAX_RATIO: Final = 200
-"""Unpacked to packed bytes of one part. A sheet of recipients reaches about 10; a zip bomb 1,000."""
-
-MAX_UNPACKED: Final = 2 * 1024**3
-"""Bytes of all parts together, unpacked."""
-
-MAX_HELD: Final = 256 * 1024**2
-"""Bytes of one part, unpacked, that has to be held in memory: any but a sheet, the table of strings before all."""
-
-SMALL_PART: Final = 1024**2
-"""Bytes. What unpacks to less is no bomb, whatever its ratio."""
 
 _ROWS_AT_ONCE: Final = 100
 
@@ -76,16 +63,13 @@ def read_rows(file: IO[bytes], *, sheet: str | None, include_hidden: bool) -> It
     Raises: BadInput for what is no XLSX, for a damaged or bloated one, and if several sheets could be meant.
     """
     try:
-        with ZipFile(file) as archive:
-            _refuse_bombs(archive.infolist())
-            formulas = formulas_of(archive)
         with _silence():
-            workbook = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-        try:
-            book = _Book(workbook, formulas, include_hidden)
+            reader = Reader(file)
+        with reader.parts:
+            with _silence():
+                reader.read()
+            book = _Book(reader, include_hidden)
             yield from book.rows(book.sheet(sheet))
-        finally:
-            workbook.close()
     except _DAMAGE as why:
         raise BadInput(f"the file is no XLSX that can be read ({type(why).__name__}): save it again as XLSX") from why
 
@@ -100,34 +84,23 @@ def too_wide(cells: Sequence[str], columns: int) -> str:
     )
 
 
-def _refuse_bombs(parts: Sequence[ZipInfo]) -> None:
-    if any(map(_is_bloated, parts)) or sum(part.file_size for part in parts) > MAX_UNPACKED:
-        raise BadInput("the XLSX unpacks to far more than a list of recipients: save it as CSV UTF-8")
-
-
-def _is_bloated(part: ZipInfo) -> bool:
-    if part.file_size <= SMALL_PART:
-        return False
-    streams = part.filename.startswith("xl/worksheets/")
-    return part.file_size > MAX_RATIO * part.compress_size or (part.file_size > MAX_HELD and not streams)
-
-
 class _Book:
     """A workbook that is open: its sheets, and their rows."""
 
-    def __init__(self, workbook: Workbook, formulas: Formulas, include_hidden: bool) -> None:
-        self._workbook, self._formulas, self._include_hidden = workbook, formulas, include_hidden
+    def __init__(self, reader: Reader, include_hidden: bool) -> None:
+        self._reader, self._include_hidden = reader, include_hidden
+        self._formulas = formulas_of(reader.parts)
 
-    def sheet(self, name: str | None) -> Any:
+    def sheet(self, name: str | None) -> Sheet:
         """The sheet called `name`, or the only visible one that has rows. Raises: BadInput."""
-        sheets = self._workbook.worksheets
+        sheets = self._reader.sheets
         titles = ", ".join(sheet.title for sheet in sheets)
         if name is not None:
             chosen = [sheet for sheet in sheets if sheet.title == name]
             if not chosen:
                 raise BadInput(f"there is no sheet {name}: the sheets are {titles}")
             return chosen[0]
-        visible = [sheet for sheet in sheets if sheet.sheet_state == "visible"]
+        visible = [sheet for sheet in sheets if sheet.visible]
         filled = [sheet for sheet in visible if next(self.rows(sheet), None)]
         if len(filled) > 1:
             with_rows = ", ".join(sheet.title for sheet in filled)
@@ -144,9 +117,9 @@ class _Book:
             )
         return filled[0]
 
-    def rows(self, sheet: Any) -> Iterator[Row]:
+    def rows(self, sheet: Sheet) -> Iterator[Row]:
         """The rows of a sheet that have anything in them."""
-        for row_no, hidden, cells in _silently(read_sheet(sheet, self._formulas)):
+        for row_no, hidden, cells in _silently(read_sheet(self._reader, sheet, self._formulas)):
             if row_no > MAX_ROWS:
                 raise BadInput(f"the sheet has more than {MAX_ROWS} rows, which XLSX does not allow: save it again")
             if any(cell.strip() or isinstance(cell, Unreadable) for cell in cells.values()):

@@ -58,6 +58,7 @@ IN_ORDER: list[dict[str, Any]] = [
     {"key": "latin", "text_file": "latin.txt"},
     {"key": "sender", "sender": "not a line"},
     {"key": "text", "text_file": "../secret.csv"},
+    {"key": "long", "text_file": "long.txt"},
     {"key": "folder", "folder": None},
 ]
 
@@ -70,6 +71,7 @@ def _intake(beside: Path) -> Path:
     (inside / "others.csv").write_text("\n".join(numbers(6)))
     (inside / "text.txt").write_text("\ufeffسلام\n", encoding="utf-8")
     (inside / "latin.txt").write_bytes(b"caf\xe9")
+    (inside / "long.txt").write_text("a" * 70_000)
     (inside / "deeper" / "people.csv").write_text(numbers(9)[8])
     (beside / "secret.csv").write_text("\n".join(numbers(7)))
     (beside / "intake-of-others").mkdir()
@@ -142,13 +144,17 @@ def test_an_order_is_carried_out_as_a_whole_or_refused_with_a_sentence(told: Tol
     assert told.answers[0] == told.answers[1]
     assert told.answers[2].startswith("KeyConflict")
     assert isinstance(told.answers[3], int)
-    assert told.answers[4] == "BadInput: latin.txt: the text must be UTF-8"
+    assert told.answers[4] == "BadInput: latin.txt: the text must be UTF-8: save it as UTF-8"
     assert told.answers[5].startswith("BadInput")
     assert told.campaigns == [("spring", "draft", "سلام", 5), ("deep", "running", "سلام", 1)]
 
 
+def test_a_text_file_that_is_far_too_long_is_not_read(told: Told) -> None:
+    assert told.answers[7] == "BadInput: long.txt: it is far longer than a text may be: is it the file you meant?"
+
+
 def test_without_a_folder_nothing_can_be_ordered(told: Told) -> None:
-    assert told.answers[7].startswith("BadInput: INTAKE_FOLDER is not set")
+    assert told.answers[8].startswith("BadInput: INTAKE_FOLDER is not set")
 
 
 @pytest.fixture

@@ -16,14 +16,13 @@ from campaigns.rules.manner import TYPES
 from campaigns.store import identity
 from campaigns.store.database import Database
 from campaigns.store.identity import Place
-from worker import wiring
+from worker import text_file, wiring
 from worker.cli.exits import Exit
 from worker.cli.words import moment, printable, say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 LARGEST_ID: Final = 2**63 - 1
-LARGEST_TEXT_FILE: Final = 64 * 1024
 DASH: Final = "-"
 """Standard input where a file is read, standard output where one is written."""
 
@@ -103,15 +102,11 @@ def read_text(given: str | None, file: Path | None) -> str:
 
 def _text_of(file: Path) -> str:
     try:
-        with file.open("rb") as opened:
-            content = opened.read(LARGEST_TEXT_FILE + 1)
-        if len(content) > LARGEST_TEXT_FILE:
-            raise BadInput(f"--text-file {file}: it is far longer than a text may be: is it the file you meant?")
-        return content.decode("utf-8-sig").rstrip("\r\n")
+        return text_file.read(file).rstrip("\r\n")
     except OSError as why:
         raise BadInput(f"--text-file {file}: {why.strerror}") from why
-    except UnicodeDecodeError as why:
-        raise BadInput(f"--text-file {file}: it is not UTF-8: save it as UTF-8") from why
+    except BadInput as why:
+        raise BadInput(f"--text-file {file}: {why}") from why
 
 
 def source(file: str) -> Path | BinaryIO:
