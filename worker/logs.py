@@ -60,7 +60,7 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("urllib3", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace"):
+    for chatty in ("alembic", "urllib3", "amqp", "kombu", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

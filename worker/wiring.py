@@ -1,11 +1,14 @@
-"""Puts the house together, once a process: settings, where the servers are, and the parts on top of them."""
+"""Puts the house together, once a process: settings, where the servers are, and the parts on top of them.
+
+What depends on the API key is put together again when the file that holds the key has another one: see `key_file`.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import threading
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import Final
 
 import redis
 from sqlalchemy import Engine
@@ -22,6 +25,7 @@ from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
 from worker import embedded
 from worker.settings import Settings, load
+from worker.settings.key_file import KeyFile, path_of_key
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,12 +44,27 @@ def settings() -> Settings:
     return load()
 
 
-@cache
+KEYS_KEPT: Final = 2
+"""What was put together for the key before is kept as well, for the tasks that go on with it."""
+
+
 def places() -> Places:
     """Where the servers are; without DATABASE_URL and BROKER_URL they are started from wheels and migrated.
 
     Raises: BadInput when one of the two is missing or the embedded servers cannot run here.
     """
+    where, file = _places(), _key_file()
+    return where if file is None else replace(where, api_key=file.key())
+
+
+@cache
+def _key_file() -> KeyFile | None:
+    path = path_of_key()
+    return None if path is None else KeyFile(path, settings().kavenegar_api_key)
+
+
+@cache
+def _places() -> Places:
     chosen = settings()
     if chosen.embedded:
         return _embedded(chosen)
@@ -83,16 +102,20 @@ def broker() -> redis.Redis:
     return connect(url)
 
 
-@cache
 def pace() -> Throttle:
     """The pace that every worker shares. Raises: BadInput when the broker is missing, or both key and PACE_NAME."""
-    where, chosen = places(), settings()
+    where = places()
     if where.broker_url is None:
         raise BadInput("BROKER_URL is not set: the pace that all workers share lives there")
-    account = chosen.pace_name or where.api_key
+    account = settings().pace_name or where.api_key
     if account is None:
         raise BadInput("neither KAVENEGAR_API_KEY nor PACE_NAME is set: nobody can tell whose pace is meant")
-    return throttle(chosen, where.broker_url, account_label(account, chosen.pace_egress))
+    return _pace(where.broker_url, account)
+
+
+@lru_cache(maxsize=KEYS_KEPT)
+def _pace(broker_url: str, account: str) -> Throttle:
+    return throttle(settings(), broker_url, account_label(account, settings().pace_egress))
 
 
 def throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
@@ -107,19 +130,23 @@ def throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
     )
 
 
-@cache
 def gateway() -> Gateway:
     """The gateway behind the shared pace. Raises: BadInput when the key or the broker is missing."""
-    where, chosen = places(), settings()
+    return _gateway(_api_key(places()), pace())
+
+
+@lru_cache(maxsize=KEYS_KEPT)
+def _gateway(api_key: str, shared: Throttle) -> Gateway:
+    chosen = settings()
     client = Client(
-        _api_key(where),
-        where.base_url,
+        api_key,
+        places().base_url,
         deadline_s=chosen.http_deadline.total_seconds(),
         pool_size=max(chosen.send_threads, chosen.poll_threads) + 2,
         clock=lambda: database().now().timestamp(),
         longest_text=chosen.max_characters,
     )
-    return Gateway(client, pace())
+    return Gateway(client, shared)
 
 
 def _api_key(where: Places) -> str:
@@ -149,20 +176,24 @@ def database() -> Database:
     return Database(engine(), believe_after=settings().policy().quiet)
 
 
-@cache
 def house() -> House:
     """Everything a station needs. Raises: BadInput."""
-    return House(database(), gateway(), pace(), database().now, settings().policy())
+    return _house(gateway(), pace())
 
 
-_recognised = threading.Event()
+@lru_cache(maxsize=KEYS_KEPT)
+def _house(asked: Gateway, shared: Throttle) -> House:
+    return House(database(), asked, shared, database().now, settings().policy())
+
+
+_recognised: set[str] = set()
 
 
 def recognised_house() -> House:
     """The same, once it is known whose account our key belongs to: before that, no claim succeeds. Raises: BadInput."""
     found = house()
-    if not _recognised.is_set() and guards.account.ensure(found):
-        _recognised.set()
+    if found.account not in _recognised and guards.account.ensure(found):
+        _recognised.add(found.account)
     return found
 
 

@@ -7,15 +7,16 @@ another account's: batches that left under the old one wait for its key, and not
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
 from campaigns import asking
-from campaigns.errors import GatewayError
+from campaigns.errors import AccountBlocked, GatewayError
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.windows import forgotten_before
-from campaigns.store import accounts, gate, identity
+from campaigns.store import accounts, gate, identity, installation
 from campaigns.store.accounts import Evidence
 from campaigns.store.identity import Place
 
@@ -37,10 +38,8 @@ def ensure(house: House) -> bool:
         return False
     since = forgotten_before(now, window=house.policy.localid_window)
     earlier = house.database(accounts.evidence, since=since, most=WITNESSES)
-    try:
-        known = {each.account: _knows(house, each) for each in earlier}
-    except GatewayError as why:
-        log.warning("key not recognised", extra={"code": why.code, "error": type(why).__name__})
+    known = _held_against(house, earlier)
+    if known is None:
         return False
     same = next((account for account, knows in known.items() if knows), None)
     if same is None and None in known.values():
@@ -52,6 +51,30 @@ def ensure(house: House) -> bool:
     else:
         log.info("key recognised", extra={"account": number})
     return True
+
+
+def _held_against(house: House, earlier: Sequence[Evidence]) -> dict[int, bool | None] | None:
+    """For each account whether it knows its messages under our key; None where nothing can be asked with that key."""
+    try:
+        if not earlier:
+            _takes_the_key(house)
+        return {each.account: _knows(house, each) for each in earlier}
+    except AccountBlocked as why:
+        now = house.now()
+        house.database(installation.hold, code=why.code, reason=str(why), probe_at=now, now=now)
+        log.warning("key not taken", extra={"code": why.code})
+    except GatewayError as why:
+        log.warning("key not recognised", extra={"code": why.code, "error": type(why).__name__})
+    return None
+
+
+def _takes_the_key(house: House) -> None:
+    """A key that the gateway does not take is nobody's: what left under it could never be asked about.
+
+    Raises: GatewayError.
+    """
+    house.gateway.admit(Lane.SEND)
+    house.gateway.account_info()
 
 
 def _knows(house: House, evidence: Evidence) -> bool | None:

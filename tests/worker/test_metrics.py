@@ -59,7 +59,7 @@ def scraped(url: str) -> Samples:
 @pytest.fixture
 def url(house: House) -> Iterator[str]:
     """Where the metrics of the house are."""
-    with served(Figures(house.pace, house.database)) as address:
+    with served(Figures(lambda: house.pace, house.database)) as address:
         yield address
 
 
@@ -160,7 +160,7 @@ def test_an_account_on_hold_and_uncertain_messages_are_told(
 
 def test_with_redis_away_the_house_is_still_told(house: House) -> None:
     nowhere = wiring.throttle(load({}), "redis://127.0.0.1:1/0", "nobody")
-    with served(Figures(nowhere, house.database)) as url:
+    with served(Figures(lambda: nowhere, house.database)) as url:
         found = scraped(url)
 
     assert (found["kavenegar_up", "redis"], found["kavenegar_up", "postgresql"]) == (0, 1)
@@ -170,7 +170,7 @@ def test_with_redis_away_the_house_is_still_told(house: House) -> None:
 
 def test_with_postgresql_away_the_pace_is_still_told(house: House) -> None:
     nowhere = make_engine("postgresql+psycopg://somebody:hunter2@127.0.0.1:1/nowhere")
-    with served(Figures(house.pace, Database(nowhere, patience_s=0))) as url:
+    with served(Figures(lambda: house.pace, Database(nowhere, patience_s=0))) as url:
         found = scraped(url)
 
     assert (found["kavenegar_up", "redis"], found["kavenegar_up", "postgresql"]) == (1, 0)

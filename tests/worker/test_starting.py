@@ -133,6 +133,7 @@ def test_a_worker_waits_for_the_migration_and_then_begins(
         until(lambda: "ready." in log.read_text(), "the worker's begin")
         assert worker.poll() is None
     assert log.read_text().count(MIGRATE) == 1
+    assert "alembic" not in log.read_text()
 
 
 def test_a_worker_waits_for_a_database_that_has_no_tables_at_all(

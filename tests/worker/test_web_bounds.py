@@ -218,7 +218,9 @@ def test_the_metrics_tell_how_many_wait_when_one_came_last_and_whether_it_is_lea
     house: House, engine: Engine
 ) -> None:
     def told() -> dict[str, float]:
-        found = [sample for metric in Figures(house.pace, house.database).collect() for sample in metric.samples]
+        found = [
+            sample for metric in Figures(lambda: house.pace, house.database).collect() for sample in metric.samples
+        ]
         return {sample.name: sample.value for sample in found if sample.name.startswith("kavenegar_callback")}
 
     assert told() == {"kavenegar_callbacks_parked": 0, "kavenegar_callbacks_leaned_on": 0}

@@ -25,7 +25,8 @@ def metrics() -> None:
             "METRICS_BASIC_AUTH is not set: it holds name:password, and everybody could read the metrics without it"
         )
     logs.configure(chosen.log_level)
-    figures = Figures(wiring.pace(), Database(wiring.engine(), patience_s=1.0))
+    wiring.pace()  # what is missing for it is said now
+    figures = Figures(wiring.pace, Database(wiring.engine(), patience_s=1.0))
     answers = application(figures, chosen.metrics_basic_auth)
     server = listening(chosen.metrics_address, chosen.metrics_port, answers)
     words.say(f"metrics at http://{chosen.metrics_address}:{chosen.metrics_port}/metrics")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -32,7 +32,8 @@ MOST_PARKED: Final = 100_000
 class Figures(Collector):
     """The figures of one house, from its pace and its database."""
 
-    def __init__(self, pace: Throttle, database: Database) -> None:
+    def __init__(self, pace: Callable[[], Throttle], database: Database) -> None:
+        """`pace` is asked for at each look: it is another one when the key is."""
         self._pace = pace
         self._database = database
         self._uncertain = 0
@@ -47,7 +48,7 @@ class Figures(Collector):
 
     def _look_at_pace(self) -> PaceView | None:
         try:
-            return self._pace.view()
+            return self._pace().view()
         except Postpone:
             return None
 

@@ -72,7 +72,7 @@ class Table:
         metadata=_about(
             None,
             api_key,
-            "the account's key (or KAVENEGAR_API_KEY_FILE); embedded and without it, the sandbox answers",
+            "the account's key (or KAVENEGAR_API_KEY_FILE, read anew when it changes); embedded: else the sandbox",
             secret=True,
         ),
     )

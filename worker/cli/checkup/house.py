@@ -17,7 +17,9 @@ from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
 from worker.logs import redact
 from worker.settings import Settings
+from worker.settings.key_file import path_of_key
 
+KEY_NOT_VALID: Final = 403
 LATE_AFTER: Final = timedelta(seconds=60)
 POLLS_LATE_AFTER: Final = timedelta(minutes=10)
 
@@ -102,9 +104,18 @@ def _hold(found: Installation) -> Finding:
         f"nothing is sent since {moment(found.hold.since)}: {found.hold.reason}; "
         f"the next look is at {moment(found.hold.probe_at)}"
     )
-    return Finding(
-        "account", Level.BAD, says, "mend what the reason names: sending goes on by itself after the next look"
-    )
+    return Finding("account", Level.BAD, says, _cure(found.hold.code))
+
+
+def _cure(code: int) -> str:
+    """What ends a hold of the account."""
+    goes_on = "sending goes on by itself after the next look"
+    if code != KEY_NOT_VALID:
+        return f"mend what the reason names: {goes_on}"
+    file = path_of_key()
+    if file is None:
+        return f"correct KAVENEGAR_API_KEY and start every process again; then {goes_on}"
+    return f"write the right key into {file}: every process reads it again, and {goes_on}"
 
 
 def _late(name: str, count: int, since: datetime | None, patience: timedelta, now: datetime) -> Finding:
