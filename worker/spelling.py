@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from typing import Final
 
@@ -11,8 +12,26 @@ from campaigns.inbox.hand import RIGHT_SECRET, signing_key
 from campaigns.rules.phone import normalise_line
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
+_NOT_READ: Final = re.compile("[\x80-\x9f\ud800-\udfff]")  # bytes that the locale has no character for
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
+
+
+def decoded(value: str, *, encoding: str | None = None) -> str:
+    """What a person meant by an argument or a variable that Python has read in the `encoding` of the locale.
+
+    Terminals, unit files and containers write UTF-8 whatever the locale says, and no word in another encoding happens
+    to be UTF-8 as well. Raises: ValueError with what would be right, where it is neither UTF-8 nor the locale's.
+    """
+    locale = encoding or sys.getfilesystemencoding()
+    try:
+        return value.encode(locale, "surrogateescape").decode("utf-8")
+    except UnicodeEncodeError:
+        return value  # it has not come from outside: no locale has read it
+    except UnicodeDecodeError:
+        if not _NOT_READ.search(value):
+            return value
+    raise ValueError(f"text in UTF-8, nor in {locale}, the encoding of this locale: set LC_ALL=C.UTF-8")
 
 
 def duration(value: str) -> timedelta:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, func, select, text
 
 from campaigns.errors import IllegalMove, NotFound
 from campaigns.rules.manner import Kind
@@ -41,6 +41,12 @@ def newest(connection: Connection, *, limit: int = 20) -> list[Campaign]:
     """The newest campaigns first."""
     rows = connection.execute(select(*_COLUMNS).order_by(campaigns.c.id.desc()).limit(limit))
     return [_campaign(row) for row in rows]
+
+
+def count(connection: Connection) -> int:
+    """How many campaigns there are."""
+    found: int = connection.execute(select(func.count()).select_from(campaigns)).scalar_one()
+    return found
 
 
 def move(

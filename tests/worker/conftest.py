@@ -84,12 +84,14 @@ class Command:
     def _changed(self, environment: dict[str, str | None]) -> dict[str, str]:
         return {name: value for name, value in {**self._environment, **environment}.items() if value is not None}
 
-    def start(self, *arguments: str | Path | int, **environment: str | None) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str | Path | int, stdout: int = subprocess.PIPE, **environment: str | None
+    ) -> subprocess.Popen[bytes]:
         """The command in a process of its own from the first instruction on, still running; it hears Ctrl-C."""
         return subprocess.Popen(
             [sys.executable, "-m", "worker.cli", *map(str, arguments)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             cwd=PROJECT,
             env=self._changed(environment),

@@ -81,19 +81,22 @@ def list_(
 ) -> None:
     """Show what came in, the newest first."""
     with wiring.engine().connect() as connection:
-        found = campaigns.inbox(connection, line=line, campaign_id=campaign_id, since=since, limit=limit)
+        found = campaigns.inbox(connection, line=line, campaign_id=campaign_id, since=since, limit=limit + 1)
         waiting, given_up = inbound.untaken(connection)
     shown = str if full else mask
+    some = found[:limit]
     if as_json:
-        words.tell([{**asdict(each), "number": shown(each.number)} for each in found])
+        words.tell([{**asdict(each), "number": shown(each.number)} for each in some])
+        words.say_cut(len(found), limit)
         return
     if found:
         words.table(
             ("id", "received", "line", "from", "text", "campaign", ""),
             [(str(each.id), each.received_at, each.line, shown(each.number), each.text, _id(each.campaign_id),
-              _remark(each)) for each in found],
+              _remark(each)) for each in some],
             right=("campaign",),
         )  # fmt: skip
+        words.say_cut(len(found), limit)
     else:
         words.say("nothing has come in like that: `campaigns inbox lines` shows which lines are pulled")
     if waiting or given_up:

@@ -43,8 +43,10 @@ def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: 
     """Tell what one person got from us, and what they wrote."""
     mobile = normalise(number)
     with wiring.engine().connect() as connection:
-        received = people.received(connection, mobile, limit=limit)
-        wrote = people.wrote(connection, mobile, limit=limit)
+        received = people.received(connection, mobile, limit=limit + 1)
+        wrote = people.wrote(connection, mobile, limit=limit + 1)
+    most = max(len(received), len(wrote))
+    received, wrote = received[:limit], wrote[:limit]
     since = day or begins(wiring.database().now().astimezone(TEHRAN).date())
     told = outbox.asked_about(wiring.house(), mobile, start=since) if ask else None
     if as_json:
@@ -56,10 +58,12 @@ def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: 
                 "gateway": None if told is None else [_told_answer(each) for each in told],
             }
         )
+        words.say_cut(most, limit)
         return
     words.say(f"{mask(mobile)}: {len(received):,} messages of ours, {len(wrote):,} of theirs")
     _say_received(received)
     _say_wrote(wrote, texts=texts)
+    words.say_cut(most, limit)
     if told is not None:
         _say_told(told, since)
 

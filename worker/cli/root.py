@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import click
 
+from campaigns.errors import BadInput
 from worker import logs
 from worker.cli.account import account_, credit, ledger_
 from worker.cli.demo import demo
@@ -25,6 +26,7 @@ from worker.cli.steering import cancel, pause, resume, start
 from worker.cli.suppress import suppress_
 from worker.cli.watching import list_, show, watch
 from worker.cli.web import web
+from worker.spelling import decoded
 
 _HELP = """Bulk SMS campaigns through Kavenegar.
 
@@ -45,6 +47,19 @@ class Invocation:
     """What holds for the whole command line."""
 
     debug: bool = False
+
+
+class Typed(click.types.StringParamType):
+    """Words as they were typed, whatever encoding the locale claims."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The words. Raises: BadInput."""
+        text = str(super().convert(value, param, ctx))
+        try:
+            return decoded(text)
+        except ValueError as why:
+            name = param.get_error_hint(ctx) if param is not None and ctx is not None else "an argument"
+            raise BadInput(f"{name} is not {why}, or give a text in a file of UTF-8 (--text-file)") from None
 
 
 class Campaigns(click.Group):
@@ -103,3 +118,15 @@ for command in (
     demo,
 ):
     campaigns.add_command(command)
+
+
+def _take_words_as_typed(command: click.Command) -> None:
+    """Of `command` and those below it. A path stays as the locale reads it: it must lead to its file."""
+    for parameter in command.params:
+        if parameter.type is click.STRING and parameter.name != "file":
+            parameter.type = Typed()
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_words_as_typed(each)
+
+
+_take_words_as_typed(campaigns)

@@ -80,17 +80,18 @@ def _say_changed(changed: int, numbers: Sequence[str], done: str, others: str, *
 def list_(*, reason: str | None, since: datetime | None, limit: int, full: bool, as_json: bool) -> None:
     """Show who is suppressed, the newest first."""
     with wiring.engine().connect() as connection:
-        found = suppressions.newest(connection, reason=reason, since=since, limit=limit)
-    shown = str if full else mask
+        found = suppressions.newest(connection, reason=reason, since=since, limit=limit + 1)
+    shown, some = str if full else mask, found[:limit]
     if as_json:
-        words.tell([{**asdict(each), "number": shown(each.number)} for each in found])
+        words.tell([{**asdict(each), "number": shown(each.number)} for each in some])
     elif found:
         words.table(
             ("number", "why", "source", "since"),
-            [(shown(each.number), told(each.reason), each.source, each.created_at) for each in found],
+            [(shown(each.number), told(each.reason), each.source, each.created_at) for each in some],
         )
     else:
         words.say("nobody is suppressed" if reason is None and since is None else "nobody is suppressed like that")
+    words.say_cut(len(found), limit)
 
 
 @suppress_.command("check")

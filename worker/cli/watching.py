@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 import campaigns
 from campaigns import Campaign, CampaignState, Progress, Report, Waiting
+from campaigns.store import campaigns as stored
 from campaigns.store.database import Database
 from campaigns.waiting import each
 from worker import wiring
@@ -22,6 +23,7 @@ def list_(limit: int, as_json: bool) -> None:
     """List campaigns, the newest first, and why each of them waits."""
     with wiring.engine().connect() as connection:
         found = campaigns.newest(connection, limit=limit)
+        total = stored.count(connection)
         waiting = _waiting(connection, found)
     if as_json:
         words.tell([{**words.campaign_answer(each), "waiting": waiting[each.id]} for each in found])
@@ -38,6 +40,7 @@ def list_(limit: int, as_json: bool) -> None:
         )  # fmt: skip
     else:
         words.say("there are no campaigns yet: `campaigns create --help` tells how to make one")
+    words.say_cut(len(found), limit, total=total)
 
 
 def _waiting(connection: Connection, found: list[Campaign]) -> dict[int, Waiting | None]:

@@ -19,6 +19,7 @@ from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.manner import TYPES
 
 WIDTH_WITHOUT_TERMINAL: Final = 160
+_WIDEST: Final = 100_000
 
 
 class Paper(Console):
@@ -46,19 +47,43 @@ def printable(line: str) -> str:
 
 
 def tell(answer: object) -> None:
-    """One JSON document for a program."""
-    sys.stdout.write(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2).decode() + "\n")
+    """One JSON document for a program: in UTF-8, whatever the locale says."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def tell_line(answer: object) -> None:
     """One JSON document on a line of its own, which leaves at once."""
-    sys.stdout.write(orjson.dumps(answer, default=str).decode() + "\n")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(answer, default=str) + b"\n")
     sys.stdout.flush()
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """Columns under headings; those named in `right` hold numbers."""
-    Paper().print(drawn(headings, rows, right=right))
+    """Columns under headings; those named in `right` hold numbers. Where they are wider than the terminal, a block of
+    lines for each row."""
+    paper, kept = Paper(), [list(row) for row in rows]
+    columns = drawn(headings, kept, right=right)
+    unbounded = paper.options.update(max_width=_WIDEST)
+    if not paper.is_terminal or paper.measure(columns, options=unbounded).minimum <= paper.width:
+        paper.print(columns)
+        return
+    for place, row in enumerate(kept):
+        if place:
+            say("")
+        facts(zip(headings, row, strict=True))
+
+
+def say_cut(shown: int, limit: int, *, total: int | None = None) -> None:
+    """Say on standard error that a list shows `limit` rows and no more; of `total`, or of what is not counted."""
+    if total is not None and total > shown:
+        cut = f"the newest {shown:,} of {total:,} are shown: --limit {total} shows all"
+    elif total is None and shown > limit:
+        cut = f"the newest {limit:,} are shown, and there are more: --limit {10 * limit} shows more of them"
+    else:
+        return
+    sys.stdout.flush()
+    sys.stderr.write(f"campaigns: {cut}\n")
 
 
 def drawn(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Table:

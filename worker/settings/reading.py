@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.errors import BadInput
+from worker.spelling import decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,10 @@ def _text(variable: str, environ: Mapping[str, str], *, secret: bool) -> str | N
             raise BadInput(f"{variable}_FILE: {path} cannot be read: {why.strerror}") from None
         except UnicodeDecodeError:
             raise BadInput(f"{variable}_FILE: {path} is not a text file") from None
-    return environ.get(variable, "").strip() or None
+    try:
+        return decoded(environ.get(variable, "")).strip() or None
+    except ValueError as why:
+        raise BadInput(f"{variable}: its value is not {why}") from None
 
 
 def told(name: str, about: Mapping[str, Any], value: object, environ: Mapping[str, str]) -> Row:

@@ -22,6 +22,7 @@ from worker.settings.key_file import path_of_key
 KEY_NOT_VALID: Final = 403
 LATE_AFTER: Final = timedelta(seconds=60)
 POLLS_LATE_AFTER: Final = timedelta(minutes=10)
+MOST_NAMED: Final = 20
 
 
 def settings(chosen: Settings) -> Iterator[Finding]:
@@ -129,12 +130,14 @@ def _late(name: str, count: int, since: datetime | None, patience: timedelta, no
 
 
 def _paused(connection: Connection) -> Iterator[Finding]:
-    found = health.paused(connection)
-    for campaign in found:
+    found = health.paused(connection, limit=MOST_NAMED + 1)
+    for campaign in found[:MOST_NAMED]:
         says = f"campaign {campaign.id} is paused: {campaign.hold_reason}"
         yield Finding(
             "paused", Level.WARN, says, f"`campaigns resume {campaign.id}` lets it go on, once that is mended"
         )
+    if len(found) > MOST_NAMED:
+        yield Finding("paused", Level.WARN, "more campaigns are paused than are named here", "see `campaigns list`")
     if not found:
         yield Finding("paused", Level.OK, "no campaign is paused")
 
