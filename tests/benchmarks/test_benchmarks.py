@@ -23,6 +23,7 @@ CASES: Final = {
     "tick": ("--stored", "200", "--stored", "1000"),
     "merge": ("--messages", "1000", "--stored", "0"),
     "otp": ("--codes", "20"),
+    "flower": ("--tasks", "1000", "--max-tasks", "100"),
     "pace": (
         *("--cases", "found", "--limits", "10", "--kinds", "token_bucket", "--penalties", "0", "--seconds", "30"),
         *("--plot", "pace.svg"),
