@@ -31,12 +31,21 @@ def keep(house: House) -> Sequence[Day]:
 
     A day is one of Tehran; of today, what has left so far.
     """
-    today = house.now().astimezone(TEHRAN).date()
+    count_anew(house)
+    return house.database(ledger.newest, limit=DAYS_BACK)
+
+
+def count_anew(house: House) -> Sequence[date]:
+    """Count the last three days anew; the days that the gateway should have answered for, and did not."""
+    today, unanswered = house.now().astimezone(TEHRAN).date(), list[date]()
     for day in (today - timedelta(days=back) for back in range(DAYS_BACK)):
         start, end = _span(day)
-        gateway = _asked(house, day, start, end) if house.now() - start < DEEPEST else None
+        asked = house.now() - start < DEEPEST
+        gateway = _asked(house, day, start, end) if asked else None
+        if asked and gateway is None:
+            unanswered.append(day)
         house.database(_write, house.account, (day, start, end), gateway, now=house.now())
-    return house.database(ledger.newest, limit=DAYS_BACK)
+    return unanswered
 
 
 def _span(day: date) -> tuple[datetime, datetime]:

@@ -23,8 +23,21 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimated:
+    """Of `messages` the gateway never told the price. They are counted at the average of their kind on that day, as
+    `rial`: calls, SMS of campaigns, and one-time passwords by SMS and by call cost differently. A kind of which no
+    price is known on that day counts as 0.
+    """
+
+    messages: int
+    rial: int
+
+
+@dataclass(frozen=True, slots=True)
 class Day:
     """One day of Tehran. `gateway` is None while it was never asked about; `seen_at` is when both were counted.
+
+    `estimated` is the part of our cost that is no price of the gateway's; None for days counted by an older version.
 
     `unexplained` are messages that the gateway counts and that cannot be ours, whatever became of those without an
     answer: others sent them, or they were sent twice, or in a history that this database has lost.
@@ -35,6 +48,7 @@ class Day:
     gateway: Counted | None
     unexplained: int | None
     seen_at: datetime
+    estimated: Estimated | None = None
 
     @property
     def difference(self) -> Counted | None:
@@ -54,31 +68,42 @@ _OF_OUR_ACCOUNT: Final = f"""
 """
 
 # What of ours set out in this span? A campaign's message when its batch was accepted or leaves the gateway, a
-# one-time password when it was sent. What the gateway never priced, since its answer was lost, costs as the others do.
+# one-time password when it was sent. What the gateway never priced, since its answer was lost, costs as the others of
+# its kind do.
 _OURS: Final = text(f"""
     WITH sent AS (
-        SELECT message.parts, message.cost_rial
+        SELECT campaign.kind, message.parts, message.cost_rial
           FROM sms.batches AS batch
+          JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
           JOIN sms.messages AS message
             ON message.id BETWEEN batch.first_id AND batch.last_id AND message.gateway_id IS NOT NULL
          WHERE batch.accepted_at >= :start AND batch.accepted_at < :end AND batch.state <> 'split'
            AND {_OF_OUR_ACCOUNT}
      UNION ALL
-        SELECT 1, cost_rial FROM sms.otps WHERE sent_at >= :start AND sent_at < :end AND gateway_id IS NOT NULL
+        SELECT 'one-time ' || kind, 1, cost_rial
+          FROM sms.otps WHERE sent_at >= :start AND sent_at < :end AND gateway_id IS NOT NULL
     ), price AS (
-        SELECT coalesce(sum(cost_rial)::numeric / nullif(sum(parts), 0), 0) AS rial
-          FROM sent WHERE cost_rial IS NOT NULL
+        SELECT kind, sum(cost_rial)::numeric / nullif(sum(parts), 0) AS rial
+          FROM sent WHERE cost_rial IS NOT NULL GROUP BY kind
+    ), priced AS (
+        SELECT parts, cost_rial, CASE WHEN cost_rial IS NULL THEN coalesce(parts * price.rial, 0) END AS estimated_rial
+          FROM sent LEFT JOIN price USING (kind)
     )
     SELECT count(*) AS messages, coalesce(sum(parts), 0) AS parts,
-           CAST(coalesce(sum(coalesce(cost_rial, parts * price.rial)), 0) AS bigint) AS cost_rial
-      FROM sent, price
+           CAST(coalesce(sum(coalesce(cost_rial, estimated_rial)), 0) AS bigint) AS cost_rial,
+           count(estimated_rial) AS unpriced, CAST(coalesce(sum(estimated_rial), 0) AS bigint) AS estimated_rial
+      FROM priced
 """)
 
 
-def ours(connection: Connection, *, account: str, start: datetime, end: datetime) -> Counted:
-    """What our rows say of the account that has the key labelled `account`; reads every message of the span."""
+def ours(connection: Connection, *, account: str, start: datetime, end: datetime) -> tuple[Counted, Estimated]:
+    """What our rows say of the account that has the key labelled `account`, and what of it is estimated.
+
+    Reads every message of the span.
+    """
     row = connection.execute(_OURS, {"account": account, "start": start, "end": end}).one()
-    return Counted(row.messages, int(row.parts), int(row.cost_rial))
+    counted = Counted(row.messages, int(row.parts), int(row.cost_rial))
+    return counted, Estimated(row.unpriced, int(row.estimated_rial))
 
 
 # How many messages of ours may the gateway have taken in this span at most? A batch between its first request and its
@@ -110,14 +135,16 @@ def most(connection: Connection, *, account: str, start: datetime, end: datetime
 # Write a day down. What the gateway once said stays where it was not asked again.
 _WRITE: Final = text("""
     INSERT INTO sms.days (day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial,
-                          unexplained, seen_at)
-    VALUES (:day, :messages, :parts, :cost, :their_messages, :their_parts, :their_cost, :unexplained, :now)
+                          unexplained, unpriced, estimated_rial, seen_at)
+    VALUES (:day, :messages, :parts, :cost, :their_messages, :their_parts, :their_cost, :unexplained, :unpriced,
+            :estimated, :now)
     ON CONFLICT (day) DO UPDATE
        SET messages = excluded.messages, parts = excluded.parts, cost_rial = excluded.cost_rial,
            gateway_messages = coalesce(excluded.gateway_messages, days.gateway_messages),
            gateway_parts = coalesce(excluded.gateway_parts, days.gateway_parts),
            gateway_cost_rial = coalesce(excluded.gateway_cost_rial, days.gateway_cost_rial),
            unexplained = coalesce(excluded.unexplained, days.unexplained),
+           unpriced = excluded.unpriced, estimated_rial = excluded.estimated_rial,
            seen_at = excluded.seen_at
 """)
 
@@ -125,20 +152,23 @@ _WRITE: Final = text("""
 def write(
     connection: Connection,
     day: date,
-    ours: Counted,
+    ours: tuple[Counted, Estimated],
     gateway: Counted | None,
     *,
     unexplained: int | None,
     now: datetime,
 ) -> None:
     """Remember a day as it was counted now."""
+    counted, estimated = ours
     connection.execute(
         _WRITE,
         {
             "day": day,
-            "messages": ours.messages,
-            "parts": ours.parts,
-            "cost": ours.cost_rial,
+            "messages": counted.messages,
+            "parts": counted.parts,
+            "cost": counted.cost_rial,
+            "unpriced": estimated.messages,
+            "estimated": estimated.rial,
             "their_messages": gateway.messages if gateway else None,
             "their_parts": gateway.parts if gateway else None,
             "their_cost": gateway.cost_rial if gateway else None,
@@ -150,7 +180,8 @@ def write(
 
 # Which days were counted last?
 _NEWEST: Final = text("""
-    SELECT day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial, unexplained, seen_at
+    SELECT day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial, unexplained, unpriced,
+           estimated_rial, seen_at
       FROM sms.days ORDER BY day DESC LIMIT :limit
 """)
 
@@ -167,6 +198,7 @@ def newest(connection: Connection, *, limit: int) -> Sequence[Day]:
             else Counted(row.gateway_messages, row.gateway_parts, row.gateway_cost_rial),
             unexplained=row.unexplained,
             seen_at=row.seen_at,
+            estimated=None if row.unpriced is None else Estimated(row.unpriced, row.estimated_rial),
         )
         for row in rows
     ]

@@ -72,17 +72,33 @@ def wrote(connection: Connection, number: str, *, limit: int) -> Sequence[Wrote]
     return [Wrote(**row) for row in connection.execute(_WROTE, {"number": number, "limit": limit}).mappings()]
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a message at the gateway is of ours: a campaign's, or a one-time password."""
+
+    campaign_id: int | None = None
+    otp_id: int | None = None
+
+
 # Which of these messages at the gateway are ours? Found by their numbers, since nothing else about them stays the same.
 _OURS: Final = text("""
-    SELECT message.gateway_id, message.campaign_id
-      FROM unnest(CAST(:numbers AS text[]), CAST(:gateway_ids AS bigint[])) AS theirs (number, gateway_id)
+    WITH theirs AS (
+        SELECT number, gateway_id FROM unnest(CAST(:numbers AS text[]), CAST(:gateway_ids AS bigint[]))
+                                       AS theirs (number, gateway_id)
+    )
+    SELECT message.gateway_id, message.campaign_id, CAST(NULL AS bigint) AS otp_id
+      FROM theirs
       JOIN sms.messages AS message ON message.number = theirs.number AND message.gateway_id = theirs.gateway_id
+ UNION ALL
+    SELECT otp.gateway_id, NULL, otp.id
+      FROM theirs
+      JOIN sms.otps AS otp ON otp.gateway_id = theirs.gateway_id AND otp.number = theirs.number
 """)
 
 
-def campaigns_of(connection: Connection, sent: Sequence[tuple[str, int]]) -> Mapping[int, int]:
-    """The campaign of each of these (number, gateway id) that is ours, by the gateway's id."""
+def owners(connection: Connection, sent: Sequence[tuple[str, int]]) -> Mapping[int, Owner]:
+    """What each of these (number, gateway id) that is ours belongs to, by the gateway's id."""
     rows = connection.execute(
         _OURS, {"numbers": [number for number, _ in sent], "gateway_ids": [gateway_id for _, gateway_id in sent]}
     )
-    return {row.gateway_id: row.campaign_id for row in rows}
+    return {row.gateway_id: Owner(row.campaign_id, row.otp_id) for row in rows}

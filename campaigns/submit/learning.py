@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -42,9 +42,19 @@ def fact(message_id: int, gateway_id: int, status: int, cost_rial: int | None = 
     return Fact(message_id, standing(status), gateway_id, known, cost_rial)
 
 
-def facts_of(rows: Sequence[LocalStatus]) -> list[Fact]:
-    """That the gateway has these messages, as its answer by our ids says."""
-    return [fact(row.localid, row.messageid, row.status) for row in rows if row.messageid is not None]
+def facts_of(rows: Sequence[LocalStatus], shown: Mapping[int, SentMessage]) -> list[Fact]:
+    """That the gateway has these messages, as its answer by our ids says.
+
+    `shown` are whole messages by the gateway's ids: they tell the price, and how a message stands a moment later. A
+    price of 0 is none: the field was missing.
+    """
+    return [_fact_of(row, row.messageid, shown.get(row.messageid)) for row in rows if row.messageid is not None]
+
+
+def _fact_of(row: LocalStatus, gateway_id: int, whole: SentMessage | None) -> Fact:
+    if whole is None:
+        return fact(row.localid, gateway_id, row.status)
+    return fact(row.localid, gateway_id, whole.status, whole.cost or None)
 
 
 def learn(connection: Connection, house: House, claim: Claim, facts: Sequence[Fact], *, now: datetime) -> None:

@@ -12,9 +12,9 @@ proves little, for answers come short: only what it lacks again and again, round
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -47,6 +47,7 @@ class _Owned:
     rows: Sequence[LocalStatus]
     foreign: AbstractSet[int] = frozenset()
     doubtful: AbstractSet[int] = frozenset()
+    shown: Mapping[int, SentMessage] = field(default_factory=dict)  # whole messages, by the gateway's ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def ask(house: House, claim: Claim) -> Answer:
     owned = _sort_out(house, claim, known.rows)
     if owned.foreign:
         log.error("localid collision found", extra={"batch_id": claim.batch_id, "messages": len(owned.foreign)})
-    return Answer(facts_of(owned.rows), known.unseen, owned.foreign, owned.doubtful)
+    return Answer(facts_of(owned.rows, owned.shown), known.unseen, owned.foreign, owned.doubtful)
 
 
 def _sort_out(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned:
@@ -83,7 +84,10 @@ def _sort_out(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned
 
 
 def _by_select(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned | None:
-    """By number, sender and text of each; None where our address may not look. What is not shown counts as ours."""
+    """By number, sender and text of each; None where our address may not look. What is not shown counts as ours.
+
+    What is shown tells the price as well, which an answer by our ids does not.
+    """
     ids = [row.messageid for row in rows if row.messageid is not None]
     try:
         found = {
@@ -93,10 +97,11 @@ def _by_select(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owne
         log.warning("sms/select not allowed", extra={"code": why.code})
         return None
     ours = {message.id: message for message in claim.messages}
-    return _split(
+    owned = _split(
         rows,
         lambda row: row.messageid not in found or _is_ours(claim, ours[row.localid], found[row.messageid]),
     )
+    return replace(owned, shown=found)
 
 
 def _is_ours(claim: Claim, message: Outgoing, row: SentMessage) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
+import campaigns
 from campaigns import chores, ledger, submit
 from campaigns.house import House
 from campaigns.kavenegar.client import Client
+from campaigns.otp.send import send as send_otp
 from campaigns.rules.calendar import TEHRAN
-from campaigns.store.ledger import Counted, newest
-from tests.world import SENDER, Sandbox, batch_ids, running
+from campaigns.rules.states import OtpState
+from campaigns.rules.tokens import order
+from campaigns.store.ledger import Counted, Estimated, newest
+from tests.world import SENDER, Sandbox, batch_ids, numbers, running
 
 PRICE = 120
 
@@ -26,6 +30,14 @@ def sent(house: House, engine: Engine, count: int) -> None:
     """Messages that the gateway has taken."""
     for batch_id in batch_ids(engine, running(engine, count)):
         submit.run(house, batch_id)
+
+
+def password(house: House) -> None:
+    """A one-time password that the gateway has taken."""
+    lifetime = timedelta(minutes=2)
+    tokens = {"token": "1234"}
+    wanted = order("sms", numbers(1)[0], "verify", tokens, key="login:1", tag=None, call_after=None, lifetime=lifetime)
+    assert send_otp(house, wanted).state is OtpState.ACCEPTED
 
 
 def at_noon(house: House, sandbox: Sandbox) -> None:
@@ -43,6 +55,47 @@ def test_a_day_on_which_only_we_sent_has_no_difference(house: House, engine: Eng
     assert today.difference == Counted(0, 0, 0)
     assert today.day == house.now().astimezone(TEHRAN).date()
     assert yesterday.ours == yesterday.gateway == before.gateway == Counted(0, 0, 0)
+
+
+def test_what_was_never_priced_costs_as_the_others_of_its_kind_and_is_said_to_be_estimated(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """A call costs 900 rial here, a message 120: one average over both would be wrong about each."""
+    at_noon(house, sandbox)
+    sent(house, engine, 10)
+    with engine.begin() as connection:
+        calls = campaigns.create(connection, recipients=numbers(4), text="سلام", kind="voice")
+        campaigns.start(connection, calls)
+    for batch_id in batch_ids(engine, calls):
+        submit.run(house, batch_id)
+    password(house)
+    priced = ledger.keep(house)[0]
+    assert priced.estimated == Estimated(0, 0)
+    assert priced.ours.cost_rial == priced.gateway.cost_rial  # type: ignore[union-attr]
+
+    with engine.begin() as connection:  # as an answer that was lost leaves them
+        unpriced = text("""
+            UPDATE sms.messages SET cost_rial = NULL
+             WHERE id IN (SELECT min(message.id) FROM sms.messages AS message
+                            JOIN sms.campaigns AS campaign ON campaign.id = message.campaign_id GROUP BY campaign.kind)
+        """)
+        assert connection.execute(unpriced).rowcount == 2
+    found = ledger.keep(house)[0]
+    assert found.ours == priced.ours
+    assert found.estimated == Estimated(2, PRICE + 900)
+
+
+def test_a_kind_without_any_price_is_counted_as_nothing_and_said_to_be_estimated(
+    house: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    at_noon(house, sandbox)
+    sent(house, engine, 10)
+    password(house)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE sms.otps SET cost_rial = NULL"))
+    today = ledger.keep(house)[0]
+    assert (today.ours.messages, today.ours.cost_rial) == (11, 10 * PRICE)
+    assert today.estimated == Estimated(1, 0)
 
 
 def test_what_others_send_on_the_account_is_the_difference(house: House, engine: Engine, sandbox: Sandbox) -> None:
@@ -66,6 +119,7 @@ def test_what_the_gateway_said_is_kept_when_it_can_no_longer_be_asked(
     ledger.keep(house)
     kept = {day.day: day for day in house.database(newest, limit=100)}
     assert kept[first.day] == first
+    assert ledger.count_anew(house) != []
     today = kept[house.now().astimezone(TEHRAN).date()]
     assert today.gateway == Counted(0, 0, 0)  # from the count before the gateway refused
 

@@ -13,6 +13,7 @@ from campaigns import CampaignState, submit
 from campaigns.house import House
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.pace import Lane
+from campaigns.rules.states import MessageState
 from campaigns.store import epochs
 from campaigns.submit import Outcome
 from campaigns.submit.ownership import ROUNDS
@@ -217,3 +218,22 @@ def test_two_questions_more_are_asked_where_nothing_collided(house: House, engin
     batch = unanswered(house, engine, sandbox, campaign)
     assert submit.resolve(house, batch) is Outcome.RESOLVED
     assert sandbox.summary()["requests"]["sms/statusbyreceptor"] == 2
+
+
+def test_the_whole_message_tells_what_an_answer_by_our_ids_does_not(
+    looking: House, engine: Engine, sandbox: Sandbox
+) -> None:
+    """The price of a message whose answer was lost, and how it stands now."""
+    sandbox.turn(delivery_s=[1, 1], fates={"delivered": 1})
+    campaign = running(engine, 3)
+    batch = unanswered(looking, engine, sandbox, campaign)
+    asked = sandbox.summary()["requests"].get("sms/select", 0)
+
+    assert submit.resolve(looking, batch) is Outcome.RESOLVED
+
+    selects = sandbox.summary()["requests"].get("sms/select", 0) - asked
+    with engine.connect() as connection:
+        report = campaigns.report(connection, campaign)
+    assert report.counts[MessageState.DELIVERED] == 3
+    assert report.unpriced == (0 if selects else 3)
+    assert report.cost_rial == (3 * 120 if selects else 0)

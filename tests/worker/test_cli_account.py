@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from sqlalchemy import Engine
+from datetime import timedelta
 
+import pytest
+from sqlalchemy import Engine, text
+
+import campaigns
 from campaigns.house import House
+from campaigns.kavenegar.client import Client
+from campaigns.otp.send import run as run_otp
+from campaigns.rules.calendar import TEHRAN
+from tests.waiting import until
 from tests.worker.conftest import Command
-from tests.world import Sandbox, answer_bells, numbers, running
+from tests.world import SENDER, Sandbox, answer_bells, numbers, running
 
 
 @pytest.fixture
@@ -69,6 +76,51 @@ def test_the_ledger_holds_both_counts_side_by_side(command: Command, campaign: i
     assert sum(day["ours"]["messages"] for day in days) == 5
     assert all(day["difference"] == {"messages": 0, "parts": 0, "cost_rial": 0} for day in days)
     assert command("ledger").out.count("\n") == 4
+
+
+def test_the_ledger_and_the_report_say_what_is_estimated(command: Command, campaign: int, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE sms.messages SET cost_rial = NULL WHERE id = (SELECT min(id) FROM sms.messages)")
+        )
+    told = command("ledger").out.replace("\n", " ")
+    assert (
+        "of 1 messages the gateway never told the price; at the average of their kind they are 120 of our 600" in told
+    )
+    assert command("ledger", "--stored", "--json").answer[0]["estimated"] == {"messages": 1, "rial": 120}
+    assert command("report", campaign, "--json").answer["unpriced"] == 1
+    assert "1 messages whose price the gateway never told" in command("report", campaign).out.replace("\n", " ")
+
+
+def test_a_ledger_without_the_gateway_says_so(command: Command, campaign: int, closed_port_url: str) -> None:
+    said = command("ledger", KAVENEGAR_BASE_URL=closed_port_url)
+    assert said.exit == 4
+    assert "the gateway did not answer for" in said.out
+    assert command("ledger", "--stored", KAVENEGAR_BASE_URL=closed_port_url).exit == 0
+
+
+def test_the_outbox_says_what_it_could_not_see_and_whose_a_password_is(
+    command: Command, campaign: int, engine: Engine, house: House, sandbox: Sandbox
+) -> None:
+    sandbox.turn(ip_registered=True)
+    with engine.begin() as connection:
+        otp = campaigns.otp(connection, number=numbers(1)[0], template="verify", token="1234", key="login:1")
+    run_otp(house, otp)
+    assert command("outbox", "--latest", 10, "--foreign").out == "6 messages, 0 of them not ours\n"
+    assert f"one-time password {otp}" in command("outbox", "--latest", 10).out
+    panel = Client(sandbox.api_key, sandbox.url)
+    at = (house.now() + timedelta(seconds=5)).replace(microsecond=0)
+    for first in range(0, 600, 200):
+        panel.send(numbers(600)[first : first + 200], "سلام", sender=SENDER, localids=None, date=int(at.timestamp()))
+    panel.close()
+    until(lambda: house.now() >= at + timedelta(seconds=2), "the second is over")
+    day = f"{at.astimezone(TEHRAN):%Y-%m-%d}"
+
+    said = command("outbox", "--day", day, "--foreign")
+
+    assert said.exit == 4
+    assert "100 more messages left in this second: the gateway shows 500 of a second" in said.out.replace("\n", " ")
+    assert command("outbox", "--day", day, "--json").out.count('"not_shown":100') == 1
 
 
 def test_a_ledger_that_is_only_read_asks_nobody(command: Command, campaign: int, sandbox: Sandbox) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from datetime import date
 
 import click
 
@@ -11,7 +12,7 @@ from campaigns import BadInput, account, ledger
 from campaigns.kavenegar.records import AccountConfig
 from campaigns.store.database import Database
 from campaigns.store.installation import read as read_installation
-from campaigns.store.ledger import Counted, Day, newest
+from campaigns.store.ledger import Counted, Day, Estimated, newest
 from worker import wiring
 from worker.cli import options, words
 from worker.cli.exits import Exit
@@ -138,25 +139,50 @@ def _shout(found: AccountConfig) -> None:
 @click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help="How many days to tell.")
 @click.option("--stored", is_flag=True, help="Do not ask the gateway; tell what was counted last.")
 @options.as_json
-def ledger_(days: int, stored: bool, as_json: bool) -> None:
+@click.pass_context
+def ledger_(context: click.Context, days: int, stored: bool, as_json: bool) -> None:
     """Tell what left the account day by day: by our own rows, by the gateway, and the difference.
 
     A day is one of Tehran, costs are rial before refunds. The gateway can be asked about three days; what it said
     before is kept. Unexplained is what the gateway counts and cannot be ours, whatever became of messages without an
-    answer: sent twice, in a history that this database has lost, or by other software.
+    answer: sent twice, in a history that this database has lost, or by other software. Estimated is the part of our
+    rial for messages of which the gateway never told the price: they are taken at the average of their kind on that
+    day. Ends with 4 where the gateway did not answer.
     """
-    if not stored:
-        ledger.keep(wiring.house())
+    unanswered = [] if stored else ledger.count_anew(wiring.house())
     found = Database(wiring.engine())(newest, limit=days)
     if as_json:
         tell([{**asdict(day), "difference": asdict(day.difference) if day.difference else None} for day in found])
-    elif found:
-        words.table(_HEADINGS, [_row(day) for day in found], right=_HEADINGS[1:])
     else:
+        _say_days(found, unanswered)
+    if unanswered:
+        context.exit(Exit.NOT_CHECKED)
+
+
+def _say_days(found: Sequence[Day], unanswered: Sequence[date]) -> None:
+    if not found:
         words.say("no day was counted yet")
+        return
+    words.table(_HEADINGS, [_row(day) for day in found], right=_HEADINGS[1:])
+    for day in found:
+        if day.estimated is not None and day.estimated.messages:
+            words.say(_estimated(day, day.estimated))
+    if unanswered:
+        listed = ", ".join(day.isoformat() for day in unanswered)
+        words.say(f"the gateway did not answer for {listed}: what it said before is shown")
 
 
-_HEADINGS = ("day", "messages", "gateway", "±", "unexplained", "parts", "gateway", "±", "rial", "gateway", "±")
+def _estimated(day: Day, estimated: Estimated) -> str:
+    return (
+        f"{day.day.isoformat()}: of {estimated.messages:,} messages the gateway never told the price; at the average "
+        f"of their kind they are {estimated.rial:,} of our {day.ours.cost_rial:,} rial"
+        + ("" if estimated.rial else ", since no price of their kind is known on that day")
+    )
+
+
+_HEADINGS = (
+    *("day", "messages", "gateway", "±", "unexplained", "parts", "gateway", "±", "rial", "estimated", "gateway", "±"),
+)
 
 
 def _row(day: Day) -> tuple[object, ...]:
@@ -164,6 +190,7 @@ def _row(day: Day) -> tuple[object, ...]:
     cells: list[object] = [day.day.isoformat()]
     for figure in ("messages", "parts", "cost_rial"):
         cells += [_figure(each, figure) for each in (day.ours, theirs, difference)]
+    cells.insert(8, "?" if day.estimated is None else day.estimated.rial or None)
     cells.insert(4, "?" if day.unexplained is None else day.unexplained)
     return tuple(cells)
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import click
 
 from campaigns import BadInput, outbox
+from campaigns.house import House
 from campaigns.kavenegar.codes import STATUSES
 from campaigns.kavenegar.records import ReceptorStatus
 from campaigns.ledger import DEEPEST
-from campaigns.outbox import Left
+from campaigns.outbox import Left, NotShown
 from campaigns.rules.calendar import TEHRAN, begins
 from campaigns.rules.phone import mask, normalise
 from campaigns.store import people
 from campaigns.store.people import Received, Wrote
 from worker import wiring
 from worker.cli import options, words
+from worker.cli.exits import Exit
 from worker.cli.words import tell
 
 
@@ -120,29 +122,64 @@ def _meaning(status: int) -> str:
 @click.option("--sender", metavar="LINE", help="Only what this line sent.")
 @click.option("--foreign", is_flag=True, help="Only what is not ours.")
 @options.as_json
-def outbox_(*, latest: int | None, day: datetime | None, sender: str | None, foreign: bool, as_json: bool) -> None:
+@click.pass_context
+def outbox_(
+    context: click.Context,
+    *,
+    latest: int | None,
+    day: datetime | None,
+    sender: str | None,
+    foreign: bool,
+    as_json: bool,
+) -> None:
     """Tell what the gateway says has left the account, and which of it is ours.
 
-    It looks three days back, and answers only where our IP address is registered in the panel. With --json a line
-    for each message.
+    It looks three days back, and answers only where our IP address is registered in the panel. Of one second it shows
+    500 messages: where more left, it is said how many could not be seen, and the exit code is 4. With --json a line for
+    each message.
     """
     if latest is not None and day is not None:
         raise BadInput("--latest and --day contradict each other: use one of them")
     house = wiring.house()
     span = None if latest is not None else _span(day)
-    if span is None:
-        found = iter(outbox.latest(house, count=latest or 1, sender=sender))
-    else:
-        found = outbox.between(house, *span, sender=sender)
-    ours = others = 0
-    for each in found:
-        ours, others = ours + (each.campaign_id is not None), others + (each.campaign_id is None)
-        if not (foreign and each.campaign_id is not None):
-            words.tell_line(_left_answer(each)) if as_json else _say_left(each)
+    seen = _Seen()
+    for each in outbox.between(house, *span, sender=sender) if span else _latest(house, latest, sender):
+        seen.note(each)
+        if not (foreign and isinstance(each, Left) and each.is_ours):
+            words.tell_line(_answer(each)) if as_json else _say(each)
     if not as_json:
-        words.say(f"{ours + others:,} messages, {others:,} of them not ours")
-        if span is not None and sender is None and (more := outbox.counted(house, *span) - ours - others) > 0:
-            words.say(f"the gateway counts {more:,} more, which it does not show: hidden ones, or a part is missing")
+        words.say(f"{seen.ours + seen.others:,} messages, {seen.others:,} of them not ours")
+        if span is not None and sender is None and not seen.cut:
+            _say_missing(outbox.counted(house, *span) - seen.ours - seen.others)
+    if seen.cut:
+        context.exit(Exit.NOT_CHECKED)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How many messages were told, and in how many seconds the gateway showed a part only."""
+
+    ours: int = 0
+    others: int = 0
+    cut: int = 0
+
+    def note(self, each: Left | NotShown) -> None:
+        """Count it."""
+        if isinstance(each, NotShown):
+            self.cut += 1
+        elif each.is_ours:
+            self.ours += 1
+        else:
+            self.others += 1
+
+
+def _latest(house: House, count: int | None, sender: str | None) -> Iterator[Left | NotShown]:
+    yield from outbox.latest(house, count=count or 1, sender=sender)
+
+
+def _say_missing(messages: int) -> None:
+    if messages > 0:
+        words.say(f"the gateway counts {messages:,} more, which it does not show: hidden ones, or a part is missing")
 
 
 def _span(day: datetime | None) -> tuple[datetime, datetime]:
@@ -156,11 +193,14 @@ def _span(day: datetime | None) -> tuple[datetime, datetime]:
     return start, min(start + timedelta(days=1) - timedelta(seconds=1), now)
 
 
-def _left_answer(each: Left) -> dict[str, object]:
+def _answer(each: Left | NotShown) -> dict[str, object]:
+    if isinstance(each, NotShown):
+        return {"at": each.at, "not_shown": each.messages}
     message = each.message
     return {
         "message_id": message.messageid,
         "campaign_id": each.campaign_id,
+        "otp_id": each.otp_id,
         "number": mask(message.receptor),
         "sender": message.sender,
         "status": message.status,
@@ -169,8 +209,20 @@ def _left_answer(each: Left) -> dict[str, object]:
     }
 
 
-def _say_left(each: Left) -> None:
+def _say(each: Left | NotShown) -> None:
+    if isinstance(each, NotShown):
+        more = "more" if each.messages is None else f"{each.messages:,} more"
+        words.say(
+            f"{words.moment(each.at)}  {more} messages left in this second: the gateway shows {outbox.FULL} of a "
+            "second, so it cannot be seen whose they are"
+        )
+        return
     message = each.message
-    whose = "not ours" if each.campaign_id is None else f"campaign {each.campaign_id}"
     at = words.moment(datetime.fromtimestamp(message.date, UTC))
-    words.say(f"{at}  {mask(message.receptor):<11}  {message.sender:<10}  {_meaning(message.status)}, {whose}")
+    words.say(f"{at}  {mask(message.receptor):<11}  {message.sender:<10}  {_meaning(message.status)}, {_whose(each)}")
+
+
+def _whose(each: Left) -> str:
+    if each.otp_id is not None:
+        return f"one-time password {each.otp_id}"
+    return "not ours" if each.campaign_id is None else f"campaign {each.campaign_id}"

@@ -60,6 +60,7 @@ def report_answer(found: Report) -> dict[str, object]:
         "suppressed_by_reason": dict(found.suppressed),
         "parts_sent": found.parts,
         "cost_rial": found.cost_rial,
+        "unpriced": found.unpriced,
         "refunded_rial": found.refunded_rial,
         "withdrawn": found.withdrawn,
         "withdrawn_rial": found.withdrawn_rial,
@@ -107,6 +108,7 @@ def _costs(found: Report) -> list[tuple[str, object]]:
     return [
         ("parts sent", found.parts),
         ("cost", f"{found.cost_rial:,} rial ({found.refunded_rial:,} refunded)"),
+        ("estimated in it", _estimated(found)),
         ("withdrawn", words.withdrawn(found)),
         ("sends", f"{sends:,} requests of {found.mean_batch:.1f} messages" if sends else None),
         ("polls", f"{polls:,} requests of {found.mean_poll:.1f} messages" if polls else None),
@@ -117,6 +119,13 @@ def _costs(found: Report) -> list[tuple[str, object]]:
         ),
         ("until the last verdict", f"{found.seconds_to_verdicts:.1f} s" if found.seconds_to_verdicts else None),
     ]
+
+
+def _estimated(found: Report) -> str | None:
+    """That some of the cost is no price of the gateway's."""
+    if not found.unpriced:
+        return None
+    return f"{found.unpriced:,} messages whose price the gateway never told, at the average of the others"
 
 
 def _listed(counts: dict[str, int] | object) -> str | None:

@@ -123,5 +123,8 @@ days = Table(
     Column("gateway_cost_rial", BigInteger),
     Column("unexplained", Integer),  # messages that the gateway counts and that cannot be ours
     time("seen_at", nullable=False),
+    # Of how many of our messages did the gateway never tell the price, and what are they taken to cost?
+    Column("unpriced", Integer),
+    Column("estimated_rial", BigInteger),
 )
 """The ledger, a day a row: the gateway counts three days back only, so what it said is kept."""

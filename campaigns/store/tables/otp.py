@@ -53,5 +53,7 @@ otps = Table(
     CheckConstraint("(state = 'refused') = (code IS NOT NULL)", name="refused"),
     Index("otps_due_idx", "due_at", postgresql_where=text("state IN ('waiting', 'claimed')")),
     Index("otps_gateway_id_idx", "gateway_id", postgresql_where=text("poll_at IS NOT NULL")),
+    # Which of the messages that the gateway shows are passwords of ours?
+    Index("otps_sent_idx", "gateway_id", postgresql_where=text("gateway_id IS NOT NULL")),
     Index("otps_poll_idx", "poll_at", postgresql_where=text("poll_at IS NOT NULL")),
 )

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
+from campaigns.store.migrate import is_current, upgrade
 from tests.conftest import _create
 from tests.store.upgrades.old_data import fill
 from worker import embedded
@@ -40,6 +40,11 @@ class OldDatabase:
                 """)
             )
             return {row.name: row.valid for row in rows}
+
+    def is_current(self) -> bool:
+        """Whether it stands at the newest revision."""
+        with self.engine.connect() as connection:
+            return is_current(connection)
 
     def stands_at(self) -> str:
         """The revision."""

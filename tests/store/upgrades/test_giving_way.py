@@ -127,7 +127,7 @@ def test_who_is_in_the_way_is_named_and_the_next_upgrade_goes_on_from_there(
         said: list[str] = []
         assert upgrade(database.engine, report=said.append)
     assert not any(sentence.startswith(f"revision {stays_at}:") for sentence in said), "that one was done before"
-    assert database.stands_at() == "0004"
+    assert database.is_current()
     assert all(database.indexes().values())
 
 
