@@ -12,12 +12,14 @@ from typing import Final
 from sqlalchemy import Connection
 
 from campaigns.errors import BadInput, IllegalMove
+from campaigns.rules.dates import check_moment, check_start
 from campaigns.rules.manner import Kind
 from campaigns.rules.states import CampaignState
 from campaigns.store import campaigns as store
 from campaigns.store import cutting, epochs, gate, messages, uncertain
 from campaigns.store.records import Campaign
 
+_TIME: Final = "the time to begin"
 STARTABLE: Final = frozenset({CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING})
 
 
@@ -34,11 +36,11 @@ def start(
     Until `at` we hold the campaign, pausable and cheap to change; with `at_gateway` it is handed over at once with its
     date, and the gateway holds it: only `cancel` takes it back from there. One that is scheduled can be given another
     time; one that runs stays so.
-    Raises: NotFound; BadInput for a time without a zone, and for `at_gateway` without any; IllegalMove for a campaign
-    that is paused or over, and for another time for one that runs.
+    Raises: NotFound; BadInput for a time without a zone, of another calendar or long past, and for `at_gateway` without
+    any; IllegalMove for a campaign that is paused or over, and for another time for one that runs.
     """
-    if at is not None and at.utcoffset() is None:
-        raise BadInput("the time to begin has no time zone: nobody can tell when that is")
+    if at is not None:
+        check_moment(at, _TIME)
     campaign = store.read_locked(connection, campaign_id)
     if campaign.state not in STARTABLE:
         way = f": `campaigns resume {campaign_id}` lets it go on" if campaign.state is CampaignState.PAUSED else ""
@@ -46,7 +48,9 @@ def start(
     begins_at = at or campaign.start_at
     if campaign.state is CampaignState.RUNNING:
         _check_time(campaign, at, now=now)
-    elif at_gateway and begins_at is None:
+    elif begins_at is not None and (at is not None or campaign.state is CampaignState.DRAFT):
+        check_start(begins_at, _TIME, now=now)
+    if at_gateway and begins_at is None and campaign.state is not CampaignState.RUNNING:
         raise BadInput(f"campaign {campaign_id} has no time at which the gateway could send it: give one")
     later = begins_at is not None and begins_at > now and not at_gateway
     if campaign.state is not CampaignState.RUNNING:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Unpack
 
 import campaigns
 from campaigns.errors import BadInput
+from campaigns.rules.dates import read_moment
 from campaigns.rules.manner import Along, Kind
 from worker import text_file, wiring
 
@@ -24,6 +26,7 @@ def create(
     number_column: str | None,
     sheet: str | None = None,
     include_hidden: bool = False,
+    start_at: str | datetime | None = None,
     start: bool,
     **along: Unpack[Along],
 ) -> int:
@@ -43,12 +46,23 @@ def create(
             number_column=number_column,
             sheet=sheet,
             include_hidden=include_hidden,
+            start_at=_moment(start_at),
             max_characters=wiring.settings().max_characters,
             **along,
         )
         if start and campaigns.get(connection, campaign_id).state is campaigns.CampaignState.DRAFT:
             campaigns.start(connection, campaign_id)
     return campaign_id
+
+
+def _moment(given: str | datetime | None) -> datetime | None:
+    """A time to begin: as text in either calendar, or as Celery hands a datetime over. Raises: BadInput."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return read_moment(given)
+    except ValueError:
+        raise BadInput(f"start_at: {given[:40]!r} is no time such as 2026-12-01T10:00+03:30") from None
 
 
 def _line(sender: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from campaigns import account, chores, dispatch, guards, heed, ledger, submit, track, withdraw
@@ -158,6 +158,7 @@ def create(
     number_column: str | None = None,
     sheet: str | None = None,
     include_hidden: bool = False,
+    start_at: str | datetime | None = None,
     start: bool = True,
     kind: str = "sms",
     repeat: int | None = None,
@@ -170,7 +171,7 @@ def create(
 
     `recipients` and `text_file` are names of files in that folder: numbers and texts never travel through the broker.
     `key` is the caller's own name for the campaign; the same key rings twice without harm. `kind` is "sms" or "voice";
-    the rest is as in `campaigns.create`.
+    `start_at` may be text, `2026-12-01T10:00+03:30`; the rest is as in `campaigns.create`.
     """
     campaign_id = orders.create(
         recipients=recipients,
@@ -181,6 +182,7 @@ def create(
         number_column=number_column,
         sheet=sheet,
         include_hidden=include_hidden,
+        start_at=start_at,
         start=start,
         kind=kind,
         repeat=repeat,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import campaigns.inbox  # noqa: F401 - first, or whoever imports a part of it later would hide the function `inbox`
 from campaigns.face.bind import Bind, now, opened, writing
+from campaigns.rules.dates import check_moment
 from campaigns.store import inbound as store
 from campaigns.store.inbound import Inbound
 
@@ -19,7 +20,12 @@ def inbox(
     limit: int = 100,
     after: int | None = None,
 ) -> list[Inbound]:
-    """What people wrote to our lines, the newest first; the next page is `after` the last id of the one before."""
+    """What people wrote to our lines, the newest first; the next page is `after` the last id of the one before.
+
+    Raises: BadInput for a `since` without a zone, or of the Persian calendar.
+    """
+    if since is not None:
+        check_moment(since, "since")
     return store.listed(opened(bind), line=line, campaign_id=campaign_id, since=since, limit=limit, after=after)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from campaigns.errors import BadInput, KeyConflict
 from campaigns.intake.opening import Recipients, opened
 from campaigns.intake.sieve import Sieve, Tally
+from campaigns.rules.dates import check_moment
 from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.splitting import BLOCK
 from campaigns.rules.text import MAX_CHARACTERS, Template
@@ -47,8 +48,8 @@ def create(
     With `key`, creating the same again (text, sender, manner, recipients) gives the id of the campaign that is there
     already. Calls have no sender; theirs is stored as the empty text.
 
-    Raises: BadInput for a text, sender or recipients that cannot be used, and if not one row can; KeyConflict if the
-    key belongs to a campaign with other content.
+    Raises: BadInput for a text, sender, time or recipients that cannot be used, and if not one row can; KeyConflict if
+    the key belongs to a campaign with other content.
     """
     template = Template.parse(text)
     _check(key, start_at)
@@ -79,8 +80,8 @@ def create(
 def _check(key: str | None, start_at: datetime | None) -> None:
     if key is not None and not _is_word(key):
         raise BadInput(f"the key has to be of 1 to {LONGEST_NAME} printable characters, or left out")
-    if start_at is not None and start_at.utcoffset() is None:
-        raise BadInput("start_at has no time zone: nobody can tell when that is")
+    if start_at is not None:
+        check_moment(start_at, "start_at")
 
 
 def _name(name: str | None, recipients: Recipients) -> str | None:

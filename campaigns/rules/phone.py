@@ -16,11 +16,13 @@ LONGEST_SPELLING: Final = 64
 
 _MOBILE: Final = re.compile(r"(?:(?:\+|00)?980?|0)?(9[0-9]{9})")  # +98 (0) 912 … is written by many
 
-_ASCII_DIGITS: Final = {
+ASCII_DIGITS: Final = {
     zero + digit: str(digit)
     for zero in (0x0660, 0x06F0, 0xFF10)  # Arabic-Indic, Persian, full-width
     for digit in range(10)
 }
+"""Digits of other scripts, to be translated into our own."""
+
 _INVISIBLE: Final = dict.fromkeys(
     [
         *map(ord, " \t\r\n\u00a0\u00ad\u061c\u180e\u202f\u2060\u3000\ufeff"),
@@ -29,7 +31,7 @@ _INVISIBLE: Final = dict.fromkeys(
         *range(0x2066, 0x206A),  # bidi isolates
     ]
 )
-_CLEAN: Final = {**_ASCII_DIGITS, **_INVISIBLE, 0xFF0B: "+"}
+_CLEAN: Final = {**ASCII_DIGITS, **_INVISIBLE, 0xFF0B: "+"}
 _SEPARATORS: Final = dict.fromkeys(map(ord, "-./()\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u0640"))
 
 _SCHEME: Final = re.compile("(?:tel|callto|sms|smsto):(?://)?", re.IGNORECASE)  # a link, or a phone book's export

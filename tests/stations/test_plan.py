@@ -121,6 +121,51 @@ def test_a_time_without_a_zone_is_bad_input(engine: Engine, draft: int) -> None:
         campaigns.start(connection, draft, at=datetime(2030, 1, 1))  # noqa: DTZ001 - that is the point
 
 
+@pytest.mark.parametrize(
+    ("at", "sentence"),
+    [
+        (datetime.fromisoformat("1405-09-10T10:00+03:30"), "1405 is a year of the Persian calendar.*give 2026-12-01"),
+        (NOW - timedelta(days=3), "has passed 3 days ago"),
+    ],
+    ids=["of the Persian calendar", "long past"],
+)
+def test_a_time_that_nobody_means_starts_nothing(engine: Engine, draft: int, at: datetime, sentence: str) -> None:
+    with engine.begin() as connection:
+        with pytest.raises(BadInput, match=f"the time to begin: .*{sentence}"):
+            plan.start(connection, draft, now=NOW, at=at)
+        assert campaigns.get(connection, draft).state is C.DRAFT
+
+
+def test_a_draft_whose_time_has_long_passed_is_not_begun_at_once(engine: Engine) -> None:
+    with engine.begin() as connection:
+        draft = campaigns.create(connection, recipients=numbers(1), text="سلام", sender=SENDER, start_at=TOMORROW)
+        late = TOMORROW + timedelta(days=3)
+        with pytest.raises(BadInput, match="has passed 3 days ago: give a time to come, or the present one"):
+            plan.start(connection, draft, now=late)
+        assert plan.start(connection, draft, now=late, at=late).state is C.RUNNING
+
+
+def test_a_draft_is_not_created_for_a_time_of_the_persian_calendar(engine: Engine) -> None:
+    at = datetime.fromisoformat("1405-09-10T10:00+03:30")
+    with engine.begin() as connection, pytest.raises(BadInput, match="start_at: 1405 is a year of the Persian cal"):
+        campaigns.create(connection, recipients=numbers(1), text="سلام", sender=SENDER, start_at=at)
+
+
+def test_what_was_created_and_started_in_time_is_the_same_however_late_it_is_asked_for_again(engine: Engine) -> None:
+    with engine.begin() as connection:
+        order = {"recipients": list(numbers(1)), "text": "سلام", "sender": SENDER, "key": "once"}
+        first = campaigns.create(connection, **order)  # type: ignore[arg-type]
+        again = campaigns.create(connection, **order, start_at=NOW - timedelta(days=999))  # type: ignore[arg-type]
+        assert again == first
+        plan.start(connection, first, now=NOW, at=NOW)
+        assert plan.start(connection, first, now=NOW + timedelta(days=9), at=NOW).state is C.RUNNING
+
+
+def test_messages_since_a_day_of_the_middle_ages_are_asked_for_by_mistake(engine: Engine) -> None:
+    with engine.begin() as connection, pytest.raises(BadInput, match="since: 1405 is a year of the Persian calendar"):
+        campaigns.inbox(connection, since=datetime(1405, 9, 10, tzinfo=UTC))
+
+
 def test_who_is_suppressed_is_left_out_before_anything_is_cut(engine: Engine, draft: int) -> None:
     with engine.begin() as connection:
         suppress(connection, *numbers(450)[:3], "09350000000")

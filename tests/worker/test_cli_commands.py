@@ -146,6 +146,20 @@ def test_a_time_without_a_zone_is_the_time_of_tehran(command: Command, recipient
     assert "2040-12-01 10:00:00 Tehran" in command("show", 1).out
 
 
+def test_a_time_in_the_persian_calendar_is_understood_and_said_back_in_both(command: Command, recipients: Path) -> None:
+    understood = "2040-12-01 10:00:00 Tehran (1419-09-11 in the Persian calendar)"
+    for typed in ("1419/09/11 10:00", "۱۴۱۹-۰۹-۱۱ ۱۰:۰۰"):
+        said = command("create", recipients, "--text", "سلام", "--at", typed, "--start")
+        assert f"--at: {understood}" in said.err
+        assert f"begins at {understood}" in said.out
+    assert command("start", 1, "--at", "1419/09/11 11:00", "--json").answer["start_at"] == "2040-12-01T07:30:00+00:00"
+    assert "1419-13-01 is no day of the Persian calendar" in command("start", 1, "--at", "1419/13/01").sentence
+    listed = command("suppress", "list", "--since", "1405/09/10")
+    assert "--since: 2026-12-01 00:00:00 Tehran" in listed.err
+    assert "2026-12-01 00:00:00" in command("inbox", "list", "--since", "1405/09/10").err
+    assert "is no day such as" in command("number", "09705550001", "--day", "1405/09/10 10:00").err
+
+
 def test_a_campaign_is_paused_resumed_and_cancelled(command: Command, recipients: Path) -> None:
     command("create", recipients, "--text", "سلام", "--start")
 

@@ -59,6 +59,9 @@ IN_ORDER: list[dict[str, Any]] = [
     {"key": "sender", "sender": "not a line"},
     {"key": "text", "text_file": "../secret.csv"},
     {"key": "long", "text_file": "long.txt"},
+    {"key": "when", "start_at": "1405-13-01T10:00"},
+    {"key": "when", "start_at": "2020-12-01T10:00", "start": True},
+    {"key": "later", "start_at": "۱۴۱۹/۰۹/۱۰ 10:00", "start": True},
     {"key": "folder", "folder": None},
 ]
 
@@ -133,7 +136,7 @@ def told(servers: embedded.Attached, _template: str, tmp_path_factory: pytest.Te
 def test_only_files_of_the_folder_are_read_whatever_is_ordered(told: Told) -> None:
     assert not any(isinstance(answer, int) for answer in told.outside)
     assert told.answers[6].startswith("BadInput")
-    assert [key for key, *_ in told.campaigns] == ["spring", "deep"]
+    assert [key for key, *_ in told.campaigns] == ["spring", "deep", "later"]
 
 
 def test_a_name_that_no_file_can_have_is_refused_with_a_sentence(told: Told) -> None:
@@ -146,15 +149,24 @@ def test_an_order_is_carried_out_as_a_whole_or_refused_with_a_sentence(told: Tol
     assert isinstance(told.answers[3], int)
     assert told.answers[4] == "BadInput: latin.txt: the text must be UTF-8: save it as UTF-8"
     assert told.answers[5].startswith("BadInput")
-    assert told.campaigns == [("spring", "draft", "سلام", 5), ("deep", "running", "سلام", 1)]
+    assert told.campaigns == [
+        ("spring", "draft", "سلام", 5),
+        ("deep", "running", "سلام", 1),
+        ("later", "scheduled", "سلام", 5),
+    ]
 
 
 def test_a_text_file_that_is_far_too_long_is_not_read(told: Told) -> None:
     assert told.answers[7] == "BadInput: long.txt: it is far longer than a text may be: is it the file you meant?"
 
 
+def test_a_time_to_begin_is_read_in_both_calendars_and_refused_where_it_has_passed(told: Told) -> None:
+    assert told.answers[8] == "BadInput: 1405-13-01 is no day of the Persian calendar"
+    assert "2020-12-01 10:00 (Tehran) has passed" in told.answers[9]
+
+
 def test_without_a_folder_nothing_can_be_ordered(told: Told) -> None:
-    assert told.answers[8].startswith("BadInput: INTAKE_FOLDER is not set")
+    assert told.answers[11].startswith("BadInput: INTAKE_FOLDER is not set")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def _since(_: click.Context, __: click.Parameter, typed: str | None) -> datetime
     """A time gone by; without a zone it is the time of Tehran."""
     if typed is None:
         return None
-    return options.typed_time("--since", typed, right="time such as 2026-12-01 or '2026-12-01 10:00'")
+    return options.typed_time("--since", typed, right="time such as 2026-12-01 or '2026-12-01 10:00' (or 1405/09/10)")
 
 
 def _line(_: click.Context, __: click.Parameter, typed: str | None) -> str | None:
@@ -51,7 +51,9 @@ _on_line = click.option("--line", callback=_line, metavar="LINE", help="Only wha
 _of_campaign = click.option(
     "--campaign", "campaign_id", type=click.IntRange(1, options.LARGEST_ID), help="Only answers to this campaign."
 )
-_since_then = click.option("--since", callback=_since, metavar="TIME", help="Only since then, as 2026-12-01.")
+_since_then = click.option(
+    "--since", callback=_since, metavar="TIME", help="Only since then, as 2026-12-01 or 1405/09/10."
+)
 _named_line = click.argument("line", callback=_line)
 
 

@@ -83,7 +83,7 @@ def _kind(voice: bool) -> Kind:
 
 
 def _say_created(campaign: Campaign, hidden: int) -> None:
-    begins = f", begins at {words.moment(campaign.start_at)}" if campaign.start_at else ""
+    begins = f", begins at {words.both_calendars(campaign.start_at)}" if campaign.start_at else ""
     words.say(
         f"campaign {campaign.id} ({campaign.name}): {words.amount(campaign)} out of {campaign.rows_read:,} rows; "
         f"{campaign.duplicates:,} duplicates and {campaign.rejects:,} rejects left out"

@@ -11,14 +11,14 @@ from typing import Any, BinaryIO, Final, TypeVar
 import click
 
 from campaigns import BadInput
-from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.dates import is_persian, read_moment
 from campaigns.rules.manner import TYPES
 from campaigns.store import identity
 from campaigns.store.database import Database
 from campaigns.store.identity import Place
 from worker import text_file, wiring
 from worker.cli.exits import Exit
-from worker.cli.words import moment, printable, say
+from worker.cli.words import both_calendars, moment, printable, say
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,12 +31,19 @@ as_json = click.option("--json", "as_json", is_flag=True, help="The answer as on
 
 
 def typed_time(option: str, typed: str, *, right: str) -> datetime:
-    """A time as typed; without a zone it is the time of Tehran. `right` says what would be. Raises: BadInput."""
+    """A time as typed, in either calendar; without a zone it is the time of Tehran. `right` says what would be.
+
+    Of one in the Persian calendar, it says on standard error how it was understood. Raises: BadInput.
+    """
     try:
-        at = datetime.fromisoformat(typed.strip())
+        at = read_moment(typed)
+    except BadInput as why:
+        raise BadInput(f"{option}: {why}") from None
     except ValueError:
         raise BadInput(f"{option}: {typed!r} is no {right}") from None
-    return at if at.utcoffset() is not None else at.replace(tzinfo=TEHRAN)
+    if is_persian(typed):
+        click.echo(f"{option}: {both_calendars(at)}", err=True)
+    return at
 
 
 def _ahead(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
@@ -44,7 +51,9 @@ def _ahead(_: click.Context, __: click.Parameter, typed: str | None) -> datetime
     if typed is None:
         return None
     at = typed_time(
-        "--at", typed, right="time such as 2026-12-01T10:00+03:30, or '2026-12-01 10:00' in the time of Tehran"
+        "--at",
+        typed,
+        right="time such as 2026-12-01T10:00+03:30, or '2026-12-01 10:00' or '1405/09/10 10:00' in the time of Tehran",
     )
     if at <= wiring.database().now():
         raise BadInput(f"--at: {moment(at)} has passed: give a later time, or leave it out to begin at once")
@@ -55,7 +64,7 @@ starts_at = click.option(
     "--at",
     callback=_ahead,
     metavar="TIME",
-    help="When to begin: ISO 8601, or '2026-12-01 10:00' in the time of Tehran.",
+    help="When to begin: ISO 8601, or '2026-12-01 10:00' or '1405/09/10 10:00' in the time of Tehran.",
 )
 
 

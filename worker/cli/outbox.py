@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import click
 
@@ -28,17 +28,20 @@ def _day(_: click.Context, parameter: click.Parameter, typed: str | None) -> dat
     """The first moment of a day of Tehran."""
     if typed is None:
         return None
-    try:
-        return datetime.strptime(typed.strip(), "%Y-%m-%d").replace(tzinfo=TEHRAN)
-    except ValueError:
-        raise BadInput(f"--{parameter.name}: {typed!r} is no day such as 2026-12-01") from None
+    right = "day such as 2026-12-01 or 1405/09/10"
+    at = options.typed_time(f"--{parameter.name}", typed, right=right).astimezone(TEHRAN)
+    if at.time() != time.min:
+        raise BadInput(f"--{parameter.name}: {typed!r} is no {right}")
+    return at
 
 
 @click.command(name="number")
 @click.argument("number")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many.")
 @click.option("--ask", is_flag=True, help="Ask the gateway, too, what it sent to this number.")
-@click.option("--day", callback=_day, metavar="DAY", help="The day to ask about, as 2026-12-01; today if left out.")
+@click.option(
+    "--day", callback=_day, metavar="DAY", help="The day to ask about, as 2026-12-01 or 1405/09/10; today if left out."
+)
 @click.option("--texts", is_flag=True, help="Show what they wrote.")
 @options.as_json
 def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: bool, as_json: bool) -> None:
@@ -118,7 +121,7 @@ def _meaning(status: int) -> str:
 
 @click.command(name="outbox")
 @click.option("--latest", type=click.IntRange(1, 200), metavar="N", help="The newest N instead of a day.")
-@click.option("--day", callback=_day, metavar="DAY", help="A day, as 2026-12-01; today if left out.")
+@click.option("--day", callback=_day, metavar="DAY", help="A day, as 2026-12-01 or 1405/09/10; today if left out.")
 @click.option("--sender", metavar="LINE", help="Only what this line sent.")
 @click.option("--foreign", is_flag=True, help="Only what is not ours.")
 @options.as_json

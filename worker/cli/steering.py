@@ -96,7 +96,7 @@ def _moved(progress: Progress, now: datetime) -> list[str]:
     campaign, held = progress.campaign, words.at_gateway(progress, now)
     begins = ""
     if campaign.start_at and campaign.state is CampaignState.SCHEDULED:
-        begins = f", begins at {words.moment(campaign.start_at)}"
+        begins = f", begins at {words.both_calendars(campaign.start_at)}"
     elif campaign.state is CampaignState.RUNNING and campaign.start_at and campaign.waits_at_gateway(now):
         begins = f", handed to the gateway, which sends it at {words.moment(campaign.start_at)}"
     return [f"campaign {campaign.id} is {campaign.state}{begins}", *([held] if held else [])]

@@ -32,7 +32,7 @@ def suppress_() -> None:
 
 
 def _since(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
-    return None if typed is None else options.typed_time("--since", typed, right="day such as 2026-12-01")
+    return None if typed is None else options.typed_time("--since", typed, right="day such as 2026-12-01 or 1405/09/10")
 
 
 _line = click.option("--line", "lines", multiple=True, metavar="LINE", help="This line only; may be said again.")
@@ -73,7 +73,9 @@ def _say_changed(changed: int, numbers: Sequence[str], done: str, others: str, *
 
 @suppress_.command("list")
 @click.option("--reason", help=f"Only for this reason: {', '.join(Reason)}, or one in your own words.")
-@click.option("--since", callback=_since, metavar="DAY", help="Only since a day of Tehran, as 2026-12-01.")
+@click.option(
+    "--since", callback=_since, metavar="DAY", help="Only since a day of Tehran, as 2026-12-01 or 1405/09/10."
+)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The newest so many.")
 @click.option("--full", is_flag=True, help="Show the numbers in full.")
 @options.as_json

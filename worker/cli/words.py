@@ -16,6 +16,7 @@ from rich.table import Table
 
 from campaigns import Campaign, CampaignState, Kind, MessageState, Progress, Report
 from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.dates import in_persian
 from campaigns.rules.manner import TYPES
 
 WIDTH_WITHOUT_TERMINAL: Final = 160
@@ -135,6 +136,11 @@ def program() -> str:
 def moment(at: datetime) -> str:
     """`2026-12-01 10:00:00 Tehran`."""
     return f"{at.astimezone(TEHRAN):%Y-%m-%d %H:%M:%S} Tehran"
+
+
+def both_calendars(at: datetime) -> str:
+    """`2026-12-01 10:00:00 Tehran (1405-09-10 in the Persian calendar)`."""
+    return f"{moment(at)} ({in_persian(at)} in the Persian calendar)"
 
 
 def duration(seconds: float) -> str:
