@@ -23,6 +23,7 @@ def create(
     number_column: str | None = None,
     sheet: str | None = None,
     include_hidden: bool = False,
+    header_row: int | None = None,
     start_at: datetime | None = None,
     max_characters: int = MAX_CHARACTERS,
     kind: str = Kind.SMS,
@@ -41,6 +42,7 @@ def create(
 
     Cells of a workbook are taken as the spreadsheet shows them. Rows that it hides (by a filter, or by hand) become
     rejects of the kind "hidden", unless `include_hidden`; `sheet` is needed where several sheets have rows.
+    The header is looked for below a title, or is in `header_row`; rows above it become rejects of the kind "above".
 
     `kind` is "sms", which needs a `sender`, or "voice": the text is read out on the phone, and no line is named.
     A `tag` was made in the panel. SMS take `policy` (a sending flow), `hide` (no numbers in the panel's lists) and
@@ -59,6 +61,7 @@ def create(
         number_column=number_column,
         sheet=sheet,
         include_hidden=include_hidden,
+        header_row=header_row,
         start_at=start_at,
         max_characters=max_characters,
         manner=manner(kind, repeat=repeat, tag=tag, policy=policy, hide=hide, message_type=message_type),

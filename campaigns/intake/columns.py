@@ -10,7 +10,7 @@ from itertools import chain, islice, takewhile
 from typing import Final, NamedTuple
 
 from campaigns.errors import BadInput
-from campaigns.intake.unreadable import Unreadable, UnreadableRow
+from campaigns.intake.unreadable import RowAbove, Unreadable, UnreadableRow
 from campaigns.rules.phone import is_mobile
 
 Row = tuple[int, Sequence[str]]
@@ -42,6 +42,8 @@ NUMBER_NAMES: Final = frozenset(
 
 _ONE_LETTER: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
 
+_NO_HEADER: Final = "; no header was recognised among the first rows: say which row it is (header_row, or --header-row)"
+
 _ANY_END: Final = re.compile('[,;\t|،؛"\n]')
 """Where a cell may end in a line of which nobody can tell where its cells end."""
 
@@ -63,7 +65,7 @@ class Table:
     def _position(self, name: str) -> int:
         found = find(self.columns, name)
         if found is None:
-            no_header = "" if self.header_row is not None else "; no header was recognised among the first rows"
+            no_header = "" if self.header_row is not None else _NO_HEADER
             raise BadInput(
                 f"the text asks for {{{name}}}, and there is no such column: {listed(self.columns)}{no_header}"
             )
@@ -93,27 +95,31 @@ def listed(columns: Sequence[str]) -> str:
     return f"the columns are {', '.join(named[:20])}{more}" if named else "there are no columns beside the number"
 
 
-def read_table(source: Source, number_column: str | None, placeholders: Sequence[str]) -> Table:
+def read_table(
+    source: Source, number_column: str | None, placeholders: Sequence[str], asked_header: int | None = None
+) -> Table:
     """The table in the rows of a file, with or without a header. Without one, columns are called 1, 2, 3 …
 
-    What stands above the header (a title, a date) belongs to no recipient and is not read.
+    `asked_header` is the row of the header, where it is not to be looked for. What stands above the header (a title, a
+    date) belongs to no recipient: such rows are RowAbove.
 
-    Raises: BadInput for no rows at all, and where nobody can tell which column holds the numbers.
+    Raises: BadInput for no rows at all, where nobody can tell which column holds the numbers, and for an `asked_header`
+    that is empty or not among the first rows.
     """
     rows, too_wide = source
     first = list(islice(rows, LOOK_AHEAD))
     if not first:
         raise BadInput("there are no recipients: it is empty")
-    _refuse_unreadable_header(*first[0])
-    at = _header_at([cells for _, cells in first], number_column, placeholders)
-    header_row = None
+    at = _asked_at(first, asked_header) if asked_header is not None else _found_at(first, number_column, placeholders)
+    header_row, above = None, []
     if at is not None:
         header_row, header = first[at]
+        above = [(row_no, RowAbove.holding(cells, header_row)) for row_no, cells in first[:at]]
         columns, first = _names(header), first[at + 1 :]
     else:
         columns = tuple(str(at + 1) for at in range(max(_width(cells) for _, cells in first)))
     number = number_position(columns, [cells for _, cells in first], number_column)
-    return Table(columns, number, chain(first, rows), too_wide, header_row)
+    return Table(columns, number, chain(above, first, rows), too_wide, header_row)
 
 
 def given_number(cells: Sequence[str], at: int) -> str:
@@ -165,6 +171,24 @@ def _refuse_unreadable_header(row_no: int, cells: Sequence[str]) -> None:
     """Refuse a first row that nobody can read, unless a mobile number in it says that it is no header."""
     if type(cells) is UnreadableRow and not any(map(is_mobile, _ANY_END.split(cells.raw))):
         raise BadInput(f"the header cannot be read: {cells.reason}", row=row_no)
+
+
+def _asked_at(rows: Sequence[Row], asked: int) -> int:
+    """Where the row with the number `asked` stands. Raises: BadInput where it is empty, or not among the first."""
+    found = [at for at, (row_no, _) in enumerate(rows) if row_no == asked]
+    if not found:
+        raise BadInput(
+            f"row {asked} cannot be the header: it is empty, or not among the first {LOOK_AHEAD} rows that are not"
+        )
+    row_no, header = rows[found[0]]
+    if type(header) is UnreadableRow:
+        raise BadInput(f"the header cannot be read: {header.reason}", row=row_no)
+    return found[0]
+
+
+def _found_at(rows: Sequence[Row], number_column: str | None, placeholders: Sequence[str]) -> int | None:
+    _refuse_unreadable_header(*rows[0])
+    return _header_at([cells for _, cells in rows], number_column, placeholders)
 
 
 def _header_at(rows: Sequence[Sequence[str]], number_column: str | None, placeholders: Sequence[str]) -> int | None:

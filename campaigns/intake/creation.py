@@ -36,6 +36,7 @@ def create(
     number_column: str | None = None,
     sheet: str | None = None,
     include_hidden: bool = False,
+    header_row: int | None = None,
     start_at: datetime | None = None,
     max_characters: int = MAX_CHARACTERS,
     manner: Manner = PLAIN,
@@ -70,6 +71,7 @@ def create(
             number_column=number_column,
             sheet=sheet,
             include_hidden=include_hidden,
+            header_row=header_row,
             placeholders=template.placeholders,
         ) as table,
     ):

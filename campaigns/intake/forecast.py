@@ -38,6 +38,7 @@ def estimate(
     number_column: str | None = None,
     sheet: str | None = None,
     include_hidden: bool = False,
+    header_row: int | None = None,
     max_characters: int = MAX_CHARACTERS,
     kind: str = Kind.SMS,
 ) -> Estimate:
@@ -53,6 +54,7 @@ def estimate(
         number_column=number_column,
         sheet=sheet,
         include_hidden=include_hidden,
+        header_row=header_row,
         placeholders=template.placeholders,
     ) as table:
         sieve = Sieve(table, template, sender="", max_characters=max_characters, manner=reached)

@@ -42,6 +42,7 @@ def opened(
     sheet: str | None,
     placeholders: Sequence[str],
     include_hidden: bool = False,
+    header_row: int | None = None,
 ) -> Iterator[Table]:
     """The recipients as a table that has a column for every placeholder. What was opened here is closed again.
 
@@ -51,10 +52,12 @@ def opened(
         path = Path(recipients)
         with _open(path) as file:
             source = _source(file, path.suffix.casefold(), sheet, include_hidden=include_hidden)
-            yield _complete(columns.read_table(source, number_column, placeholders), placeholders)
+            yield _complete(columns.read_table(source, number_column, placeholders, header_row), placeholders)
     elif hasattr(recipients, "read"):
         source = _source(cast("Readable", recipients), "", sheet, include_hidden=include_hidden)
-        yield _complete(columns.read_table(source, number_column, placeholders), placeholders)
+        yield _complete(columns.read_table(source, number_column, placeholders, header_row), placeholders)
+    elif header_row is not None:
+        raise BadInput("header_row is the row of a file that names its columns: leave it out")
     elif isinstance(recipients, Iterable):
         yield _complete(items.read_table(recipients, number_column), placeholders)
     else:

@@ -11,7 +11,7 @@ from campaigns.errors import BadInput
 from campaigns.intake.columns import Row, Table, given_number
 from campaigns.intake.fingerprint import Fingerprint
 from campaigns.intake.seen import SeenNumbers
-from campaigns.intake.unreadable import HiddenRow, Unreadable, UnreadableRow
+from campaigns.intake.unreadable import HiddenRow, RowAbove, Unreadable, UnreadableRow
 from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.phone import normalise
 from campaigns.rules.text import Size, Template, fitting
@@ -38,7 +38,11 @@ class Kind(StrEnum):
     PLACEHOLDER = "placeholder"  # a value the text asks for is missing
     TEXT = "text"  # the text came out too long
     HIDDEN = "hidden"  # the spreadsheet does not show it
+    ABOVE = "above"  # it stands above the header
     SHAPE = "shape"  # it has more cells than there are columns, or nobody can tell where its cells end
+
+
+_UNREADABLE: Final[dict[type[UnreadableRow], Kind]] = {HiddenRow: Kind.HIDDEN, RowAbove: Kind.ABOVE}
 
 
 class Reject(NamedTuple):
@@ -155,8 +159,7 @@ class Sieve:
     def _sift(self, cells: Sequence[str]) -> tuple[str, str | None, Size]:
         if isinstance(cells, UnreadableRow):
             self.fingerprint.add(cells.raw, ())
-            kind = Kind.HIDDEN if isinstance(cells, HiddenRow) else Kind.SHAPE
-            raise _Wrong(kind, cells.raw, cells.reason)
+            raise _Wrong(_UNREADABLE.get(type(cells), Kind.SHAPE), cells.raw, cells.reason)
         width = len(cells)
         given = cells[self._number] if self._number < width else ""
         values = [cells[at] if at < width else "" for at in self._values_at]

@@ -39,6 +39,21 @@ class UnreadableRow(tuple[str, ...]):
         return row
 
 
+class RowAbove(UnreadableRow):
+    """A row above the header: a title, a date, the name of a shop."""
+
+    @classmethod
+    def holding(cls, cells: Sequence[str], header_row: int) -> RowAbove:
+        """The row with these cells, above the header in `header_row`."""
+        row = cls()
+        row.raw = getattr(cells, "raw", "") or " | ".join(filter(None, cells))
+        row.reason = (
+            f"it stands above the header, which is row {header_row}: if it is a recipient, say which row is the header "
+            "(header_row, or --header-row)"
+        )
+        return row
+
+
 class HiddenRow(UnreadableRow):
     """A row that the spreadsheet does not show, with its cells."""
 

@@ -32,7 +32,28 @@ def test_the_header_is_found_below_a_title_and_what_stands_above_it_is_nobody() 
     for file in (io.BytesIO(as_csv([*rows, *people])), as_workbook([list(row) for row in [*rows, *people]])):
         messages, rejects = sift(file, "سلام {نام}")
         assert [(row_no, text) for row_no, _, text in messages] == [(5, "سلام علی"), (6, "سلام مریم"), (7, "سلام زهرا")]
-        assert rejects == []
+        assert [(reject.row_no, reject.kind, reject.value) for reject in rejects] == [
+            (1, "above", "فهرست آذر"),
+            (2, "above", "شماره"),
+        ]
+        assert "it stands above the header, which is row 4" in rejects[0].reason
+
+
+def test_the_header_is_the_row_that_is_named_and_rows_above_it_are_counted() -> None:
+    rows = [("09705550009", "پیش"), ("", ""), ("شماره", "لقب"), ("09705550001", "سارا")]
+    for file in (io.BytesIO(as_csv(rows)), as_workbook([list(row) for row in rows])):
+        found = estimate(file, "سلام {لقب}", header_row=3)
+        assert (found.messages, found.rejects, found.header_row, found.first_text) == (1, 1, 3, "سلام سارا")
+        assert found.reasons[0].startswith("row 1: it stands above the header, which is row 3")
+
+
+@pytest.mark.parametrize("row", [2, 200])
+def test_a_header_that_is_not_there_is_refused(row: int) -> None:
+    file = io.BytesIO(as_csv([("موبایل",), ("",), ("09705550001",)]))
+    with pytest.raises(BadInput, match=f"row {row} cannot be the header: it is empty, or not among the first 100 rows"):
+        estimate(file, "سلام", header_row=row)
+    with pytest.raises(BadInput, match="header_row is the row of a file"):
+        estimate(["09705550001"], "سلام", header_row=row)
 
 
 def test_it_is_said_where_the_header_is_and_that_none_was_recognised() -> None:

@@ -48,6 +48,21 @@ def test_every_command_that_takes_a_workbook_asks_which_sheet_is_meant(
     assert "there is no sheet other" in command(first, filtered, "--sheet", "other", *HELLO).sentence
 
 
+def test_the_row_of_the_header_can_be_named_to_every_command_that_reads_a_file(
+    command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "odd.csv"
+    file.write_text("09705550009,x\nnumber,nick\n09705550001,Sara\n")
+    text = ("--text", "Dear {nick}")
+    assert "no header was recognised" in command("estimate", file, *text).sentence
+    said = command("estimate", file, "--header-row", 2, *text)
+    assert "header        row 2" in said.out
+    assert "row 1: it stands above the header, which is row 2" in said.out
+    made = command("create", file, "--header-row", 2, *text, "--json").answer
+    assert (made["messages"], made["rejects"], made["rows_read"]) == (1, 1, 2)
+    assert command("suppress", "import", file, "--header-row", 2, "--json").answer["numbers"] == 1
+
+
 def test_an_estimate_shows_the_texts_and_how_many_rejects_it_does_not_name(alone: Command, tmp_path: Path) -> None:
     file = tmp_path / "people.csv"
     file.write_text("mobile,name\n09705550001,Sara\n09705550002,Alexandra\n" + "123,x\n" * 7)

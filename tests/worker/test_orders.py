@@ -62,6 +62,7 @@ IN_ORDER: list[dict[str, Any]] = [
     {"key": "when", "start_at": "1405-13-01T10:00"},
     {"key": "when", "start_at": "2020-12-01T10:00", "start": True},
     {"key": "later", "start_at": "۱۴۱۹/۰۹/۱۰ 10:00", "start": True},
+    {"key": "header", "header_row": 2},
     {"key": "folder", "folder": None},
 ]
 
@@ -136,7 +137,7 @@ def told(servers: embedded.Attached, _template: str, tmp_path_factory: pytest.Te
 def test_only_files_of_the_folder_are_read_whatever_is_ordered(told: Told) -> None:
     assert not any(isinstance(answer, int) for answer in told.outside)
     assert told.answers[6].startswith("BadInput")
-    assert [key for key, *_ in told.campaigns] == ["spring", "deep", "later"]
+    assert [key for key, *_ in told.campaigns] == ["spring", "deep", "later", "header"]
 
 
 def test_a_name_that_no_file_can_have_is_refused_with_a_sentence(told: Told) -> None:
@@ -153,6 +154,7 @@ def test_an_order_is_carried_out_as_a_whole_or_refused_with_a_sentence(told: Tol
         ("spring", "draft", "سلام", 5),
         ("deep", "running", "سلام", 1),
         ("later", "scheduled", "سلام", 5),
+        ("header", "draft", "سلام", 3),
     ]
 
 
@@ -166,7 +168,7 @@ def test_a_time_to_begin_is_read_in_both_calendars_and_refused_where_it_has_pass
 
 
 def test_without_a_folder_nothing_can_be_ordered(told: Told) -> None:
-    assert told.answers[11].startswith("BadInput: INTAKE_FOLDER is not set")
+    assert told.answers[12].startswith("BadInput: INTAKE_FOLDER is not set")
 
 
 @pytest.fixture

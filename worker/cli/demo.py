@@ -28,6 +28,7 @@ PLAIN_TEXT = "سلام! این یک پیام آزمایشی است و به هی�
 @click.option("--column", help="The column of FILE with the numbers, where it cannot be told.")
 @options.sheet
 @options.include_hidden
+@options.header_row
 @click.option("--sender", default=SENDER, show_default=True, help="The line that sends; the sandbox knows two.")
 @click.option(
     "--recipients", type=click.IntRange(20, 1_000_000), default=5000, show_default=True, help="Rows of the sample."
@@ -44,6 +45,7 @@ def demo(
     column: str | None,
     sheet: str | None,
     include_hidden: bool,
+    header_row: int | None,
     sender: str,
     recipients: int,
     out: Path | None,
@@ -62,7 +64,7 @@ def demo(
         words.say("the demo is stopped" if leash.stop(home) else "no demo was running")
         return
     _say_whose(chosen)
-    given = None if file is None else Order(file, text or PLAIN_TEXT, sender, column, sheet, include_hidden)
+    given = None if file is None else Order(file, text or PLAIN_TEXT, sender, column, sheet, include_hidden, header_row)
     order = _looked_at(given or _sample(home, text=text, sender=sender, recipients=recipients))
     with leash.held(home, tell=words.say) as held:
         if held.stays:
@@ -104,6 +106,7 @@ def _looked_at(order: Order) -> Order:
         number_column=order.column,
         sheet=order.sheet,
         include_hidden=order.include_hidden,
+        header_row=order.header_row,
     )
     made_of = f"{found.messages:,} messages, {found.duplicates:,} duplicates, {found.rejects:,} rejects"
     words.say(f"recipients: {order.recipients} ({found.rows_read:,} rows: {made_of})", f"text: {order.text}")

@@ -41,6 +41,7 @@ def create(
     column: str | None,
     sheet: str | None,
     include_hidden: bool,
+    header_row: int | None,
     start: bool,
     at_gateway: bool,
     voice: bool,
@@ -67,6 +68,7 @@ def create(
             number_column=column,
             sheet=sheet,
             include_hidden=include_hidden,
+            header_row=header_row,
             start_at=at,
             max_characters=wiring.settings().max_characters,
             **along,
@@ -111,6 +113,7 @@ def estimate(
     column: str | None,
     sheet: str | None,
     include_hidden: bool,
+    header_row: int | None,
     voice: bool,
     as_json: bool,
 ) -> None:
@@ -124,6 +127,7 @@ def estimate(
         number_column=column,
         sheet=sheet,
         include_hidden=include_hidden,
+        header_row=header_row,
         max_characters=wiring.settings().max_characters,
         kind=_kind(voice),
     )

@@ -76,9 +76,18 @@ include_hidden = click.option(
 )
 
 
+header_row = click.option(
+    "--header-row",
+    type=click.IntRange(1, 1_048_576),
+    metavar="N",
+    help="The row that names the columns, where it is not found; rows above it are left out, and counted.",
+)
+
+
 def recipients(command: Command) -> Command:
     """FILE, and what has to be said about it."""
     for option in (
+        header_row,
         include_hidden,
         sheet,
         click.option("--column", help="The column with the numbers, where it cannot be told."),

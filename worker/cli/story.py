@@ -47,12 +47,20 @@ class Order:
     column: str | None = None
     sheet: str | None = None
     include_hidden: bool = False
+    header_row: int | None = None
 
     @property
     def key(self) -> str:
         """The same for the same content: a demo that was interrupted is found again by it."""
         digest = hashlib.sha256()
-        for part in (self.text, self.sender, self.column or "", self.sheet or "", str(self.include_hidden)):
+        for part in (
+            self.text,
+            self.sender,
+            self.column or "",
+            self.sheet or "",
+            str(self.include_hidden),
+            str(self.header_row),
+        ):
             digest.update(part.encode() + b"\0")
         with self.recipients.open("rb") as file:
             while chunk := file.read(1 << 20):
@@ -92,6 +100,7 @@ def _campaign(connection: Connection, order: Order) -> Campaign:
         number_column=order.column,
         sheet=order.sheet,
         include_hidden=order.include_hidden,
+        header_row=order.header_row,
         key=f"{key} {secrets.token_hex(4)}",
     )
     words.say(f"campaign {campaign_id} is created, and starts")

@@ -184,13 +184,22 @@ def _say_synced(found: Sequence[Synced], known: Sequence[str]) -> None:
 @click.option("--reason", default=Reason.IMPORTED.value, show_default=True, help="Why, in a word or in your own.")
 @options.as_json
 def import_(
-    *, file: str, column: str | None, sheet: str | None, include_hidden: bool, reason: str, as_json: bool
+    *,
+    file: str,
+    column: str | None,
+    sheet: str | None,
+    include_hidden: bool,
+    header_row: int | None,
+    reason: str,
+    as_json: bool,
 ) -> None:
     """Suppress every number in FILE: CSV or a workbook, - is standard input.
 
     Rows that cannot be used are told, and stop no others.
     """
-    found = suppress_files.read_in(file, column=column, sheet=sheet, include_hidden=include_hidden, reason=reason)
+    found = suppress_files.read_in(
+        file, column=column, sheet=sheet, include_hidden=include_hidden, header_row=header_row, reason=reason
+    )
     if as_json:
         words.tell(asdict(found))
     else:

@@ -37,12 +37,19 @@ class Read:
     examples: list[tuple[int, str, str]] = field(default_factory=list)
 
 
-def read_in(file: str, *, column: str | None, sheet: str | None, include_hidden: bool, reason: str) -> Read:
+def read_in(
+    file: str, *, column: str | None, sheet: str | None, include_hidden: bool, header_row: int | None, reason: str
+) -> Read:
     """Suppress the numbers of a file, some thousands a commit. Raises: BadInput where not one row can be used."""
     found = Read(file)
     source = "standard input" if file == options.DASH else f"the file {Path(file).name}"[:200]
     with opened(
-        options.source(file), number_column=column, sheet=sheet, include_hidden=include_hidden, placeholders=()
+        options.source(file),
+        number_column=column,
+        sheet=sheet,
+        include_hidden=include_hidden,
+        header_row=header_row,
+        placeholders=(),
     ) as table:
         numbers = _numbers(table, found)
         while chunk := list(islice(numbers, AT_ONCE)):

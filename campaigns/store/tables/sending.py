@@ -124,7 +124,7 @@ rejects = Table(
     metadata,
     Column("campaign_id", BigInteger, nullable=False),
     Column("row_no", Integer, nullable=False),
-    Column("kind", Text, nullable=False),  # duplicate | number | placeholder | text | shape | hidden
+    Column("kind", Text, nullable=False),  # duplicate | number | placeholder | text | shape | hidden | above
     Column("value", Text, nullable=False),  # what stood there, cut to 200 characters
     Column("reason", Text, nullable=False),  # a sentence: what is wrong and what would be right
     Index("rejects_campaign_id_idx", "campaign_id", "row_no"),
