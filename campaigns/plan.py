@@ -6,6 +6,7 @@ batch is claimed only while its campaign runs, so they bite before the next batc
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Final
 
@@ -16,8 +17,10 @@ from campaigns.rules.dates import check_moment, check_start
 from campaigns.rules.manner import Kind
 from campaigns.rules.states import CampaignState
 from campaigns.store import campaigns as store
-from campaigns.store import cutting, epochs, gate, messages, uncertain
+from campaigns.store import cutting, epochs, gate, messages, senders, uncertain
 from campaigns.store.records import Campaign
+
+log = logging.getLogger(__name__)
 
 _TIME: Final = "the time to begin"
 STARTABLE: Final = frozenset({CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.RUNNING})
@@ -98,17 +101,27 @@ def pause(connection: Connection, campaign_id: int, *, now: datetime, reason: st
     return store.read(connection, campaign_id)
 
 
-def resume(connection: Connection, campaign_id: int, *, now: datetime) -> Campaign:
+def resume(connection: Connection, campaign_id: int, *, now: datetime, sender: str | None = None) -> Campaign:
     """Go on where it stopped; a campaign whose time has not come waits for it.
 
-    Raises: NotFound; IllegalMove for a campaign that is not paused.
+    With `sender`, whatever has not left goes on from that line; what left, or may have left, keeps the line it has.
+    Raises: NotFound; IllegalMove for a campaign that is not paused; BadInput for a line that cannot be.
     """
     campaign = store.read_locked(connection, campaign_id)
     if campaign.state is not CampaignState.PAUSED:
         raise IllegalMove(f"campaign {campaign_id} is {campaign.state}: only a paused campaign can be resumed")
+    if sender is not None:
+        _send_from(connection, campaign, sender, now=now)
     early = campaign.started_at is None and campaign.start_at is not None and campaign.start_at > now
     store.move(connection, campaign_id, CampaignState.SCHEDULED if early else CampaignState.RUNNING, now=now)
     return store.read(connection, campaign_id)
+
+
+def _send_from(connection: Connection, campaign: Campaign, sender: str, *, now: datetime) -> None:
+    line = campaign.manner.line(sender)
+    found = senders.change(connection, campaign.id, line=line, now=now)
+    facts = {"campaign_id": campaign.id, "before": campaign.sender, "line": line}
+    log.info("sender changed", extra={**facts, "batches": found.changed, "kept": found.kept})
 
 
 def cancel(connection: Connection, campaign_id: int, *, now: datetime) -> Campaign:

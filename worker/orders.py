@@ -1,4 +1,4 @@
-"""Campaigns ordered by name over Celery: recipients and text are files in one folder, never task arguments."""
+"""Campaigns created and resumed by name over Celery: recipients and text are files in one folder, never arguments."""
 
 from __future__ import annotations
 
@@ -65,6 +65,21 @@ def _moment(given: str | datetime | None) -> datetime | None:
         return read_moment(given)
     except ValueError:
         raise BadInput(f"start_at: {given[:40]!r} is no time such as 2026-12-01T10:00+03:30") from None
+
+
+def resume(campaign_id: int, *, sender: str | None) -> str:
+    """Let a paused campaign go on, with `sender` from another line; how it stands then.
+
+    One that goes on already, from that line, is left as it is: a ring may come twice.
+    Raises: NotFound, IllegalMove, BadInput.
+    """
+    with wiring.engine().begin() as connection:
+        before = campaigns.get(connection, campaign_id)
+        goes_on = before.state in (campaigns.CampaignState.RUNNING, campaigns.CampaignState.SCHEDULED)
+        if goes_on and (sender is None or before.manner.line(sender) == before.sender):
+            return f"campaign {before.id} is {before.state} already"
+        found = campaigns.resume(connection, campaign_id, sender=sender)
+    return f"campaign {found.id} is {found.state}"
 
 
 def _line(sender: str | None) -> str:

@@ -147,6 +147,12 @@ def hand_inbound() -> str:
     return hand_over(wiring.house())
 
 
+@app.task(name="campaigns.resume")
+def resume(campaign_id: int, sender: str | None = None) -> str:
+    """A paused campaign goes on, with `sender` from another line: see `campaigns.resume`."""
+    return orders.resume(campaign_id, sender=sender)
+
+
 @app.task(name="campaigns.create")
 def create(
     *,

@@ -87,10 +87,13 @@ def pause(bind: Bind, campaign_id: int, *, reason: str = "paused by hand") -> Ca
     return plan.pause(connection, campaign_id, now=now(connection), reason=reason)
 
 
-def resume(bind: Bind, campaign_id: int) -> Campaign:
-    """Go on where it stopped. Raises: NotFound, IllegalMove."""
+def resume(bind: Bind, campaign_id: int, *, sender: str | None = None) -> Campaign:
+    """Go on where it stopped, with `sender` from another line. Raises: NotFound, IllegalMove, BadInput.
+
+    The new line holds for whatever has not left. What left, or may have left, keeps the line it has.
+    """
     connection = writing(bind)
-    return plan.resume(connection, campaign_id, now=now(connection))
+    return plan.resume(connection, campaign_id, now=now(connection), sender=sender)
 
 
 def cancel(bind: Bind, campaign_id: int) -> Campaign:

@@ -85,11 +85,24 @@ RETURN_CODES: dict[int, ReturnCode] = {
         ReturnCode(449, "empty", "seen", "no record matches", on_sends=CampaignRefused),
         # ── one receptor or one text of the request ──
         ReturnCode(411, RecipientRefused, "table 1", "a recipient's number is not valid; it is being isolated"),
-        ReturnCode(413, TextRefused, "table 1", "a text is empty or longer than the gateway takes; shorten it"),
         ReturnCode(
-            420, TextRefused, "table 1", "links are not allowed in your texts; remove the link or ask Kavenegar"
+            413,
+            TextRefused,
+            "table 1",
+            "a text is empty or longer than the gateway takes; send a shorter one in a new campaign",
         ),
-        ReturnCode(422, TextRefused, "table 1", "a text holds a character that cannot be sent; remove it"),
+        ReturnCode(
+            420,
+            TextRefused,
+            "table 1",
+            "links are not allowed in your texts; ask Kavenegar, or send one without in a new campaign",
+        ),
+        ReturnCode(
+            422,
+            TextRefused,
+            "table 1",
+            "a text holds a character that cannot be sent; send one without it in a new campaign",
+        ),
         # ── our request as a whole: a defect of this program ──
         ReturnCode(400, RequestRefused, "table 1", "a parameter is missing; report this as a defect"),
         ReturnCode(404, RequestRefused, "table 1", "the gateway has no such method; check the base URL"),
@@ -108,7 +121,9 @@ RETURN_CODES: dict[int, ReturnCode] = {
             "this needs our IP address in the panel's security settings; add it there",
             on_sends=CampaignRefused,
         ),
-        ReturnCode(412, CampaignRefused, "table 1", "the sender is not a line of this account; choose another"),
+        ReturnCode(
+            412, CampaignRefused, "table 1", "the sender is not a line of this account; resume with another line"
+        ),
         ReturnCode(424, CampaignRefused, "table 1", "the template is missing or not approved; check it in the panel"),
         ReturnCode(426, CampaignRefused, "table 1", "this needs the advanced service, or a sender; order or name one"),
         ReturnCode(427, CampaignRefused, "table 1", "this account may not use this line; ask Kavenegar for access"),
@@ -127,6 +142,10 @@ RETURN_CODES: dict[int, ReturnCode] = {
         ReturnCode(430, AccountBlocked, "seen", "the account's identity is not verified; verify it in the panel"),
     )
 }
+
+
+OF_THE_LINE = frozenset({407, 412, 426, 427})
+"""Refusals of a campaign that another line may overcome."""
 
 
 def meaning(code: int) -> ReturnCode:

@@ -21,6 +21,7 @@ from campaigns.store import holders, messages, sparing
 from campaigns.store.accounts import FIRST_ACCOUNT
 from campaigns.store.gate import CLOCK_IS_TRUSTED, MAY_SEND
 from campaigns.store.records import Claim, Fact, Outgoing
+from campaigns.store.senders import LINE_OF_BATCH
 from campaigns.store.sessions import DURABLE
 
 _BEGAN: Final = """
@@ -28,7 +29,7 @@ _BEGAN: Final = """
     SELECT id, :call_id, '{kind}', 'began', attempt, pending, :now FROM claimed
 """
 
-_CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("sender", "template", "personal", *Manner.__slots__))
+_CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("template", "personal", *Manner.__slots__))
 
 # Columns are named, never `*`: a prepared statement fails once its answer has other columns than it was prepared with.
 _COLUMNS: Final = ", ".join(
@@ -39,7 +40,7 @@ _COLUMNS: Final = ", ".join(
     )
 )
 
-_CLAIMED: Final = f"""{_COLUMNS}, {_CARRIED}, campaign.state = 'cancelled' AS cancelled,
+_CLAIMED: Final = f"""{_COLUMNS}, {_CARRIED}, {LINE_OF_BATCH} AS sender, campaign.state = 'cancelled' AS cancelled,
                CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at"""
 
 # Is this batch due, and may its campaign and our account send? Then it is ours until the lease ends, and the attempt is

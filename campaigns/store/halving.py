@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.rules.splitting import halves
-from campaigns.store import messages
+from campaigns.store import messages, senders
 from campaigns.store.batches import FENCE
 from campaigns.store.records import Claim
 
@@ -52,5 +52,6 @@ def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) 
         ).scalar_one()
         for first_id, last_id in spans
     ]
+    senders.inherit(connection, claim.batch_id, now=now)
     messages.recount(connection, born, now=now)
     return born

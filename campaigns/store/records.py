@@ -43,6 +43,11 @@ class Campaign:
     hide: bool
     message_type: int | None
 
+    @property
+    def manner(self) -> Manner:
+        """What goes along with every message."""
+        return Manner(self.kind, self.repeat, self.tag, self.policy, self.hide, self.message_type)
+
     def waits_at_gateway(self, now: datetime) -> bool:
         """Whether the gateway keeps what it has of this campaign for a date that is still to come."""
         return self.at_gateway and self.start_at is not None and self.start_at > now

@@ -97,7 +97,8 @@ def _compare(compared: _Compared, campaign: Campaign, message: Sampled, row: Sen
 
 def _is_the_same(campaign: Campaign, message: Sampled, row: SentMessage) -> bool:
     ours = campaign.template if message.text is None else message.text
-    return _same_number(message, row) and same_sender(campaign.sender, row.sender) and same_text(ours, row.message)
+    line = message.sender or ""
+    return _same_number(message, row) and same_sender(line, row.sender) and same_text(ours, row.message)
 
 
 def _same_number(message: Sampled, row: SentMessage) -> bool:

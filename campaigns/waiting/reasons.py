@@ -19,6 +19,7 @@ from campaigns.waiting.facts import (
     Waiting,
     many,
 )
+from campaigns.waiting.paused import way_on
 
 SOON: Final = timedelta(seconds=3)
 """What passes within this passes before it is read."""
@@ -42,7 +43,7 @@ def _paused(facts: Facts) -> Waiting | None:
         return None
     because = " ".join((facts.campaign.hold_reason or "").split())
     since = "" if facts.campaign.paused_at is None else f" since {facts.at(facts.campaign.paused_at)}"
-    return Waiting(Reason.PAUSED, f"paused{since}: {because}; `campaigns resume {facts.campaign.id}` lets it go on")
+    return Waiting(Reason.PAUSED, f"paused{since}: {because}; {way_on(facts.campaign)}")
 
 
 def _silent(facts: Facts) -> Waiting | None:

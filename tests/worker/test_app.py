@@ -72,6 +72,7 @@ TASKS = {
     "campaigns.pull_inbox",
     "campaigns.hand_inbound",
     "campaigns.create",
+    "campaigns.resume",
 }
 QUEUES = {"otp", "send", "poll", "inbox", "maint"}
 

@@ -349,3 +349,17 @@ def test_why_messages_are_uncertain_is_told_by_what_happened(command: Command, e
         said = command("uncertain", "list").out
         assert told in said.replace("\n", " ")
         assert "LOCALID_WINDOW" not in said
+
+
+def test_a_paused_campaign_is_resumed_from_another_line_on_the_command_line_and_by_task(
+    command: Command, engine: Engine
+) -> None:
+    campaign = running(engine, 3)
+    with engine.begin() as connection:
+        campaigns.pause(connection, campaign)
+    wrong = command("resume", campaign, "--sender", "sales")
+    assert wrong.exit == 2
+    assert "is no line of yours: a line is digits alone, such as 10004346" in wrong.err
+    said = command("resume", campaign, "--sender", "+9830002626", "--json")
+    assert (said.answer["state"], said.answer["sender"]) == ("running", "30002626")
+    assert "sender" in command("show", campaign).out

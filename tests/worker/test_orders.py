@@ -16,8 +16,10 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine, text
 
+import campaigns
 from tests.conftest import _create
-from tests.world import SENDER, numbers
+from tests.waiting import PATIENCE_S
+from tests.world import SENDER, numbers, running
 from worker import embedded
 
 # Reads orders, one JSON object each, and tells what each comes to; an order without a folder finds none configured.
@@ -192,6 +194,22 @@ def test_an_app_that_only_speaks_celery_orders_twice_and_gets_one_campaign(
             app.send_task("campaigns.create", kwargs=order | changed, queue="maint")
     _until(lambda: worker.read_text().count("BadInput") + worker.read_text().count("KeyConflict") >= 2)
     assert _campaigns_in(engine) == [("spring", "running", "سلام", 5)]
+
+
+def test_an_app_that_only_speaks_celery_lets_a_paused_campaign_go_on_from_another_line(
+    engine: Engine, broker_url: str, worker: Path
+) -> None:
+    campaign = running(engine, 3)
+    with engine.begin() as connection:
+        campaigns.pause(connection, campaign)
+    with Celery("somebody else's app", broker=broker_url, set_as_current=False) as app:
+        for line in ("30002626", "30002626", "sales"):
+            app.send_task("campaigns.resume", args=[campaign], kwargs={"sender": line}, queue="maint")
+        _until(lambda: "is no line of yours" in worker.read_text(), within_s=PATIENCE_S)
+    with engine.connect() as connection:
+        found = campaigns.get(connection, campaign)
+    assert (found.state, found.sender) == (campaigns.CampaignState.RUNNING, "30002626")
+    assert worker.read_text().count("sender changed") == 1
 
 
 def _until(condition: Callable[[], bool], within_s: float = 30) -> None:

@@ -49,11 +49,15 @@ def pause(campaign_id: int, reason: str, as_json: bool) -> None:
 
 @click.command()
 @options.campaign_id
+@click.option("--sender", metavar="LINE", help="Another line, for what has not left.")
 @options.as_json
-def resume(campaign_id: int, as_json: bool) -> None:
-    """Go on where it stopped."""
+def resume(campaign_id: int, sender: str | None, as_json: bool) -> None:
+    """Go on where it stopped, with --sender from another line.
+
+    What left, or may have left, keeps the line it left from: `campaigns show` tells how many messages that is.
+    """
     with wiring.engine().begin() as connection:
-        campaigns.resume(connection, campaign_id)
+        campaigns.resume(connection, campaign_id, sender=sender)
         _say_moved(connection, campaign_id, as_json=as_json)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 import campaigns
 from campaigns import Campaign, CampaignState, Progress, Report, Waiting
 from campaigns.store import campaigns as stored
+from campaigns.store import senders
 from campaigns.store.database import Database
 from campaigns.waiting import each
 from worker import wiring
@@ -94,6 +95,7 @@ def _say_standing(now: Standing, found: Report | None, *, pace_trouble: str | No
             ("kind", words.along(campaign)),
             ("text", f"{campaign.template} ({own})"),
             ("sender", campaign.sender),
+            ("other senders", _other_senders(campaign)),
             ("key", campaign.client_key),
             ("rows read", campaign.rows_read),
             ("to send", words.amount(campaign)),
@@ -105,6 +107,14 @@ def _say_standing(now: Standing, found: Report | None, *, pace_trouble: str | No
             *_counts(now.progress),
         ]
     )
+
+
+def _other_senders(campaign: Campaign) -> str | None:
+    """From which other lines it left, where it was resumed with another one."""
+    with wiring.engine().connect() as connection:
+        kept = senders.kept(connection, campaign.id)
+    told = [f"{line} ({count:,} messages)" for line, count in kept.items() if line != campaign.sender]
+    return ", ".join(told) or None
 
 
 def _counts(progress: Progress) -> list[tuple[str, object]]:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from campaigns.store import health, installation, migrate
 from campaigns.store.installation import Installation
+from campaigns.waiting.paused import way_on
 from worker import wiring
 from worker.cli.checkup import clocks, dispatcher, listening, safety
 from worker.cli.checkup.finding import Finding, Level
@@ -133,9 +134,7 @@ def _paused(connection: Connection) -> Iterator[Finding]:
     found = health.paused(connection, limit=MOST_NAMED + 1)
     for campaign in found[:MOST_NAMED]:
         says = f"campaign {campaign.id} is paused: {campaign.hold_reason}"
-        yield Finding(
-            "paused", Level.WARN, says, f"`campaigns resume {campaign.id}` lets it go on, once that is mended"
-        )
+        yield Finding("paused", Level.WARN, says, way_on(campaign))
     if len(found) > MOST_NAMED:
         yield Finding("paused", Level.WARN, "more campaigns are paused than are named here", "see `campaigns list`")
     if not found:
