@@ -71,7 +71,7 @@ def read_sheet(reader: Reader, sheet: Sheet, formulas: Formulas) -> Iterator[She
         parser = RowParser(part, reader.strings, reader.wb)
         for row_no, cells in parser.rows():
             shape = parser.row_dimensions.pop(str(row_no), {})
-            shown = {}
+            shown: dict[int, str] = {}
             for cell in cells:
                 text = _text(cell, formats[cell["style_id"]], formulas)
                 if text or isinstance(text, Unreadable):

@@ -17,6 +17,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row
+from campaigns.intake.delimited import LONGEST_ROW
 from campaigns.intake.sheet_cells import SheetRow, formulas_of, read_sheet
 from campaigns.intake.unreadable import HiddenRow, Unreadable, UnreadableRow
 from campaigns.intake.xlsx_parser import Reader, Sheet
@@ -129,6 +130,10 @@ class _Book:
         last = max(cells)
         if last >= MAX_COLUMNS:
             return UnreadableRow.of("", f"a cell stands in column {get_column_letter(last + 1)}: {_TOO_FAR}")
+        if sum(map(len, cells.values())) > LONGEST_ROW:
+            return UnreadableRow.of(
+                "", f"the row holds more than {LONGEST_ROW // 1024} KiB of text: clear what is not meant"
+            )
         row = [cells.get(at, "") for at in range(last + 1)]
         return HiddenRow.holding(row, _HIDDEN) if hidden and not self._include_hidden else row
 

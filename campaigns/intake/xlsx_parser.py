@@ -20,6 +20,9 @@ from campaigns.intake.zip_parts import Part, Parts
 MAX_STRINGS: Final = 128 * 1024**2
 """Bytes of the table of strings, unpacked: a million people with a number, a name and a code have 100 MB."""
 
+_SHORT: Final = 200
+"""Characters. A text that is longer is held once, however many cells refer to it at the same time."""
+
 _STRING: Final = f"{{{SHEET_MAIN_NS}}}si"
 _PLAIN: Final = f"{{{SHEET_MAIN_NS}}}t"
 
@@ -38,15 +41,21 @@ class Strings:
     def __init__(self) -> None:
         self._texts = bytearray()
         self._ends = array("Q", [0])
+        self._long: dict[int, str] = {}
 
     def append(self, text: str) -> None:
         """Add the next text."""
-        self._texts += text.encode("utf-8", "surrogatepass")
+        if len(text) > _SHORT:
+            self._long[len(self._ends) - 1] = text
+        else:
+            self._texts += text.encode("utf-8", "surrogatepass")
         self._ends.append(len(self._texts))
 
     def __getitem__(self, at: int) -> str:
         if at < 0:
             raise IndexError(at)
+        if at in self._long:
+            return self._long[at]
         return self._texts[self._ends[at] : self._ends[at + 1]].decode("utf-8", "surrogatepass")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import random
+import tracemalloc
 import zipfile
 
 import pytest
@@ -103,6 +104,21 @@ def test_a_document_type_is_refused_in_whichever_part_it_stands() -> None:
 def test_what_stands_behind_the_rows_is_not_read() -> None:
     behind = f"<mergeCells>{noise(2 * MAX_PIECE)}</mergeCells>"
     assert estimate(workbook({SHEET: sheet(row("09705550001"), behind=behind)}), "سلام").messages == 1
+
+
+def test_a_long_text_that_many_cells_refer_to_is_held_once_and_makes_a_reject() -> None:
+    wide = '<c t="s"><v>0</v></c>' * 900
+    rows = [row(f"0970555{at:04}", wide) for at in range(40)]
+    file = workbook({SHEET: sheet(row("09705559999"), *rows), STRINGS: strings(noise(30_000))})
+    tracemalloc.start()
+    try:
+        found = estimate(file, "سلام")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (found.messages, found.rejects) == (1, 40)
+    assert "the row holds more than 64 KiB of text" in found.reasons[0]
+    assert peak < 100_000_000
 
 
 def test_a_string_that_is_not_there_is_no_other_one() -> None:
