@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from campaigns.intake import calamine_child
 from worker.embedded import procfile, wheels
 from worker.settings import Settings, load
 
@@ -87,6 +88,8 @@ def test_a_container_has_room_for_what_its_process_is_set_to() -> None:
     [maxmemory] = re.findall(r"^maxmemory (\d+mb)$", valkey, flags=re.MULTILINE)
     assert "maxmemory-policy noeviction\n" in valkey  # a ring that is evicted is lost until it is rung again
     assert megabytes(SERVICES["valkey"]["mem_limit"]) >= 2 * megabytes(maxmemory)
+    workbook = (calamine_child.MAX_MEMORY + calamine_child.MAX_OUTPUT) / 1024**2
+    assert megabytes(SERVICES["worker-poll"]["mem_limit"]) >= workbook + 256
     [connections] = [part for part in SERVICES["postgres"]["command"] if part.startswith("max_connections=")]
     assert SERVICES["postgres"]["pids_limit"] >= 1.5 * int(connections.partition("=")[2])
     most = load({"DATABASE_URL": "postgresql://h/d", "BROKER_URL": "redis://h/0"})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 from sqlalchemy import Engine
 
 import campaigns
@@ -68,6 +69,17 @@ def test_each_batch_is_shown_with_its_campaign_and_no_tick_is_shown(engine: Engi
     told = repr(flower.tasks_kept())
     assert "سلام" not in told
     assert not [number for number in numbers(600) if number in told]
+
+
+def test_a_number_that_an_app_writes_into_an_order_is_not_shown(start: Start, broker_url: str) -> None:
+    flower = start("worker-poll")
+    with Celery("a web app", broker=broker_url, set_as_current=False) as app:
+        order = {"recipients": "09121234567.csv", "text_file": "text.txt", "key": "of 09121234567"}
+        app.send_task("campaigns.create", kwargs=order, queue="maint")
+
+    until(lambda: [task["state"] for task in _tasks(flower, "create")] == ["FAILURE"], "the refusal of the order")
+    assert "of 09***4567" in repr(flower.tasks_kept())
+    assert "09121234567" not in repr(flower.tasks_kept())
 
 
 def test_a_tick_that_failed_is_shown_without_what_must_not_be_told(engine: Engine, start: Start) -> None:
