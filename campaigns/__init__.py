@@ -21,13 +21,14 @@ from campaigns.face.inbox import inbound, inbox, taken
 from campaigns.face.otp import otp, otp_state
 from campaigns.face.people import suppress, suppressed, unsuppress
 from campaigns.face.steering import cancel, create, pause, resume, send_uncertain, start
-from campaigns.face.watching import export, get, newest, progress, report, waiting
+from campaigns.face.watching import export, export_rejects, get, newest, preview, progress, report, waiting
 from campaigns.intake import Estimate, Recipients, estimate
 from campaigns.report import Report
 from campaigns.rules.manner import Kind
 from campaigns.rules.states import CampaignState, MessageState, OtpState
 from campaigns.rules.suppression import Reason
 from campaigns.rules.tokens import OtpKind
+from campaigns.sample_texts import Preview
 from campaigns.store.inbound import Inbound
 from campaigns.store.otps import Otp
 from campaigns.store.records import Campaign, Progress
@@ -49,6 +50,7 @@ __all__ = [
     "Otp",
     "OtpKind",
     "OtpState",
+    "Preview",
     "Progress",
     "Reason",
     "Recipients",
@@ -59,6 +61,7 @@ __all__ = [
     "create",
     "estimate",
     "export",
+    "export_rejects",
     "get",
     "inbound",
     "inbox",
@@ -66,6 +69,7 @@ __all__ = [
     "otp",
     "otp_state",
     "pause",
+    "preview",
     "progress",
     "report",
     "resume",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import IO, Any
 
+from campaigns import rejected, sample_texts
 from campaigns import report as reports
 from campaigns import waiting as reasons
 from campaigns.face.bind import Bind, now, opened
 from campaigns.kavenegar.pace import PaceView
 from campaigns.report import Report
+from campaigns.sample_texts import Preview
 from campaigns.store import campaigns as store
 from campaigns.store.records import Campaign, Progress
 from campaigns.waiting import Waiting
@@ -49,3 +51,16 @@ def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv")
     `file_format` is "csv" (into a file of text) or "xlsx" (into a binary file). Raises: NotFound, BadInput.
     """
     return reports.export(opened(bind), campaign_id, out, file_format)
+
+
+def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
+    """Write one line for every row that made no message, with why and with its cells; returns how many.
+
+    The file can be mended and loaded as a campaign of its own. Formats are as in `export`. Raises: NotFound, BadInput.
+    """
+    return rejected.export(opened(bind), campaign_id, out, file_format)
+
+
+def preview(bind: Bind, campaign_id: int) -> Preview:
+    """The first text and the longest, as they will be sent, with their parts. Raises: NotFound."""
+    return sample_texts.preview(opened(bind), campaign_id)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from campaigns.errors import BadInput, KeyConflict
 from campaigns.intake.opening import Recipients, opened
-from campaigns.intake.sieve import Sieve, Tally
+from campaigns.intake.sieve import Sieve, Tally, listed
 from campaigns.rules.dates import check_moment
 from campaigns.rules.manner import PLAIN, Manner
 from campaigns.rules.splitting import BLOCK
@@ -161,4 +161,4 @@ def _usable(tally: Tally) -> Tally:
         return tally
     if not tally.rows_read:
         raise BadInput("there are no recipients: there is a header and no row below it")
-    raise BadInput(f"not one of {tally.rows_read} rows can be used. {'; '.join(tally.reasons)}")
+    raise BadInput(f"not one of {tally.rows_read} rows can be used. {listed(tally.reasons, tally.rejects)}")

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row, Table, given_number
 from campaigns.intake.fingerprint import Fingerprint
+from campaigns.intake.kept_cells import as_json, names_of, storable
 from campaigns.intake.seen import SeenNumbers
 from campaigns.intake.unreadable import HiddenRow, RowAbove, Unreadable, UnreadableRow
 from campaigns.rules.manner import PLAIN, Manner
@@ -26,8 +27,8 @@ MAX_REJECTS: Final = 1_000_000
 """Wrong rows after which a file is refused, unless more of its rows are right."""
 
 REASONS_SHOWN: Final = 5
-VALUE_SHOWN: Final = 200
-"""Characters of a wrong value that are kept."""
+_RAW: Final = ("the row as it stands",)
+"""The name for what is kept of a row whose cells cannot be told apart."""
 
 
 class Kind(StrEnum):
@@ -52,6 +53,13 @@ class Reject(NamedTuple):
     kind: Kind
     value: str
     reason: str
+    cells: str  # of the row, as JSON
+
+
+def listed(reasons: Sequence[str], whole: int) -> str:
+    """The first few reasons as one sentence, and how many more there are."""
+    more = [f"and {whole - len(reasons):,} more"] if whole > len(reasons) else []
+    return "; ".join([*reasons, *more])
 
 
 class _Wrong(Exception):
@@ -117,6 +125,7 @@ class Sieve:
         self.fingerprint = Fingerprint(template, sender, manner)
         self._rows: Iterator[Row] = table.rows
         self._number = table.number
+        self._names = names_of(table.columns)
         self._width = len(table.columns)
         self._too_wide = table.too_wide
         self._values_at = table.positions(template.placeholders)
@@ -135,7 +144,7 @@ class Sieve:
             try:
                 number, text, size = self._sift(cells)
             except _Wrong as wrong:
-                self._keep(row_no, wrong)
+                self._keep(row_no, wrong, cells)
                 if len(self.rejects) >= REJECTS_AT_ONCE:
                     return
             else:
@@ -190,7 +199,7 @@ class Sieve:
         size = fitting(text, self._at_most)
         return size._replace(parts=1) if self._calls else size
 
-    def _keep(self, row_no: int, wrong: _Wrong) -> None:
+    def _keep(self, row_no: int, wrong: _Wrong, cells: Sequence[str]) -> None:
         if wrong.kind is Kind.DUPLICATE:
             self.tally.duplicates += 1
         else:
@@ -199,11 +208,16 @@ class Sieve:
             if self.tally.rejects - self.tally.hidden > max(MAX_REJECTS, self.tally.messages):
                 raise BadInput(
                     f"more than {MAX_REJECTS:,} rows cannot be used, and fewer can: is it the file, and the column, "
-                    f"that you meant? {'; '.join(self.tally.reasons)}"
+                    f"that you meant? {listed(self.tally.reasons, self.tally.rejects)}"
                 )
             if len(self.tally.reasons) < REASONS_SHOWN:
                 self.tally.reasons.append(f"row {row_no}: {wrong.reason}")
-        self.rejects.append(Reject(row_no, wrong.kind, _storable(wrong.value), wrong.reason))
+        self.rejects.append(Reject(row_no, wrong.kind, storable(wrong.value), wrong.reason, self._kept(cells)))
+
+    def _kept(self, cells: Sequence[str]) -> str:
+        if isinstance(cells, UnreadableRow) and not cells:
+            return as_json(_RAW, [cells.raw])
+        return as_json(self._names, cells)
 
 
 def _number(cells: Sequence[str], at: int) -> str:
@@ -211,8 +225,3 @@ def _number(cells: Sequence[str], at: int) -> str:
         return normalise(given_number(cells, at))
     except BadInput as why:
         raise _Wrong(Kind.NUMBER, cells[at] if at < len(cells) else "", str(why)) from None
-
-
-def _storable(value: str) -> str:
-    """What PostgreSQL can keep: no NUL, no half of a surrogate pair."""
-    return value[:VALUE_SHOWN].replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -45,7 +45,7 @@ class RowAbove(UnreadableRow):
     @classmethod
     def holding(cls, cells: Sequence[str], header_row: int) -> RowAbove:
         """The row with these cells, above the header in `header_row`."""
-        row = cls()
+        row = cls(cells)
         row.raw = getattr(cells, "raw", "") or " | ".join(filter(None, cells))
         row.reason = (
             f"it stands above the header, which is row {header_row}: if it is a recipient, say which row is the header "

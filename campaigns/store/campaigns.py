@@ -186,13 +186,16 @@ def progress(connection: Connection, campaign_id: int) -> Progress:
     )
 
 
-def rejects(connection: Connection, campaign_id: int, *, limit: int) -> Sequence[tuple[int, str, str, str]]:
-    """The first rows that could not be used: (row, kind, value, reason)."""
+def rejects(
+    connection: Connection, campaign_id: int, *, limit: int, duplicates: bool = True
+) -> Sequence[tuple[int, str, str, str]]:
+    """The first rows that could not be used, with or without duplicates: (row, kind, value, reason)."""
     rows = connection.execute(
         text("""
-            SELECT row_no, kind, value, reason FROM sms.rejects WHERE campaign_id = :id ORDER BY row_no LIMIT :limit
+            SELECT row_no, kind, value, reason FROM sms.rejects
+             WHERE campaign_id = :id AND (:duplicates OR kind <> 'duplicate') ORDER BY row_no LIMIT :limit
         """),
-        {"id": campaign_id, "limit": limit},
+        {"id": campaign_id, "limit": limit, "duplicates": duplicates},
     )
     return [(row.row_no, row.kind, row.value, row.reason) for row in rows]
 

@@ -103,13 +103,13 @@ def copy_messages(
     return message_id
 
 
-def copy_rejects(connection: Connection, campaign_id: int, rejects: Sequence[tuple[int, str, str, str]]) -> None:
-    """Write (row_no, kind, value, reason)."""
+def copy_rejects(connection: Connection, campaign_id: int, rejects: Sequence[tuple[int, str, str, str, str]]) -> None:
+    """Write (row_no, kind, value, reason, cells as JSON)."""
     if not rejects:
         return
     with (
         copying(connection).cursor() as cursor,
-        cursor.copy("COPY sms.rejects (campaign_id, row_no, kind, value, reason) FROM STDIN") as copy,
+        cursor.copy("COPY sms.rejects (campaign_id, row_no, kind, value, reason, cells) FROM STDIN") as copy,
     ):
         for reject in rejects:
             copy.write_row((campaign_id, *reject))

@@ -228,3 +228,55 @@ def test_neither_texts_nor_numbers_stand_in_the_repr_of_a_report(engine: Engine)
     told = repr(reported(engine, campaign))
     assert "محرمانه" not in told
     assert "0912" not in told
+
+
+def test_rejected_rows_are_written_with_their_columns_and_can_be_mended_and_loaded(engine: Engine) -> None:
+    file = "mobile,name,name\n09705550001,سارا,x\n123,=علی,y\n09705550001,باز,z\n\n,مینا,w,too far\n"
+    with engine.begin() as connection:
+        campaign = campaigns.create(
+            connection, recipients=io.StringIO(f"title\n{file}"), text="سلام", sender="10004346"
+        )
+        out = io.StringIO(newline="")
+        assert campaigns.export_rejects(connection, campaign, out) == 4
+    rows = list(csv.DictReader(io.StringIO(out.getvalue())))
+    assert list(rows[0]) == ["row", "rejected", "why", "mobile", "name", "name (3)", "column 4"]
+    assert [(row["row"], row["rejected"], row["mobile"], row["name"]) for row in rows] == [
+        ("1", "above", "title", ""),
+        ("4", "number", "123", "'=علی"),
+        ("5", "duplicate", "09705550001", "باز"),
+        ("7", "shape", "", "مینا"),
+    ]
+    mended = out.getvalue().replace("123", "09705550002")
+    with engine.begin() as connection:
+        campaigns.create(connection, recipients=io.StringIO(mended), text="{name}", sender="10004346")
+        assert campaigns.get(connection, campaign + 1).messages == 2
+
+
+def test_of_a_rejected_row_so_much_is_kept_and_no_more(engine: Engine) -> None:
+    wide = [("", {f"c{at}": "ن" * 300 for at in range(80)}), ("09705550001", {})]
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=wide, text="سلام", sender="10004346")
+        cells = connection.execute(text("SELECT cells FROM sms.rejects WHERE campaign_id = :id"), {"id": campaign})
+        kept = cells.scalar_one()
+    assert len(kept) == 50
+    assert kept["c0"] == "ن" * 200 + "…"
+
+
+def test_rejects_of_an_older_version_are_written_with_what_is_known_of_them(engine: Engine) -> None:
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=["09705550001", "123"], text="سلام", sender="10004346")
+        connection.execute(text("UPDATE sms.rejects SET cells = NULL"))
+        out = io.StringIO(newline="")
+        campaigns.export_rejects(connection, campaign, out)
+    assert next(csv.DictReader(io.StringIO(out.getvalue())))["value"] == "123"
+
+
+def test_the_first_text_and_the_longest_are_shown_before_anything_leaves(engine: Engine) -> None:
+    people = [("09705550001", {"name": "سارا"}), ("09705550002", {"name": "ن" * 80}), ("09705550003", {"name": "م"})]
+    with engine.begin() as connection:
+        campaign = campaigns.create(connection, recipients=people, text="سلام {name}", sender="10004346")
+        assert campaigns.preview(connection, campaign) == campaigns.Preview("سلام سارا", 1, f"سلام {'ن' * 80}", 2)
+        same = campaigns.create(connection, recipients=["09705550001"], text="سلام {{}}", sender="10004346")
+        assert campaigns.preview(connection, same) == campaigns.Preview("سلام {}", 1, "سلام {}", 1)
+        with pytest.raises(campaigns.NotFound):
+            campaigns.preview(connection, same + 1)

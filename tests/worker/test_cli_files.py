@@ -74,6 +74,31 @@ def test_an_estimate_shows_the_texts_and_how_many_rejects_it_does_not_name(alone
     assert "and 2 more" in said.out
 
 
+def test_what_is_created_shows_its_texts_and_its_rejects_before_anything_leaves(
+    command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("mobile,name\n09705550001,Sara\n09705550002,Alexandra\n" + "123,x\n" * 17)
+    text = ("--text", "Dear {name}, it’s " + "a" * 120)
+    said = command("create", file, *text)
+    assert "the first text, 3 parts:\n  Dear Sara, it’s aaa" in said.out
+    assert "the longest text, 3 parts:\n  Dear Alexandra, it’s aaa" in said.out
+    assert "  row 4: " in said.out
+    assert "  and 12 more" in said.out
+    assert said.out.index("the first text") < said.out.index("`campaigns start 1` starts it")
+    assert command("create", file, *text, "--json").answer["longest_text"].startswith("Dear Alexandra")
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("mobile\n" + "123\n" * 9)
+    assert "and 4 more" in command("create", wrong, "--text", "x").sentence
+    assert "and 6 more" in command("suppress", "import", wrong).sentence
+    rejects = tmp_path / "rejects.csv"
+    reported = command("report", 1, "--rejects", rejects)
+    assert "and 7 more: --rejects FILE writes all of them" in reported.out
+    assert "17 rejected rows written to" in reported.out
+    assert rejects.read_text(encoding="utf-8-sig").splitlines()[1].endswith('"123","x"')
+    assert command("report", 1, "--rejects", "-", "--out", "-").exit == 2
+
+
 def test_hidden_rows_of_a_list_of_suppressed_numbers_are_told(command: Command, filtered: Path) -> None:
     said = command("suppress", "import", filtered, "--sheet", "Sheet")
     assert "2 suppressed" in said.out

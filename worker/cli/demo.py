@@ -9,6 +9,7 @@ import click
 
 import campaigns
 from campaigns import BadInput
+from campaigns.intake.sieve import listed
 from worker import wiring
 from worker.cli import files, options, story, words
 from worker.cli.exits import Exit
@@ -112,7 +113,7 @@ def _looked_at(order: Order) -> Order:
     words.say(f"recipients: {order.recipients} ({found.rows_read:,} rows: {made_of})", f"text: {order.text}")
     say_hidden(found.hidden)
     if not found.messages:
-        raise BadInput(f"not one of {found.rows_read:,} rows can be used. {'; '.join(found.reasons)}")
+        raise BadInput(f"not one of {found.rows_read:,} rows can be used. {listed(found.reasons, found.rejects)}")
     return order
 
 

@@ -28,14 +28,15 @@ def out(says: str, *, required: bool = False, to_standard_output: bool = True) -
     return click.option(
         "--out",
         type=click.Path(path_type=Path, allow_dash=to_standard_output),
-        callback=_checked,
+        callback=checked,
         required=required,
         metavar="FILE",
         help=f"{says}, {_ENDINGS}{dash}.",
     )
 
 
-def _checked(_: click.Context, __: click.Parameter, given: Path | None) -> Path | None:
+def checked(_: click.Context, __: click.Parameter, given: Path | None) -> Path | None:
+    """The name of a file to write. Raises: BadInput for an ending that nothing is written as."""
     if given is not None:
         format_of(given)
     return given

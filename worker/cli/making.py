@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 import click
 
 import campaigns
-from campaigns import BadInput, Campaign, CampaignState, Estimate, Kind
+from campaigns import BadInput, Campaign, CampaignState, Estimate, Kind, Preview
+from campaigns.intake.sieve import REASONS_SHOWN
 from campaigns.rules.manner import Along
 from campaigns.rules.text import beyond_latin, measure
 from campaigns.store import campaigns as stored
@@ -74,23 +76,42 @@ def create(
             **along,
         )
         campaign = campaigns.get(connection, campaign_id)
-        hidden = stored.rejects_by_kind(connection, campaign_id).get("hidden", 0)
+        made = _Made(
+            campaigns.preview(connection, campaign_id),
+            hidden=stored.rejects_by_kind(connection, campaign_id).get("hidden", 0),
+            reasons=[
+                f"row {row}: {reason}"
+                for row, _, _, reason in stored.rejects(connection, campaign_id, limit=REASONS_SHOWN, duplicates=False)
+            ],
+        )
         if start and campaign.state is CampaignState.DRAFT:
             campaign = campaigns.start(connection, campaign_id, at_gateway=at_gateway)
-    words.tell({**words.campaign_answer(campaign), "hidden": hidden}) if as_json else _say_created(campaign, hidden)
+    if as_json:
+        words.tell({**words.campaign_answer(campaign), "hidden": made.hidden, **asdict(made.preview)})
+    else:
+        _say_created(campaign, made)
+
+
+class _Made(NamedTuple):
+    """What is told of a campaign that was created: its texts, rows that the sheet hides, and the first rejects."""
+
+    preview: Preview
+    hidden: int
+    reasons: Sequence[str]
 
 
 def _kind(voice: bool) -> Kind:
     return Kind.VOICE if voice else Kind.SMS
 
 
-def _say_created(campaign: Campaign, hidden: int) -> None:
+def _say_created(campaign: Campaign, made: _Made) -> None:
     begins = f", begins at {words.both_calendars(campaign.start_at)}" if campaign.start_at else ""
     words.say(
         f"campaign {campaign.id} ({campaign.name}): {words.amount(campaign)} out of {campaign.rows_read:,} rows; "
         f"{campaign.duplicates:,} duplicates and {campaign.rejects:,} rejects left out"
     )
-    say_hidden(hidden)
+    _say_rejects(made.reasons, campaign.rejects, made.hidden)
+    _say_texts(made.preview.first_text, made.preview.longest_text, campaign.kind)
     words.say(f"it is {campaign.state}{begins}")
     if campaign.repeat:
         words.say("the gateway's documentation says that it ignores --repeat at present")
@@ -153,14 +174,23 @@ def say_estimate(found: Estimate) -> None:
             ("longest text", f"{found.longest:,} characters"),
         ]
     )
-    words.say(*(f"  {reason}" for reason in found.reasons))
-    if more := found.rejects - len(found.reasons):
-        words.say(f"  and {more:,} more")
-    say_hidden(found.hidden)
+    _say_rejects(found.reasons, found.rejects, found.hidden)
     if found.messages:
-        _say_text("the first text", found.first_text, found.kind)
-    if found.longest_text != found.first_text:
-        _say_text("the longest text", found.longest_text, found.kind)
+        _say_texts(found.first_text, found.longest_text, found.kind)
+
+
+def _say_rejects(reasons: Sequence[str], rejects: int, hidden: int) -> None:
+    """The first rejects, how many more there are, and how many of them the sheet hides."""
+    words.say(*(f"  {reason}" for reason in reasons))
+    if more := rejects - len(reasons):
+        words.say(f"  and {more:,} more")
+    say_hidden(hidden)
+
+
+def _say_texts(first: str, longest: str, kind: Kind) -> None:
+    _say_text("the first text", first, kind)
+    if longest != first:
+        _say_text("the longest text", longest, kind)
 
 
 def _say_text(which: str, text: str, kind: Kind) -> None:

@@ -25,23 +25,34 @@ SAMPLE = 2000
 @click.command()
 @options.campaign_id
 @files.out("Write a line for every row that was read")
+@click.option("--rejects", type=click.Path(path_type=Path, allow_dash=True), callback=files.checked, metavar="FILE",
+              help="Write the rows that made no message, with why and with their columns, to be mended.")  # fmt: skip
 @options.as_json
-def report(campaign_id: int, out: Path | None, as_json: bool) -> None:
+def report(campaign_id: int, *, out: Path | None, rejects: Path | None, as_json: bool) -> None:
     """Tell what became of a campaign.
 
     Recipients' numbers are covered here; the file that --out writes has them in full, and a line for every row read.
     """
-    if as_json and str(out) == options.DASH:
-        raise BadInput("--json and --out - would both write to standard output: name a file")
+    if as_json + (str(out) == options.DASH) + (str(rejects) == options.DASH) > 1:
+        raise BadInput("--json, --out - and --rejects - each write to standard output: name a file")
     with wiring.engine().connect() as connection:
         found = campaigns.report(connection, campaign_id)
     lines = export(campaign_id, out) if out is not None else None
+    mended = None if rejects is None else _export_rejects(campaign_id, rejects)
     if as_json:
         words.tell({**report_answer(found), "file": None if out is None else str(out), "file_rows": lines})
-    elif str(out) != options.DASH:
+    elif options.DASH not in {str(out), str(rejects)}:
         say_report(found)
         if lines is not None:
             words.say(f"{lines:,} rows written to {out}")
+        if mended is not None:
+            words.say(f"{mended:,} rejected rows written to {rejects}")
+
+
+def _export_rejects(campaign_id: int, out: Path) -> int:
+    return files.exported(
+        out, lambda connection, file, form: campaigns.export_rejects(connection, campaign_id, file, form)
+    )
 
 
 def export(campaign_id: int, out: Path) -> int:
@@ -89,6 +100,8 @@ def say_report(found: Report) -> None:
             [(str(row), kind, mask(value), reason) for row, kind, value, reason in found.examples],
             right=("row",),
         )
+        if more := sum(found.rejects.values()) - len(found.examples):
+            words.say(f"and {more:,} more: --rejects FILE writes all of them, with their columns")
 
 
 def _made_of(found: Report) -> list[tuple[str, object]]:

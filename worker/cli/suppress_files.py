@@ -12,6 +12,7 @@ import campaigns
 from campaigns import BadInput
 from campaigns.intake.columns import Table, given_number
 from campaigns.intake.opening import opened
+from campaigns.intake.sieve import listed
 from campaigns.rules.phone import mask, normalise
 from campaigns.suppress.export import export
 from worker import wiring
@@ -57,7 +58,7 @@ def read_in(
             with wiring.engine().begin() as connection:
                 found.suppressed += campaigns.suppress(connection, chunk, reason=reason, source=source)
     if not found.numbers:
-        why = "; ".join(f"row {row}: {what}" for row, _, what in found.examples[:3]) or "there is no row"
+        why = listed([f"row {row}: {what}" for row, _, what in found.examples[:3]], found.rejects) or "there is no row"
         raise BadInput(f"not one row of {file} can be used. {why}")
     return found
 
