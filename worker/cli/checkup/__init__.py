@@ -3,6 +3,7 @@
 Every finding is a sentence, and where something is wrong, what to do about it.
 
     finding     how it is told
+    writes      whether the database takes what is written
     house       settings, database, and what the tables say of the house
     clocks      of this host, the database and the gateway
     dispatcher  does it tick, and if not, who is missing

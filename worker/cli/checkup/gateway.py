@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sqlalchemy.exc import DBAPIError
+
 from campaigns import account
 from campaigns.errors import CampaignsError, GatewayError
 from campaigns.kavenegar.records import AccountConfig
@@ -17,6 +19,10 @@ def findings() -> Iterator[Finding]:
     try:
         house = wiring.house()
         credit, config = account.credit(house), account.settings(house)
+    except DBAPIError:
+        says = "it was not asked: the database does not take what it would say of the account"
+        yield Finding("gateway", Level.WARN, says, "see what is said of the database")
+        return
     except (GatewayError, CampaignsError) as why:
         yield Finding("gateway", Level.BAD, str(why), "correct the key or the address, or wait until it is back")
         return

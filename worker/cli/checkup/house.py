@@ -13,7 +13,7 @@ from campaigns.store import health, installation, migrate
 from campaigns.store.installation import Installation
 from campaigns.waiting.paused import way_on
 from worker import wiring
-from worker.cli.checkup import clocks, dispatcher, listening, safety
+from worker.cli.checkup import clocks, dispatcher, listening, safety, writes
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
 from worker.logs import redact
@@ -59,7 +59,7 @@ def database() -> Iterator[Finding]:
     do = "start it, or correct DATABASE_URL"
     try:
         with wiring.engine().connect() as connection:
-            yield Finding("database", Level.OK, "it answers")
+            yield writes.finding(connection)
             schema = _schema(connection)
             yield schema
             if schema.level is Level.BAD:
