@@ -86,7 +86,7 @@ class Gateway(EveryMethod):
             Postpone: Redis is away.
         """
         slot = self._admitted() or self._throttle.take(
-            lane, max_wait_s=self._max_wait_s if max_wait_s is None else max_wait_s
+            lane, max_wait_s=self._max_wait_s if max_wait_s is None else max_wait_s, held=True
         )
         self._admissions.slot, self._admissions.until = slot, steady() + ADMISSION_LASTS_S
         return slot.wait_s
@@ -97,7 +97,7 @@ class Gateway(EveryMethod):
         return answer
 
     def _try(self, call: Call[Answer], lane: Lane, in_time: InTime | None) -> Answer:
-        slot = self._admitted() or self._throttle.take(lane, max_wait_s=self._max_wait_s)
+        slot = self._way_out(lane)
         path, began = call.method.path, time.perf_counter()
         try:
             answer = self._client.perform(call, lane=lane, in_time=in_time)
@@ -108,6 +108,13 @@ class Gateway(EveryMethod):
         self._note(CallRecord(path, lane, 200, None, _rows(answer), _ms_since(began)))
         self._tell_everybody(slot)
         return answer
+
+    def _way_out(self, lane: Lane) -> Slot:
+        """The slot of a call that leaves now: what `admit` took, once it may leave, or a new one."""
+        admitted = self._admitted()
+        if admitted is not None:
+            return self._throttle.leave(admitted, max_wait_s=self._max_wait_s)
+        return self._throttle.take(lane, max_wait_s=self._max_wait_s)
 
     def _admitted(self) -> Slot | None:
         """Use up what `admit` took in this thread, if it still holds."""

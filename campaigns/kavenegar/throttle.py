@@ -24,12 +24,15 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from campaigns.clock import steady
 from campaigns.errors import Postpone, Throttled
 from campaigns.kavenegar.pace import Lane, LaneView, Learnt, PaceView
 
 PARTS = ("state.lua", "rate.lua", "gate.lua")
 PACE_LUA = "".join(files(__package__).joinpath("lua", part).read_text(encoding="utf-8") for part in PARTS)
 RETRY_PACE_AFTER_S = 5.0
+LATE_S = 0.05  # a held-up call that oversleeps the end of its wait by more lines up again, …
+LINE_UPS = 2  # … once: a machine that is always late gets on, too
 # Too many calls from our address. 409 is not one of these: the gateway is busy, whoever asks.
 CUTTING_CODES = frozenset({451, 429})
 _RANKS = {lane: rank for rank, lane in enumerate(Lane)}
@@ -92,32 +95,53 @@ class Throttle:
 
     # ── a call's way out ──
 
-    def take(self, lane: Lane, *, max_wait_s: float = 2.0) -> Slot:
+    def take(self, lane: Lane, *, max_wait_s: float = 2.0, held: bool = False) -> Slot:
         """Wait for the next slot of a lane and have it; its `wait_s` is what was waited.
+
+        `held`: the call does not leave at once; `leave` is asked as it does.
 
         Raises:
             Throttled: the slot is farther away than `max_wait_s`, or a pause began during the wait. None was taken.
             Postpone: Redis does not answer.
         """
-        slot = self.reserve(lane, max_wait_s=max_wait_s)
+        slot = self.reserve(lane, max_wait_s=max_wait_s, held=held)
         waited_s = 0.0
         while slot.wait_s:
             self._sleep(slot.wait_s)
             waited_s += slot.wait_s
-            slot = self.depart(slot, max_wait_s=max_wait_s - waited_s)
+            slot = self.depart(slot, max_wait_s=max_wait_s - waited_s, held=held)
         return replace(slot, wait_s=waited_s)
 
-    def reserve(self, lane: Lane, *, max_wait_s: float) -> Slot:
-        """A place in the queue; with `wait_s` zero the call may leave. Raises as `take`."""
-        return _slot(lane, self._run("reserve", *_wish(lane, max_wait_s)))
+    def leave(self, slot: Slot, *, max_wait_s: float = 2.0) -> Slot:
+        """Wait until the call of a held slot may leave: calls that were held up together leave a step apart.
 
-    def depart(self, slot: Slot, *, max_wait_s: float) -> Slot:
+        Raises:
+            Throttled: that is longer than `max_wait_s`, or a pause began meanwhile.
+            Postpone: Redis does not answer.
+        """
+        for _ in range(LINE_UPS):
+            wait_s = self.line_up(slot, max_wait_s=max_wait_s).wait_s
+            began = steady()
+            if wait_s:
+                self._sleep(wait_s)
+            if steady() - began <= wait_s + LATE_S:
+                break
+        return slot
+
+    def line_up(self, slot: Slot, *, max_wait_s: float) -> Slot:
+        """A place among the calls that leave now; its `wait_s` is until then. Raises as `leave`."""
+        return _slot(slot.lane, self._run("leave", *_wish(slot.lane, max_wait_s, held=True), *_own(slot)))
+
+    def reserve(self, lane: Lane, *, max_wait_s: float, held: bool = False) -> Slot:
+        """A place in the queue; with `wait_s` zero the call may leave. Raises as `take`."""
+        return _slot(lane, self._run("reserve", *_wish(lane, max_wait_s, held=held)))
+
+    def depart(self, slot: Slot, *, max_wait_s: float, held: bool = False) -> Slot:
         """Ask to leave once a slot's wait is over; with `wait_s` above zero, wait on. Raises as `take`.
 
         Somebody may have gone ahead in this slot: then it is another, or none where that is farther than `max_wait_s`.
         """
-        own = (slot.due_us, slot.tier, slot.epoch, slot.generation, int(slot.probe))
-        return _slot(slot.lane, self._run("depart", *_wish(slot.lane, max_wait_s), *own))
+        return _slot(slot.lane, self._run("depart", *_wish(slot.lane, max_wait_s, held=held), *_own(slot)))
 
     def passed(self, slot: Slot) -> None:
         """The gateway answered the call of a slot, and did not refuse it. Raises Postpone if Redis does not answer.
@@ -195,8 +219,13 @@ def connect(url: str) -> redis.Redis:
     )
 
 
-def _wish(lane: Lane, max_wait_s: float) -> tuple[str | float, ...]:
-    return lane.label, _RANKS[lane], lane.share, lane.cap, round(max_wait_s * _US)
+def _wish(lane: Lane, max_wait_s: float, *, held: bool) -> tuple[str | float, ...]:
+    return lane.label, _RANKS[lane], lane.share, lane.cap, round(max_wait_s * _US), int(held)
+
+
+def _own(slot: Slot) -> tuple[int, ...]:
+    """What the script asks for again of a slot that it gave."""
+    return slot.due_us, slot.tier, slot.epoch, slot.generation, int(slot.probe)
 
 
 def _slot(lane: Lane, reply: list[int]) -> Slot:

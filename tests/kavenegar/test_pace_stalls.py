@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
+from campaigns.errors import Throttled
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Throttle
+from campaigns.kavenegar.throttle import Slot, Throttle
 from tests.kavenegar.pace import Clock, Crowd, frozen, play, queue
 from worker.sandbox.knobs import Knobs
 from worker.sandbox.limiter import limiter
@@ -76,3 +77,52 @@ def test_a_call_that_is_a_little_late_leaves_at_once_and_the_next_a_step_later(
     assert throttle.depart(late, max_wait_s=2).wait_s == 0
     clock.s = 0.4
     assert throttle.depart(then, max_wait_s=2).wait_s == pytest.approx(0.09 - 0.02, abs=0.001)
+
+
+def admitted(throttle: Throttle, many: int) -> list[Slot]:
+    """Slots that were taken one after the other for calls that come later."""
+    return [throttle.take(Lane.SEND, held=True) for _ in range(many)]
+
+
+def test_calls_that_the_database_held_up_after_their_slots_leave_a_step_apart(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 5)
+    slots = admitted(throttle, 6)
+    clock.s = 1.5
+    waits = [throttle.line_up(slot, max_wait_s=2).wait_s for slot in slots]
+    assert waits == pytest.approx([0, 0.18, 0.38, 0.58, 0.78, 0.98], abs=0.002)
+
+
+def test_a_call_that_follows_its_slot_at_once_waits_for_nothing(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(20, 20)
+    for _ in range(40):
+        slot = throttle.take(Lane.SEND, held=True)
+        clock.s += 0.015  # the claim in the database
+        assert throttle.line_up(slot, max_wait_s=2).wait_s == 0
+    assert clock.s == pytest.approx(40 / 20, abs=0.1)
+
+
+def test_a_one_time_password_that_was_held_up_waits_for_nobody(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 5)
+    slots = admitted(throttle, 3)
+    code = throttle.take(Lane.OTP, held=True)
+    clock.s = 1.5
+    throttle.leave(slots[0])
+    assert throttle.line_up(code, max_wait_s=2).wait_s == 0
+    assert throttle.line_up(slots[1], max_wait_s=2).wait_s == pytest.approx(0.38, abs=0.002)
+
+
+def test_a_pause_that_began_between_a_slot_and_its_call_keeps_the_call_back(
+    make_throttle: Callable[..., Throttle], clock: Clock
+) -> None:
+    throttle = make_throttle(5, 5)
+    first, second = admitted(throttle, 2)
+    throttle.leave(first)
+    throttle.blocked(first, 451, 0)
+    with pytest.raises(Throttled):
+        throttle.leave(second)

@@ -15,6 +15,9 @@
 -- A slot that was slept through (its process was frozen, or Redis was) is lost: who held it is given another. `flow` is
 -- when the next call is due, had all calls left a step apart; none leaves earlier than SLACK before that. So within any
 -- time, whatever froze in it, no more calls leave than steps fit into it and the slack.
+--
+-- A slot that is taken ahead of its call (an admission: the claim in the database comes between) is asked for once more as the
+-- call leaves: `gone` is when the next call may follow those that left. What the database held up leaves a step apart.
 
 local LONGEST_PAUSE = 900 * SECOND
 local FIRST_PAUSE   = SECOND / 2
@@ -41,6 +44,7 @@ local generation   = state.generation or now -- never one of before a flush: its
 
 local lane, rank = ARGV[6], tonumber(ARGV[7])
 local share, cap, longest_wait = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local admission = ARGV[11] == '1' -- the call comes later: `leave` is asked then
 
 local verbs = {}
 
@@ -59,6 +63,7 @@ local function let_go(slot, tier, probe)
   end
   set('departed', math.max(get('departed'), slot))
   set('flow', (probe and now or math.max(get('flow'), now)) + step)
+  if not admission then set('gone', math.max(get('gone'), now) + step) end
   return reply(1, 0, slot, tier, get('epoch'), probe)
 end
 
@@ -125,9 +130,9 @@ function verbs.reserve()
 end
 
 function verbs.depart()
-  local slot, tier, epoch = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
-  local probe = ARGV[15] == '1'
-  if tonumber(ARGV[14]) ~= generation or paused_until > now + EARLY then return turned_away(open_at - now) end
+  local slot, tier, epoch = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
+  local probe = ARGV[16] == '1'
+  if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return turned_away(open_at - now) end
   if get('probing') == 1 and not probe then
     if is_probe() then return let_go(now, OTP, true) end
     return await_probe()
@@ -140,6 +145,17 @@ function verbs.depart()
   if wait <= longest_wait then return reply(1, wait, slot, tier, epoch, probe) end
   if tier == QUEUE and slot + 1.5 * step > next_slot then set('next_slot', slot) end -- the last one leaves no gap
   return turned_away(wait)
+end
+
+-- The call of an admission leaves now, or when those that were held up with it have left. An otp waits for nobody.
+function verbs.leave()
+  local slot, tier, probe = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[16] == '1'
+  if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return turned_away(open_at - now) end
+  local wait = get('gone') - SLACK - now
+  if wait <= EARLY or probe or rank == 0 then wait = 0 end
+  if wait > longest_wait then return turned_away(wait) end
+  set('gone', math.max(get('gone'), now) + step)
+  return reply(1, wait, slot, tier, get('epoch'), probe)
 end
 
 -- The probe came back with an answer: the rest may go, a step apart from now.

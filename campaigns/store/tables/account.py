@@ -101,7 +101,9 @@ accounts = Table(
 pace = Table(
     "pace",
     metadata,
-    Column("label", Text, primary_key=True),  # of the account, as the pace in Redis names it: never the API key
+    # <address>-<key>, as the pace in Redis names it: what was learnt belongs to the address. Neither the address nor
+    # the API key can be told from it. Older rows have the part of the key alone.
+    Column("label", Text, primary_key=True),
     Column("rate", Double, nullable=False),  # the most calls a second that the gateway took
     Column("refused", Double),  # the least that it refused
     time("learnt_at", nullable=False),  # on the clock of the Redis server
