@@ -32,8 +32,9 @@ _PAGE: Final = text("""
 def export(connection: Connection, campaign_id: int, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
     """Write a line for every rejected row: COLUMNS, and then the cells as they stood in the file.
 
-    Of a row that was loaded by an older version, the wrong value alone is known. CSV into a file of text, or XLSX into
-    a binary one. No cell is a formula to a spreadsheet. Returns the lines. Raises: NotFound, BadInput.
+    Of a row whose cells were not kept (by an older version, or behind the first 100,000), the wrong value alone is
+    known. CSV into a file of text, or XLSX into a binary one. No cell is a formula to a spreadsheet. Returns the lines.
+    Raises: NotFound, BadInput.
     """
     campaigns.read(connection, campaign_id)
     names = list(connection.execute(_NAMES, {"id": campaign_id}).scalars()) or ["value"]

@@ -13,6 +13,12 @@ MAX_KEPT: Final = 50
 LONGEST_KEPT: Final = 200
 """Characters of a cell, or of a column's name, that are kept."""
 
+LONGEST_ROW_KEPT: Final = 2_000
+"""Characters of a row that are kept."""
+
+MAX_ROWS_KEPT: Final = 100_000
+"""Rows of a campaign whose cells are kept; of the others the wrong value alone."""
+
 CUT: Final = "…"
 
 
@@ -34,8 +40,11 @@ def names_of(columns: Sequence[str]) -> tuple[str, ...]:
 
 def as_json(names: Sequence[str], cells: Sequence[str]) -> str:
     """The cells by the names of their columns; what stands beyond the columns by its place."""
-    kept = {}
+    kept: dict[str, str] = {}
+    left = LONGEST_ROW_KEPT
     for at, cell in enumerate(cells[:MAX_KEPT]):
         name = names[at] if at < len(names) else f"column {at + 1}"
-        kept[name] = storable(cell) + (CUT if len(cell) > LONGEST_KEPT else "")
+        beginning = storable(cell)[:left]
+        left -= len(beginning)
+        kept[name] = beginning + (CUT if len(cell) > len(beginning) else "")
     return orjson.dumps(kept).decode()

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row, Table, given_number
 from campaigns.intake.fingerprint import Fingerprint
-from campaigns.intake.kept_cells import as_json, names_of, storable
+from campaigns.intake.kept_cells import MAX_ROWS_KEPT, as_json, names_of, storable
 from campaigns.intake.seen import SeenNumbers
 from campaigns.intake.unreadable import HiddenRow, RowAbove, Unreadable, UnreadableRow
 from campaigns.rules.manner import PLAIN, Manner
@@ -53,7 +53,7 @@ class Reject(NamedTuple):
     kind: Kind
     value: str
     reason: str
-    cells: str  # of the row, as JSON
+    cells: str | None  # of the row, as JSON; not of every row, where there are very many
 
 
 def listed(reasons: Sequence[str], whole: int) -> str:
@@ -214,7 +214,9 @@ class Sieve:
                 self.tally.reasons.append(f"row {row_no}: {wrong.reason}")
         self.rejects.append(Reject(row_no, wrong.kind, storable(wrong.value), wrong.reason, self._kept(cells)))
 
-    def _kept(self, cells: Sequence[str]) -> str:
+    def _kept(self, cells: Sequence[str]) -> str | None:
+        if self.tally.rejects + self.tally.duplicates > MAX_ROWS_KEPT:
+            return None
         if isinstance(cells, UnreadableRow) and not cells:
             return as_json(_RAW, [cells.raw])
         return as_json(self._names, cells)

@@ -103,7 +103,9 @@ def copy_messages(
     return message_id
 
 
-def copy_rejects(connection: Connection, campaign_id: int, rejects: Sequence[tuple[int, str, str, str, str]]) -> None:
+def copy_rejects(
+    connection: Connection, campaign_id: int, rejects: Sequence[tuple[int, str, str, str, str | None]]
+) -> None:
     """Write (row_no, kind, value, reason, cells as JSON)."""
     if not rejects:
         return

@@ -260,6 +260,16 @@ def test_of_a_rejected_row_so_much_is_kept_and_no_more(engine: Engine) -> None:
         kept = cells.scalar_one()
     assert len(kept) == 50
     assert kept["c0"] == "ن" * 200 + "…"
+    assert kept["c48"] == "…"
+    assert sum(map(len, kept.values())) <= 2_000 + 50
+
+
+def test_of_very_many_rejected_rows_the_cells_of_the_first_are_kept(engine: Engine) -> None:
+    many = 100_000
+    with engine.begin() as connection:
+        rows = ["09705550001", *["1"] * (many + 5)]
+        campaigns.create(connection, recipients=rows, text="سلام", sender="10004346")
+        assert connection.execute(text("SELECT count(cells) FROM sms.rejects")).scalar_one() == many
 
 
 def test_rejects_of_an_older_version_are_written_with_what_is_known_of_them(engine: Engine) -> None:

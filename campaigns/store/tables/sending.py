@@ -128,7 +128,7 @@ rejects = Table(
     Column("kind", Text, nullable=False),  # duplicate | number | placeholder | text | shape | hidden | above
     Column("value", Text, nullable=False),  # what stood there, cut to 200 characters
     Column("reason", Text, nullable=False),  # a sentence: what is wrong and what would be right
-    Column("cells", JSON),  # of the row, by column, cut short (see `intake.kept_cells`); NULL of older versions
+    Column("cells", JSON),  # of the row, by column, cut short (see `intake.kept_cells`); NULL: not kept
     Index("rejects_campaign_id_idx", "campaign_id", "row_no"),
 )
 
