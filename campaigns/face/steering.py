@@ -40,7 +40,7 @@ def create(
     those whose text would have more than `max_characters`, are kept with their reasons and never stop the good ones.
     With `key`, creating the same campaign again returns the same id.
 
-    Cells of a workbook are taken as the spreadsheet shows them. Rows that it hides (by a filter, or by hand) become
+    Cells of an XLSX or ODS are taken as the spreadsheet shows them. Rows that it hides (by a filter, or by hand) become
     rejects of the kind "hidden", unless `include_hidden`; `sheet` is needed where several sheets have rows.
     The header is looked for below a title, or is in `header_row`; rows above it become rejects of the kind "above".
 

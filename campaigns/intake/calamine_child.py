@@ -1,4 +1,4 @@
-"""A program of its own: reads an ODS, XLS or XLSB from standard input with calamine, writes its rows as lines of JSON.
+"""A program of its own: reads an XLS or XLSB from standard input with calamine, writes its rows as lines of JSON.
 
 It runs in a process of its own because a damaged file can make calamine ask for any amount of memory, and Rust ends the
 process that does not get it. Every sheet is a line `{"name", "shown"}`, followed by a line `[row number, [values]]` for

@@ -105,14 +105,15 @@ def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: b
 
 def _workbook(file: IO[bytes], sheet: str | None, *, is_zip: bool, include_hidden: bool) -> Source:
     """The rows of a workbook, of whatever kind it is."""
-    from campaigns.intake import other_workbooks, workbook  # noqa: PLC0415 - openpyxl takes a while, and few need it
+    # Openpyxl takes a while, and few need it.
+    from campaigns.intake import ods, other_workbooks, sheet_rows, workbook  # noqa: PLC0415
 
     kind = other_workbooks.kind_of_zip(file) if is_zip else other_workbooks.XLS
-    if kind is None:
-        rows = workbook.read_rows(file, sheet=sheet, include_hidden=include_hidden)
-    else:
-        rows = other_workbooks.read_rows(file, kind, sheet=sheet, include_hidden=include_hidden)
-    return Source(rows, workbook.too_wide)
+    if kind in {None, other_workbooks.ODS}:
+        read = workbook.read_rows if kind is None else ods.read_rows
+        return Source(read(file, sheet=sheet, include_hidden=include_hidden), sheet_rows.too_wide)
+    rows = other_workbooks.read_rows(file, kind, sheet=sheet, include_hidden=include_hidden)
+    return Source(rows, sheet_rows.too_wide)
 
 
 def _chunks(file: Readable) -> Iterator[bytes | str]:

@@ -1,4 +1,4 @@
-"""ODS, XLS and XLSB, through calamine: it reads values, and neither how they are shown nor which rows are hidden."""
+"""XLS and XLSB, through calamine: it reads values, and neither how they are shown nor which rows are hidden."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from zipfile import BadZipFile, ZipFile
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row
 from campaigns.intake.sheet_cells import stored_digits
+from campaigns.intake.sheet_rows import chosen_sheet
 from campaigns.intake.unreadable import Unreadable
 
 ODS: Final = "ODS"
@@ -30,7 +31,6 @@ _CHILD: Final = Path(__file__).with_name("calamine_child.py")
 _TIMEOUT_S: Final = 60
 
 _SAVE_AS: Final = "save it as XLSX"
-_HIDDEN: Final = re.compile(rb'table:visibility="(?:filter|collapse)"')
 _ERROR: Final = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)")
 
 
@@ -57,13 +57,13 @@ def read_rows(file: IO[bytes], kind: str, *, sheet: str | None, include_hidden: 
     meant.
     """
     _check_size(file, kind)
-    if not include_hidden and (kind != ODS or _hides_rows(file)):
+    if not include_hidden:
         raise BadInput(
             f"nobody can tell here which rows of the {kind} a filter hides: {_SAVE_AS}, or say that "
             " all rows are meant (include_hidden, or --include-hidden)"
         )
     with _read_by_a_child(file, kind) as lines:
-        chosen = _chosen(lines, sheet)
+        chosen = chosen_sheet(_sheets(lines), sheet, lambda each: each.filled)
         for row_no, values in _rows_of(lines, chosen):
             cells = [_text(value, kind) for value in values]
             if any(cell.strip() or isinstance(cell, Unreadable) for cell in cells):
@@ -79,14 +79,6 @@ def _check_size(file: IO[bytes], kind: str) -> None:
             unpacked = sum(part.file_size for part in archive.infolist())
     if size > MAX_BYTES or unpacked > 10 * MAX_BYTES:
         raise BadInput(f"the {kind} is far larger than a list of recipients: {_SAVE_AS}")
-
-
-def _hides_rows(file: IO[bytes]) -> bool:
-    try:
-        with ZipFile(file) as archive:
-            return _HIDDEN.search(archive.read("content.xml")) is not None
-    except (BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError) as why:
-        raise BadInput(f"the file is no ODS that can be read ({type(why).__name__}): {_SAVE_AS}") from why
 
 
 @contextmanager
@@ -116,8 +108,8 @@ def _read_by_a_child(file: IO[bytes], kind: str) -> Iterator[IO[bytes]]:
 class _Sheet(NamedTuple):
     """A sheet that the child has read."""
 
-    name: str
-    shown: bool
+    title: str
+    visible: bool
     filled: bool
 
 
@@ -139,28 +131,10 @@ def _rows_of(lines: IO[bytes], sheet: _Sheet) -> Iterator[tuple[int, list[object
     within = False
     for line in lines:
         if line.startswith(b"{"):
-            within = json.loads(line)["name"] == sheet.name
+            within = json.loads(line)["name"] == sheet.title
         elif within:
             row_no, values = json.loads(line)
             yield row_no, values
-
-
-def _chosen(lines: IO[bytes], name: str | None) -> _Sheet:
-    """The sheet called `name`, or the only one that is shown and has rows. Raises: BadInput."""
-    sheets = _sheets(lines)
-    titles = ", ".join(sheet.name for sheet in sheets)
-    if name is not None:
-        named = [sheet for sheet in sheets if sheet.name == name]
-        if not named:
-            raise BadInput(f"there is no sheet {name}: the sheets are {titles}")
-        return named[0]
-    filled = [sheet for sheet in sheets if sheet.shown and sheet.filled]
-    if len(filled) > 1:
-        with_rows = ", ".join(sheet.name for sheet in filled)
-        raise BadInput(f"several sheets have rows: say which is meant (sheet, or --sheet); they are {with_rows}")
-    if not filled:
-        raise BadInput(f"there are no recipients: no sheet that is shown has rows; the sheets are {titles}")
-    return filled[0]
 
 
 def _text(value: object, kind: str) -> str:

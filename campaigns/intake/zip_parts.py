@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import IO, Any, Final, NoReturn, Self
+from xml.etree.ElementTree import ParseError
 from xml.parsers import expat
-from zipfile import ZipFile, ZipInfo
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from openpyxl.utils.exceptions import InvalidFileException
 
 from campaigns.errors import BadInput
 
@@ -28,6 +33,25 @@ MAX_ELEMENTS: Final = 20_000_000
 
 _PROLOGUE: Final = 64 * 1024
 """Bytes within which the first element of a part begins."""
+
+# All that openpyxl, zipfile and the XML parser let out over a damaged file.
+DAMAGE: Final = (
+    BadZipFile,
+    InvalidFileException,
+    ParseError,
+    zlib.error,
+    struct.error,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    OSError,
+    RuntimeError,  # an encrypted part; NotImplementedError: an unknown compression
+    AssertionError,
+    RecursionError,
+)
 
 
 class Parts(ZipFile):
