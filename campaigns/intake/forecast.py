@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from campaigns.intake.opening import Recipients, opened
 from campaigns.intake.sieve import Sieve
@@ -26,8 +26,8 @@ class Estimate:
     reasons: tuple[str, ...]  # why the first few rejects are none, with their rows
     kind: Kind = Kind.SMS
     hidden: int = 0  # of the rejects: rows that the spreadsheet hides
-    first_text: str = ""  # as the first recipient would get it
-    longest_text: str = ""  # the first of those that are the longest
+    first_text: str = field(default="", repr=False)  # as the first recipient would get it
+    longest_text: str = field(default="", repr=False)  # the first of those that are the longest
     header_row: int | None = None  # where the columns are named; 0 where Python named them; None: nowhere
 
 

@@ -7,6 +7,7 @@ import tracemalloc
 
 from sqlalchemy import Engine
 
+from campaigns import Preview
 from campaigns.intake import estimate
 from tests.stations.recipients import PEOPLE, TEXT, make, numbers, one
 
@@ -43,3 +44,8 @@ def peak_of(rows: int) -> int:
 
 def test_memory_does_not_grow_with_the_recipients() -> None:
     assert peak_of(20_000) < peak_of(2_000) + 200_000
+
+
+def test_an_estimate_and_a_preview_do_not_show_a_text_where_they_are_logged() -> None:
+    assert "سارا" not in repr(estimate([("09705550001", {"name": "سارا"})], "سلام {name}"))
+    assert "سارا" not in repr(Preview("سارا", 1, "سارا", 1))
