@@ -121,7 +121,7 @@ def _send_from(connection: Connection, campaign: Campaign, sender: str, *, now: 
     line = campaign.manner.line(sender)
     found = senders.change(connection, campaign.id, line=line, now=now)
     facts = {"campaign_id": campaign.id, "before": campaign.sender, "line": line}
-    log.info("sender changed", extra={**facts, "batches": found.changed, "kept": found.kept})
+    log.info("sender changed", extra={**facts, "batches": found.changed, "messages_kept": found.kept})
 
 
 def cancel(connection: Connection, campaign_id: int, *, now: datetime) -> Campaign:

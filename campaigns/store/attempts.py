@@ -63,8 +63,7 @@ _LAST_CALLS: Final = text("""
     SELECT (SELECT max(rung_at) FROM sms.batches
              WHERE state IN ('ready', 'unknown') AND rung_at IS NOT NULL AND state = 'ready') AS enqueued_at,
            max(at) FILTER (WHERE kind = 'send' AND event = 'began') AS left_at,
-           max(at) FILTER (WHERE NOT unanswered AND event NOT IN ('began', 'may have left')
-                               AND event NOT LIKE 'line %') AS answered_at,
+           max(at) FILTER (WHERE NOT unanswered AND event NOT IN ('began', 'may have left')) AS answered_at,
            max(at) FILTER (WHERE unanswered) AS unanswered_at
       FROM (SELECT kind, event, at, event IN ('put off', 'unknown') AND coalesce(code, 500) >= 500 AS unanswered
               FROM sms.attempts ORDER BY id DESC LIMIT 5000) AS newest

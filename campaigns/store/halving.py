@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.rules.splitting import halves
-from campaigns.store import messages, senders
+from campaigns.store import messages
 from campaigns.store.batches import FENCE
 from campaigns.store.records import Claim
 
@@ -20,10 +20,10 @@ _SPLIT: Final = text(f"""
 """)
 # One half, ready to leave; it has the window of the whole for what was accepted of it.
 _HALF: Final = text("""
-    INSERT INTO sms.batches (campaign_id, parent_id, first_id, last_id, state, due_at, trouble, first_sent_at,
+    INSERT INTO sms.batches (campaign_id, parent_id, first_id, last_id, state, due_at, trouble, first_sent_at, sender,
                              accepted_at, closes_at, pending)
     SELECT campaign_id, id, :first_id, :last_id, 'ready', :due_at, trouble,
-           CASE WHEN first_sent_at < :claimed_at THEN first_sent_at END,
+           CASE WHEN first_sent_at < :claimed_at THEN first_sent_at END, sender,
            accepted_at, closes_at, :last_id - CAST(:first_id AS bigint) + 1
       FROM sms.batches WHERE id = :batch_id
  RETURNING id
@@ -52,6 +52,5 @@ def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) 
         ).scalar_one()
         for first_id, last_id in spans
     ]
-    senders.inherit(connection, claim.batch_id, now=now)
     messages.recount(connection, born, now=now)
     return born

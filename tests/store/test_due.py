@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from campaigns import plan
 from campaigns.dispatch import tidy
+from campaigns.house import Policy
 from campaigns.store import batches, due, polls
 from tests.store.given import (
     AT_ONCE,
@@ -232,7 +233,7 @@ def test_one_campaign_that_cannot_end_does_not_stop_the_tick_for_all(engine: Eng
         plan.start(connection, campaign, now=NOW, at=NOW + timedelta(days=1))
         plan.pause(connection, campaign, now=NOW)
     with engine.begin() as connection:
-        tidy(connection, now=NOW, settle=AT_ONCE)
+        tidy(connection, now=NOW, policy=Policy(settle=AT_ONCE))
 
 
 @pytest.fixture
@@ -244,5 +245,5 @@ def quiet(engine: Engine) -> Iterator[Connection]:
 
 
 def test_the_tick_leaves_a_sign_that_it_came(quiet: Connection) -> None:
-    tidy(quiet, now=NOW, settle=AT_ONCE)
+    tidy(quiet, now=NOW, policy=Policy(settle=AT_ONCE))
     assert quiet.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one() == NOW

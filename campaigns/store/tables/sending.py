@@ -146,6 +146,7 @@ batches = Table(
     Column("lease_owner", Uuid),
     Column("attempt", Integer, nullable=False, server_default="0"),  # grows with each claim: the fence
     Column("trouble", Text),  # the last thing that went wrong, as a constant word
+    Column("sender", Text),  # the line that it left from, or may have; NULL: the campaign's
     time("first_sent_at"),  # the first time a request may have left
     Column(
         "account", SmallInteger
