@@ -52,6 +52,8 @@ def _copied(folder: Path) -> Path:
         if (PROJECT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(PROJECT / name, folder / name)
+    for command in (["init", "--quiet"], ["add", "--all"]):  # tests ask git for the project's files
+        subprocess.run(["git", "-C", folder, *command], check=True)
     subprocess.run([folder / "scripts" / "setup", "--dev"], check=True)
     (packages,) = (folder / ".venv" / "lib").glob("python3.*/site-packages")
     shutil.copy(PROJECT / "tests" / "shifted.py", packages / "shifted.py")
