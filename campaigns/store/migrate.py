@@ -234,6 +234,8 @@ class _Upgrade:
 
 def _is_lost(error: DBAPIError) -> bool:
     """Whether the connection went away, or could not be made."""
-    if not isinstance(error, (OperationalError, InterfaceError)):
-        return False
-    return error.connection_invalidated or isinstance(error.orig, _ENDED) or getattr(error.orig, "sqlstate", 1) is None
+    if error.connection_invalidated or isinstance(
+        error.orig, _ENDED
+    ):  # one that was idle for too long is InternalError
+        return True
+    return isinstance(error, (OperationalError, InterfaceError)) and getattr(error.orig, "sqlstate", 1) is None

@@ -10,18 +10,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from psycopg.errors import IdleInTransactionSessionTimeout, InFailedSqlTransaction
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import InternalError, ProgrammingError
 
 from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
+from campaigns.store.migrate import _is_lost, upgrade
 from tests.store.upgrades.conftest import OldDatabase, reading
 from tests.waiting import PATIENCE_S, until
 
 UPGRADE = """
 import sys
 from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
+from campaigns.store.migrate import _is_lost, upgrade
 upgrade(make_engine(sys.argv[1]))
 """
 INDEX = "sms.batches_closing_idx"
@@ -65,6 +66,12 @@ def test_an_index_that_was_half_built_is_dropped_and_built_anew_by_the_same_upgr
         assert connection.execute(text(f"SELECT '{INDEX}'::regclass::oid")).scalar_one() != half_built
     assert database.indexes()[INDEX]
     assert database.is_current()
+
+
+def test_a_session_that_the_server_ended_within_an_idle_transaction_is_made_anew() -> None:
+    """PostgreSQL calls that an internal error, and no operational one as every other end of a session."""
+    assert _is_lost(InternalError("LOCK TABLE", {}, IdleInTransactionSessionTimeout()))
+    assert not _is_lost(InternalError("LOCK TABLE", {}, InFailedSqlTransaction()))
 
 
 def test_a_process_that_was_killed_keeps_the_next_upgrade_waiting_and_not_failing(
