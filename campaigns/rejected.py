@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 from sqlalchemy import Connection, text
 
 from campaigns.rules.spreadsheet import harmless
-from campaigns.spreadsheet_files import FileFormat, Layout, rows_into
+from campaigns.spreadsheet_files import FileFormat, Layout, write_rows
 from campaigns.store import campaigns
 
 COLUMNS: Final = ("row", "rejected", "why")
@@ -38,13 +38,12 @@ def export(connection: Connection, campaign_id: int, out: IO[Any], file_format: 
     """
     campaigns.read(connection, campaign_id)
     names = list(connection.execute(_NAMES, {"id": campaign_id}).scalars()) or ["value"]
-    layout = Layout("rejects", (*COLUMNS, *map(str, map(harmless, names))), frozenset({"row"}))
-    lines = 0
-    with rows_into(out, layout, file_format) as write:
-        for row_no, kind, reason, cells in _rejects(connection, campaign_id, names[0]):
-            write((row_no, kind, reason, *(cells.get(name, "") for name in names)))
-            lines += 1
-    return lines
+    layout = Layout("rejects", (*COLUMNS, *map(harmless, names)), frozenset({"row"}))
+    rows = (
+        (row_no, kind, reason, *(cells.get(name, "") for name in names))
+        for row_no, kind, reason, cells in _rejects(connection, campaign_id, names[0])
+    )
+    return write_rows(out, layout, rows, file_format)
 
 
 def _rejects(

@@ -15,7 +15,7 @@ from campaigns.errors import BadInput
 from campaigns.rules.splitting import BATCH
 from campaigns.rules.states import MessageState
 from campaigns.rules.suppression import told_of
-from campaigns.spreadsheet_files import FileFormat, Layout, format_of, open_new, rows_into
+from campaigns.spreadsheet_files import FileFormat, Layout, format_of, open_new, write_rows
 from campaigns.store import campaigns, messages, suppressions
 from campaigns.store.records import Campaign
 from campaigns.store.suppressions import Suppression
@@ -169,12 +169,8 @@ def export(connection: Connection, campaign_id: int, out: IO[Any], file_format: 
     Raises: NotFound, BadInput.
     """
     campaigns.read(connection, campaign_id)
-    lines = 0
-    with rows_into(out, _LAYOUT, file_format) as write:
-        for line in merge(_message_lines(connection, campaign_id), _reject_lines(connection, campaign_id), key=_row_no):
-            write(line)
-            lines += 1
-    return lines
+    lines = merge(_message_lines(connection, campaign_id), _reject_lines(connection, campaign_id), key=_row_no)
+    return write_rows(out, _LAYOUT, lines, file_format)
 
 
 def export_file(connection: Connection, campaign_id: int, path: Path) -> int:

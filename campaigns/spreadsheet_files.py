@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -76,6 +76,18 @@ def checked_format(given: str) -> FileFormat:
     except ValueError:
         known = " or ".join(FileFormat)
         raise BadInput(f"an export has no format {given!r}: it is {known}") from None
+
+
+def write_rows(
+    out: IO[Any], layout: Layout, rows: Iterable[Sequence[object]], file_format: str = FileFormat.CSV
+) -> int:
+    """Write `rows` into `out`, below the header; returns how many. Raises: as `rows_into`."""
+    lines = 0
+    with rows_into(out, layout, file_format) as write:
+        for row in rows:
+            write(row)
+            lines += 1
+    return lines
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain
 from typing import IO, Any, Final
 
 from sqlalchemy import Connection
 
-from campaigns.spreadsheet_files import FileFormat, Layout, rows_into
+from campaigns.spreadsheet_files import FileFormat, Layout, write_rows
 from campaigns.store import inbound
 from campaigns.store.inbound import Inbound
 
@@ -30,13 +31,8 @@ def export(
     formula to a spreadsheet. Reads a few thousand at a time: memory stays flat, and no transaction has to stay open.
     Raises: BadInput.
     """
-    lines = 0
-    with rows_into(out, _LAYOUT, file_format) as write:
-        for page in inbound.in_pages(connection, line=line, campaign_id=campaign_id, since=since):
-            for message in page:
-                write(_cells(message))
-            lines += len(page)
-    return lines
+    pages = inbound.in_pages(connection, line=line, campaign_id=campaign_id, since=since)
+    return write_rows(out, _LAYOUT, map(_cells, chain.from_iterable(pages)), file_format)
 
 
 def _cells(message: Inbound) -> tuple[object, ...]:
