@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-from sqlalchemy import Connection
-
 from campaigns.errors import AccountBlocked, Postpone, Refused
 from campaigns.facts import of_statuses
 from campaigns.house import House
@@ -69,7 +67,7 @@ def run(house: House, *, closing: bool = False) -> Polled:
         return _put_off(house, asked, str(why), wait=timedelta(seconds=why.retry_after_s))
     except Refused as why:
         if isinstance(why, AccountBlocked):
-            house.database(_hold, why, now=house.now())
+            house.database(installation.hold_for, why, now=house.now())
         return _put_off(house, asked, str(why), wait=house.policy.probe)
     return _settle(house, asked, answered)
 
@@ -123,7 +121,3 @@ def _patience(house: House, asked: Sequence[Asked], now: datetime) -> timedelta:
 def _put_off(house: House, asked: Sequence[Asked], why: str, *, wait: timedelta) -> Polled:
     house.database(polls.put_off, asked, until=house.now() + wait)
     return Polled(asked=sum(len(batch.message_ids) for batch in asked), trouble=why)
-
-
-def _hold(connection: Connection, why: AccountBlocked, *, now: datetime) -> None:
-    installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)

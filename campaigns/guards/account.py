@@ -60,8 +60,7 @@ def _held_against(house: House, earlier: Sequence[Evidence]) -> dict[int, bool |
             _takes_the_key(house)
         return {each.account: _knows(house, each) for each in earlier}
     except AccountBlocked as why:
-        now = house.now()
-        house.database(installation.hold, code=why.code, reason=str(why), probe_at=now, now=now)
+        house.database(installation.hold_for, why, now=house.now())
         log.warning("key not taken", extra={"code": why.code})
     except GatewayError as why:
         log.warning("key not recognised", extra={"code": why.code, "error": type(why).__name__})

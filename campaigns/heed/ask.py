@@ -53,7 +53,7 @@ def _put_off(connection: Connection, hints: Sequence[Parked], *, until: datetime
 
 def _refused(connection: Connection, hints: Sequence[Parked], why: Refused, policy: Policy, *, now: datetime) -> None:
     if isinstance(why, AccountBlocked):
-        installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
+        installation.hold_for(connection, why, now=now)
     _put_off(connection, hints, until=now + policy.probe)
 
 

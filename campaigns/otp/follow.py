@@ -64,8 +64,7 @@ def _heard(house: House, asked: Sequence[OtpAsked]) -> _Heard:
     except Refused as why:
         log.warning("question refused", extra={"otps": len(asked), "code": why.code})
         if isinstance(why, AccountBlocked):
-            now = house.now()
-            house.database(installation.hold, code=why.code, reason=str(why), probe_at=now, now=now)
+            house.database(installation.hold_for, why, now=house.now())
         return _Heard({}, house.policy.probe)
     return _Heard({row.messageid: row for row in rows if row.status != NO_LONGER_KNOWN})
 

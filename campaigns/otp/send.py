@@ -154,7 +154,7 @@ def _refused(connection: Connection, claim: OtpClaim, why: Refused, *, now: date
     """What is wrong with the account stops everybody, and this one waits as long as it is worth something."""
     if not isinstance(why, AccountBlocked):
         return _decided(connection, claim, why.code, now=now)
-    installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
+    installation.hold_for(connection, why, now=now)
     held = otps.release(connection, claim, due_at=now, now=now)
     log.error("sending stopped", extra={"otp_id": claim.otp_id, "code": why.code})
     return Outcome.ACCOUNT_HELD if held else Outcome.FENCED

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from campaigns.errors import Refused
 from campaigns.store import epochs, identity
 from campaigns.store.records import Hold
 
@@ -94,6 +95,11 @@ def hold(connection: Connection, *, code: int, reason: str, probe_at: datetime, 
         {"code": code, "reason": reason, "now": now, "probe_at": probe_at},
     )
     return bool(held.rowcount)
+
+
+def hold_for(connection: Connection, why: Refused, *, now: datetime) -> bool:
+    """Stop all sending because of what the gateway says is wrong with the account; it is looked at again at once."""
+    return hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
 
 
 def still_held(connection: Connection, *, credit_rial: int) -> None:

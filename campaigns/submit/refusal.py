@@ -117,7 +117,7 @@ def _wait_here(connection: Connection, claim: Claim, why: Refused, *, now: datet
 def _stop(connection: Connection, claim: Claim, why: Refused, outcome: Outcome, *, now: datetime) -> None:
     """Nothing more leaves until a person, or a look at the account, says go on. The look comes at once."""
     if outcome is Outcome.ACCOUNT_HELD:
-        installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
+        installation.hold_for(connection, why, now=now)
     else:
         campaigns.hold(connection, claim.campaign_id, code=why.code, reason=str(why))
     log.error("sending stopped", extra={"batch_id": claim.batch_id, "code": why.code, "outcome": outcome.value})

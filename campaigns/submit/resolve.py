@@ -131,7 +131,7 @@ def _ask_later(
 def _cannot_ask(connection: Connection, house: House, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
     """Even asking is refused: the batch stays unknown, and what is wrong with the account is said."""
     if isinstance(why, AccountBlocked):
-        installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
+        installation.hold_for(connection, why, now=now)
     log.error("question refused", extra={"batch_id": claim.batch_id, "code": why.code})
     wait_s = house.policy.probe.total_seconds()
     return _ask_later(connection, claim, f"code {why.code}", now=now, wait_s=wait_s, code=why.code)

@@ -103,4 +103,4 @@ def _leave(connection: Connection, turn: Turn, found: Synced, *, wait: timedelta
 
 def _hold(connection: Connection, why: Refused, *, now: datetime) -> None:
     if isinstance(why, AccountBlocked):
-        installation.hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
+        installation.hold_for(connection, why, now=now)
