@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from campaigns.errors import BadInput
-from campaigns.rules.spreadsheet import harmless, shown
+from campaigns.rules.spreadsheet import SHEET_ROWS, harmless, shown
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell
     from openpyxl.workbook import Workbook
-
-MOST_ROWS: Final = 1_048_576
-"""Rows of one sheet, the header among them, as the format allows."""
 
 _OTHER_SPREADSHEETS: Final = frozenset({".xls", ".xlsm", ".xlsb", ".xlt", ".xltx", ".ods", ".fods", ".numbers"})
 _NOT_IN_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -92,7 +89,7 @@ def write_rows(
 
 @contextmanager
 def rows_into(
-    out: IO[Any], layout: Layout, file_format: str = FileFormat.CSV, *, most_rows: int = MOST_ROWS
+    out: IO[Any], layout: Layout, file_format: str = FileFormat.CSV, *, most_rows: int = SHEET_ROWS
 ) -> Iterator[WriteRow]:
     """A function that writes a row into `out`, below the header. Memory stays flat.
 

@@ -129,7 +129,11 @@ def given_number(cells: Sequence[str], at: int) -> str:
     """
     if isinstance(cells, UnreadableRow):
         raise BadInput(cells.reason)
-    given = cells[at] if at < len(cells) else ""
+    return readable(cells[at] if at < len(cells) else "")
+
+
+def readable(given: str) -> str:
+    """A number's cell, or its digits where its value is certain and its format is not. Raises: BadInput."""
     if not given and isinstance(given, Unreadable):
         raise BadInput(given.reason)
     return given

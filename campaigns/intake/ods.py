@@ -12,10 +12,11 @@ from openpyxl.xml.functions import iterparse
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row
 from campaigns.intake.sheet_cells import stored_digits
-from campaigns.intake.sheet_rows import MAX_COLUMNS, MAX_ROWS, check_place, chosen_sheet, is_filled, row_of
-from campaigns.intake.unreadable import Unreadable
+from campaigns.intake.sheet_rows import MAX_COLUMNS, check_place, chosen_sheet, is_filled, row_of
+from campaigns.intake.unreadable import ERROR_VALUES, Unreadable, error_cell
 from campaigns.intake.zip_parts import DAMAGE, Part, Parts
 from campaigns.rules.shown_numbers import check_digits
+from campaigns.rules.spreadsheet import SHEET_ROWS
 
 _OFFICE, _TABLE, _TEXT, _STYLE = (
     f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}" for name in ("office", "table", "text", "style")
@@ -33,7 +34,7 @@ _FIGURES: Final = frozenset({"float", "percentage", "currency"})
 _WITH_VALUE: Final = _FIGURES | {"date", "time", "boolean"}
 _SPACE: Final = re.compile("[ \t\r\n]+")
 _POWERS: Final = re.compile(r"[0-9][.,٫]?[0-9]*[eE][+-]?[0-9]+")
-_ERROR: Final = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)|Err:[0-9]+")
+_ERROR: Final = re.compile(f"{ERROR_VALUES}|Err:[0-9]+")
 
 _MOST_SPACES: Final = 100
 
@@ -74,7 +75,7 @@ def read_rows(file: IO[bytes], *, sheet: str | None, include_hidden: bool) -> It
         with Parts(file) as parts:
             chosen = chosen_sheet(_sheets(parts), sheet, lambda each: each.filled)
             for found in _walk(parts):
-                if found.sheet.place == chosen.place and is_filled(found.cells):
+                if found.sheet.place == chosen.place and is_filled(found.cells.values()):
                     _check_same(found)
                     row = row_of(found.cells, hidden=found.hidden and not include_hidden)
                     for row_no in range(found.row_no, found.row_no + found.times):
@@ -98,7 +99,7 @@ def _sheets(parts: Parts) -> list[Sheet]:
     sheets: dict[int, Sheet] = {}
     for found in _walk(parts):
         known = sheets.setdefault(found.sheet.place, found.sheet)
-        if not known.filled and is_filled(found.cells):
+        if not known.filled and is_filled(found.cells.values()):
             sheets[known.place] = known._replace(filled=True)
     return list(sheets.values())
 
@@ -166,7 +167,7 @@ class _Walk:
         element.clear()
         for _ in range(len(self._around[-1])):
             del self._around[-1][0]
-        self._part.next_piece(min(self._next_row, MAX_ROWS), elements)
+        self._part.next_piece(min(self._next_row, SHEET_ROWS), elements)
 
 
 def _repeated(element: Element, what: str) -> int:
@@ -192,7 +193,7 @@ def _text(cell: Element) -> str:
     kind = cell.get(f"{_OFFICE}value-type")
     shown = "\n".join(_plain(paragraph) for paragraph in cell if paragraph.tag == f"{_TEXT}p")
     if cell.get(f"{_CALC}value-type") == "error" or _ERROR.fullmatch(shown):
-        return Unreadable.of(f"the cell shows the error {shown}")
+        return error_cell(shown)
     if kind is None and not shown and cell.get(f"{_TABLE}formula"):
         return Unreadable.of("no program has computed the formula: open the file in LibreOffice and save it again")
     if kind in _FIGURES:

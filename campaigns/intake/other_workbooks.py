@@ -17,8 +17,8 @@ from zipfile import BadZipFile, ZipFile
 from campaigns.errors import BadInput
 from campaigns.intake.columns import Row
 from campaigns.intake.sheet_cells import stored_digits
-from campaigns.intake.sheet_rows import chosen_sheet
-from campaigns.intake.unreadable import Unreadable
+from campaigns.intake.sheet_rows import chosen_sheet, is_filled
+from campaigns.intake.unreadable import ERROR_VALUES, Unreadable, error_cell
 
 ODS: Final = "ODS"
 XLS: Final = "XLS"
@@ -31,7 +31,7 @@ _CHILD: Final = Path(__file__).with_name("calamine_child.py")
 _TIMEOUT_S: Final = 60
 
 _SAVE_AS: Final = "save it as XLSX"
-_ERROR: Final = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)")
+_ERROR: Final = re.compile(ERROR_VALUES)
 
 
 def kind_of_zip(file: IO[bytes]) -> str | None:
@@ -59,14 +59,14 @@ def read_rows(file: IO[bytes], kind: str, *, sheet: str | None, include_hidden: 
     _check_size(file, kind)
     if not include_hidden:
         raise BadInput(
-            f"nobody can tell here which rows of the {kind} a filter hides: {_SAVE_AS}, or say that "
-            " all rows are meant (include_hidden, or --include-hidden)"
+            f"nobody can tell here which rows of the {kind} a filter hides: {_SAVE_AS}, or say that all "
+            "rows are meant (include_hidden, or --include-hidden)"
         )
     with _read_by_a_child(file, kind) as lines:
         chosen = chosen_sheet(_sheets(lines), sheet, lambda each: each.filled)
         for row_no, values in _rows_of(lines, chosen):
             cells = [_text(value, kind) for value in values]
-            if any(cell.strip() or isinstance(cell, Unreadable) for cell in cells):
+            if is_filled(cells):
                 yield row_no, cells
 
 
@@ -141,7 +141,7 @@ def _text(value: object, kind: str) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, str):
-        return Unreadable.of(f"the cell shows the error {value}") if _ERROR.fullmatch(value) else value
+        return error_cell(value) if _ERROR.fullmatch(value) else value
     return Unreadable.of(
         f"nobody can tell here how the {kind} shows a number, a day or a time: {_SAVE_AS}, or make the column text",
         stored_digits(value),

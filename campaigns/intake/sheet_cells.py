@@ -11,7 +11,7 @@ from zipfile import ZipFile
 from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
 
 from campaigns.errors import BadInput
-from campaigns.intake.unreadable import Unreadable
+from campaigns.intake.unreadable import Unreadable, error_cell
 from campaigns.intake.xlsx_parser import Reader, RowParser, Sheet
 from campaigns.rules import format_codes, shown_dates, shown_numbers
 
@@ -103,7 +103,7 @@ def _text(cell: Mapping[str, Any], code: str, formulas: Formulas) -> str | None:
     if cell["formula"] and (why := formulas.doubt(value, cell["stored"])):
         return Unreadable.of(why)
     if value is None or isinstance(value, str):
-        return Unreadable.of(f"the cell shows the error {value}") if cell["data_type"] == "e" else value
+        return error_cell(value) if cell["data_type"] == "e" else value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     try:

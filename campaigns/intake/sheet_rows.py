@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from openpyxl.utils import get_column_letter
@@ -10,9 +10,7 @@ from openpyxl.utils import get_column_letter
 from campaigns.errors import BadInput
 from campaigns.intake.delimited import LONGEST_ROW
 from campaigns.intake.unreadable import HiddenRow, Unreadable, UnreadableRow
-
-MAX_ROWS: Final = 1_048_576
-"""Rows of a sheet, as the formats allow."""
+from campaigns.rules.spreadsheet import SHEET_ROWS
 
 MAX_COLUMNS: Final = 1_000
 """Columns of a sheet that are read. A row with a cell further to the right is refused."""
@@ -60,15 +58,15 @@ def chosen_sheet(sheets: Sequence[AnySheet], name: str | None, has_rows: Callabl
     return filled[0]
 
 
-def is_filled(cells: Mapping[int, str]) -> bool:
+def is_filled(cells: Iterable[str]) -> bool:
     """Whether a row has anything in it."""
-    return any(cell.strip() or isinstance(cell, Unreadable) for cell in cells.values())
+    return any(cell.strip() or isinstance(cell, Unreadable) for cell in cells)
 
 
 def check_place(row_no: int) -> None:
     """Refuse a row beyond the last that a sheet may have. Raises: BadInput."""
-    if row_no > MAX_ROWS:
-        raise BadInput(f"the sheet has more than {MAX_ROWS} rows, which no list of recipients has: save it again")
+    if row_no > SHEET_ROWS:
+        raise BadInput(f"the sheet has more than {SHEET_ROWS} rows, which no list of recipients has: save it again")
 
 
 def row_of(cells: Mapping[int, str], *, hidden: bool) -> Sequence[str]:

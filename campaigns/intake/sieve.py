@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from campaigns.errors import BadInput
-from campaigns.intake.columns import Row, Table, given_number
+from campaigns.intake.columns import Row, Table, readable
 from campaigns.intake.fingerprint import Fingerprint
 from campaigns.intake.kept_cells import MAX_ROWS_KEPT, as_json, names_of, storable
 from campaigns.intake.seen import SeenNumbers
@@ -175,7 +175,7 @@ class Sieve:
         self.fingerprint.add(given, values)
         if width > self._width and any(map(str.strip, cells[self._width :])):
             raise _Wrong(Kind.SHAPE, " | ".join(cells), self._too_wide(cells, self._width))
-        number = _number(cells, self._number)
+        number = _number(given)
         text, size = (None, self._uniform) if self._uniform else self._text(values)
         if not self._seen.add(number):
             raise _Wrong(Kind.DUPLICATE, given, "an earlier row has the same number: it gets one message")
@@ -222,8 +222,8 @@ class Sieve:
         return as_json(self._names, cells)
 
 
-def _number(cells: Sequence[str], at: int) -> str:
+def _number(given: str) -> str:
     try:
-        return normalise(given_number(cells, at))
+        return normalise(readable(given))
     except BadInput as why:
-        raise _Wrong(Kind.NUMBER, cells[at] if at < len(cells) else "", str(why)) from None
+        raise _Wrong(Kind.NUMBER, given, str(why)) from None

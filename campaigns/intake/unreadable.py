@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+ERROR_VALUES: Final = r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)"
+"""What a spreadsheet shows in place of a value that it could not compute, as a pattern."""
 
 
 class Unreadable(str):
@@ -20,6 +24,11 @@ class Unreadable(str):
         cell = cls(stored)
         cell.reason = reason
         return cell
+
+
+def error_cell(shown: str | None) -> Unreadable:
+    """A cell in which an error stands in place of a value."""
+    return Unreadable.of(f"the cell shows the error {shown}")
 
 
 class UnreadableRow(tuple[str, ...]):

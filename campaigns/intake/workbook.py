@@ -52,7 +52,7 @@ class _Book:
         """The rows of a sheet that have anything in them."""
         for row_no, hidden, cells in _silently(read_sheet(self._reader, sheet, self._formulas)):
             check_place(row_no)
-            if is_filled(cells):
+            if is_filled(cells.values()):
                 yield row_no, row_of(cells, hidden=hidden and not self._include_hidden)
 
 

@@ -6,6 +6,9 @@ import re
 from datetime import datetime
 from typing import Final
 
+SHEET_ROWS: Final = 1_048_576
+"""Rows of one sheet of a workbook, as the formats allow."""
+
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _NEXT_CELL: Final = re.compile("(?<=;)(?=[=+@＝＋－＠-])")  # where a semicolon begins the next cell
 

@@ -13,6 +13,7 @@ import click
 from campaigns import BadInput
 from campaigns.rules.dates import is_persian, read_moment
 from campaigns.rules.manner import TYPES
+from campaigns.rules.spreadsheet import SHEET_ROWS
 from campaigns.store import identity
 from campaigns.store.database import Database
 from campaigns.store.identity import Place
@@ -78,7 +79,7 @@ include_hidden = click.option(
 
 header_row = click.option(
     "--header-row",
-    type=click.IntRange(1, 1_048_576),
+    type=click.IntRange(1, SHEET_ROWS),
     metavar="N",
     help="The row that names the columns, where it is not found; rows above it are left out, and counted.",
 )
