@@ -20,9 +20,8 @@ assert logs  # noqa: S101 - importing it connects our logging to Celery's signal
 def configuration() -> dict[str, Any]:
     """Celery's settings; asked for only when the app is first used."""
     return {
-        **for_celery(
-            wiring.places().broker_url or "redis://broker-url-is-not-set.invalid"
-        ),  # where, and how TLS is verified
+        # where the broker is, and how its TLS is verified
+        **for_celery(wiring.places().broker_url or "redis://broker-url-is-not-set.invalid"),
         "broker_connection_retry_on_startup": True,  # the order in which processes start does not matter
         "broker_connection_max_retries": None,  # the default gives up after 100
         "broker_transport_options": {

@@ -31,6 +31,11 @@ def redact(text: str) -> str:
     return _NUMBER.sub(r"09***\1", text)
 
 
+def first_line(error: BaseException | None) -> str:
+    """What a server says went wrong, redacted. A row's values stand below the first line, which is all that is told."""
+    return redact(str(error).strip().partition("\n")[0])
+
+
 class Lines(logging.Formatter):
     """`2026-11-23T05:10:31 INFO worker.tasks batch accepted batch_id=17 task=campaigns.send_batch`."""
 

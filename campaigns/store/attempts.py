@@ -60,8 +60,7 @@ class LastCalls:
 
 # What do the newest attempts say of the senders and of the gateway? They stand at the end of the table.
 _LAST_CALLS: Final = text("""
-    SELECT (SELECT max(rung_at) FROM sms.batches
-             WHERE state IN ('ready', 'unknown') AND rung_at IS NOT NULL AND state = 'ready') AS enqueued_at,
+    SELECT (SELECT max(rung_at) FROM sms.batches WHERE state = 'ready' AND rung_at IS NOT NULL) AS enqueued_at,
            max(at) FILTER (WHERE kind = 'send' AND event = 'began') AS left_at,
            max(at) FILTER (WHERE NOT unanswered AND event NOT IN ('began', 'may have left')) AS answered_at,
            max(at) FILTER (WHERE unanswered) AS unanswered_at

@@ -234,8 +234,6 @@ class _Upgrade:
 
 def _is_lost(error: DBAPIError) -> bool:
     """Whether the connection went away, or could not be made."""
-    if error.connection_invalidated or isinstance(
-        error.orig, _ENDED
-    ):  # one that was idle for too long is InternalError
+    if error.connection_invalidated or isinstance(error.orig, _ENDED):  # the end of an idle one is an InternalError
         return True
     return isinstance(error, (OperationalError, InterfaceError)) and getattr(error.orig, "sqlstate", 1) is None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 
 import click
 
 from campaigns import BadInput, outbox
-from campaigns.house import House
 from campaigns.kavenegar.codes import STATUSES
 from campaigns.kavenegar.records import ReceptorStatus
 from campaigns.ledger import DEEPEST
@@ -146,7 +145,10 @@ def outbox_(
     house = wiring.house()
     span = None if latest is not None else _span(day)
     seen = _Seen()
-    for each in outbox.between(house, *span, sender=sender) if span else _latest(house, latest, sender):
+    found: Iterable[Left | NotShown] = (
+        outbox.between(house, *span, sender=sender) if span else outbox.latest(house, count=latest or 1, sender=sender)
+    )
+    for each in found:
         seen.note(each)
         if not (foreign and isinstance(each, Left) and each.is_ours):
             words.tell_line(_answer(each)) if as_json else _say(each)
@@ -174,10 +176,6 @@ class _Seen:
             self.ours += 1
         else:
             self.others += 1
-
-
-def _latest(house: House, count: int | None, sender: str | None) -> Iterator[Left | NotShown]:
-    yield from outbox.latest(house, count=count or 1, sender=sender)
 
 
 def _say_missing(messages: int) -> None:

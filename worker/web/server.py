@@ -66,9 +66,8 @@ def listening(
         app,
         sockets=[_bound(address, port, settings)],
         threads=THREADS,
-        connection_limit=_places()
-        + THREADS
-        + 2,  # above what `_make_room` keeps to: reaching it, waitress accepts nobody
+        # Above what `_make_room` keeps to: once it is reached, waitress accepts nobody.
+        connection_limit=_places() + THREADS + 2,
         channel_timeout=slowest_s,
         cleanup_interval=max(1, slowest_s // 4),
         max_request_header_size=MOST_HEADER_BYTES,

@@ -16,7 +16,7 @@ from worker import wiring
 from worker.cli.checkup import clocks, dispatcher, listening, safety, writes
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
-from worker.logs import redact
+from worker.logs import first_line
 from worker.settings import Settings
 from worker.settings.key_file import path_of_key
 
@@ -66,8 +66,7 @@ def database() -> Iterator[Finding]:
                 return
             yield from _installation(connection)
     except DBAPIError as why:
-        said = redact(str(why.orig).strip().partition("\n")[0])
-        yield Finding("database", Level.BAD, f"it does not answer: {said}", do)
+        yield Finding("database", Level.BAD, f"it does not answer: {first_line(why.orig)}", do)
 
 
 def _schema(connection: Connection) -> Finding:

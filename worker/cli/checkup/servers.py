@@ -14,17 +14,12 @@ from worker import queues, wiring
 from worker.cli.checkup import clocks, installations
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.pace import how_found, pause
-from worker.logs import redact
+from worker.logs import first_line, redact
 
 WORKERS_ANSWER_WITHIN_S: Final = 1.0
 
 
 TAKES_NO_WRITES: Final = "let BROKER_URL lead to the primary, and give it memory: nothing can be published until then"
-
-
-def one_line(error: RedisError) -> str:
-    """What the broker says, without secrets and without its full stop."""
-    return redact(str(error).partition("\n")[0]).rstrip(".")
 
 
 def broker(url: str | None) -> Finding:
@@ -36,10 +31,11 @@ def broker(url: str | None) -> Finding:
             client.ping()
             queues.check_writes(client)
     except (ReadOnlyError, OutOfMemoryError) as why:
-        return Finding("broker", Level.BAD, f"it answers, and takes no writes: {one_line(why)}", TAKES_NO_WRITES)
+        return Finding(
+            "broker", Level.BAD, f"it answers, and takes no writes: {first_line(why).rstrip('.')}", TAKES_NO_WRITES
+        )
     except RedisError as why:
-        said = redact(str(why).partition("\n")[0])
-        return Finding("broker", Level.BAD, f"it does not answer: {said}", "start it, or correct BROKER_URL")
+        return Finding("broker", Level.BAD, f"it does not answer: {first_line(why)}", "start it, or correct BROKER_URL")
     return Finding("broker", Level.OK, "it answers")
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from worker.cli.checkup.finding import Finding, Level
-from worker.logs import redact
+from worker.logs import first_line
 
 # Does a new table get its first page on the disk? It is gone with the transaction.
 _PROBE: Final = text("CREATE TEMPORARY TABLE campaigns_doctor ON COMMIT DROP AS SELECT 1 AS probe")
@@ -31,6 +31,6 @@ def finding(connection: Connection) -> Finding:
         cure = _CURES.get((getattr(why.orig, "sqlstate", None) or "")[:2])
         if isinstance(why.orig, psycopg.errors.InsufficientPrivilege) or cure is None:
             return Finding("database", Level.OK, "it answers")
-        said = redact(str(why.orig).strip().partition("\n")[0]).rstrip(".")
+        said = first_line(why.orig).rstrip(".")
         return Finding("database", Level.BAD, f"it answers, and takes no writes: {said}", cure)
     return Finding("database", Level.OK, "it answers")
