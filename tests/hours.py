@@ -42,18 +42,7 @@ def main() -> None:
 
 def _copied(folder: Path) -> Path:
     folder.chmod(0o755)  # PostgreSQL runs as another user where we are root, and loads the library from there
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        capture_output=True,
-        check=True,
-    )
-    for name in filter(None, os.fsdecode(listed.stdout).split("\0")):
-        if (PROJECT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(PROJECT / name, folder / name)
-    for command in (["init", "--quiet"], ["add", "--all"]):  # tests ask git for the project's files
-        subprocess.run(["git", "-C", folder, *command], check=True)
+    subprocess.run([PROJECT / "scripts" / "copy", folder], check=True)
     subprocess.run([folder / "scripts" / "setup", "--dev"], check=True)
     (packages,) = (folder / ".venv" / "lib").glob("python3.*/site-packages")
     shutil.copy(PROJECT / "tests" / "shifted.py", packages / "shifted.py")
