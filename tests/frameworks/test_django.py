@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +9,13 @@ from sqlalchemy import Engine
 
 import campaigns
 from tests.frameworks.snippets import uploads
+from tests.own_process import answer_of
 
 
 def _shop(mode: str, database_url: str, *files: Path) -> list[Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.frameworks.django_shop", mode, *map(str, files)],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "SHOP_DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    answers: list[Any] = answer_of(
+        "-m", "tests.frameworks.django_shop", mode, *map(str, files), SHOP_DATABASE_URL=database_url
     )
-    assert done.returncode == 0, done.stderr
-    answers: list[Any] = json.loads(done.stdout)
     return answers
 
 

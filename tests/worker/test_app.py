@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -14,6 +11,7 @@ import redis
 from sqlalchemy import Engine
 
 from tests.conftest import _create
+from tests.own_process import answer_of
 from tests.world import batch_ids, numbers, running
 from worker import embedded
 
@@ -125,16 +123,7 @@ json.dump({"seconds": time.monotonic() - began}, sys.stdout)
 
 def run(script: str, *arguments: str, **environment: str) -> dict[str, Any]:
     """What a process of its own tells; it has no environment but this."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = answer_of("-c", script, *arguments, **environment)
     return found
 
 

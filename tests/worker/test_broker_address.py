@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +9,7 @@ from sqlalchemy import make_url
 
 from campaigns.errors import BadInput
 from tests.kavenegar.scripted_server import LOCALHOST_PEM
+from tests.own_process import answer_of
 from tests.tls import in_front_of
 from worker.settings import load
 
@@ -53,22 +50,13 @@ ALL = ("celery", "pace", "flower")
 
 
 def _connect(broker_url: str) -> dict[str, object]:
-    done = subprocess.run(
-        [sys.executable, "-c", WHO_CONNECTS],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere",
-            "BROKER_URL": broker_url,
-            "KAVENEGAR_API_KEY": "sandbox",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    found: dict[str, object] = answer_of(
+        "-c",
+        WHO_CONNECTS,
+        DATABASE_URL="postgresql://nobody@127.0.0.1:1/nowhere",
+        BROKER_URL=broker_url,
+        KAVENEGAR_API_KEY="sandbox",
     )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, object] = json.loads(done.stdout)
     return found
 
 

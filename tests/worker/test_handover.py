@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -16,6 +13,7 @@ from sqlalchemy import Engine
 import campaigns
 from campaigns.store import inbound
 from campaigns.store.inbound import Arrival, Via, Watch
+from tests.own_process import answer_of
 from tests.store.given import NOW
 from worker.handover import AGAIN_IN_BACKLOG, BACKLOG, MOST_WAITING
 
@@ -29,25 +27,14 @@ json.dump([hand_inbound() for _ in range(int(sys.argv[1]))], sys.stdout)
 
 def hand_over(database_url: str, broker_url: str, times: int = 1, **environment: str) -> list[str]:
     """What a worker's task says that hands over, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(times)],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": os.pathsep.join(sys.path),
-            "DATABASE_URL": database_url,
-            "BROKER_URL": broker_url,
-            "KAVENEGAR_API_KEY": "4A6B7C8D9E0F",
-            "KAVENEGAR_BASE_URL": "http://127.0.0.1:1",
-            "INBOX_TASK": "shop.answered",
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    told: list[str] = json.loads(done.stdout)
+    surroundings = {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "KAVENEGAR_API_KEY": "4A6B7C8D9E0F",
+        "KAVENEGAR_BASE_URL": "http://127.0.0.1:1",
+        "INBOX_TASK": "shop.answered",
+    }
+    told: list[str] = answer_of("-c", RUN, str(times), **(surroundings | environment))
     return told
 
 
