@@ -8,7 +8,7 @@
 # the class comes from the first two digits of the SQLSTATE, and 25 is "invalid transaction state".
 # What it means for users: a program that stood still for a moment (a starved machine, a suspended laptop) is told of an
 # internal error once, where every other lost connection is tried again. Our upgrade raised in this way
-# (campaigns/store/migrate.py: ended sessions are named by their SQLSTATE now, whatever class they have).
+# (campaigns/store/migrate.py recognises an ended session now, whatever class it has).
 set -euo pipefail
 
 folder=$(mktemp -d)
