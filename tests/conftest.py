@@ -6,6 +6,7 @@ Servers start once a run; every test has a database of its own, an empty broker,
 from __future__ import annotations
 
 import itertools
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -52,17 +53,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Attached]:
     """PostgreSQL and Valkey for this run, with data of their own."""
-    with embedded.attach(tmp_path_factory.mktemp("home")) as attached:
+    home = tmp_path_factory.mktemp("home")
+    with embedded.attach(home) as attached:
         _hasten(attached)
         yield attached
+    shutil.rmtree(home)  # a disk has to hold the runs of all the supported Pythons
 
 
 def _hasten(servers: embedded.Attached) -> None:
+    settings = (f"ALTER SYSTEM SET {setting} = off" for setting in _HASTE)
+    _administer(servers, *settings, "SELECT pg_reload_conf()")
+
+
+def _administer(servers: embedded.Attached, *statements: str) -> None:
     admin = create_engine(str(servers.database_url), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        for setting in _HASTE:
-            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
+        for statement in statements:
+            connection.execute(text(statement))
     admin.dispose()
 
 
@@ -81,10 +88,7 @@ def _template(servers: embedded.Attached) -> str:
 
 
 def _create(servers: embedded.Attached, name: str, template: str = "template1") -> Engine:
-    admin = create_engine(str(servers.database_url), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
-    admin.dispose()
+    _administer(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = make_url(str(servers.database_url)).set(database=name)
     engine = make_engine(url.render_as_string(hide_password=False))
     if template != "template1":
@@ -93,19 +97,25 @@ def _create(servers: embedded.Attached, name: str, template: str = "template1") 
     return engine
 
 
+def _drop(servers: embedded.Attached, engine: Engine) -> None:
+    """A run makes hundreds of databases; together they would fill a small disk."""
+    engine.dispose()
+    _administer(servers, f"DROP DATABASE IF EXISTS {engine.url.database} WITH (FORCE)")
+
+
 @pytest.fixture
 def engine(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
     """An empty database at the newest schema."""
     found = _create(servers, f"test_{next(_numbers)}", _template)
     yield found
-    found.dispose()
+    _drop(servers, found)
 
 
 @pytest.fixture(scope="module")
 def _shared(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
     found = _create(servers, f"shared_{next(_numbers)}", _template)
     yield found
-    found.dispose()
+    _drop(servers, found)
 
 
 @pytest.fixture
