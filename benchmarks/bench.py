@@ -119,7 +119,7 @@ class Bench:
         ready = self.folder / f"gateway-{next(_numbers)}"
         turned = [f"{name}={json.dumps(value)}" for name, value in {"latency_ms": latency_ms, **(knobs or {})}.items()]
         options = ["--ready-file", str(ready), *DELIVERY, *chain.from_iterable(("--knob", knob) for knob in turned)]
-        command = [sys.executable, "-m", "worker.sandbox", "--api-key", SANDBOX_API_KEY, *options]
+        command = [sys.executable, "-m", "kavenegar_sandbox", "--api-key", SANDBOX_API_KEY, *options]
         with self.running({"sandbox": command}, {"PYTHONPATH": str(PROJECT)}) as supervisor:
             until(ready.exists, within_s=30, what="the start of the sandbox")
             yield Gateway(ready.read_text(), pids(supervisor)["sandbox"])

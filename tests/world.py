@@ -20,7 +20,7 @@ from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.otp.follow import follow
 from campaigns.otp.send import run as run_otp
-from worker.sandbox import Knobs, Options, background
+from kavenegar_sandbox import Knobs, Options, background
 
 SENDER = "10004346"
 ACCOUNT = "tests"

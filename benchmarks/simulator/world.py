@@ -17,8 +17,8 @@ from benchmarks.simulator.script import LuaRedis
 from campaigns.errors import Throttled
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.throttle import Slot, Throttle
-from worker.sandbox.knobs import Knobs
-from worker.sandbox.limiter import Limiter, limiter
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.limiter import Limiter, limiter
 
 BEGIN_S = 1_800_000_000
 MAX_WAIT_S = 2.0  # as the gateway's callers wait

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.simulator import Call, Demand, Record, World, quantile, simulate
 from campaigns.kavenegar.pace import Lane
-from worker.sandbox.knobs import Knobs
+from kavenegar_sandbox.knobs import Knobs
 
 Test = TypeVar("Test", bound=Callable[..., None])
 

@@ -9,9 +9,9 @@ import pytest
 from campaigns.errors import Throttled
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.throttle import Slot, Throttle
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.limiter import limiter
 from tests.kavenegar.pace import Clock, Crowd, frozen, play, queue
-from worker.sandbox.knobs import Knobs
-from worker.sandbox.limiter import limiter
 
 CALLERS = 64
 RATE = 20

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
+from kavenegar_sandbox import Knobs, Options, background
 from tests.sandbox.client import KEY, Client
-from worker.sandbox import Knobs, Options, background
 
 
 @pytest.fixture

@@ -13,15 +13,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.envelope import Call
+from kavenegar_sandbox.gateway import Gateway
+from kavenegar_sandbox.journal import Journal
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.news import StatusChanges
 from tests.sandbox.client import KEY, LATIN_LINE, Client, Row, form, numbers
 from tests.sandbox.test_sandbox_inbox import crowd, message
 from tests.waiting import until
-from worker.sandbox.account import Account
-from worker.sandbox.envelope import Call
-from worker.sandbox.gateway import Gateway
-from worker.sandbox.journal import Journal
-from worker.sandbox.knobs import Knobs
-from worker.sandbox.news import StatusChanges
 
 SURE = {"fates": {"delivered": 1}, "delivery_s": [60, 60]}
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
+from kavenegar_sandbox import Knobs, Options, background
 from tests.sandbox.client import KEY, UNHURRIED, Client, form, numbers
-from worker.sandbox import Knobs, Options, background
 
 DEFAULTS = {
     "apilogs": "justfaults",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kavenegar_sandbox import Knobs
+from kavenegar_sandbox.methods import METHODS
+from kavenegar_sandbox.misbehaviour import KINDS
 from tests.sandbox.client import Client
-from worker.sandbox import Knobs
-from worker.sandbox.methods import METHODS
-from worker.sandbox.misbehaviour import KINDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
 

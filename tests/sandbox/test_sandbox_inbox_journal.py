@@ -8,9 +8,9 @@ from pathlib import Path
 
 import requests
 
+from kavenegar_sandbox import Options, background
 from tests.sandbox.client import KEY, LATIN_LINE, Client, numbers
 from tests.sandbox.test_sandbox_inbox import crowd, message
-from worker.sandbox import Options, background
 
 UNREAD = {"linenumber": LATIN_LINE, "isread": 0}
 ONE, TWO, THREE = numbers(3)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.limiter import MOST_CAUGHT_UP, Limiter
 from tests.sandbox.client import Client
 from tests.sandbox.test_sandbox_limiter import T0, admitted, limited
-from worker.sandbox.knobs import Knobs
-from worker.sandbox.limiter import MOST_CAUGHT_UP, Limiter
 
 KINDS = ["token_bucket", "fixed_window", "sliding_window"]
 

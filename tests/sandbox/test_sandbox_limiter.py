@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.limiter import Limiter, limiter
 from tests.sandbox.client import Client
-from worker.sandbox.knobs import Knobs
-from worker.sandbox.limiter import Limiter, limiter
 
 T0 = 1_700_000_000.0
 STEPS = st.lists(st.integers(0, 2000), min_size=1, max_size=120)  # milliseconds between calls

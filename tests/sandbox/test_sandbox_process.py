@@ -24,7 +24,7 @@ Process = subprocess.Popen[str]
 
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Callable[..., tuple[Process, Client]]]:
-    """Start `python -m worker.sandbox` with arguments, and wait until it listens."""
+    """Start `python -m kavenegar_sandbox` with arguments, and wait until it listens."""
     with ExitStack() as running:
 
         def spawned(*arguments: str) -> tuple[Process, Client]:
@@ -139,7 +139,7 @@ def test_a_start_that_cannot_work_ends_with_a_sentence(tmp_path: Path) -> None:
 
 def _process(*arguments: str) -> Process:
     return subprocess.Popen(
-        [sys.executable, "-m", "worker.sandbox", *arguments],
+        [sys.executable, "-m", "kavenegar_sandbox", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

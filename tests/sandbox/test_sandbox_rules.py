@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from worker.sandbox import rules
+from kavenegar_sandbox import rules
 
 
 @pytest.mark.parametrize(

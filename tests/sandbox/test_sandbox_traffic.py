@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.envelope import Call
+from kavenegar_sandbox.gateway import Gateway
+from kavenegar_sandbox.journal import Journal
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.traffic import KEPT_S, Traffic
 from tests.sandbox.client import KEY, Client
-from worker.sandbox.account import Account
-from worker.sandbox.envelope import Call
-from worker.sandbox.gateway import Gateway
-from worker.sandbox.journal import Journal
-from worker.sandbox.knobs import Knobs
-from worker.sandbox.traffic import KEPT_S, Traffic
 
 M0 = 5000.25  # the monotonic clock when it began
 

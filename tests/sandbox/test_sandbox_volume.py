@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 import pytest
 
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.envelope import Call
+from kavenegar_sandbox.gateway import Gateway
+from kavenegar_sandbox.journal import Journal
+from kavenegar_sandbox.knobs import Knobs
 from tests.sandbox.client import KEY, TEXT, arrays, form, numbers
-from worker.sandbox.account import Account
-from worker.sandbox.envelope import Call
-from worker.sandbox.gateway import Gateway
-from worker.sandbox.journal import Journal
-from worker.sandbox.knobs import Knobs
 
 FIRST_LOCALID = 10**14
 

@@ -15,12 +15,13 @@ from campaigns import BadInput
 def sandbox(context: click.Context, options: tuple[str, ...]) -> None:
     """Run a gateway to try things on.
 
-    Its options are those of `python -m worker.sandbox`; `campaigns sandbox --help` lists them.
+    Its options are those of `kavenegar-sandbox`; `campaigns sandbox --help` lists them.
     """
     try:
-        from worker.sandbox import __main__ as gateway  # noqa: PLC0415 - aiohttp comes with the extra `embedded`
+        from kavenegar_sandbox import __main__ as gateway  # noqa: PLC0415 - a package of its own
     except ModuleNotFoundError as why:
         raise BadInput(
-            f"the package {why.name} is not installed: install the project with its extra `embedded`"
+            f"the sandbox gateway is not installed here (no module {why.name}): "
+            "`pip install ./sandbox` in the project's folder installs it"
         ) from why
     context.exit(gateway.main(list(options)))

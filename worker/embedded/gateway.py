@@ -1,22 +1,24 @@
-"""The sandbox gateway in the place of Kavenegar, where no API key is configured."""
+"""The sandbox gateway in the place of Kavenegar, where no API key is configured. It is a package of its own."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from worker.embedded import ports
-from worker.embedded.daemons import PROJECT
+from worker.embedded.errors import EmbeddedError
 from worker.embedded.identity import Identity
 from worker.embedded.locks import LockFile
 from worker.embedded.servers import Server
 
 API_KEY = "sandbox"
+PACKAGE = "kavenegar_sandbox"
 
 
 class Gateway(Server):
-    """`python -m worker.sandbox`. Its journal remembers what it sent over its restarts."""
+    """`python -m kavenegar_sandbox`. Its journal remembers what it sent over its restarts."""
 
     name = "sandbox"
     ready_within_s = 30
@@ -31,17 +33,20 @@ class Gateway(Server):
     def url(self) -> str:
         return f"http://{ports.HOST}:{self.port}"
 
-    def working_folder(self) -> Path:
-        return PROJECT
-
     def configure(self, _life: LockFile) -> Identity:
+        """Raises EmbeddedError where the package of the sandbox is not installed."""
+        if find_spec(PACKAGE) is None:
+            raise EmbeddedError(
+                "the package kavenegar-sandbox is not installed: `pip install ./sandbox` in the project's folder "
+                "installs it, or set KAVENEGAR_API_KEY to send through the real service"
+            )
         self._ready_file.unlink(missing_ok=True)
         return Identity()
 
     def command(self) -> list[str | Path]:
         where = ("--host", ports.HOST, "--port", str(self.port), "--api-key", API_KEY)
         files = ("--journal", str(self._journal), "--ready-file", str(self._ready_file))
-        return [sys.executable, "-m", "worker.sandbox", *where, *files, *self._options]
+        return [sys.executable, "-m", PACKAGE, *where, *files, *self._options]
 
     def answers(self) -> bool:
         return self._ready_file.exists() and ports.accepts(self.port)

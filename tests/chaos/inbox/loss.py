@@ -16,9 +16,9 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
+from kavenegar_sandbox.texts import digest
 from tests.world import SENDER, Sandbox
 from worker.embedded.procfile import commands
-from worker.sandbox.texts import digest
 
 LINES: Final = (SENDER, "30002626", "2000500")
 KNOBS: Final = {"senders": LINES, "latency_ms": 200}

@@ -1,0 +1,89 @@
+"""python -m kavenegar_sandbox: the sandbox gateway as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import orjson
+
+from kavenegar_sandbox.journal import BadJournal
+from kavenegar_sandbox.knob_values import BadKnob
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.server import Options, run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 after a clean stop, 2 where the start fails; the reason goes to standard error."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        run(options(_parser().parse_args(arguments)))
+    except (BadKnob, BadJournal, OSError) as why:
+        sys.stderr.write(f"sandbox: {why}\n")
+        return 2
+    return 0
+
+
+def options(given: argparse.Namespace) -> Options:
+    """Raises BadKnob and OSError."""
+    return Options(
+        host=given.host,
+        port=given.port,
+        api_key=given.api_key,
+        other_keys=tuple(given.other_key),
+        admin_token=given.admin_token,
+        credit_rial=given.credit,
+        knobs=_knobs(given.config, given.delivery, given.knob),
+        journal=given.journal,
+        ready_file=given.ready_file,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kavenegar-sandbox", description="A Kavenegar gateway to try things on.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 picks a free port")
+    parser.add_argument("--api-key", default="sandbox", help="the one key that is valid")
+    parser.add_argument("--other-key", action="append", default=[], metavar="KEY", help="of one more account")
+    parser.add_argument("--admin-token", default="", help="wanted in X-Sandbox-Token by the side door")
+    parser.add_argument("--credit", type=int, default=10_000_000_000, metavar="RIAL")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="knobs, as a JSON object")
+    parser.add_argument("--delivery", metavar="SPAN", help="time to a verdict, like 2s..15s")
+    parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="one knob; VALUE is JSON")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="remember what was sent across restarts")
+    parser.add_argument("--ready-file", type=Path, metavar="FILE", help="gets the base URL once it listens")
+    return parser
+
+
+def _knobs(config: Path | None, delivery: str | None, turned: list[str]) -> Knobs:
+    """The defaults, turned by the file, then by --delivery, then by each --knob."""
+    changes: dict[str, object] = {} if config is None else _object(config)
+    if delivery is not None:
+        changes["delivery_s"] = delivery
+    for assignment in turned:
+        name, _, value = assignment.partition("=")
+        changes[name] = _json_or_word(value)
+    return Knobs().turned(changes)
+
+
+def _object(config: Path) -> dict[str, object]:
+    try:
+        value = orjson.loads(config.read_bytes())
+    except orjson.JSONDecodeError as why:
+        raise BadKnob(f"{config} is no JSON: {why}") from why
+    if not isinstance(value, dict):
+        raise BadKnob(f"{config} is no JSON object")
+    return value
+
+
+def _json_or_word(value: str) -> object:
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Messages that come in, as the side door is told of them: one, a list, or a crowd made up on the spot.
+
+{"line": "10004346", "sender": "09121234567", "text": "سلام", "age_s": 60}          one; a list holds several
+{"line": "10004346", "count": 20000, "text": "پاسخ {n}", "age_s": 86400, "seed": 1}   a crowd: {n} is its number
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from math import isfinite
+from typing import Any
+
+from kavenegar_sandbox import blocklists, rules
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.checks import own_lines
+from kavenegar_sandbox.dice import roll
+from kavenegar_sandbox.mailbox import Arrived
+from kavenegar_sandbox.side_door import BadRequest
+
+_MOST = 1_000_000  # messages of a crowd
+_AT_ONCE = 5_000  # of them in one event of the journal
+_LONGEST_TEXT = 4_000
+_FIRST_NUMBER, _NUMBERS, _STRIDE = 9_100_000_000, 900_000_000, 982_451_653  # a stride that meets all of them once
+_FIELDS = {
+    "message": frozenset({"line", "sender", "text", "date", "age_s"}),
+    "crowd": frozenset({"line", "count", "text", "age_s", "seed"}),
+}
+
+
+def arrive(account: Account, new: Arrived) -> list[int]:
+    """The message ids of what came in; who asked to be left alone is on the line's block list from now on."""
+    messageids = account.inbox.receive(new)
+    leaving = [sender for sender, text in zip(new.senders, new.texts, strict=True) if blocklists.opts_out(text)]
+    numbers = [number for sender in leaving if (number := rules.receptor(sender, lenient=True)) is not None]
+    account.blocklists.put(new.line, numbers, reason=blocklists.OPT_OUT, date=int(account.clock.now()))
+    return messageids
+
+
+def read_arrivals(account: Account, body: object) -> list[Arrived]:
+    """What the body of a request tells of, for one line after the other. Raises BadRequest."""
+    if isinstance(body, Mapping) and "count" in body:
+        return _crowd(account, body)
+    messages = [_message(account, each) for each in (body if isinstance(body, list) else [body])]
+    return [_joined(list(group)) for _, group in groupby(messages, key=lambda each: each.line)]
+
+
+def _message(account: Account, body: object) -> Arrived:
+    told = _fields(body, "message")
+    now, sender = account.clock.now(), told.get("sender")
+    if not isinstance(sender, str) or not 0 < len(sender) <= 20:
+        raise BadRequest("sender of a message is a string of at most 20 characters")
+    date = _amount(told, "date", otherwise=now - _amount(told, "age_s", otherwise=0))
+    return Arrived(_line(account, told), [sender], [_text(told)], [int(date)])
+
+
+def _crowd(account: Account, body: object) -> list[Arrived]:
+    told = _fields(body, "crowd")
+    line, text, now = _line(account, told), _text(told), account.clock.now()
+    count, seed = int(_amount(told, "count", otherwise=1)), int(_amount(told, "seed", otherwise=account.knobs.seed))
+    age_s = _amount(told, "age_s", otherwise=0)
+    if count > _MOST:
+        raise BadRequest(f"count is at most {_MOST:,}")
+    slices = [range(first, min(count, first + _AT_ONCE)) for first in range(0, count, _AT_ONCE)]
+    return [
+        Arrived(
+            line,
+            [rules.written(_FIRST_NUMBER + (seed + place) * _STRIDE % _NUMBERS) for place in places],
+            [text.replace("{n}", str(place)) for place in places],
+            [int(now - age_s * roll(seed, place, 6)) for place in places],
+        )
+        for places in slices
+    ]
+
+
+def _joined(messages: list[Arrived]) -> Arrived:
+    """Messages of one line in one."""
+    return Arrived(
+        messages[0].line,
+        [sender for each in messages for sender in each.senders],
+        [text for each in messages for text in each.texts],
+        [date for each in messages for date in each.dates],
+    )
+
+
+def _fields(body: object, what: str) -> Mapping[str, Any]:
+    known = _FIELDS[what]
+    if not isinstance(body, Mapping) or not set(body) <= known:
+        raise BadRequest(f"a {what} is a JSON object with: {', '.join(sorted(known))}")
+    return body
+
+
+def _line(account: Account, told: Mapping[str, Any]) -> str:
+    if told.get("line") in own_lines(account.knobs):
+        return str(told["line"])
+    raise BadRequest("line is one of the account's own")
+
+
+def _text(told: Mapping[str, Any]) -> str:
+    text = told.get("text")
+    if isinstance(text, str) and len(text) <= _LONGEST_TEXT:
+        return text
+    raise BadRequest(f"text is a string of at most {_LONGEST_TEXT:,} characters")
+
+
+def _amount(told: Mapping[str, Any], name: str, *, otherwise: float) -> float:
+    value = told.get(name, otherwise)
+    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0:
+        return value
+    raise BadRequest(f"{name} is a number, not below zero")

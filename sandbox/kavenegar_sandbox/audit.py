@@ -1,0 +1,107 @@
+"""The ground truth: what went out, to whom, and whether anybody got the same text twice.
+
+A message counts as sent unless it was withdrawn before it set out (cancelled while scheduled, or debug mode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import groupby, islice
+from typing import Any
+
+from kavenegar_sandbox import rules
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.ledger import Ledger
+from kavenegar_sandbox.lifecycle import WITHDRAWN
+from kavenegar_sandbox.localids import localid
+from kavenegar_sandbox.parameters import is_whole, listed
+from kavenegar_sandbox.texts import digest
+
+
+def totals(account: Account) -> dict[str, Any]:
+    """What costs nothing to know, however many messages there are."""
+    ledger, purse, now = account.ledger, account.purse, account.clock.now()
+    return {
+        "messages": len(ledger),
+        "kinds": dict(ledger.kinds),
+        "distinct_localids": ledger.localids.distinct,
+        "localids_sent_twice": len(ledger.localids.repeated),
+        "charged_rial": purse.charged_rial,
+        "refunded_rial": purse.refunded(now),
+        "granted_rial": purse.granted_rial,
+        "credit_rial": purse.balance(now),
+        "now": now,
+        **account.tally.summary(),
+    }
+
+
+def repeats(ledger: Ledger, rows: int) -> dict[str, int]:
+    """Who got the same text more than once, among the first `rows` messages.
+
+    It looks at every message (about two seconds a million), and may run in a thread beside new ones.
+    """
+    sent = sorted(_key(ledger, row) for row in range(rows) if ledger.fates[row] != WITHDRAWN)
+    sizes = [size for _, group in groupby(sent) if (size := sum(1 for _ in group)) > 1]
+    return {
+        "physical_messages": len(sent),
+        "receptor_texts_sent_twice": len(sizes),
+        "most_copies_to_one_receptor": max(sizes, default=1 if sent else 0),
+    }
+
+
+def doubles(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
+    """At most `limit` of each: localids sent more than once, and texts a receptor got more than once."""
+    by_localid = [
+        {"localid": each, "messageids": [ledger.messageid(row) for row in repeated]}
+        for each, repeated in islice(ledger.localids.repeated.items(), limit)
+    ]
+    sent = sorted((_key(ledger, row), row) for row in range(rows) if ledger.fates[row] != WITHDRAWN)
+    groups = ([row for _, row in group] for _, group in groupby(sent, key=lambda pair: pair[0]))
+    by_receptor = [
+        {
+            "receptor": rules.written(ledger.receptors[same[0]]),
+            "text_digest": digest(ledger.raw_text(same[0])),
+            "messageids": [ledger.messageid(row) for row in same],
+        }
+        for same in islice((same for same in groups if len(same) > 1), limit)
+    ]
+    return {"localids": by_localid, "receptor_texts": by_receptor}
+
+
+def _key(ledger: Ledger, row: int) -> int:
+    """One number for a receptor, a text and a kind: 64 bits, so that no two of a million meet."""
+    return hash((ledger.receptors[row], ledger.raw_text(row), ledger.manner(row).kind))
+
+
+def line(account: Account, row: int, now: float) -> dict[str, Any]:
+    """One message as checkers get it: no text, only its digest."""
+    ledger = account.ledger
+    return {
+        "localid": ledger.localids[row],
+        "messageid": ledger.messageid(row),
+        "receptor": rules.written(ledger.receptors[row]),
+        "text_digest": digest(ledger.raw_text(row)),
+        "status": account.true_status(row, now),
+        "kind": ledger.manner(row).kind,
+        "account": account.number,
+    }
+
+
+def details(account: Account, *, localids: str, messageids: str) -> Iterator[dict[str, Any]]:
+    """Every message of some localids or message ids (comma lists), with how it went out, its fate and its times."""
+    ledger, now = account.ledger, account.clock.now()
+    known = (ledger.row(int(each)) for each in listed(messageids) if is_whole(each))
+    rows = [row for each in listed(localids) for row in ledger.localids.rows(localid(each))]
+    for row in [*rows, *(row for row in known if row is not None)]:
+        message = ledger.message(row)
+        yield {
+            **line(account, row, now),
+            **asdict(message.manner),
+            "sender": message.sender,
+            "starts_at": message.starts_at,
+            "fate": message.fate,
+            "verdict_at": message.verdict_at,
+            "parts": message.parts,
+            "cost_rial": message.cost_rial,
+        }

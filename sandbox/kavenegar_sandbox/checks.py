@@ -1,0 +1,136 @@
+"""What a send must pass before anything is accepted, in the order the gateway looks.
+
+The spec does not publish the order; this one is fixed here so that a request with two faults has one answer.
+The credit (418) comes last, when it is known what is new (acceptance.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from kavenegar_sandbox import rules
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.localids import Localid
+from kavenegar_sandbox.manner import CALL, OTP, SMS, Manner
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A send request, read but not yet believed. The columns may still differ in length."""
+
+    method: str
+    receptors: list[int | None]  # None where the number is no number
+    senders: list[str]
+    texts: list[str]
+    manners: list[Manner]
+    localids: list[Localid] | None
+    starts_at: float | None  # None where the date is no date, or past
+    tag: str
+    kind: str = SMS
+    other_lengths: tuple[int, ...] = ()  # of columns that only have to fit, like `type`
+
+    def only(self, positions: Sequence[int]) -> Draft:
+        """The same request for some of its receptors."""
+
+        def at(column: list[T]) -> list[T]:
+            return [column[position] for position in positions]
+
+        return replace(
+            self,
+            receptors=at(self.receptors),
+            senders=at(self.senders),
+            texts=at(self.texts),
+            manners=at(self.manners),
+            localids=None if self.localids is None else at(self.localids),
+            other_lengths=(),
+        )
+
+
+Check = Callable[[Draft, Knobs], int]  # the code to refuse with, 0 to pass
+
+
+def size(draft: Draft, knobs: Knobs) -> int:
+    if len(draft.receptors) <= knobs.send_limit:
+        return 0
+    return knobs.sendarray_over_limit_code if draft.method == "sms/sendarray" else 414
+
+
+def lengths(draft: Draft, knobs: Knobs) -> int:
+    if len({len(draft.receptors), len(draft.senders), len(draft.texts), *draft.other_lengths}) > 1:
+        return 419
+    if draft.localids is None or len(draft.localids) == len(draft.receptors):
+        return 0
+    return 419 if draft.method == "sms/sendarray" else knobs.localid_count_code
+
+
+def line(draft: Draft, knobs: Knobs) -> int:
+    lines = set(draft.senders)
+    if "" in lines:
+        return 426  # seen live: no sender given, and the account has no default one
+    if not lines <= set(own_lines(knobs)):
+        return 412
+    if lines & set(knobs.restricted_senders):
+        return 427
+    return 407 if lines & set(knobs.international_senders) and not knobs.ip_registered else 0
+
+
+def receptors(draft: Draft, knobs: Knobs) -> int:
+    return 0 if draft.receptors and bad_receptors(knobs).isdisjoint(draft.receptors) else 411
+
+
+def text_length(draft: Draft, knobs: Knobs) -> int:
+    return 0 if all(0 < rules.units(text) <= knobs.text_limit for text in set(draft.texts)) else 413
+
+
+def links(draft: Draft, knobs: Knobs) -> int:
+    return 420 if knobs.links_restricted and any(map(rules.has_link, set(draft.texts))) else 0
+
+
+def characters(draft: Draft, knobs: Knobs) -> int:
+    marker = knobs.poison_text
+    return 422 if marker and any(marker in text for text in set(draft.texts)) else 0
+
+
+def date(draft: Draft, knobs: Knobs) -> int:  # noqa: ARG001 - one shape for every check
+    return 417 if draft.starts_at is None else 0
+
+
+def tag(draft: Draft, knobs: Knobs) -> int:
+    return 607 if draft.tag and not (rules.is_tag(draft.tag) and draft.tag in knobs.tags) else 0
+
+
+def owner(draft: Draft, knobs: Knobs) -> int:
+    return 501 if knobs.test_mode and set(draft.receptors) != {rules.receptor(knobs.owner_number)} else 0
+
+
+ORDER: dict[str, tuple[Check, ...]] = {
+    SMS: (size, lengths, line, receptors, text_length, links, characters, date, tag, owner),
+    OTP: (characters, tag, owner),  # tokens and templates have checks of their own, before these
+    CALL: (size, lengths, receptors, text_length, characters, date, tag, owner),
+}
+
+
+def refusal(draft: Draft, knobs: Knobs) -> int:
+    """The first code in ORDER that speaks against a draft, 0 when none does."""
+    return next((code for check in ORDER[draft.kind] if (code := check(draft, knobs))), 0)
+
+
+def own_lines(knobs: Knobs) -> tuple[str, ...]:
+    """The lines of the account, each once; a request that names another is 412."""
+    return tuple(dict.fromkeys((*knobs.senders, *knobs.restricted_senders, *knobs.international_senders)))
+
+
+def usable(draft: Draft, knobs: Knobs) -> Draft:
+    """The draft without the receptors that are none, where a knob has the gateway drop those."""
+    if not knobs.drop_bad_receptors or size(draft, knobs) or lengths(draft, knobs):
+        return draft
+    poisoned = bad_receptors(knobs)
+    return draft.only([place for place, receptor in enumerate(draft.receptors) if receptor not in poisoned])
+
+
+def bad_receptors(knobs: Knobs) -> set[int | None]:
+    return {rules.anywhere(number, lenient=True) for number in knobs.bad_receptors} | {None}

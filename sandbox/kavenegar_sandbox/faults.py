@@ -1,0 +1,125 @@
+"""Faults that wait for their request: armed through the admin API, drawn as calls arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+from kavenegar_sandbox.dice import roll
+
+ANY_METHOD = "*"
+
+
+class BadFault(ValueError):
+    """A fault that cannot be armed; the message says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong, and for which calls.
+
+    It strikes the next `count` calls of `method`; or, without a count, each one with probability `share`. The
+    first `skip` calls pass unharmed. The rest are details that only some kinds look at.
+    """
+
+    kind: str
+    method: str = ANY_METHOD
+    count: int | None = None
+    share: float = 1.0
+    skip: int = 0
+    seconds: float | None = None  # slow, accept_then_hang, late_accept: how long (5); drip: between bytes (0.2)
+    code: int = 409  # code, accept_then_code, accept_some_then_code: the return code
+    status: int | None = None  # http_5xx_*: the HTTP status (502); waf: (403)
+    processed: bool = False  # html_200: whether the call was processed
+    rows: int = 1  # missing_rows, duplicate_rows, accept_some_then_code: how many
+
+
+class Armed:
+    """A fault that was armed, and how far it has come."""
+
+    def __init__(self, fault: Fault, number: int) -> None:
+        self.fault, self.number = fault, number
+        self.seen = self.struck = 0
+
+    @property
+    def spent(self) -> bool:
+        return self.fault.count is not None and self.struck >= self.fault.count
+
+    def strikes(self, method: str, seed: int) -> bool:
+        fault = self.fault
+        if self.spent or fault.method not in {ANY_METHOD, method}:
+            return False
+        self.seen += 1
+        if self.seen <= fault.skip or (fault.share < 1 and roll(seed, self.number, self.seen, 5) >= fault.share):
+            return False
+        self.struck += 1
+        return True
+
+    def shown(self) -> dict[str, Any]:
+        return {"number": self.number, **asdict(self.fault), "seen": self.seen, "struck": self.struck}
+
+
+class Faults:
+    """The armed faults, the oldest first: a call meets at most one."""
+
+    def __init__(self, kinds: Collection[str]) -> None:
+        self._kinds = kinds
+        self._armed: list[Armed] = []
+        self._number = 0
+
+    def arm(self, described: Mapping[str, object]) -> Armed:
+        """Raises BadFault."""
+        self._number += 1
+        armed = Armed(_fault(described, self._kinds), self._number)
+        self._armed.append(armed)
+        return armed
+
+    def disarm(self) -> None:
+        self._armed.clear()
+
+    def draw(self, method: str, seed: int) -> Fault | None:
+        """The fault this call meets, counted as struck."""
+        return next((armed.fault for armed in self._armed if armed.strikes(method, seed)), None)
+
+    def shown(self) -> list[dict[str, Any]]:
+        return [armed.shown() for armed in self._armed]
+
+
+def _fault(described: Mapping[str, object], kinds: Collection[str]) -> Fault:
+    if unknown := set(described) - set(_FIELDS):
+        raise BadFault(f"a fault has no {', '.join(sorted(unknown))}; it has: {', '.join(_FIELDS)}")
+    for name, value in described.items():
+        fits, expected = _FIELDS[name]
+        if not fits(value):
+            raise BadFault(f"{name} of a fault is {expected}")
+    if described.get("kind") not in kinds:
+        raise BadFault(f"kind of a fault is one of: {', '.join(sorted(kinds))}")
+    return Fault(**described)  # type: ignore[arg-type]  # each value fits its field
+
+
+def _word(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "kind": (_word, "a string"),
+    "method": (_word, 'a method like sms/send, or "*"'),
+    "count": (lambda value: value is None or _whole(value), "a whole number, or null"),
+    "share": (lambda value: _amount(value) and value <= 1, "between 0 and 1"),
+    "skip": (_whole, "a whole number"),
+    "seconds": (_amount, "a number, not below zero"),
+    "code": (lambda value: _whole(value) and 200 < value <= 999, "a return code between 201 and 999"),
+    "status": (lambda value: _whole(value) and 400 <= value <= 599, "an HTTP status between 400 and 599"),
+    "processed": (lambda value: isinstance(value, bool), "true or false"),
+    "rows": (_whole, "a whole number"),
+}

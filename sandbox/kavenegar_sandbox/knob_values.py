@@ -1,0 +1,117 @@
+"""How the value of a knob is read: what it may be, and the sentence for one it cannot take."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from math import isfinite
+from urllib.parse import urlsplit
+
+from kavenegar_sandbox.lifecycle import DRAWN
+
+
+class BadKnob(ValueError):
+    """A knob that does not exist, or a value it cannot take; the message says what would be right."""
+
+
+CHOICES: dict[str, tuple[object, ...]] = {
+    "account_code": (0, 401, 403, 416, 429, 430),
+    "api_logs": ("justfaults", "enabled", "disabled"),
+    "callback_method": ("get", "post"),
+    "hidden_receptors": ("mask", "omit"),
+    "inbox_empty": ("null", "[]", "449"),
+    "inbox_order": ("newest", "oldest"),
+    "initial_status": (1, 5),
+    "limiter": ("none", "token_bucket", "fixed_window", "sliding_window"),
+    "localid_count_code": (419, 400),
+    "order": ("same", "reversed", "shuffled"),
+    "outbox_empty": ("449", "[]", "null"),
+    "sendarray_over_limit_code": (412, 414),
+    "tts_entries": ("object", "array"),
+    "unknown_localid": ("zero", "absent"),
+}
+
+
+def on_this_machine(url: str) -> bool:
+    """Whether an address is one of the machine's own: the sandbox calls nobody else."""
+    try:
+        host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
+        return scheme in {"http", "https"} and (host == "localhost" or ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
+def _flag(name: str, raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    raise BadKnob(f"{name} is true or false")
+
+
+def _whole(name: str, raw: object) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
+        return raw
+    raise BadKnob(f"{name} is a whole number, not below zero")
+
+
+def _amount(name: str, raw: object) -> float:
+    if isinstance(raw, int | float) and not isinstance(raw, bool) and raw >= 0 and isfinite(raw):
+        return float(raw)
+    raise BadKnob(f"{name} is a number, not below zero")
+
+
+def _word(name: str, raw: object) -> str:
+    if isinstance(raw, str):
+        return raw
+    if name in CHOICES:
+        return json.dumps(raw, default=str)  # of null, [] and 449, the JSON is as good as the word
+    raise BadKnob(f"{name} is a string")
+
+
+def _words(name: str, raw: object) -> tuple[str, ...]:
+    if isinstance(raw, list | tuple) and all(isinstance(word, str) for word in raw):
+        return tuple(raw)
+    raise BadKnob(f"{name} is a list of strings")
+
+
+_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh])\.\.([0-9]+(?:\.[0-9]+)?)([smh])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _span(name: str, raw: object) -> tuple[float, float]:
+    """[2, 15] in seconds, or a string like 2s..15s or 5m..2h."""
+    bounds: object = raw
+    if isinstance(raw, str) and (found := _SPAN.fullmatch(raw)):
+        bounds = [float(found[1]) * _SECONDS[found[2]], float(found[3]) * _SECONDS[found[4]]]
+    if isinstance(bounds, list | tuple) and len(bounds) == 2:
+        shortest, longest = (_amount(name, bound) for bound in bounds)
+        if shortest <= longest:
+            return shortest, longest
+    raise BadKnob(f"{name} is two numbers of seconds, the smaller first, or a string like 2s..15s")
+
+
+def _weights(name: str, raw: object) -> dict[str, float]:
+    if isinstance(raw, Mapping) and raw and set(raw) <= set(DRAWN):
+        weights = {str(fate): _amount(name, weight) for fate, weight in raw.items()}
+        if sum(weights.values()) > 0:
+            return weights
+    raise BadKnob(f"{name} gives weights, not all zero, to some of: {', '.join(DRAWN)}")
+
+
+def _texts(name: str, raw: object) -> dict[str, str]:
+    if isinstance(raw, Mapping) and all(isinstance(text, str) for pair in raw.items() for text in pair):
+        return dict(raw)
+    raise BadKnob(f"{name} gives a text to each name")
+
+
+READERS: dict[str, Callable[[str, object], object]] = {
+    "bool": _flag,
+    "int": _whole,
+    "float": _amount,
+    "str": _word,
+    "tuple[str, ...]": _words,
+    "tuple[float, float]": _span,
+    "Mapping[str, float]": _weights,
+    "Mapping[str, str]": _texts,
+}

@@ -1,0 +1,79 @@
+"""account/config: the settings of the account. Without a value it reads them; any value is a change, an empty one none.
+
+Settings are knobs under other names, so that both always agree; what is written here outlives a restart.
+The types are as mixed as in the spec's sample. Source: kavenegar-rest, account/config.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.codes import Refusal
+from kavenegar_sandbox.envelope import Answer, Call
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.lines import own_line
+from kavenegar_sandbox.parameters import BLANK, is_whole
+
+_SWITCH = {"enabled": True, "true": True, "1": True, "disabled": False, "false": False, "0": False}
+_LOGGED = frozenset({"justfaults", "enabled", "disabled"})
+
+
+def answer(account: Account, call: Call) -> Answer:
+    changes = {
+        knob: read(account.knobs, raw)
+        for setting, (knob, read) in SETTINGS.items()
+        if (raw := call.params.get(setting, "").strip()) not in BLANK
+    }
+    if changes:
+        account.configure(changes)
+    return Answer(entries=_shown(account.knobs))
+
+
+def _shown(knobs: Knobs) -> dict[str, str]:
+    return {
+        "apilogs": knobs.api_logs,
+        "dailyreport": "disabled",
+        "debugmode": "enabled" if knobs.debug_mode else "disabled",
+        "defaultsender": knobs.default_sender,
+        "mincreditalarm": str(knobs.credit_alarm_rial),
+        "resendfailed": "true" if knobs.resend_failed else "false",
+    }
+
+
+def _switch(_: Knobs, raw: str) -> bool:
+    """Raises Refusal(400) unless it says on or off, in any letter case."""
+    if raw.lower() not in _SWITCH:
+        raise Refusal(400)
+    return _SWITCH[raw.lower()]
+
+
+def _logged(_: Knobs, raw: str) -> str:
+    """Raises Refusal(400) for what is none of the spec's three words."""
+    if raw.lower() not in _LOGGED:
+        raise Refusal(400)
+    return raw.lower()
+
+
+def _amount(_: Knobs, raw: str) -> int:
+    """Rial. Raises Refusal(400) for what is no number."""
+    if not is_whole(raw):
+        raise Refusal(400)
+    return int(raw)
+
+
+def _default_line(knobs: Knobs, raw: str) -> str:
+    """Raises Refusal(412) for a line of somebody else's, and 427 for one that wants a grant first."""
+    line = own_line(knobs, raw)
+    if line in knobs.restricted_senders:
+        raise Refusal(427)
+    return line
+
+
+SETTINGS: dict[str, tuple[str, Callable[[Knobs, str], object]]] = {  # the knob behind each, and how it is read
+    "apilogs": ("api_logs", _logged),
+    "debugmode": ("debug_mode", _switch),
+    "defaultsender": ("default_sender", _default_line),
+    "mincreditalarm": ("credit_alarm_rial", _amount),
+    "resendfailed": ("resend_failed", _switch),
+}
