@@ -10,18 +10,15 @@ from bisect import bisect_right
 from itertools import accumulate
 from zlib import crc32
 
-from kavenegar_sandbox import rules
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.arrangement import arranged
 from kavenegar_sandbox.checks import Draft, refusal, usable
-from kavenegar_sandbox.codes import STATUS_TEXT, Refusal
-from kavenegar_sandbox.envelope import Row
+from kavenegar_sandbox.columns import Localid
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.ledger import Accepted
-from kavenegar_sandbox.lifecycle import DRAWN, WITHDRAWN
-from kavenegar_sandbox.localids import Localid
-from kavenegar_sandbox.manner import OTP, SMS
-from kavenegar_sandbox.parameters import is_whole
+from kavenegar_sandbox.ledger import OTP, SMS, Accepted
+from kavenegar_sandbox.outcomes import DRAWN, WITHDRAWN
+from kavenegar_sandbox.parameters import count_parts, is_whole
+from kavenegar_sandbox.protocol import Refusal, Row
+from kavenegar_sandbox.rows import arranged, record
 
 _DELIVERED, _BLOCKED = DRAWN["delivered"], DRAWN["blocked"]
 
@@ -56,22 +53,6 @@ def starts_at(account: Account, raw: str) -> float | None:
     if date > now:
         return date if date <= now + account.knobs.date_reach_s else None
     return now if date >= now - account.knobs.date_grace_s else None
-
-
-def record(account: Account, row: int, now: float) -> Row:
-    """A message as sends and sms/select show it, with the status of this moment."""
-    ledger = account.ledger
-    status = account.status(row, now)
-    return {
-        "messageid": ledger.messageid(row),
-        "message": ledger.text(row),
-        "status": status,
-        "statustext": STATUS_TEXT[status],
-        "sender": ledger.sender(row),
-        "receptor": rules.written(ledger.receptors[row]),
-        "date": int(ledger.starts_at[row]),
-        "cost": ledger.costs_rial[row],
-    }
 
 
 def _places(account: Account, localids: list[Localid] | list[None], now: float) -> tuple[list[int], list[int]]:
@@ -117,7 +98,7 @@ def _priced(account: Account, draft: Draft, now: float) -> Accepted:
     texts, knobs = draft.texts, account.knobs
     receptors = [number for number in draft.receptors if number is not None]
     localids: list[Localid | None] = [*draft.localids] if draft.localids is not None else [None] * len(receptors)
-    parts_of = {text: rules.parts(text, latin_single=knobs.latin_single) for text in set(texts)}
+    parts_of = {text: count_parts(text, latin_single=knobs.latin_single) for text in set(texts)}
     parts = [1 if manner.voice else parts_of[text] for text, manner in zip(texts, draft.manners, strict=True)]
     fates, delays_s = _destined(account, draft.kind, receptors, localids)
     if draft.kind == SMS and not knobs.debug_mode:

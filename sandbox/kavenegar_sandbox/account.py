@@ -1,30 +1,79 @@
-"""One customer's account at the gateway: its key, its knobs, its credit, and what it has sent.
+"""The gateway's own time: the wall clock, and what somebody has put it forward.
+
+The account's credit in rial: charged when messages are accepted, given back when their fate says so.
+
+One customer's account at the gateway: its key, its knobs, its credit, and what it has sent.
 
 Every change to it is an event in the journal first; replaying the events gives the same account again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 from secrets import randbits
-from typing import Any, TypeVar
 
 from kavenegar_sandbox import blocklists, inbox
 from kavenegar_sandbox.blocklists import Blocklists
-from kavenegar_sandbox.clock import Clock
-from kavenegar_sandbox.codes import AT_TELECOM_TOO, UNKNOWN
+from kavenegar_sandbox.counters import Tally
 from kavenegar_sandbox.inbox import Inbox
-from kavenegar_sandbox.journal import BadJournal, Event, Journal
+from kavenegar_sandbox.journal import BadJournal, Event, Journal, folded, unfolded
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.ledger import Accepted, Ledger
-from kavenegar_sandbox.lifecycle import FATES, WITHDRAWN, Destiny, status_at
-from kavenegar_sandbox.manner import SMS, Manner
-from kavenegar_sandbox.purse import Purse
-from kavenegar_sandbox.tally import Tally
+from kavenegar_sandbox.ledger import SMS, Accepted, Ledger
+from kavenegar_sandbox.outcomes import FATES, WITHDRAWN, Destiny, status_at
+from kavenegar_sandbox.protocol import AT_TELECOM_TOO, UNKNOWN
+
+
+class Clock:
+    """Unix seconds. It can be put forward, never back, so that 5 minutes or 48 hours pass in a test at once."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def now(self) -> float:
+        return time.time() + self.ahead_s
+
+    def advance(self, seconds: float) -> None:
+        self.ahead_s += seconds
+
+
+class Purse:
+    """Refunds fall due with the clock: they are counted when somebody looks."""
+
+    def __init__(self, credit_rial: int) -> None:
+        self.granted_rial = credit_rial
+        self.charged_rial = 0
+        self._refunded_rial = 0
+        self._expected: list[tuple[float, int, int]] = []  # (due, row, cost), the earliest first
+        self._withdrawn: set[int] = set()  # rows whose expected refund was paid early
+
+    def balance(self, now: float) -> int:
+        return self.granted_rial - self.charged_rial + self.refunded(now)
+
+    def refunded(self, now: float) -> int:
+        while self._expected and self._expected[0][0] <= now:
+            _, row, cost_rial = heappop(self._expected)
+            if row not in self._withdrawn:
+                self._refunded_rial += cost_rial
+        return self._refunded_rial
+
+    def charge(self, cost_rial: int) -> None:
+        self.charged_rial += cost_rial
+
+    def expect_refund(self, due: float, row: int, cost_rial: int) -> None:
+        heappush(self._expected, (due, row, cost_rial))
+
+    def refund(self, row: int, cost_rial: int) -> None:
+        """Give a row's cost back at once, and not a second time when its expected refund falls due."""
+        self._withdrawn.add(row)
+        self._refunded_rial += cost_rial
+
+    def set_balance(self, credit_rial: int, now: float) -> None:
+        self.granted_rial += credit_rial - self.balance(now)
+
 
 _REFUNDED = frozenset(place for place, fate in enumerate(FATES) if fate.refunds) | {WITHDRAWN}
-_REPEATING = ("texts", "senders", "manners")  # columns the journal holds each different value of once
-T = TypeVar("T", bound=Hashable)
 
 
 class Account:
@@ -65,7 +114,7 @@ class Account:
 
     def accept(self, new: Accepted) -> None:
         if self._journal.keeps:
-            self._journal.write({"event": "accepted", **_folded(new)})
+            self._journal.write({"event": "accepted", **folded(new)})
         self._book(new)
 
     def cancel(self, rows: Sequence[int]) -> None:
@@ -124,7 +173,7 @@ class Account:
     def _replay(self, event: Event) -> None:
         match event["event"]:
             case "accepted":
-                self._book(_unfolded(event))
+                self._book(unfolded(event))
             case "cancelled":
                 self._withdraw(event["rows"])
             case "configured":
@@ -140,34 +189,3 @@ class Account:
                 self.blocklists.replay(event)
             case unknown:
                 raise BadJournal(f"the journal tells of {unknown!r}, which this sandbox does not know")
-
-
-def _folded(new: Accepted) -> dict[str, Any]:
-    """Columns as they go to the journal: a text or a line that repeats is written once."""
-    columns = {name: getattr(new, name) for name in Accepted.__slots__}
-    return {**columns, **{name: _distinct(columns[name]) for name in _REPEATING}}
-
-
-def _unfolded(event: Event) -> Accepted:
-    told = {"manners": ([{}], [0] * len(event["receptors"])), **event}  # older journals know of one manner only
-    columns: dict[str, Any] = {name: told[name] for name in Accepted.__slots__}
-    different, at = told["manners"]
-    return Accepted(
-        **{
-            **columns,
-            "texts": _spread(*told["texts"]),
-            "senders": _spread(*told["senders"]),
-            "manners": _spread([Manner(**each) for each in different], at),
-        }
-    )
-
-
-def _distinct(values: Sequence[T]) -> tuple[list[T], list[int]]:
-    """The different values, and for each value its place among them."""
-    places: dict[T, int] = {}
-    at = [places.setdefault(value, len(places)) for value in values]
-    return list(places), at
-
-
-def _spread(distinct: list[T], at: list[int]) -> list[T]:
-    return [distinct[place] for place in at]

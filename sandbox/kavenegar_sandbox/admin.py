@@ -15,10 +15,10 @@ from aiohttp import web
 
 from kavenegar_sandbox import audit
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.accounts import FIRST, Accounts
+from kavenegar_sandbox.admin_http import amount, answered, json_object, streamed, whole
 from kavenegar_sandbox.faults import Faults
+from kavenegar_sandbox.gateway import FIRST, Accounts
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.side_door import amount, answered, json_object, streamed, whole
 
 _log = logging.getLogger(__name__)
 _MOST_DOUBLES = 1000

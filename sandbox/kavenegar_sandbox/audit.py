@@ -10,13 +10,11 @@ from dataclasses import asdict
 from itertools import groupby, islice
 from typing import Any
 
-from kavenegar_sandbox import rules
 from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.columns import digest, localid
 from kavenegar_sandbox.ledger import Ledger
-from kavenegar_sandbox.lifecycle import WITHDRAWN
-from kavenegar_sandbox.localids import localid
-from kavenegar_sandbox.parameters import is_whole, listed
-from kavenegar_sandbox.texts import digest
+from kavenegar_sandbox.outcomes import WITHDRAWN
+from kavenegar_sandbox.parameters import format_number, is_whole, listed
 
 
 def totals(account: Account) -> dict[str, Any]:
@@ -60,7 +58,7 @@ def doubles(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
     groups = ([row for _, row in group] for _, group in groupby(sent, key=lambda pair: pair[0]))
     by_receptor = [
         {
-            "receptor": rules.written(ledger.receptors[same[0]]),
+            "receptor": format_number(ledger.receptors[same[0]]),
             "text_digest": digest(ledger.raw_text(same[0])),
             "messageids": [ledger.messageid(row) for row in same],
         }
@@ -80,7 +78,7 @@ def line(account: Account, row: int, now: float) -> dict[str, Any]:
     return {
         "localid": ledger.localids[row],
         "messageid": ledger.messageid(row),
-        "receptor": rules.written(ledger.receptors[row]),
+        "receptor": format_number(ledger.receptors[row]),
         "text_digest": digest(ledger.raw_text(row)),
         "status": account.true_status(row, now),
         "kind": ledger.manner(row).kind,

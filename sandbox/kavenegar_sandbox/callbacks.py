@@ -18,9 +18,9 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.dice import roll
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.news import Arrival, Arrivals, StatusChange, StatusChanges
+from kavenegar_sandbox.rng import roll
+from kavenegar_sandbox.status_events import Arrival, Arrivals, StatusChange, StatusChanges
 
 _AT_ONCE = 8  # requests on the wire
 _AT_HAND = 100  # callbacks taken out of the waiting ones for them

@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from kavenegar_sandbox import rules
+from kavenegar_sandbox.columns import Localid
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.localids import Localid
-from kavenegar_sandbox.manner import CALL, OTP, SMS, Manner
+from kavenegar_sandbox.ledger import CALL, OTP, SMS, Manner
+from kavenegar_sandbox.parameters import has_link, is_tag, parse_line, parse_mobile, parse_number, utf16_length
+from kavenegar_sandbox.protocol import Refusal
 
 T = TypeVar("T")
 
@@ -83,11 +84,11 @@ def receptors(draft: Draft, knobs: Knobs) -> int:
 
 
 def text_length(draft: Draft, knobs: Knobs) -> int:
-    return 0 if all(0 < rules.units(text) <= knobs.text_limit for text in set(draft.texts)) else 413
+    return 0 if all(0 < utf16_length(text) <= knobs.text_limit for text in set(draft.texts)) else 413
 
 
 def links(draft: Draft, knobs: Knobs) -> int:
-    return 420 if knobs.links_restricted and any(map(rules.has_link, set(draft.texts))) else 0
+    return 420 if knobs.links_restricted and any(map(has_link, set(draft.texts))) else 0
 
 
 def characters(draft: Draft, knobs: Knobs) -> int:
@@ -100,11 +101,11 @@ def date(draft: Draft, knobs: Knobs) -> int:  # noqa: ARG001 - one shape for eve
 
 
 def tag(draft: Draft, knobs: Knobs) -> int:
-    return 607 if draft.tag and not (rules.is_tag(draft.tag) and draft.tag in knobs.tags) else 0
+    return 607 if draft.tag and not (is_tag(draft.tag) and draft.tag in knobs.tags) else 0
 
 
 def owner(draft: Draft, knobs: Knobs) -> int:
-    return 501 if knobs.test_mode and set(draft.receptors) != {rules.receptor(knobs.owner_number)} else 0
+    return 501 if knobs.test_mode and set(draft.receptors) != {parse_mobile(knobs.owner_number)} else 0
 
 
 ORDER: dict[str, tuple[Check, ...]] = {
@@ -124,6 +125,14 @@ def own_lines(knobs: Knobs) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*knobs.senders, *knobs.restricted_senders, *knobs.international_senders)))
 
 
+def own_line(knobs: Knobs, raw: str) -> str:
+    """The line without its country prefix. Raises Refusal(412) for one of somebody else's."""
+    line = parse_line(raw)
+    if line not in own_lines(knobs):
+        raise Refusal(412)
+    return line
+
+
 def usable(draft: Draft, knobs: Knobs) -> Draft:
     """The draft without the receptors that are none, where a knob has the gateway drop those."""
     if not knobs.drop_bad_receptors or size(draft, knobs) or lengths(draft, knobs):
@@ -133,4 +142,4 @@ def usable(draft: Draft, knobs: Knobs) -> Draft:
 
 
 def bad_receptors(knobs: Knobs) -> set[int | None]:
-    return {rules.anywhere(number, lenient=True) for number in knobs.bad_receptors} | {None}
+    return {parse_number(number, lenient=True) for number in knobs.bad_receptors} | {None}

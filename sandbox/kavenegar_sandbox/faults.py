@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from kavenegar_sandbox.dice import roll
+from kavenegar_sandbox.rng import roll
 
 ANY_METHOD = "*"
 

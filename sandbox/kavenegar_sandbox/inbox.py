@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kavenegar_sandbox.envelope import Row
+from kavenegar_sandbox.columns import digest
 from kavenegar_sandbox.journal import Event, Journal
 from kavenegar_sandbox.mailbox import Arrived, Mailbox
-from kavenegar_sandbox.texts import digest
+from kavenegar_sandbox.protocol import Row
 
 EVENTS = frozenset({"received", "read"})
 _SPAN = 1 << 61

@@ -6,13 +6,17 @@ process (not a power cut). A last line that was torn is dropped: its request was
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
+from kavenegar_sandbox.ledger import Accepted, Manner
+
+T = TypeVar("T", bound=Hashable)
 Event = dict[str, Any]
+_REPEATING = ("texts", "senders", "manners")  # columns the journal holds each different value of once
 _FIRST = b'{"event":"opened"'  # how every journal begins
 
 
@@ -71,3 +75,34 @@ def _event(line: bytes, number: int) -> Event:
     if not isinstance(event, dict) or "event" not in event:
         raise BadJournal(f"line {number} of the journal is no event")
     return event
+
+
+def folded(new: Accepted) -> dict[str, Any]:
+    """Columns as they go to the journal: a text or a line that repeats is written once."""
+    columns = {name: getattr(new, name) for name in Accepted.__slots__}
+    return {**columns, **{name: _distinct(columns[name]) for name in _REPEATING}}
+
+
+def unfolded(event: Event) -> Accepted:
+    told = {"manners": ([{}], [0] * len(event["receptors"])), **event}  # older journals know of one manner only
+    columns: dict[str, Any] = {name: told[name] for name in Accepted.__slots__}
+    different, at = told["manners"]
+    return Accepted(
+        **{
+            **columns,
+            "texts": _spread(*told["texts"]),
+            "senders": _spread(*told["senders"]),
+            "manners": _spread([Manner(**each) for each in different], at),
+        }
+    )
+
+
+def _distinct(values: Sequence[T]) -> tuple[list[T], list[int]]:
+    """The different values, and for each value its place among them."""
+    places: dict[T, int] = {}
+    at = [places.setdefault(value, len(places)) for value in values]
+    return list(places), at
+
+
+def _spread(distinct: list[T], at: list[int]) -> list[T]:
+    return [distinct[place] for place in at]

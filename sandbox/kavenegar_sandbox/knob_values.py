@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from math import isfinite
 from urllib.parse import urlsplit
 
-from kavenegar_sandbox.lifecycle import DRAWN
+from kavenegar_sandbox.outcomes import DRAWN
 
 
 class BadKnob(ValueError):

@@ -1,4 +1,8 @@
-"""What was really sent: every accepted message, in columns, so that a million of them fit into little memory.
+"""How a message goes out, beyond its text: what a request says of it, and the ledger and the listings show.
+
+Source: kavenegar-rest, sms/send (type, hide, tag, policy), verify/lookup (type), call/maketts (repeat), table 3.
+
+What was really sent: every accepted message, in columns, so that a million of them fit into little memory.
 
 A message is a row: a place in arrays of plain numbers (44 bytes), its text in a shared block, and its localid in
 an index. Nothing is ever taken out. Message ids are rows in disguise: a permutation with a salt, so that they look
@@ -12,10 +16,25 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kavenegar_sandbox.lifecycle import FATES, WITHDRAWN
-from kavenegar_sandbox.localids import Localid, Localids
-from kavenegar_sandbox.manner import Manner
-from kavenegar_sandbox.texts import Texts
+from kavenegar_sandbox.columns import Localid, Localids, Texts
+from kavenegar_sandbox.outcomes import FATES, WITHDRAWN
+
+SMS, OTP, CALL = "sms", "otp", "call"  # sms/send and sms/sendarray, verify/lookup, call/maketts
+NORMAL_DISPLAY = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """The same for many messages, so that the ledger stores each different one once."""
+
+    kind: str = SMS
+    voice: bool = False  # spoken: every call, and a one-time password by telephone
+    hidden: bool = False  # its receptor is kept out of listings
+    tag: str = ""
+    policy: str = ""  # the flow of sending made in the panel
+    display: int = NORMAL_DISPLAY
+    repeat: int = 0  # how often a call that is not answered is made again
+
 
 _BITS = 44
 _SPAN = 1 << _BITS

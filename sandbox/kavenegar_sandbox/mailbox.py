@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from kavenegar_sandbox.texts import Texts
+from kavenegar_sandbox.columns import Texts
 
 _LOW = 32  # bits of a place in time that hold the row, below its date
 

@@ -17,17 +17,16 @@ from pathlib import Path
 
 from aiohttp import web
 
-from kavenegar_sandbox.accounts import Accounts, journal_paths
 from kavenegar_sandbox.admin import Admin
-from kavenegar_sandbox.admin_listening import ListeningSide
+from kavenegar_sandbox.admin_http import sentences, token_check
+from kavenegar_sandbox.admin_inbox import ListeningSide
 from kavenegar_sandbox.callbacks import Callbacks
-from kavenegar_sandbox.exchange import Exchange
+from kavenegar_sandbox.fault_kinds import KINDS
 from kavenegar_sandbox.faults import Faults
+from kavenegar_sandbox.gateway import Accounts, journal_paths
 from kavenegar_sandbox.journal import Journal
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.misbehaviour import KINDS
-from kavenegar_sandbox.side_door import sentences, token_check
-from kavenegar_sandbox.transport import LARGEST_BODY, read_call
+from kavenegar_sandbox.transport import LARGEST_BODY, Exchange, read_call
 
 _log = logging.getLogger(__name__)
 _GRACE_S = 0.5  # how long calls in flight may finish when the sandbox stops

@@ -2,17 +2,22 @@
 
 Clients put parameters into the query, the form, or both, in any letter case, and repeat a name for a list; the
 path may end with a slash, and the request line may hold a whole URL. Source: the spec, and what its SDKs send.
+
+One request of the service on the wire: what can be done with it, well or badly.
 """
 
 from __future__ import annotations
 
 import binascii
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aiohttp import web
 
-from kavenegar_sandbox.envelope import Call
+from kavenegar_sandbox.gateway import Gateway
+from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.methods import spec_name
+from kavenegar_sandbox.protocol import Answer, Call
 
 LARGEST_BODY = 8 << 20  # bytes; a request of 200 texts is about 95,000
 
@@ -68,3 +73,37 @@ def _merged(pairs: list[tuple[str, str]]) -> dict[str, str]:
         known = params.get(name.lower())
         params[name.lower()] = value if known is None else f"{known},{value}"
     return params
+
+
+JSON_TYPE = "application/json"
+
+
+class Exchange:
+    """Process it, answer it, cut it: in any order, which is what faults are made of."""
+
+    def __init__(self, gateway: Gateway, request: web.Request, call: Call) -> None:
+        self.gateway, self.request, self.call = gateway, request, call
+
+    def process(self, at_most: int | None = None) -> Answer:
+        """What the gateway says to the call; the messages of a send are accepted when this returns.
+
+        `at_most`: of a send, only its first so many.
+        """
+        return self.gateway.answer(replace(self.call, at_most=at_most))
+
+    def reply(self, answer: Answer) -> web.Response:
+        status = http_status(answer.code, self.gateway.account.knobs)
+        return web.Response(body=answer.body(), status=status, content_type=JSON_TYPE, charset="utf-8")
+
+    def cut(self) -> web.Response:
+        """Close the connection without a byte. The response is for the server's machinery: nobody gets it."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
+        return web.Response()
+
+
+def http_status(code: int, knobs: Knobs) -> int:
+    """The code itself, unless a knob says otherwise; no HTTP stack agrees on 600 and more."""
+    if knobs.always_200:
+        return 200
+    return 400 if code >= 600 and knobs.cap_ge_600 else code

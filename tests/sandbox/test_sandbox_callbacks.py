@@ -14,11 +14,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.envelope import Call
 from kavenegar_sandbox.gateway import Gateway
 from kavenegar_sandbox.journal import Journal
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.news import StatusChanges
+from kavenegar_sandbox.protocol import Call
+from kavenegar_sandbox.status_events import StatusChanges
 from tests.sandbox.client import KEY, LATIN_LINE, Client, Row, form, numbers
 from tests.sandbox.test_sandbox_inbox import crowd, message
 from tests.waiting import until

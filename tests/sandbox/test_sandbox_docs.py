@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kavenegar_sandbox import Knobs
+from kavenegar_sandbox.fault_kinds import KINDS
 from kavenegar_sandbox.methods import METHODS
-from kavenegar_sandbox.misbehaviour import KINDS
 from tests.sandbox.client import Client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kavenegar_sandbox import rules
+from kavenegar_sandbox.parameters import count_parts, parse_line, parse_mobile
 
 
 @pytest.mark.parametrize(
@@ -27,30 +27,30 @@ from kavenegar_sandbox import rules
     ],
 )
 def test_a_text_has_70_67_or_140_153_units_a_part(text: str, parts: int) -> None:
-    assert rules.parts(text, latin_single=140) == parts
+    assert count_parts(text, latin_single=140) == parts
 
 
 def test_an_undivided_latin_text_can_be_as_long_as_gsm_has_it() -> None:
-    assert [rules.parts("x" * length, latin_single=160) for length in (160, 161)] == [1, 2]
+    assert [count_parts("x" * length, latin_single=160) for length in (160, 161)] == [1, 2]
 
 
 @pytest.mark.parametrize("written", ["09121234567", "00989121234567", "+989121234567", "9121234567", " 09121234567 "])
 def test_four_ways_to_write_a_receptor_are_one_number(written: str) -> None:
-    assert rules.receptor(written) == 9121234567
+    assert parse_mobile(written) == 9121234567
 
 
 @pytest.mark.parametrize(
     "wrong", ["", "0912123456", "091212345678", "989121234567", "۰۹۱۲۱۲۳۴۵۶۷", "02112345678", "0912x"]
 )
 def test_anything_else_is_no_receptor(wrong: str) -> None:
-    assert rules.receptor(wrong) is None
+    assert parse_mobile(wrong) is None
 
 
 @pytest.mark.parametrize("loose", ["989121234567", "۰۹۱۲۱۲۳۴۵۶۷", "٠٩١٢١٢٣٤٥٦٧"])
 def test_a_lenient_gateway_takes_bare_98_and_persian_digits(loose: str) -> None:
-    assert rules.receptor(loose, lenient=True) == 9121234567
+    assert parse_mobile(loose, lenient=True) == 9121234567
 
 
 @pytest.mark.parametrize("written", ["10004346", "009810004346", "+9810004346"])
 def test_three_ways_to_write_a_line_are_one_line(written: str) -> None:
-    assert rules.sender(written) == "10004346"
+    assert parse_line(written) == "10004346"

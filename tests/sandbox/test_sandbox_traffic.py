@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.envelope import Call
+from kavenegar_sandbox.counters import KEPT_S, Traffic
 from kavenegar_sandbox.gateway import Gateway
 from kavenegar_sandbox.journal import Journal
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.traffic import KEPT_S, Traffic
+from kavenegar_sandbox.protocol import Call
 from tests.sandbox.client import KEY, Client
 
 M0 = 5000.25  # the monotonic clock when it began

@@ -9,10 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.envelope import Call
 from kavenegar_sandbox.gateway import Gateway
 from kavenegar_sandbox.journal import Journal
 from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.protocol import Call
 from tests.sandbox.client import KEY, TEXT, arrays, form, numbers
 
 FIRST_LOCALID = 10**14

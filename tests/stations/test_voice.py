@@ -15,7 +15,7 @@ from campaigns.house import House
 from campaigns.rules.states import CampaignState
 from campaigns.submit import Outcome
 from campaigns.verify import verify
-from kavenegar_sandbox.texts import digest
+from kavenegar_sandbox.columns import digest
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer, Wire, envelope, http_answer
 from tests.world import Sandbox, answer_bells, batch_ids, numbers, states
 

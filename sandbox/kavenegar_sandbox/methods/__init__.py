@@ -9,31 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.envelope import Answer, Call
-from kavenegar_sandbox.methods import (
-    account_config,
-    account_info,
-    blocked_add,
-    blocked_exists,
-    blocked_list,
-    blocked_remove,
-    cancel,
-    count_inbox,
-    count_outbox,
-    get_date,
-    inbox_paged,
-    latest_outbox,
-    lookup,
-    make_tts,
-    receive,
-    select,
-    select_outbox,
-    send,
-    send_array,
-    status,
-    status_by_localid,
-    status_by_receptor,
-)
+from kavenegar_sandbox.methods import account, blocklist, inbox, messages, otp_and_voice, outbox, statuses
+from kavenegar_sandbox.protocol import Answer, Call
 
 Handler = Callable[[Account, Call], Answer]
 GET_OR_POST = frozenset({"GET", "POST"})
@@ -50,30 +27,30 @@ class Method:
 
 
 METHODS: dict[str, Method] = {
-    "sms/send": Method(send.answer, required=("receptor", "message")),
-    "sms/sendarray": Method(send_array.answer, required=("receptor", "sender", "message"), verbs=frozenset({"POST"})),
-    "sms/status": Method(status.answer, required=("messageid",)),
-    "sms/statuslocalmessageid": Method(status_by_localid.answer, required=("localid",)),
-    "sms/statusbyreceptor": Method(status_by_receptor.answer, required=("receptor", "startdate")),
-    "sms/select": Method(select.answer, required=("messageid",)),
-    "sms/selectoutbox": Method(select_outbox.answer, required=("startdate",)),
-    "sms/latestoutbox": Method(latest_outbox.answer),
-    "sms/countoutbox": Method(count_outbox.answer, required=("startdate",)),
-    "sms/cancel": Method(cancel.answer, required=("messageid",)),
-    "sms/receive": Method(receive.answer, required=("linenumber", "isread")),
-    "sms/inboxpaged": Method(inbox_paged.answer, required=("linenumber", "isread")),
-    "sms/countinbox": Method(count_inbox.answer, required=("startdate",)),
-    "line/blocked/list": Method(blocked_list.answer, required=("linenumber",)),
-    "line/blocked/add": Method(blocked_add.answer, required=("linenumber", "receptor"), verbs=frozenset({"POST"})),
-    "line/blocked/exists": Method(blocked_exists.answer, required=("linenumber", "receptor")),
+    "sms/send": Method(messages.send, required=("receptor", "message")),
+    "sms/sendarray": Method(messages.send_array, required=("receptor", "sender", "message"), verbs=frozenset({"POST"})),
+    "sms/status": Method(statuses.status, required=("messageid",)),
+    "sms/statuslocalmessageid": Method(statuses.status_by_localid, required=("localid",)),
+    "sms/statusbyreceptor": Method(statuses.status_by_receptor, required=("receptor", "startdate")),
+    "sms/select": Method(outbox.select, required=("messageid",)),
+    "sms/selectoutbox": Method(outbox.select_outbox, required=("startdate",)),
+    "sms/latestoutbox": Method(outbox.latest_outbox),
+    "sms/countoutbox": Method(outbox.count_outbox, required=("startdate",)),
+    "sms/cancel": Method(messages.cancel, required=("messageid",)),
+    "sms/receive": Method(inbox.receive, required=("linenumber", "isread")),
+    "sms/inboxpaged": Method(inbox.inbox_paged, required=("linenumber", "isread")),
+    "sms/countinbox": Method(inbox.count_inbox, required=("startdate",)),
+    "line/blocked/list": Method(blocklist.blocked_list, required=("linenumber",)),
+    "line/blocked/add": Method(blocklist.blocked_add, required=("linenumber", "receptor"), verbs=frozenset({"POST"})),
+    "line/blocked/exists": Method(blocklist.blocked_exists, required=("linenumber", "receptor")),
     "line/blocked/remove": Method(
-        blocked_remove.answer, required=("linenumber", "receptor"), verbs=frozenset({"DELETE"})
+        blocklist.blocked_remove, required=("linenumber", "receptor"), verbs=frozenset({"DELETE"})
     ),
-    "verify/lookup": Method(lookup.answer, required=("receptor", "token", "template")),
-    "call/maketts": Method(make_tts.answer, required=("receptor", "message")),
-    "account/info": Method(account_info.answer),
-    "account/config": Method(account_config.answer),
-    "utils/getdate": Method(get_date.answer, open_key=True),
+    "verify/lookup": Method(otp_and_voice.lookup, required=("receptor", "token", "template")),
+    "call/maketts": Method(otp_and_voice.make_tts, required=("receptor", "message")),
+    "account/info": Method(account.info),
+    "account/config": Method(account.config),
+    "utils/getdate": Method(account.get_date, open_key=True),
 }
 
 UNKNOWN = "unknown"  # how a method that is not in the spec is counted, whatever it was called

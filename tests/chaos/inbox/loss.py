@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from kavenegar_sandbox.texts import digest
+from kavenegar_sandbox.columns import digest
 from tests.world import SENDER, Sandbox
 from worker.embedded.procfile import commands
 

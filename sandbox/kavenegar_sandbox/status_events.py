@@ -12,8 +12,8 @@ from heapq import heappop, heappush
 from itertools import islice
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.codes import CANCELLED
-from kavenegar_sandbox.lifecycle import FATES, WITHDRAWN
+from kavenegar_sandbox.outcomes import FATES, WITHDRAWN
+from kavenegar_sandbox.protocol import CANCELLED
 
 _LOOKED_AT_ONCE = 2000  # new messages
 _A_MS = 0.001  # ages are rounded to half of it, and the clock's own digits take a little more

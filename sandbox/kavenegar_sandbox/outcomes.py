@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from kavenegar_sandbox.codes import AT_TELECOM, BLOCKED, CANCELLED, DELIVERED, FAILED, SCHEDULED, UNDELIVERED
-from kavenegar_sandbox.dice import roll
+from kavenegar_sandbox.protocol import AT_TELECOM, BLOCKED, CANCELLED, DELIVERED, FAILED, SCHEDULED, UNDELIVERED
+from kavenegar_sandbox.rng import roll
 
 
 @dataclass(frozen=True, slots=True)

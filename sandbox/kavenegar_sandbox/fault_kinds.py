@@ -9,10 +9,10 @@ from itertools import cycle, islice
 
 from aiohttp import web
 
-from kavenegar_sandbox.arrangement import shuffled
-from kavenegar_sandbox.envelope import Answer, Row
-from kavenegar_sandbox.exchange import JSON_TYPE, Exchange
 from kavenegar_sandbox.faults import Fault
+from kavenegar_sandbox.protocol import Answer, Row
+from kavenegar_sandbox.rng import shuffled
+from kavenegar_sandbox.transport import JSON_TYPE, Exchange, http_status
 
 Play = Callable[[Exchange, Fault], Awaitable[web.StreamResponse]]
 
@@ -84,7 +84,7 @@ async def bad_json(exchange: Exchange, _: Fault) -> web.StreamResponse:
     """Processed; the body breaks off after two thirds."""
     answer = exchange.process()
     body = answer.body()
-    status = answer.http_status(exchange.gateway.account.knobs)
+    status = http_status(answer.code, exchange.gateway.account.knobs)
     return web.Response(body=body[: len(body) * 2 // 3], status=status, content_type=JSON_TYPE)
 
 

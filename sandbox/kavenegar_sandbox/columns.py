@@ -1,23 +1,60 @@
-"""The caller's own ids: which message has which, and which were sent more than once."""
+"""Message texts end to end in one block of UTF-8; a text sent again soon after is stored once.
+
+The caller's own ids: which message has which, and which were sent more than once.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from kavenegar_sandbox.parameters import BLANK, listed
 
+_RECENT = 1024  # texts remembered for sharing: a request or a few, not a campaign of personal texts
+
+
+def digest(text: bytes) -> str:
+    """The first 16 hexadecimal digits of the text's SHA-256: what the ledger shows instead of a text."""
+    return sha256(text).hexdigest()[:16]
+
+
+class Texts:
+    """A text is known by a reference: its offset in the block, and its length in the lowest 16 bits."""
+
+    def __init__(self) -> None:
+        self._block = bytearray()
+        self._recent: dict[str, int] = {}
+
+    def add(self, text: str) -> int:
+        if (known := self._recent.get(text)) is not None:
+            return known
+        if len(self._recent) >= _RECENT:
+            self._recent.clear()
+        raw = text.encode()
+        reference = self._recent[text] = len(self._block) << 16 | len(raw)
+        self._block += raw
+        return reference
+
+    def raw(self, reference: int) -> bytes:
+        start = reference >> 16
+        return bytes(self._block[start : start + (reference & 0xFFFF)])
+
+    def text(self, reference: int) -> str:
+        return self.raw(reference).decode()
+
+
 Localid = int | str
 NONE = -1
-_LONGEST = 18  # digits that surely fit a signed 64-bit column
+_MOST_DIGITS = 18  # digits that surely fit a signed 64-bit column
 
 
 def localid(raw: object) -> Localid:
     """A whole number where it is one, so that 450 and "450" are the same id; any other string as it is."""
-    if isinstance(raw, int) and 0 <= raw < 10**_LONGEST:
+    if isinstance(raw, int) and 0 <= raw < 10**_MOST_DIGITS:
         return int(raw)
     text = str(raw).strip()
-    plain = text.isascii() and text.isdigit() and len(text) <= _LONGEST and (text[0] != "0" or text == "0")
+    plain = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and (text[0] != "0" or text == "0")
     return int(text) if plain else text
 
 

@@ -1,25 +1,37 @@
-"""account/config: the settings of the account. Without a value it reads them; any value is a change, an empty one none.
+"""account/info: the credit left, in rial. Source: kavenegar-rest, account/info.
+
+account/config: the settings of the account. Without a value it reads them; any value is a change, an empty one none.
 
 Settings are knobs under other names, so that both always agree; what is written here outlives a restart.
 The types are as mixed as in the spec's sample. Source: kavenegar-rest, account/config.
+
+utils/getdate: the gateway's clock. Source: kavenegar-rest, the sample at its beginning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.codes import Refusal
-from kavenegar_sandbox.envelope import Answer, Call
+from kavenegar_sandbox.checks import own_line
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.lines import own_line
 from kavenegar_sandbox.parameters import BLANK, is_whole
+from kavenegar_sandbox.protocol import Answer, Call, Refusal
+
+_EXPIRES = 4_102_444_800  # 2100: the spec asks callers to ignore it
+
+
+def info(account: Account, call: Call) -> Answer:  # noqa: ARG001 - every handler has one shape
+    credit_rial = account.purse.balance(account.clock.now())
+    return Answer(entries={"remaincredit": credit_rial, "expiredate": _EXPIRES, "type": "master"})
+
 
 _SWITCH = {"enabled": True, "true": True, "1": True, "disabled": False, "false": False, "0": False}
 _LOGGED = frozenset({"justfaults", "enabled", "disabled"})
 
 
-def answer(account: Account, call: Call) -> Answer:
+def config(account: Account, call: Call) -> Answer:
     changes = {
         knob: read(account.knobs, raw)
         for setting, (knob, read) in SETTINGS.items()
@@ -77,3 +89,23 @@ SETTINGS: dict[str, tuple[str, Callable[[Knobs, str], object]]] = {  # the knob 
     "mincreditalarm": ("credit_alarm_rial", _amount),
     "resendfailed": ("resend_failed", _switch),
 }
+
+
+_TEHRAN = timezone(timedelta(hours=3, minutes=30))
+
+
+def get_date(account: Account, call: Call) -> Answer:  # noqa: ARG001 - every handler has one shape
+    now = datetime.fromtimestamp(account.clock.now(), _TEHRAN)
+    half = "ق.ظ" if now.hour < 12 else "ب.ظ"
+    return Answer(
+        entries={
+            "datetime": f"{now:%d/%m/%Y %I:%M:%S} {half}",
+            "year": now.year,
+            "month": now.month,
+            "day": now.day,
+            "hour": now.hour,
+            "minute": now.minute,
+            "second": now.second,
+            "unixtime": int(now.timestamp()),
+        }
+    )

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
 _WORD = (1 << 64) - 1
 
 
@@ -13,3 +18,9 @@ def roll(seed: int, *numbers: int) -> float:
         state = (state ^ state >> 31) * 0xBF58476D1CE4E5B9 & _WORD
         state ^= state >> 29
     return state / (_WORD + 1)
+
+
+def shuffled(rows: list[T], *numbers: int) -> list[T]:
+    """The same rows in an order fixed by `numbers`."""
+    places = sorted(range(len(rows)), key=lambda place: roll(*numbers, place, 4))
+    return [rows[place] for place in places]

@@ -1,0 +1,128 @@
+"""sms/send: one text to at most 200 receptors. Source: kavenegar-rest, sms/send.
+
+sms/sendarray: a text and a line of its own for each of at most 200 receptors, as JSON arrays.
+
+`localmessageids` is a JSON array, or a comma list as some clients send it; given in any way, it must have one id
+for each receptor: "null" and an empty one are 419. Source: kavenegar-rest, sms/sendarray.
+
+sms/cancel: take scheduled messages back, with their cost; any other keeps the status it has.
+
+Source: kavenegar-rest, sms/cancel (500 in the text, "412: more than 200" in its table of errors: 200 holds here).
+"""
+
+from __future__ import annotations
+
+from kavenegar_sandbox import acceptance
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.checks import Draft
+from kavenegar_sandbox.columns import Localid, localid, localids
+from kavenegar_sandbox.ledger import NORMAL_DISPLAY, Manner
+from kavenegar_sandbox.parameters import (
+    BLANK,
+    UNSET,
+    array_or_list,
+    listed,
+    message_ids,
+    parse_line,
+    parse_mobile,
+    strings,
+)
+from kavenegar_sandbox.protocol import SCHEDULED, STATUS_TEXT, UNKNOWN, Answer, Call, Refusal
+
+_DISPLAYS = frozenset("0123")  # flash, normal, on the SIM, in the application
+_LINES_WITH_DISPLAYS = "3000"  # on any other line every message is a normal one
+
+
+def send(account: Account, call: Call) -> Answer:
+    params, knobs = call.params, account.knobs
+    receptors = [parse_mobile(raw, lenient=knobs.lenient_numbers) for raw in listed(params["receptor"])]
+    line = parse_line(params.get("sender") or knobs.default_sender)
+    manner = Manner(
+        hidden=_is_hidden(params.get("hide", "")),
+        tag=params.get("tag", ""),
+        policy=params.get("policy", ""),
+        display=_display(params.get("type", ""), line),
+    )
+    draft = Draft(
+        method=call.method,
+        receptors=receptors,
+        senders=[line] * len(receptors),
+        texts=[params["message"]] * len(receptors),
+        manners=[manner] * len(receptors),
+        localids=localids(params.get("localid", "")),
+        starts_at=acceptance.starts_at(account, params.get("date", "")),
+        tag=manner.tag,
+    )
+    return Answer(entries=acceptance.take(account, draft, at_most=call.at_most))
+
+
+def send_array(account: Account, call: Call) -> Answer:
+    params, lenient = call.params, account.knobs.lenient_numbers
+    receptors = [parse_mobile(raw, lenient=lenient) for raw in strings(params["receptor"])]
+    senders = [parse_line(raw) for raw in strings(params["sender"])]
+    displays = _displays(params.get("type", ""), len(receptors))
+    draft = Draft(
+        method=call.method,
+        receptors=receptors,
+        senders=senders,
+        texts=strings(params["message"]),
+        manners=_manners(call, displays, senders),
+        localids=_localids(params.get("localmessageids")),
+        starts_at=acceptance.starts_at(account, params.get("date", "")),
+        tag=params.get("tag", ""),
+        other_lengths=(len(displays),),
+    )
+    return Answer(entries=acceptance.take(account, draft, at_most=call.at_most))
+
+
+def _localids(raw: str | None) -> list[Localid] | None:
+    if raw is None:
+        return None
+    return [] if raw in UNSET else [localid(value) for value in array_or_list(raw)]
+
+
+def _displays(raw: str, count: int) -> list[str]:
+    """The display types as they were given, or `count` times none."""
+    return [""] * count if raw in BLANK else strings(raw)
+
+
+def _manners(call: Call, displays: list[str], senders: list[str]) -> list[Manner]:
+    """One for each receptor, as far as both columns go."""
+    hidden = _is_hidden(call.params.get("hide", ""))
+    tag, policy = call.params.get("tag", ""), call.params.get("policy", "")
+    return [
+        Manner(hidden=hidden, tag=tag, policy=policy, display=_display(raw, line))
+        for raw, line in zip(displays, senders, strict=False)
+    ]
+
+
+def cancel(account: Account, call: Call) -> Answer:
+    ids = message_ids(call.params["messageid"])
+    if len(ids) > account.knobs.cancel_limit:
+        raise Refusal(412)
+    account.tally.took(call.method, len(ids))
+    now = account.clock.now()
+    rows = [account.ledger.row(messageid) for messageid in ids]
+    waiting = {row for row in rows if row is not None and account.status(row, now) == SCHEDULED}
+    account.cancel(sorted(waiting))
+    statuses = [UNKNOWN if row is None else account.status(row, now) for row in rows]
+    return Answer(
+        entries=[
+            {"messageid": messageid, "status": status, "statustext": STATUS_TEXT[status]}
+            for messageid, status in zip(ids, statuses, strict=True)
+        ]
+    )
+
+
+def _display(raw: str, line: str) -> int:
+    """A display type as given with a message of `line`. Raises Refusal(400) for what table 3 does not have."""
+    if raw in BLANK:
+        return NORMAL_DISPLAY
+    if raw not in _DISPLAYS:
+        raise Refusal(400)
+    return int(raw) if line.startswith(_LINES_WITH_DISPLAYS) else NORMAL_DISPLAY
+
+
+def _is_hidden(raw: str) -> bool:
+    """`hide` is 1; any other value hides nothing."""
+    return raw.strip() == "1"

@@ -1,0 +1,145 @@
+"""verify/lookup: a one-time password in a text the customer had approved, by SMS or read aloud by telephone.
+
+It goes out from a line of the gateway's choosing, before everything else, and to those too who want no advertising.
+A landline in Iran is always called. Source: kavenegar-rest, verify/lookup.
+
+call/maketts: a text read aloud to at most 200 telephones, from a line of the gateway's own.
+
+One receptor is answered with an object, as in the spec's sample, or with an array (the knob `tts_entries`);
+several with an array. Source: kavenegar-rest, call/maketts.
+
+The tokens of a one-time password: how each may look, and how they fill a template.
+
+Source: kavenegar-rest, verify/lookup (parameters; 422, 428, 431 and 432 in its table of errors).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from kavenegar_sandbox import acceptance
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.checks import Draft, bad_receptors
+from kavenegar_sandbox.columns import localids
+from kavenegar_sandbox.knobs import Knobs
+from kavenegar_sandbox.ledger import CALL, OTP, Manner
+from kavenegar_sandbox.parameters import BLANK, UNSET, is_landline, listed, parse_number, parse_telephone
+from kavenegar_sandbox.protocol import Answer, Call, Refusal
+
+_BY_TELEPHONE = {"sms": False, "call": True}
+
+
+def lookup(account: Account, call: Call) -> Answer:
+    params, knobs = call.params, account.knobs
+    if not knobs.advanced_service:
+        raise Refusal(426)
+    receptor = parse_number(params["receptor"], lenient=knobs.lenient_numbers)
+    if receptor is None or receptor in bad_receptors(knobs):
+        raise Refusal(411)
+    voice = _by_telephone(params.get("type", ""), receptor)
+    text = _text(account, call, voice=voice)
+    manner = Manner(kind=OTP, voice=voice, tag=params.get("tag", ""))
+    draft = Draft(
+        method=call.method,
+        kind=OTP,
+        receptors=[receptor],
+        senders=[knobs.service_sender],
+        texts=[text],
+        manners=[manner],
+        localids=None,
+        starts_at=account.clock.now(),
+        tag=manner.tag,
+    )
+    return Answer(entries=acceptance.take(account, draft))
+
+
+def _by_telephone(raw: str, receptor: int) -> bool:
+    """`type`, in any letter case. Raises Refusal(400) for anything but sms and call."""
+    asked = "sms" if raw in UNSET else raw.lower()
+    if asked not in _BY_TELEPHONE:
+        raise Refusal(400)
+    return _BY_TELEPHONE[asked] or is_landline(receptor)
+
+
+def _text(account: Account, call: Call, *, voice: bool) -> str:
+    """The template with its tokens. Raises Refusal(424, 432, 431, 428 or 422)."""
+    template = account.knobs.templates.get(call.params["template"].strip())
+    if template is None:
+        raise Refusal(424)
+    if not has_token(template):
+        raise Refusal(432)
+    given = tokens(call.params)
+    if code := next((code for name in given if (code := token_refusal(name, given[name], account.knobs))), 0):
+        raise Refusal(code)
+    if voice and not all(map(is_number, given.values())):
+        raise Refusal(428)
+    return rendered(template, given)
+
+
+_REPEATS = frozenset("012345")
+
+
+def make_tts(account: Account, call: Call) -> Answer:
+    params, knobs = call.params, account.knobs
+    receptors = [parse_telephone(raw, lenient=knobs.lenient_numbers) for raw in listed(params["receptor"])]
+    manner = Manner(kind=CALL, voice=True, tag=params.get("tag", ""), repeat=_repeat(params.get("repeat", "")))
+    draft = Draft(
+        method=call.method,
+        kind=CALL,
+        receptors=receptors,
+        senders=[knobs.service_sender] * len(receptors),
+        texts=[params["message"]] * len(receptors),
+        manners=[manner] * len(receptors),
+        localids=localids(params.get("localid", "")),
+        starts_at=acceptance.starts_at(account, params.get("date", "")),
+        tag=manner.tag,
+    )
+    rows = acceptance.take(account, draft, at_most=call.at_most)
+    alone = len(receptors) == 1 and knobs.tts_entries == "object"
+    return Answer(entries=rows[0] if alone and rows else rows)
+
+
+def _repeat(raw: str) -> int:
+    """How often an unanswered call is made again. Raises Refusal(400) unless it is 0 to 5."""
+    if raw in BLANK:
+        return 0
+    if raw not in _REPEATS:
+        raise Refusal(400)
+    return int(raw)
+
+
+BLANKS = {"token": 0, "token2": 0, "token3": 0, "token10": 5, "token20": 8}  # how many each may hold
+_LONGEST_TOKEN = 100  # characters
+_PLACE = re.compile(r"%(token(?:20|10|2|3)?)")
+_NUMBER = re.compile(r"[0-9۰-۹]+")
+
+
+def tokens(params: Mapping[str, str]) -> dict[str, str]:
+    """Those that were given; an optional one that says nothing was not."""
+    optional = {name: value for name in BLANKS if (value := params.get(name, "")) not in BLANK}
+    return {"token": params["token"], **optional}
+
+
+def token_refusal(name: str, token: str, knobs: Knobs) -> int:
+    """431 for a token that is too long or holds what divides it, 422 for one nobody can print, else 0."""
+    divided = any((each.isspace() and each != " ") or each in knobs.separators_in_tokens for each in token)
+    if len(token) > _LONGEST_TOKEN or divided or token.count(" ") > BLANKS[name]:
+        return 431
+    return 422 if any(unicodedata.category(each) == "Cc" or each == "\ufffd" for each in token) else 0
+
+
+def is_number(token: str) -> bool:
+    """Nothing but digits: what can be read aloud."""
+    return _NUMBER.fullmatch(token) is not None
+
+
+def has_token(template: str) -> bool:
+    """Whether the template has the one place that every template needs."""
+    return any(place[1] == "token" for place in _PLACE.finditer(template))
+
+
+def rendered(template: str, given: Mapping[str, str]) -> str:
+    """The text; the place of a token that was not given stays empty."""
+    return _PLACE.sub(lambda place: given.get(place[1], ""), template)

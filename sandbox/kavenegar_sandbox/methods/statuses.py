@@ -1,0 +1,84 @@
+"""sms/status: where messages stand, by message id; 100 for what is unknown or older than 48 hours.
+
+Source: kavenegar-rest, sms/status.
+
+sms/statuslocalmessageid: where messages stand, by the caller's own ids, for 12 hours.
+
+An id that was never sent, or longer ago, is answered with status 100, and with message id 0 or none at all (the knob
+`unknown_localid`); localids come back as strings, as in the spec's sample. SMS and calls share their localids.
+Source: kavenegar-rest, StatusByLocalid.
+
+sms/statusbyreceptor: what was sent to one number within a day, and where it stands.
+
+Without an end, the day after the start. Nothing limits how long ago that is: the spec gives no limit here.
+Source: kavenegar-rest, sms/statusbyreceptor.
+"""
+
+from __future__ import annotations
+
+from kavenegar_sandbox.account import Account
+from kavenegar_sandbox.columns import localid
+from kavenegar_sandbox.methods.outbox import DAY_S, a_day_at_most, found
+from kavenegar_sandbox.parameters import UNSET, format_number, listed, message_ids, parse_number, unix_seconds
+from kavenegar_sandbox.protocol import STATUS_TEXT, UNKNOWN, Answer, Call, Refusal, Row
+from kavenegar_sandbox.rows import arranged
+
+
+def status(account: Account, call: Call) -> Answer:
+    ids = message_ids(call.params["messageid"])
+    if len(ids) > account.knobs.status_limit:
+        raise Refusal(414)
+    account.tally.took(call.method, len(ids))
+    now = account.clock.now()
+    return Answer(entries=arranged(account, [_status_row(account, messageid, now) for messageid in ids]))
+
+
+def _status_row(account: Account, messageid: int, now: float) -> Row:
+    row = account.ledger.row(messageid)
+    status = UNKNOWN if row is None else account.status(row, now)
+    return {"messageid": messageid, "status": status, "statustext": STATUS_TEXT[status]}
+
+
+def status_by_localid(account: Account, call: Call) -> Answer:
+    ids = listed(call.params["localid"])
+    if len(ids) > account.knobs.localid_status_limit:
+        raise Refusal(414)
+    account.tally.took(call.method, len(ids))
+    now = account.clock.now()
+    return Answer(entries=arranged(account, [_localid_row(account, each, now) for each in ids]))
+
+
+def _localid_row(account: Account, asked: str, now: float) -> Row:
+    ledger, window_s = account.ledger, account.knobs.localid_window_s
+    row = ledger.localids.row(localid(asked))
+    if row is None or now - ledger.starts_at[row] > window_s:
+        nobody = {"localid": asked, "status": UNKNOWN, "statustext": STATUS_TEXT[UNKNOWN]}
+        return nobody if account.knobs.unknown_localid == "absent" else {"messageid": 0, **nobody}
+    status = account.status(row, now)
+    return {
+        "messageid": ledger.messageid(row),
+        "localid": asked,
+        "status": status,
+        "statustext": STATUS_TEXT[status],
+    }
+
+
+def status_by_receptor(account: Account, call: Call) -> Answer:
+    receptor = parse_number(call.params["receptor"], lenient=account.knobs.lenient_numbers)
+    if receptor is None:
+        raise Refusal(411)
+    start, enddate = unix_seconds(call.params["startdate"]), call.params.get("enddate", "")
+    start, end = a_day_at_most(start, start + DAY_S if enddate in UNSET else unix_seconds(enddate))
+    dates, now = account.ledger.starts_at, account.clock.now()
+    rows = (row for row in account.ledger.rows_to(receptor) if start <= dates[row] < end + 1)
+    return found(account, [_receptor_row(account, row, now) for row in rows])
+
+
+def _receptor_row(account: Account, row: int, now: float) -> Row:
+    status = account.true_status(row, now)
+    return {
+        "messageid": account.ledger.messageid(row),
+        "receptor": format_number(account.ledger.receptors[row]),
+        "status": status,
+        "statustext": STATUS_TEXT[status],
+    }
