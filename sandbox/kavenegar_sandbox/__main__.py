@@ -19,25 +19,25 @@ def main(arguments: list[str] | None = None) -> int:
     """0 after a clean stop, 2 where the start fails; the reason goes to standard error."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
-        run(options(_parser().parse_args(arguments)))
+        run(parse_options(_parser().parse_args(arguments)))
     except (BadKnob, BadJournal, OSError) as why:
         sys.stderr.write(f"sandbox: {why}\n")
         return 2
     return 0
 
 
-def options(given: argparse.Namespace) -> Options:
+def parse_options(arguments: argparse.Namespace) -> Options:
     """Raises BadKnob and OSError."""
     return Options(
-        host=given.host,
-        port=given.port,
-        api_key=given.api_key,
-        other_keys=tuple(given.other_key),
-        admin_token=given.admin_token,
-        credit_rial=given.credit,
-        knobs=_knobs(given.config, given.delivery, given.knob),
-        journal=given.journal,
-        ready_file=given.ready_file,
+        host=arguments.host,
+        port=arguments.port,
+        api_key=arguments.api_key,
+        other_keys=tuple(arguments.other_key),
+        admin_token=arguments.admin_token,
+        credit_rial=arguments.credit,
+        knobs=_knobs(arguments.config, arguments.delivery, arguments.knob),
+        journal=arguments.journal,
+        ready_file=arguments.ready_file,
     )
 
 
@@ -57,12 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _knobs(config: Path | None, delivery: str | None, turned: list[str]) -> Knobs:
+def _knobs(config: Path | None, delivery: str | None, assignments: list[str]) -> Knobs:
     """The defaults, turned by the file, then by --delivery, then by each --knob."""
     changes: dict[str, object] = {} if config is None else _object(config)
     if delivery is not None:
         changes["delivery_s"] = delivery
-    for assignment in turned:
+    for assignment in assignments:
         name, _, value = assignment.partition("=")
         changes[name] = _json_or_word(value)
     return Knobs().turned(changes)

@@ -11,35 +11,35 @@ from itertools import accumulate
 from zlib import crc32
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.checks import Draft, refusal, usable
+from kavenegar_sandbox.checks import SendRequest, find_refusal, without_bad_receptors
 from kavenegar_sandbox.columns import Localid
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.ledger import OTP, SMS, Accepted
-from kavenegar_sandbox.outcomes import DRAWN, WITHDRAWN
-from kavenegar_sandbox.parameters import count_parts, is_whole
+from kavenegar_sandbox.outcomes import DRAWN_OUTCOMES, WITHDRAWN
+from kavenegar_sandbox.parameters import count_parts, is_integer
 from kavenegar_sandbox.protocol import Refusal, Row
-from kavenegar_sandbox.rows import arranged, record
+from kavenegar_sandbox.rows import arrange_rows, message_record
 
-_DELIVERED, _BLOCKED = DRAWN["delivered"], DRAWN["blocked"]
+_DELIVERED, _BLOCKED = DRAWN_OUTCOMES["delivered"], DRAWN_OUTCOMES["blocked"]
 
 
-def take(account: Account, draft: Draft, *, at_most: int | None = None) -> list[Row]:
+def accept(account: Account, request: SendRequest, *, at_most: int | None = None) -> list[Row]:
     """The records a send answers with, one for each receptor. Raises Refusal, and then nothing has changed
 
     (but for the knob partial_credit). `at_most`: the whole request is checked, and its first so many are taken in.
     """
-    draft = usable(draft, account.knobs)
-    if code := refusal(draft, account.knobs):
+    request = without_bad_receptors(request, account.knobs)
+    if code := find_refusal(request, account.knobs):
         raise Refusal(code)
     if at_most is not None:
-        draft = draft.only(range(min(at_most, len(draft.receptors))))
+        request = request.select(range(min(at_most, len(request.receptors))))
     now = account.clock.now()
-    rows, fresh = _places(account, draft.localids or [None] * len(draft.receptors), now)
-    if fresh:
-        _accept(account, draft.only(fresh), now)
-    account.tally.took(draft.method, len(rows))
-    account.tally.dedupe_hits += len(rows) - len(fresh)
-    return arranged(account, [record(account, row, now) for row in rows])
+    rows, new = _match_localids(account, request.localids or [None] * len(request.receptors), now)
+    if new:
+        _accept_new(account, request.select(new), now)
+    account.counters.count_rows(request.method, len(rows))
+    account.counters.dedupe_hits += len(rows) - len(new)
+    return arrange_rows(account, [message_record(account, row, now) for row in rows])
 
 
 def starts_at(account: Account, raw: str) -> float | None:
@@ -47,7 +47,7 @@ def starts_at(account: Account, raw: str) -> float | None:
     now = account.clock.now()
     if raw in {"", "0", "null"}:
         return now
-    if not is_whole(raw):
+    if not is_integer(raw):
         return None
     date = float(raw)
     if date > now:
@@ -55,24 +55,24 @@ def starts_at(account: Account, raw: str) -> float | None:
     return now if date >= now - account.knobs.date_grace_s else None
 
 
-def _places(account: Account, localids: list[Localid] | list[None], now: float) -> tuple[list[int], list[int]]:
+def _match_localids(account: Account, localids: list[Localid] | list[None], now: float) -> tuple[list[int], list[int]]:
     """The row of each receptor, and the positions that are new; a known localid leads to its old row."""
     rows: list[int] = []
-    fresh: list[int] = []
+    new: list[int] = []
     here: dict[Localid, int] = {}
     following = len(account.ledger)
     for position, localid in enumerate(localids):
-        row = None if localid is None else here.get(localid, _known(account, localid, now))
+        row = None if localid is None else here.get(localid, _known_row(account, localid, now))
         if row is None:
-            row = following + len(fresh)
-            fresh.append(position)
+            row = following + len(new)
+            new.append(position)
         if localid is not None and account.knobs.dedupe:
             here[localid] = row
         rows.append(row)
-    return rows, fresh
+    return rows, new
 
 
-def _known(account: Account, localid: Localid, now: float) -> int | None:
+def _known_row(account: Account, localid: Localid, now: float) -> int | None:
     if not account.knobs.dedupe:
         return None
     row = account.ledger.localids.row(localid)
@@ -80,42 +80,42 @@ def _known(account: Account, localid: Localid, now: float) -> int | None:
     return None if row is None or (window_s and now - account.ledger.starts_at[row] > window_s) else row
 
 
-def _accept(account: Account, draft: Draft, now: float) -> None:
+def _accept_new(account: Account, request: SendRequest, now: float) -> None:
     """Take in a draft whose messages are all new. Raises Refusal(418) where the credit does not cover it."""
-    new = _priced(account, draft, now)
-    credit = account.purse.balance(now)
+    new = _prepare(account, request, now)
+    credit = account.credit.balance(now)
     covered = bisect_right(list(accumulate(new.costs_rial)), credit)
     if covered == len(new.receptors):
         account.accept(new)
         return
     if covered and account.knobs.partial_credit:
-        account.accept(_priced(account, draft.only(range(covered)), now))
+        account.accept(_prepare(account, request.select(range(covered)), now))
     raise Refusal(418)
 
 
-def _priced(account: Account, draft: Draft, now: float) -> Accepted:
+def _prepare(account: Account, request: SendRequest, now: float) -> Accepted:
     """The messages of a draft, with what each costs and what becomes of it."""
-    texts, knobs = draft.texts, account.knobs
-    receptors = [number for number in draft.receptors if number is not None]
-    localids: list[Localid | None] = [*draft.localids] if draft.localids is not None else [None] * len(receptors)
+    texts, knobs = request.texts, account.knobs
+    receptors = [number for number in request.receptors if number is not None]
+    localids: list[Localid | None] = [*request.localids] if request.localids is not None else [None] * len(receptors)
     parts_of = {text: count_parts(text, latin_single=knobs.latin_single) for text in set(texts)}
-    parts = [1 if manner.voice else parts_of[text] for text, manner in zip(texts, draft.manners, strict=True)]
-    fates, delays_s = _destined(account, draft.kind, receptors, localids)
-    if draft.kind == SMS and not knobs.debug_mode:
-        _block(account, draft, fates, delays_s)
+    parts = [1 if options.voice else parts_of[text] for text, options in zip(texts, request.options, strict=True)]
+    outcomes, delays_s = _draw_outcomes(account, request.kind, receptors, localids)
+    if request.kind == SMS and not knobs.debug_mode:
+        _apply_blocklist(account, request, outcomes, delays_s)
     return Accepted(
-        starts_at=draft.starts_at or now,
+        starts_at=request.starts_at or now,
         localids=localids,
         receptors=receptors,
-        senders=draft.senders,
+        senders=request.senders,
         texts=texts,
-        manners=draft.manners,
+        options=request.options,
         parts=parts,
         costs_rial=[
-            part * _tariff(knobs, text, voice=manner.voice)
-            for part, text, manner in zip(parts, texts, draft.manners, strict=True)
+            part * _tariff(knobs, text, voice=options.voice)
+            for part, text, options in zip(parts, texts, request.options, strict=True)
         ],
-        fates=fates,
+        outcomes=outcomes,
         delays_s=delays_s,
     )
 
@@ -126,7 +126,7 @@ def _tariff(knobs: Knobs, text: str, *, voice: bool) -> int:
     return knobs.tariff_en_rial if text.isascii() else knobs.tariff_fa_rial
 
 
-def _destined(
+def _draw_outcomes(
     account: Account, kind: str, receptors: list[int], localids: list[Localid | None]
 ) -> tuple[list[int], list[float]]:
     """Fates and delays, fixed by the seed, the receptor and the localid (without one, by the place in the ledger)."""
@@ -134,24 +134,24 @@ def _destined(
         return [WITHDRAWN] * len(receptors), [0.0] * len(receptors)
     following = len(account.ledger)
     drawn = [
-        account.destiny.draw(receptor, _number(localid, following + place))
+        account.outcome_model.draw(receptor, _localid_number(localid, following + place))
         for place, (receptor, localid) in enumerate(zip(receptors, localids, strict=True))
     ]
-    fates = [fate for fate, _ in drawn]
+    outcomes = [outcome for outcome, _ in drawn]
     if kind == OTP:  # a one-time password reaches those too who want no advertising
-        fates = [_DELIVERED if fate == _BLOCKED else fate for fate in fates]
-    return fates, [delay_s for _, delay_s in drawn]
+        outcomes = [_DELIVERED if outcome == _BLOCKED else outcome for outcome in outcomes]
+    return outcomes, [delay_s for _, delay_s in drawn]
 
 
-def _block(account: Account, draft: Draft, fates: list[int], delays_s: list[float]) -> None:
+def _apply_blocklist(account: Account, request: SendRequest, outcomes: list[int], delays_s: list[float]) -> None:
     """Messages to numbers on the block list of their line end in 14: when their verdict comes, or from the start."""
-    for place, (line, number) in enumerate(zip(draft.senders, draft.receptors, strict=True)):
-        if account.blocklists.holds(line, number):
-            fates[place] = _BLOCKED
+    for place, (line, number) in enumerate(zip(request.senders, request.receptors, strict=True)):
+        if account.blocklists.contains(line, number):
+            outcomes[place] = _BLOCKED
             delays_s[place] = 0.0 if account.knobs.blocked_at_once else delays_s[place]
 
 
-def _number(localid: Localid | None, otherwise: int) -> int:
+def _localid_number(localid: Localid | None, default: int) -> int:
     if localid is None:
-        return otherwise
+        return default
     return localid if isinstance(localid, int) else crc32(localid.encode())

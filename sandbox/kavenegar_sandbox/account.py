@@ -16,12 +16,12 @@ from secrets import randbits
 
 from kavenegar_sandbox import blocklists, inbox
 from kavenegar_sandbox.blocklists import Blocklists
-from kavenegar_sandbox.counters import Tally
+from kavenegar_sandbox.counters import Counters
 from kavenegar_sandbox.inbox import Inbox
-from kavenegar_sandbox.journal import BadJournal, Event, Journal, folded, unfolded
+from kavenegar_sandbox.journal import BadJournal, Event, Journal, fold_columns, unfold_columns
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.ledger import SMS, Accepted, Ledger
-from kavenegar_sandbox.outcomes import FATES, WITHDRAWN, Destiny, status_at
+from kavenegar_sandbox.outcomes import OUTCOMES, WITHDRAWN, OutcomeModel, status_at
 from kavenegar_sandbox.protocol import AT_TELECOM_TOO, UNKNOWN
 
 
@@ -38,7 +38,7 @@ class Clock:
         self.ahead_s += seconds
 
 
-class Purse:
+class Credit:
     """Refunds fall due with the clock: they are counted when somebody looks."""
 
     def __init__(self, credit_rial: int) -> None:
@@ -73,7 +73,7 @@ class Purse:
         self.granted_rial += credit_rial - self.balance(now)
 
 
-_REFUNDED = frozenset(place for place, fate in enumerate(FATES) if fate.refunds) | {WITHDRAWN}
+_REFUNDED = frozenset(place for place, outcome in enumerate(OUTCOMES) if outcome.refunds) | {WITHDRAWN}
 
 
 class Account:
@@ -83,13 +83,13 @@ class Account:
         self.api_key = api_key
         self.number = number
         self.clock = Clock()
-        self.tally = Tally()
-        self.purse = Purse(credit_rial)
+        self.counters = Counters()
+        self.credit = Credit(credit_rial)
         self._journal = journal
         self._configured: dict[str, object] = {}
-        self._turn(knobs)
+        self._set_knobs(knobs)
         events = journal.events()
-        salt = self._salt(events)
+        salt = self._read_salt(events)
         self.ledger, self.inbox, self.blocklists = Ledger(salt), Inbox(salt, journal), Blocklists(journal)
         for event in events:
             self._replay(event)
@@ -100,22 +100,22 @@ class Account:
         configured is the last word on it. Messages already accepted keep their fate; the rest holds from now on.
         """
         before = self.knobs
-        overruled = {name: new for name in self._configured if (new := getattr(knobs, name)) != getattr(before, name)}
-        if overruled:
-            self._journal.write({"event": "configured", "knobs": overruled})
-        self._turn(knobs)
+        overridden = {name: new for name in self._configured if (new := getattr(knobs, name)) != getattr(before, name)}
+        if overridden:
+            self._journal.write({"event": "configured", "knobs": overridden})
+        self._set_knobs(knobs)
 
     def configure(self, changes: Mapping[str, object]) -> None:
         """Knobs the customer turns through account/config: a restart remembers them. Raises BadKnob."""
         turned = self.knobs.turned(changes)
         self._journal.write({"event": "configured", "knobs": changes})
         self._configured.update(changes)
-        self._turn(turned)
+        self._set_knobs(turned)
 
     def accept(self, new: Accepted) -> None:
-        if self._journal.keeps:
-            self._journal.write({"event": "accepted", **folded(new)})
-        self._book(new)
+        if self._journal.enabled:
+            self._journal.write({"event": "accepted", **fold_columns(new)})
+        self._record_accepted(new)
 
     def cancel(self, rows: Sequence[int]) -> None:
         if rows:
@@ -123,8 +123,8 @@ class Account:
             self._withdraw(rows)
 
     def set_credit(self, credit_rial: int) -> None:
-        self.purse.set_balance(credit_rial, self.clock.now())
-        self._journal.write({"event": "granted", "rial": self.purse.granted_rial})
+        self.credit.set_balance(credit_rial, self.clock.now())
+        self._journal.write({"event": "granted", "rial": self.credit.granted_rial})
 
     def advance(self, seconds: float) -> None:
         self._journal.write({"event": "advanced", "seconds": seconds})
@@ -139,14 +139,14 @@ class Account:
         """Where a message stands, however old."""
         ledger, knobs = self.ledger, self.knobs
         return status_at(
-            ledger.fates[row],
+            ledger.outcomes[row],
             ledger.delays_s[row],
             now - ledger.starts_at[row],
             handover_s=knobs.handover_s,
-            initial=knobs.initial_status if ledger.manner(row).kind == SMS else AT_TELECOM_TOO,
+            initial=knobs.initial_status if ledger.options(row).kind == SMS else AT_TELECOM_TOO,
         )
 
-    def _salt(self, events: Iterator[Event]) -> int:
+    def _read_salt(self, events: Iterator[Event]) -> int:
         """What the message ids of this account are made with: its journal's first word, or a new one."""
         opened = next(events, None)
         if opened is None:
@@ -154,33 +154,33 @@ class Account:
             self._journal.write(opened)
         return int(opened["salt"])
 
-    def _turn(self, knobs: Knobs) -> None:
+    def _set_knobs(self, knobs: Knobs) -> None:
         self.knobs = knobs
-        self.destiny = Destiny(knobs.seed, knobs.drawn_fates, knobs.delivery_s)
+        self.outcome_model = OutcomeModel(knobs.seed, knobs.drawn_outcomes, knobs.delivery_s)
 
-    def _book(self, new: Accepted) -> None:
+    def _record_accepted(self, new: Accepted) -> None:
         rows = self.ledger.add(new)
-        self.purse.charge(sum(new.costs_rial))
-        for row, fate, delay_s, cost_rial in zip(rows, new.fates, new.delays_s, new.costs_rial, strict=True):
-            if fate in _REFUNDED:
-                self.purse.expect_refund(new.starts_at + delay_s, row, cost_rial)
+        self.credit.charge(sum(new.costs_rial))
+        for row, outcome, delay_s, cost_rial in zip(rows, new.outcomes, new.delays_s, new.costs_rial, strict=True):
+            if outcome in _REFUNDED:
+                self.credit.expect_refund(new.starts_at + delay_s, row, cost_rial)
 
     def _withdraw(self, rows: Iterable[int]) -> None:
         for row in rows:
             self.ledger.withdraw(row)
-            self.purse.refund(row, self.ledger.costs_rial[row])
+            self.credit.refund(row, self.ledger.costs_rial[row])
 
     def _replay(self, event: Event) -> None:
         match event["event"]:
             case "accepted":
-                self._book(unfolded(event))
+                self._record_accepted(unfold_columns(event))
             case "cancelled":
                 self._withdraw(event["rows"])
             case "configured":
                 self._configured.update(event["knobs"])
-                self._turn(self.knobs.turned(event["knobs"]))
+                self._set_knobs(self.knobs.turned(event["knobs"]))
             case "granted":
-                self.purse.granted_rial = event["rial"]
+                self.credit.granted_rial = event["rial"]
             case "advanced":
                 self.clock.advance(event["seconds"])
             case listening if listening in inbox.EVENTS:

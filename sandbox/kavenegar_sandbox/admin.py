@@ -9,27 +9,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import asdict
 
 from aiohttp import web
 
 from kavenegar_sandbox import audit
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.admin_http import amount, answered, json_object, streamed, whole
+from kavenegar_sandbox.admin_http import body_number, json_object, json_response, query_int, stream_rows
 from kavenegar_sandbox.faults import Faults
 from kavenegar_sandbox.gateway import FIRST, Accounts
 from kavenegar_sandbox.knobs import Knobs
 
 _log = logging.getLogger(__name__)
-_MOST_DOUBLES = 1000
+_MOST_DUPLICATES = 1000
 
 
 class Admin:
     """The handlers of the side door. `knobs` are those the sandbox started with."""
 
     def __init__(self, accounts: Accounts, faults: Faults, knobs: Knobs) -> None:
-        self._accounts, self._gateway, self._faults, self._first_knobs = accounts, accounts.first, faults, knobs
-        self._repeats: tuple[tuple[int, int], dict[str, int]] | None = None
+        self._accounts, self._gateway, self._faults, self._initial_knobs = accounts, accounts.first, faults, knobs
+        self._repeated_texts: tuple[tuple[int, int], dict[str, int]] | None = None
 
     @property
     def _account(self) -> Account:
@@ -49,73 +48,76 @@ class Admin:
             web.get("/ledger", self.show_messages),
             web.get("/ledger/calls", self.show_calls),
             web.get("/ledger/summary", self.show_summary),
-            web.get("/ledger/doubles", self.show_doubles),
+            web.get("/ledger/duplicates", self.show_duplicates),
+            web.get("/ledger/doubles", self.show_duplicates),  # its old name
             web.get("/ledger/stream", self.stream_messages),
         ]
 
     async def health(self, _: web.Request) -> web.Response:
-        return answered({"status": "ok", "messages": len(self._account.ledger), "now": self._account.clock.now()})
+        return json_response({"status": "ok", "messages": len(self._account.ledger), "now": self._account.clock.now()})
 
     async def show_knobs(self, _: web.Request) -> web.Response:
-        return answered(asdict(self._account.knobs))
+        return json_response(self._account.knobs.describe())
 
     async def turn_knobs(self, request: web.Request) -> web.Response:
         changes = await json_object(request)
         self._accounts.turn(changes)
         _log.info("sandbox_knobs_turned", extra={"knobs": sorted(changes)})
-        return answered(asdict(self._account.knobs))
+        return json_response(self._account.knobs.describe())
 
     async def reset_knobs(self, _: web.Request) -> web.Response:
-        self._accounts.reset(self._first_knobs)
-        return answered(asdict(self._account.knobs))
+        self._accounts.reset(self._initial_knobs)
+        return json_response(self._account.knobs.describe())
 
     async def show_faults(self, _: web.Request) -> web.Response:
-        return answered({"faults": self._faults.shown()})
+        return json_response({"faults": self._faults.describe()})
 
     async def arm_faults(self, request: web.Request) -> web.Response:
         armed = self._faults.arm(await json_object(request))
         _log.info("sandbox_fault_armed", extra={"kind": armed.fault.kind, "method": armed.fault.method})
-        return answered(armed.shown(), status=201)
+        return json_response(armed.describe(), status=201)
 
     async def disarm_faults(self, _: web.Request) -> web.Response:
         self._faults.disarm()
-        return answered({"faults": []})
+        return json_response({"faults": []})
 
     async def advance_clock(self, request: web.Request) -> web.Response:
-        self._accounts.advance(amount(await json_object(request), "advance"))
-        return answered({"now": self._account.clock.now(), "ahead_s": self._account.clock.ahead_s})
+        self._accounts.advance(body_number(await json_object(request), "advance"))
+        return json_response({"now": self._account.clock.now(), "ahead_s": self._account.clock.ahead_s})
 
     async def set_credit(self, request: web.Request) -> web.Response:
-        self._accounts.set_credit(int(amount(await json_object(request), "rial")))
-        return answered({"credit_rial": self._account.purse.balance(self._account.clock.now())})
+        self._accounts.set_credit(int(body_number(await json_object(request), "rial")))
+        return json_response({"credit_rial": self._account.credit.balance(self._account.clock.now())})
 
     async def show_messages(self, request: web.Request) -> web.Response:
         asked = {name: request.query.get(name, "") for name in ("localids", "messageids")}
-        return answered({"messages": list(self._accounts.details(asked))})
+        return json_response({"messages": list(self._accounts.find_messages(asked))})
 
     async def show_calls(self, request: web.Request) -> web.Response:
-        since = whole(request, "since", otherwise=0)
-        calls = self._gateway.traffic.shown(monotonic_s=time.monotonic(), since=since)
-        return answered({**calls, "others": self._gateway.others()})
+        since = query_int(request, "since", default=0)
+        calls = self._gateway.traffic.describe(monotonic_s=time.monotonic(), since=since)
+        return json_response({**calls, "others": self._gateway.other_traffic()})
 
     async def show_summary(self, _: web.Request) -> web.Response:
         others = [len(account.ledger) for account in self._accounts if account.number != FIRST]
-        return answered({**audit.totals(self._account), **await self._repeats_now(), "other_accounts": others})
+        return json_response(
+            {**audit.totals(self._account), **await self._count_repeated_texts(), "other_accounts": others}
+        )
 
-    async def show_doubles(self, request: web.Request) -> web.Response:
-        limit = whole(request, "limit", otherwise=100)
+    async def show_duplicates(self, request: web.Request) -> web.Response:
+        limit = query_int(request, "limit", default=100)
         ledger = self._account.ledger
-        found = await asyncio.to_thread(audit.doubles, ledger, len(ledger), min(limit, _MOST_DOUBLES))
-        return answered(found)
+        found = await asyncio.to_thread(audit.duplicates, ledger, len(ledger), min(limit, _MOST_DUPLICATES))
+        return json_response(found)
 
     async def stream_messages(self, request: web.Request) -> web.StreamResponse:
         """Every message there is now, a line of JSON each."""
-        return await streamed(request, self._accounts.lines())
+        return await stream_rows(request, self._accounts.message_rows())
 
-    async def _repeats_now(self) -> dict[str, int]:
+    async def _count_repeated_texts(self) -> dict[str, int]:
         """The repeats among all messages, counted again only when there are more, or some were withdrawn."""
-        ledger, summary = self._account.ledger, self._repeats
+        ledger, summary = self._account.ledger, self._repeated_texts
         state = (len(ledger), len(ledger.withdrawals))
         if summary is None or summary[0] != state:
-            summary = self._repeats = state, await asyncio.to_thread(audit.repeats, ledger, len(ledger))
+            summary = self._repeated_texts = state, await asyncio.to_thread(audit.repeated_texts, ledger, len(ledger))
         return summary[1]

@@ -23,32 +23,32 @@ class BadRequest(ValueError):
 
 
 @web.middleware
-async def sentences(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A mistake of the caller's becomes a sentence."""
     try:
         return await handler(request)
     except (BadKnob, BadFault, BadRequest) as why:
-        return answered({"error": str(why)}, status=400)
+        return json_response({"error": str(why)}, status=400)
 
 
-def token_check(token: str) -> Middleware:
+def require_token(token: str) -> Middleware:
     """A middleware that lets nobody in without the token; with "" as token, everybody."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        shown = request.headers.get("X-Sandbox-Token", "")
-        if token and not hmac.compare_digest(shown.encode(), token.encode()):
-            return answered({"error": "this sandbox wants its token in the header X-Sandbox-Token"}, status=401)
+        given = request.headers.get("X-Sandbox-Token", "")
+        if token and not hmac.compare_digest(given.encode(), token.encode()):
+            return json_response({"error": "this sandbox wants its token in the header X-Sandbox-Token"}, status=401)
         return await handler(request)
 
     return check
 
 
-def answered(value: object, status: int = 200) -> web.Response:
+def json_response(value: object, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
-async def streamed(request: web.Request, rows: Iterable[dict[str, Any]]) -> web.StreamResponse:
+async def stream_rows(request: web.Request, rows: Iterable[dict[str, Any]]) -> web.StreamResponse:
     """A line of JSON for each row, some at a time, so that others are served in between."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
@@ -72,17 +72,17 @@ async def json_object(request: web.Request) -> dict[str, Any]:
     return value
 
 
-def whole(request: web.Request, name: str, *, otherwise: int) -> int:
+def query_int(request: web.Request, name: str, *, default: int) -> int:
     """A whole number from the query."""
     value = request.query.get(name)
     if value is None:
-        return otherwise
+        return default
     if value.isascii() and value.isdigit():
         return int(value)
     raise BadRequest(f"{name} is a whole number, not below zero")
 
 
-def amount(body: dict[str, Any], name: str) -> float:
+def body_number(body: dict[str, Any], name: str) -> float:
     value = body.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0:
         return value

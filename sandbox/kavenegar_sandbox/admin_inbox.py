@@ -17,18 +17,18 @@ from aiohttp import web
 
 from kavenegar_sandbox import blocklists
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.admin_http import BadRequest, answered, json_body, json_object, streamed
+from kavenegar_sandbox.admin_http import BadRequest, json_body, json_object, json_response, stream_rows
 from kavenegar_sandbox.blocklists import REASONS, Block
 from kavenegar_sandbox.callbacks import Callbacks
 from kavenegar_sandbox.checks import own_lines
-from kavenegar_sandbox.mailbox import Arrived
+from kavenegar_sandbox.mailbox import InboundMessages
 from kavenegar_sandbox.parameters import format_number, parse_mobile
-from kavenegar_sandbox.rng import roll
+from kavenegar_sandbox.rng import uniform
 
 _MOST_IDS = 1000  # message ids in an answer; there are more in the stream
 
 
-class ListeningSide:
+class AdminInbox:
     """The handlers."""
 
     def __init__(self, account: Account, callbacks: Callbacks) -> None:
@@ -45,20 +45,22 @@ class ListeningSide:
         ]
 
     async def show_inbox(self, _: web.Request) -> web.Response:
-        return answered({"lines": self._account.inbox.summary()})
+        return json_response({"lines": self._account.inbox.summary()})
 
     async def inject(self, request: web.Request) -> web.Response:
-        arrivals = read_arrivals(self._account, await json_body(request))
-        ids = [messageid for new in arrivals for messageid in arrive(self._account, new)]
-        return answered({"received": len(ids), "messageids": ids[:_MOST_IDS]}, status=201)
+        arrivals = parse_inbound(self._account, await json_body(request))
+        ids = [messageid for new in arrivals for messageid in receive_inbound(self._account, new)]
+        return json_response({"received": len(ids), "messageids": ids[:_MOST_IDS]}, status=201)
 
     async def stream_inbox(self, request: web.Request) -> web.StreamResponse:
         """Every message there is, a line of JSON each."""
-        return await streamed(request, self._account.inbox.lines())
+        return await stream_rows(request, self._account.inbox.message_rows())
 
     async def show_blocked(self, _: web.Request) -> web.Response:
-        lists = self._account.blocklists.shown()
-        return answered({"lines": {line: [_shown(block) for block in blocks] for line, blocks in lists.items()}})
+        lists = self._account.blocklists.lists()
+        return json_response(
+            {"lines": {line: [_block_row(block) for block in blocks] for line, blocks in lists.items()}}
+        )
 
     async def block(self, request: web.Request) -> web.Response:
         """{"line", "numbers", "reason", "date"}: numbers onto a list, for whatever reason; `date` is now by default."""
@@ -72,11 +74,11 @@ class ListeningSide:
         if not isinstance(date, int) or isinstance(date, bool) or date < 0:
             raise BadRequest("date is in Unix seconds")
         numbers = _numbers(body.get("numbers"))
-        self._account.blocklists.put(line, numbers, reason=reason, date=date)
-        return answered({"blocked": len(numbers)}, status=201)
+        self._account.blocklists.block(line, numbers, reason=reason, date=date)
+        return json_response({"blocked": len(numbers)}, status=201)
 
     async def show_callbacks(self, _: web.Request) -> web.Response:
-        return answered(self._callbacks.summary())
+        return json_response(self._callbacks.summary())
 
 
 def _numbers(written: object) -> list[int]:
@@ -87,7 +89,7 @@ def _numbers(written: object) -> list[int]:
     raise BadRequest("numbers is a list of mobile numbers, each a string")
 
 
-def _shown(block: Block) -> dict[str, Any]:
+def _block_row(block: Block) -> dict[str, Any]:
     return {"number": format_number(block.number), "reason": block.reason, "date": block.date}
 
 
@@ -101,54 +103,54 @@ _FIELDS = {
 }
 
 
-def arrive(account: Account, new: Arrived) -> list[int]:
+def receive_inbound(account: Account, new: InboundMessages) -> list[int]:
     """The message ids of what came in; who asked to be left alone is on the line's block list from now on."""
     messageids = account.inbox.receive(new)
     leaving = [sender for sender, text in zip(new.senders, new.texts, strict=True) if blocklists.opts_out(text)]
     numbers = [number for sender in leaving if (number := parse_mobile(sender, lenient=True)) is not None]
-    account.blocklists.put(new.line, numbers, reason=blocklists.OPT_OUT, date=int(account.clock.now()))
+    account.blocklists.block(new.line, numbers, reason=blocklists.OPT_OUT, date=int(account.clock.now()))
     return messageids
 
 
-def read_arrivals(account: Account, body: object) -> list[Arrived]:
+def parse_inbound(account: Account, body: object) -> list[InboundMessages]:
     """What the body of a request tells of, for one line after the other. Raises BadRequest."""
     if isinstance(body, Mapping) and "count" in body:
-        return _crowd(account, body)
+        return _generated(account, body)
     messages = [_message(account, each) for each in (body if isinstance(body, list) else [body])]
-    return [_joined(list(group)) for _, group in groupby(messages, key=lambda each: each.line)]
+    return [_merge(list(group)) for _, group in groupby(messages, key=lambda each: each.line)]
 
 
-def _message(account: Account, body: object) -> Arrived:
-    told = _fields(body, "message")
-    now, sender = account.clock.now(), told.get("sender")
+def _message(account: Account, body: object) -> InboundMessages:
+    fields = _fields(body, "message")
+    now, sender = account.clock.now(), fields.get("sender")
     if not isinstance(sender, str) or not 0 < len(sender) <= 20:
         raise BadRequest("sender of a message is a string of at most 20 characters")
-    date = _amount(told, "date", otherwise=now - _amount(told, "age_s", otherwise=0))
-    return Arrived(_line(account, told), [sender], [_text(told)], [int(date)])
+    date = _amount(fields, "date", default=now - _amount(fields, "age_s", default=0))
+    return InboundMessages(_line(account, fields), [sender], [_text(fields)], [int(date)])
 
 
-def _crowd(account: Account, body: object) -> list[Arrived]:
-    told = _fields(body, "crowd")
-    line, text, now = _line(account, told), _text(told), account.clock.now()
-    count, seed = int(_amount(told, "count", otherwise=1)), int(_amount(told, "seed", otherwise=account.knobs.seed))
-    age_s = _amount(told, "age_s", otherwise=0)
+def _generated(account: Account, body: object) -> list[InboundMessages]:
+    fields = _fields(body, "crowd")
+    line, text, now = _line(account, fields), _text(fields), account.clock.now()
+    count, seed = int(_amount(fields, "count", default=1)), int(_amount(fields, "seed", default=account.knobs.seed))
+    age_s = _amount(fields, "age_s", default=0)
     if count > _MOST:
         raise BadRequest(f"count is at most {_MOST:,}")
     slices = [range(first, min(count, first + _AT_ONCE)) for first in range(0, count, _AT_ONCE)]
     return [
-        Arrived(
+        InboundMessages(
             line,
             [format_number(_FIRST_NUMBER + (seed + place) * _STRIDE % _NUMBERS) for place in places],
             [text.replace("{n}", str(place)) for place in places],
-            [int(now - age_s * roll(seed, place, 6)) for place in places],
+            [int(now - age_s * uniform(seed, place, 6)) for place in places],
         )
         for places in slices
     ]
 
 
-def _joined(messages: list[Arrived]) -> Arrived:
+def _merge(messages: list[InboundMessages]) -> InboundMessages:
     """Messages of one line in one."""
-    return Arrived(
+    return InboundMessages(
         messages[0].line,
         [sender for each in messages for sender in each.senders],
         [text for each in messages for text in each.texts],
@@ -163,21 +165,21 @@ def _fields(body: object, what: str) -> Mapping[str, Any]:
     return body
 
 
-def _line(account: Account, told: Mapping[str, Any]) -> str:
-    if told.get("line") in own_lines(account.knobs):
-        return str(told["line"])
+def _line(account: Account, fields: Mapping[str, Any]) -> str:
+    if fields.get("line") in own_lines(account.knobs):
+        return str(fields["line"])
     raise BadRequest("line is one of the account's own")
 
 
-def _text(told: Mapping[str, Any]) -> str:
-    text = told.get("text")
+def _text(fields: Mapping[str, Any]) -> str:
+    text = fields.get("text")
     if isinstance(text, str) and len(text) <= _LONGEST_TEXT:
         return text
     raise BadRequest(f"text is a string of at most {_LONGEST_TEXT:,} characters")
 
 
-def _amount(told: Mapping[str, Any], name: str, *, otherwise: float) -> float:
-    value = told.get(name, otherwise)
+def _amount(fields: Mapping[str, Any], name: str, *, default: float) -> float:
+    value = fields.get(name, default)
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0:
         return value
     raise BadRequest(f"{name} is a number, not below zero")

@@ -11,35 +11,35 @@ from itertools import groupby, islice
 from typing import Any
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.columns import digest, localid
+from kavenegar_sandbox.columns import parse_localid, text_digest
 from kavenegar_sandbox.ledger import Ledger
 from kavenegar_sandbox.outcomes import WITHDRAWN
-from kavenegar_sandbox.parameters import format_number, is_whole, listed
+from kavenegar_sandbox.parameters import format_number, is_integer, split_list
 
 
 def totals(account: Account) -> dict[str, Any]:
     """What costs nothing to know, however many messages there are."""
-    ledger, purse, now = account.ledger, account.purse, account.clock.now()
+    ledger, credit, now = account.ledger, account.credit, account.clock.now()
     return {
         "messages": len(ledger),
         "kinds": dict(ledger.kinds),
         "distinct_localids": ledger.localids.distinct,
         "localids_sent_twice": len(ledger.localids.repeated),
-        "charged_rial": purse.charged_rial,
-        "refunded_rial": purse.refunded(now),
-        "granted_rial": purse.granted_rial,
-        "credit_rial": purse.balance(now),
+        "charged_rial": credit.charged_rial,
+        "refunded_rial": credit.refunded(now),
+        "granted_rial": credit.granted_rial,
+        "credit_rial": credit.balance(now),
         "now": now,
-        **account.tally.summary(),
+        **account.counters.summary(),
     }
 
 
-def repeats(ledger: Ledger, rows: int) -> dict[str, int]:
+def repeated_texts(ledger: Ledger, rows: int) -> dict[str, int]:
     """Who got the same text more than once, among the first `rows` messages.
 
     It looks at every message (about two seconds a million), and may run in a thread beside new ones.
     """
-    sent = sorted(_key(ledger, row) for row in range(rows) if ledger.fates[row] != WITHDRAWN)
+    sent = sorted(_key(ledger, row) for row in range(rows) if ledger.outcomes[row] != WITHDRAWN)
     sizes = [size for _, group in groupby(sent) if (size := sum(1 for _ in group)) > 1]
     return {
         "physical_messages": len(sent),
@@ -48,18 +48,18 @@ def repeats(ledger: Ledger, rows: int) -> dict[str, int]:
     }
 
 
-def doubles(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
+def duplicates(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
     """At most `limit` of each: localids sent more than once, and texts a receptor got more than once."""
     by_localid = [
         {"localid": each, "messageids": [ledger.messageid(row) for row in repeated]}
         for each, repeated in islice(ledger.localids.repeated.items(), limit)
     ]
-    sent = sorted((_key(ledger, row), row) for row in range(rows) if ledger.fates[row] != WITHDRAWN)
+    sent = sorted((_key(ledger, row), row) for row in range(rows) if ledger.outcomes[row] != WITHDRAWN)
     groups = ([row for _, row in group] for _, group in groupby(sent, key=lambda pair: pair[0]))
     by_receptor = [
         {
             "receptor": format_number(ledger.receptors[same[0]]),
-            "text_digest": digest(ledger.raw_text(same[0])),
+            "text_digest": text_digest(ledger.raw_text(same[0])),
             "messageids": [ledger.messageid(row) for row in same],
         }
         for same in islice((same for same in groups if len(same) > 1), limit)
@@ -69,36 +69,37 @@ def doubles(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
 
 def _key(ledger: Ledger, row: int) -> int:
     """One number for a receptor, a text and a kind: 64 bits, so that no two of a million meet."""
-    return hash((ledger.receptors[row], ledger.raw_text(row), ledger.manner(row).kind))
+    return hash((ledger.receptors[row], ledger.raw_text(row), ledger.options(row).kind))
 
 
-def line(account: Account, row: int, now: float) -> dict[str, Any]:
+def message_row(account: Account, row: int, now: float) -> dict[str, Any]:
     """One message as checkers get it: no text, only its digest."""
     ledger = account.ledger
     return {
         "localid": ledger.localids[row],
         "messageid": ledger.messageid(row),
         "receptor": format_number(ledger.receptors[row]),
-        "text_digest": digest(ledger.raw_text(row)),
+        "text_digest": text_digest(ledger.raw_text(row)),
         "status": account.true_status(row, now),
-        "kind": ledger.manner(row).kind,
+        "kind": ledger.options(row).kind,
         "account": account.number,
     }
 
 
-def details(account: Account, *, localids: str, messageids: str) -> Iterator[dict[str, Any]]:
+def find_messages(account: Account, *, localids: str, messageids: str) -> Iterator[dict[str, Any]]:
     """Every message of some localids or message ids (comma lists), with how it went out, its fate and its times."""
     ledger, now = account.ledger, account.clock.now()
-    known = (ledger.row(int(each)) for each in listed(messageids) if is_whole(each))
-    rows = [row for each in listed(localids) for row in ledger.localids.rows(localid(each))]
+    known = (ledger.row(int(each)) for each in split_list(messageids) if is_integer(each))
+    rows = [row for each in split_list(localids) for row in ledger.localids.rows(parse_localid(each))]
     for row in [*rows, *(row for row in known if row is not None)]:
         message = ledger.message(row)
         yield {
-            **line(account, row, now),
-            **asdict(message.manner),
+            **message_row(account, row, now),
+            **asdict(message.options),
             "sender": message.sender,
             "starts_at": message.starts_at,
-            "fate": message.fate,
+            "outcome": message.outcome,
+            "fate": message.outcome,  # its old name
             "verdict_at": message.verdict_at,
             "parts": message.parts,
             "cost_rial": message.cost_rial,

@@ -34,35 +34,35 @@ class Blocklists:
         self._journal = journal
         self._lists: dict[str, dict[int, Block]] = {}
 
-    def holds(self, line: str, number: int | None) -> bool:
+    def contains(self, line: str, number: int | None) -> bool:
         return number in self._lists.get(line, ())
 
     def add(self, line: str, numbers: Sequence[int], *, date: int) -> list[bool]:
         """Block numbers for the web service. For each number whether it is new; a known one stays as it is."""
-        fresh: list[int] = []
+        added: list[int] = []
         new = []
         for number in numbers:
-            new.append(not self.holds(line, number) and number not in fresh)
-            fresh += [number] if new[-1] else []
-        self.put(line, fresh, reason=WEB_SERVICE, date=date)
+            new.append(not self.contains(line, number) and number not in added)
+            added += [number] if new[-1] else []
+        self.block(line, added, reason=WEB_SERVICE, date=date)
         return new
 
-    def put(self, line: str, numbers: Sequence[int], *, reason: int, date: int) -> None:
+    def block(self, line: str, numbers: Sequence[int], *, reason: int, date: int) -> None:
         """Block numbers for this reason, whatever it was before."""
         if numbers:
             self._journal.write(
                 {"event": "blocked", "line": line, "numbers": list(numbers), "reason": reason, "date": date}
             )
-            self._note(line, numbers, reason, date)
+            self._store(line, numbers, reason, date)
 
     def remove(self, line: str, numbers: Sequence[int]) -> int:
         """Take those off that the API may take off; how many there were."""
         known = self._lists.get(line, {})
-        gone = [number for number in dict.fromkeys(numbers) if number in known and known[number].reason in REMOVABLE]
-        if gone:
-            self._journal.write({"event": "unblocked", "line": line, "numbers": gone})
-            self._drop(line, gone)
-        return len(gone)
+        removed = [number for number in dict.fromkeys(numbers) if number in known and known[number].reason in REMOVABLE]
+        if removed:
+            self._journal.write({"event": "unblocked", "line": line, "numbers": removed})
+            self._delete(line, removed)
+        return len(removed)
 
     def since(self, line: str, date: int, reason: int | None) -> list[Block]:
         """The blocks from `date` on, of one reason or of all, in the order they were made."""
@@ -72,23 +72,23 @@ class Blocklists:
             if block.date >= date and (reason is None or block.reason == reason)
         ]
 
-    def shown(self) -> dict[str, list[Block]]:
+    def lists(self) -> dict[str, list[Block]]:
         """Every list whole."""
         return {line: list(blocks.values()) for line, blocks in self._lists.items()}
 
     def replay(self, event: Event) -> None:
         """One of EVENTS, from the journal."""
         if event["event"] == "blocked":
-            self._note(event["line"], event["numbers"], event["reason"], event["date"])
+            self._store(event["line"], event["numbers"], event["reason"], event["date"])
         else:
-            self._drop(event["line"], event["numbers"])
+            self._delete(event["line"], event["numbers"])
 
-    def _note(self, line: str, numbers: Sequence[int], reason: int, date: int) -> None:
+    def _store(self, line: str, numbers: Sequence[int], reason: int, date: int) -> None:
         blocks = self._lists.setdefault(line, {})
         for number in numbers:
             blocks[number] = Block(number, reason, date)
 
-    def _drop(self, line: str, numbers: Sequence[int]) -> None:
+    def _delete(self, line: str, numbers: Sequence[int]) -> None:
         for number in numbers:
             del self._lists[line][number]
 

@@ -19,25 +19,25 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.rng import roll
-from kavenegar_sandbox.status_events import Arrival, Arrivals, StatusChange, StatusChanges
+from kavenegar_sandbox.rng import uniform
+from kavenegar_sandbox.status_events import InboundEvent, InboundEvents, StatusEvent, StatusEvents
 
-_AT_ONCE = 8  # requests on the wire
-_AT_HAND = 100  # callbacks taken out of the waiting ones for them
+_CONCURRENT_CALLS = 8  # requests on the wire
+_READY_MAX = 100  # callbacks taken out of the waiting ones for them
 _MOST_WAITING = 20_000  # callbacks that wait to be made, or made again; further news wait where they are
-_TAKEN_ON = 500  # news at a time
+_COLLECTED_AT_ONCE = 500  # news at a time
 _TICK_S = 0.1
 
 STATUS, RECEIVE = "status", "receive"
-News = StatusChange | Arrival
-Source = StatusChanges | Arrivals
-_SOURCES: dict[str, Callable[[Account], Source]] = {STATUS: StatusChanges, RECEIVE: Arrivals}
+Event = StatusEvent | InboundEvent
+Source = StatusEvents | InboundEvents
+_SOURCES: dict[str, Callable[[Account], Source]] = {STATUS: StatusEvents, RECEIVE: InboundEvents}
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
     kind: str
-    news: News
+    event: Event
     failures: int = 0
 
 
@@ -49,14 +49,14 @@ class Callbacks:
         self._sources: dict[str, Source] = {}  # of the kinds that have an address
         self._waiting: list[tuple[float, int, Callback]] = []  # (due, number, callback), the earliest first
         self._numbers = 0
-        self._at_hand: asyncio.Queue[Callback] = asyncio.Queue(_AT_HAND)
-        self._tallies: dict[str, Counter[str]] = {STATUS: Counter(), RECEIVE: Counter()}
+        self._ready: asyncio.Queue[Callback] = asyncio.Queue(_READY_MAX)
+        self._counters: dict[str, Counter[str]] = {STATUS: Counter(), RECEIVE: Counter()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         async with ClientSession() as session:
-            tasks = [asyncio.create_task(self._make(session)) for _ in range(_AT_ONCE)]
-            tasks.append(asyncio.create_task(self._hand_over()))
+            tasks = [asyncio.create_task(self._send_loop(session)) for _ in range(_CONCURRENT_CALLS)]
+            tasks.append(asyncio.create_task(self._dispatch()))
             try:
                 yield
             finally:
@@ -68,22 +68,25 @@ class Callbacks:
 
     def summary(self) -> dict[str, Any]:
         """For the admin API: by kind what was made and what became of it; and what is still to come."""
-        names = ("news", "sent", "answered", "retried", "given_up", "lost", "doubled")
+        names = ("events", "sent", "answered", "retried", "given_up", "lost", "doubled")
         return {
-            **{kind: {name: tally[name] for name in names} for kind, tally in self._tallies.items()},
-            "waiting": len(self._waiting) + self._at_hand.qsize(),
+            **{
+                kind: {**{name: counters[name] for name in names}, "news": counters["events"]}  # `news`: an old name
+                for kind, counters in self._counters.items()
+            },
+            "waiting": len(self._waiting) + self._ready.qsize(),
             "expected": sum(source.expected for source in self._sources.values()),
         }
 
-    async def _hand_over(self) -> None:
+    async def _dispatch(self) -> None:
         """Every moment: take on what is new, and hand what is due to those who make the calls."""
         while True:
             self._follow_knobs()
             now = self._account.clock.now()
-            taken_on = self._take_on(now)
+            collected = self._collect_events(now)
             while self._waiting and self._waiting[0][0] <= now:
-                await self._at_hand.put(heappop(self._waiting)[2])
-            await asyncio.sleep(0 if taken_on else _TICK_S)
+                await self._ready.put(heappop(self._waiting)[2])
+            await asyncio.sleep(0 if collected else _TICK_S)
 
     def _follow_knobs(self) -> None:
         """A kind that gets an address is told from now on; one that loses it is forgotten."""
@@ -93,68 +96,68 @@ class Callbacks:
             elif kind not in self._sources:
                 self._sources[kind] = source_of(self._account)
 
-    def _take_on(self, now: float) -> int:
+    def _collect_events(self, now: float) -> int:
         """News become callbacks, as long as there is room for more; how many there were."""
-        taken_on = 0
+        collected = 0
         for kind, source in self._sources.items():
-            room = min(_TAKEN_ON, _MOST_WAITING - len(self._waiting))
-            for news in source.due(now, max(0, room)):
-                taken_on += 1
-                self._plan(Callback(kind, news), now)
-        return taken_on
+            room = min(_COLLECTED_AT_ONCE, _MOST_WAITING - len(self._waiting))
+            for event in source.due(now, max(0, room)):
+                collected += 1
+                self._schedule(Callback(kind, event), now)
+        return collected
 
-    def _plan(self, callback: Callback, now: float) -> None:
+    def _schedule(self, callback: Callback, now: float) -> None:
         """Once, twice or not at all, after a delay: as the knobs and the dice say."""
-        knobs, tally = self._account.knobs, self._tallies[callback.kind]
-        tally["news"] += 1
-        if self._chance(6) < knobs.callback_lost_share:
-            tally["lost"] += 1
+        knobs, counters = self._account.knobs, self._counters[callback.kind]
+        counters["events"] += 1
+        if self._random(6) < knobs.callback_lost_share:
+            counters["lost"] += 1
             return
-        twice = self._chance(7) < knobs.callback_double_share
-        tally["doubled"] += twice
+        twice = self._random(7) < knobs.callback_double_share
+        counters["doubled"] += twice
         shortest, longest = knobs.callback_delay_s
         for _ in range(1 + twice):
-            self._wait(callback, now + shortest + self._chance(8) * (longest - shortest))
+            self._enqueue(callback, now + shortest + self._random(8) * (longest - shortest))
 
-    def _wait(self, callback: Callback, due: float) -> None:
+    def _enqueue(self, callback: Callback, due: float) -> None:
         self._numbers += 1
         heappush(self._waiting, (due, self._numbers, callback))
 
-    def _chance(self, purpose: int) -> float:
-        made = sum(tally["news"] for tally in self._tallies.values())
-        return roll(self._account.knobs.seed, made, self._numbers, purpose)
+    def _random(self, purpose: int) -> float:
+        made = sum(counters["events"] for counters in self._counters.values())
+        return uniform(self._account.knobs.seed, made, self._numbers, purpose)
 
-    async def _make(self, session: ClientSession) -> None:
+    async def _send_loop(self, session: ClientSession) -> None:
         """One call after the other; what is not answered waits for its next time."""
         while True:
-            callback = await self._at_hand.get()
-            knobs, tally = self._account.knobs, self._tallies[callback.kind]
+            callback = await self._ready.get()
+            knobs, counters = self._account.knobs, self._counters[callback.kind]
             if not (url := _url(knobs, callback.kind)):
                 continue  # the address was taken away while it waited
-            tally["sent"] += 1
-            if await _call(session, url, self._parameters(callback.news), knobs):
-                self._answered(callback)
+            counters["sent"] += 1
+            if await _call(session, url, self._parameters(callback.event), knobs):
+                self._record_answer(callback)
             elif callback.failures < knobs.callback_retries:
-                tally["retried"] += 1
+                counters["retried"] += 1
                 again = replace(callback, failures=callback.failures + 1)
-                self._wait(again, self._account.clock.now() + knobs.callback_retry_s)
+                self._enqueue(again, self._account.clock.now() + knobs.callback_retry_s)
             else:
-                tally["given_up"] += 1
+                counters["given_up"] += 1
 
-    def _answered(self, callback: Callback) -> None:
-        self._tallies[callback.kind]["answered"] += 1
-        if isinstance(callback.news, Arrival):
-            self._account.inbox.pushed(callback.news.line, callback.news.row)
+    def _record_answer(self, callback: Callback) -> None:
+        self._counters[callback.kind]["answered"] += 1
+        if isinstance(callback.event, InboundEvent):
+            self._account.inbox.pushed(callback.event.line, callback.event.row)
 
-    def _parameters(self, news: News) -> dict[str, str]:
-        if isinstance(news, StatusChange):
-            return {"messageid": str(self._account.ledger.messageid(news.row)), "status": str(news.status)}
-        box = self._account.inbox.box(news.line)
+    def _parameters(self, event: Event) -> dict[str, str]:
+        if isinstance(event, StatusEvent):
+            return {"messageid": str(self._account.ledger.messageid(event.row)), "status": str(event.status)}
+        mailbox = self._account.inbox.mailbox(event.line)
         return {
-            "from": box.sender(news.row),
-            "to": news.line,
-            "message": box.text(news.row),
-            "messageid": str(box.messageids[news.row]),
+            "from": mailbox.sender(event.row),
+            "to": event.line,
+            "message": mailbox.text(event.row),
+            "messageid": str(mailbox.messageids[event.row]),
         }
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from kavenegar_sandbox.columns import Localid
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.ledger import CALL, OTP, SMS, Manner
+from kavenegar_sandbox.ledger import CALL, OTP, SMS, MessageOptions
 from kavenegar_sandbox.parameters import has_link, is_tag, parse_line, parse_mobile, parse_number, utf16_length
 from kavenegar_sandbox.protocol import Refusal
 
@@ -20,21 +20,21 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class SendRequest:
     """A send request, read but not yet believed. The columns may still differ in length."""
 
     method: str
     receptors: list[int | None]  # None where the number is no number
     senders: list[str]
     texts: list[str]
-    manners: list[Manner]
+    options: list[MessageOptions]
     localids: list[Localid] | None
     starts_at: float | None  # None where the date is no date, or past
     tag: str
     kind: str = SMS
     other_lengths: tuple[int, ...] = ()  # of columns that only have to fit, like `type`
 
-    def only(self, positions: Sequence[int]) -> Draft:
+    def select(self, positions: Sequence[int]) -> SendRequest:
         """The same request for some of its receptors."""
 
         def at(column: list[T]) -> list[T]:
@@ -45,31 +45,31 @@ class Draft:
             receptors=at(self.receptors),
             senders=at(self.senders),
             texts=at(self.texts),
-            manners=at(self.manners),
+            options=at(self.options),
             localids=None if self.localids is None else at(self.localids),
             other_lengths=(),
         )
 
 
-Check = Callable[[Draft, Knobs], int]  # the code to refuse with, 0 to pass
+Check = Callable[[SendRequest, Knobs], int]  # the code to refuse with, 0 to pass
 
 
-def size(draft: Draft, knobs: Knobs) -> int:
-    if len(draft.receptors) <= knobs.send_limit:
+def size(request: SendRequest, knobs: Knobs) -> int:
+    if len(request.receptors) <= knobs.send_limit:
         return 0
-    return knobs.sendarray_over_limit_code if draft.method == "sms/sendarray" else 414
+    return knobs.sendarray_over_limit_code if request.method == "sms/sendarray" else 414
 
 
-def lengths(draft: Draft, knobs: Knobs) -> int:
-    if len({len(draft.receptors), len(draft.senders), len(draft.texts), *draft.other_lengths}) > 1:
+def lengths(request: SendRequest, knobs: Knobs) -> int:
+    if len({len(request.receptors), len(request.senders), len(request.texts), *request.other_lengths}) > 1:
         return 419
-    if draft.localids is None or len(draft.localids) == len(draft.receptors):
+    if request.localids is None or len(request.localids) == len(request.receptors):
         return 0
-    return 419 if draft.method == "sms/sendarray" else knobs.localid_count_code
+    return 419 if request.method == "sms/sendarray" else knobs.localid_count_code
 
 
-def line(draft: Draft, knobs: Knobs) -> int:
-    lines = set(draft.senders)
+def line(request: SendRequest, knobs: Knobs) -> int:
+    lines = set(request.senders)
     if "" in lines:
         return 426  # seen live: no sender given, and the account has no default one
     if not lines <= set(own_lines(knobs)):
@@ -79,33 +79,33 @@ def line(draft: Draft, knobs: Knobs) -> int:
     return 407 if lines & set(knobs.international_senders) and not knobs.ip_registered else 0
 
 
-def receptors(draft: Draft, knobs: Knobs) -> int:
-    return 0 if draft.receptors and bad_receptors(knobs).isdisjoint(draft.receptors) else 411
+def receptors(request: SendRequest, knobs: Knobs) -> int:
+    return 0 if request.receptors and bad_receptors(knobs).isdisjoint(request.receptors) else 411
 
 
-def text_length(draft: Draft, knobs: Knobs) -> int:
-    return 0 if all(0 < utf16_length(text) <= knobs.text_limit for text in set(draft.texts)) else 413
+def text_length(request: SendRequest, knobs: Knobs) -> int:
+    return 0 if all(0 < utf16_length(text) <= knobs.text_limit for text in set(request.texts)) else 413
 
 
-def links(draft: Draft, knobs: Knobs) -> int:
-    return 420 if knobs.links_restricted and any(map(has_link, set(draft.texts))) else 0
+def links(request: SendRequest, knobs: Knobs) -> int:
+    return 420 if knobs.links_restricted and any(map(has_link, set(request.texts))) else 0
 
 
-def characters(draft: Draft, knobs: Knobs) -> int:
+def characters(request: SendRequest, knobs: Knobs) -> int:
     marker = knobs.poison_text
-    return 422 if marker and any(marker in text for text in set(draft.texts)) else 0
+    return 422 if marker and any(marker in text for text in set(request.texts)) else 0
 
 
-def date(draft: Draft, knobs: Knobs) -> int:  # noqa: ARG001 - one shape for every check
-    return 417 if draft.starts_at is None else 0
+def date(request: SendRequest, knobs: Knobs) -> int:  # noqa: ARG001 - one shape for every check
+    return 417 if request.starts_at is None else 0
 
 
-def tag(draft: Draft, knobs: Knobs) -> int:
-    return 607 if draft.tag and not (is_tag(draft.tag) and draft.tag in knobs.tags) else 0
+def tag(request: SendRequest, knobs: Knobs) -> int:
+    return 607 if request.tag and not (is_tag(request.tag) and request.tag in knobs.tags) else 0
 
 
-def owner(draft: Draft, knobs: Knobs) -> int:
-    return 501 if knobs.test_mode and set(draft.receptors) != {parse_mobile(knobs.owner_number)} else 0
+def owner(request: SendRequest, knobs: Knobs) -> int:
+    return 501 if knobs.test_mode and set(request.receptors) != {parse_mobile(knobs.owner_number)} else 0
 
 
 ORDER: dict[str, tuple[Check, ...]] = {
@@ -115,9 +115,9 @@ ORDER: dict[str, tuple[Check, ...]] = {
 }
 
 
-def refusal(draft: Draft, knobs: Knobs) -> int:
+def find_refusal(request: SendRequest, knobs: Knobs) -> int:
     """The first code in ORDER that speaks against a draft, 0 when none does."""
-    return next((code for check in ORDER[draft.kind] if (code := check(draft, knobs))), 0)
+    return next((code for check in ORDER[request.kind] if (code := check(request, knobs))), 0)
 
 
 def own_lines(knobs: Knobs) -> tuple[str, ...]:
@@ -133,12 +133,12 @@ def own_line(knobs: Knobs, raw: str) -> str:
     return line
 
 
-def usable(draft: Draft, knobs: Knobs) -> Draft:
+def without_bad_receptors(request: SendRequest, knobs: Knobs) -> SendRequest:
     """The draft without the receptors that are none, where a knob has the gateway drop those."""
-    if not knobs.drop_bad_receptors or size(draft, knobs) or lengths(draft, knobs):
-        return draft
-    poisoned = bad_receptors(knobs)
-    return draft.only([place for place, receptor in enumerate(draft.receptors) if receptor not in poisoned])
+    if not knobs.drop_bad_receptors or size(request, knobs) or lengths(request, knobs):
+        return request
+    refused = bad_receptors(knobs)
+    return request.select([place for place, receptor in enumerate(request.receptors) if receptor not in refused])
 
 
 def bad_receptors(knobs: Knobs) -> set[int | None]:

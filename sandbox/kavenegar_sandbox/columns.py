@@ -9,17 +9,17 @@ from array import array
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from kavenegar_sandbox.parameters import BLANK, listed
+from kavenegar_sandbox.parameters import BLANK, split_list
 
 _RECENT = 1024  # texts remembered for sharing: a request or a few, not a campaign of personal texts
 
 
-def digest(text: bytes) -> str:
+def text_digest(text: bytes) -> str:
     """The first 16 hexadecimal digits of the text's SHA-256: what the ledger shows instead of a text."""
     return sha256(text).hexdigest()[:16]
 
 
-class Texts:
+class TextBlock:
     """A text is known by a reference: its offset in the block, and its length in the lowest 16 bits."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ NONE = -1
 _MOST_DIGITS = 18  # digits that surely fit a signed 64-bit column
 
 
-def localid(raw: object) -> Localid:
+def parse_localid(raw: object) -> Localid:
     """A whole number where it is one, so that 450 and "450" are the same id; any other string as it is."""
     if isinstance(raw, int) and 0 <= raw < 10**_MOST_DIGITS:
         return int(raw)
@@ -58,12 +58,12 @@ def localid(raw: object) -> Localid:
     return int(text) if plain else text
 
 
-def localids(raw: str) -> list[Localid] | None:
+def parse_localids(raw: str) -> list[Localid] | None:
     """The ids of a comma list, None where none are given."""
-    return None if raw in BLANK else [localid(each) for each in listed(raw)]
+    return None if raw in BLANK else [parse_localid(each) for each in split_list(raw)]
 
 
-class Localids:
+class LocalidColumn:
     """One column of 8 bytes a message, and an index to the newest message of each id."""
 
     def __init__(self) -> None:

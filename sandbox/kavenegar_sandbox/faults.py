@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
-from kavenegar_sandbox.rng import roll
+from kavenegar_sandbox.rng import uniform
 
 ANY_METHOD = "*"
 
@@ -36,29 +36,37 @@ class Fault:
     rows: int = 1  # missing_rows, duplicate_rows, accept_some_then_code: how many
 
 
-class Armed:
+class ArmedFault:
     """A fault that was armed, and how far it has come."""
 
     def __init__(self, fault: Fault, number: int) -> None:
         self.fault, self.number = fault, number
-        self.seen = self.struck = 0
+        self.matched = self.triggered = 0
 
     @property
-    def spent(self) -> bool:
-        return self.fault.count is not None and self.struck >= self.fault.count
+    def exhausted(self) -> bool:
+        return self.fault.count is not None and self.triggered >= self.fault.count
 
-    def strikes(self, method: str, seed: int) -> bool:
+    def try_trigger(self, method: str, seed: int) -> bool:
         fault = self.fault
-        if self.spent or fault.method not in {ANY_METHOD, method}:
+        if self.exhausted or fault.method not in {ANY_METHOD, method}:
             return False
-        self.seen += 1
-        if self.seen <= fault.skip or (fault.share < 1 and roll(seed, self.number, self.seen, 5) >= fault.share):
+        self.matched += 1
+        if self.matched <= fault.skip or (
+            fault.share < 1 and uniform(seed, self.number, self.matched, 5) >= fault.share
+        ):
             return False
-        self.struck += 1
+        self.triggered += 1
         return True
 
-    def shown(self) -> dict[str, Any]:
-        return {"number": self.number, **asdict(self.fault), "seen": self.seen, "struck": self.struck}
+    def describe(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            **asdict(self.fault),
+            "seen": self.matched,
+            "triggered": self.triggered,
+            "struck": self.triggered,
+        }
 
 
 class Faults:
@@ -66,13 +74,13 @@ class Faults:
 
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = kinds
-        self._armed: list[Armed] = []
+        self._armed: list[ArmedFault] = []
         self._number = 0
 
-    def arm(self, described: Mapping[str, object]) -> Armed:
+    def arm(self, description: Mapping[str, object]) -> ArmedFault:
         """Raises BadFault."""
         self._number += 1
-        armed = Armed(_fault(described, self._kinds), self._number)
+        armed = ArmedFault(_fault(description, self._kinds), self._number)
         self._armed.append(armed)
         return armed
 
@@ -81,45 +89,45 @@ class Faults:
 
     def draw(self, method: str, seed: int) -> Fault | None:
         """The fault this call meets, counted as struck."""
-        return next((armed.fault for armed in self._armed if armed.strikes(method, seed)), None)
+        return next((armed.fault for armed in self._armed if armed.try_trigger(method, seed)), None)
 
-    def shown(self) -> list[dict[str, Any]]:
-        return [armed.shown() for armed in self._armed]
+    def describe(self) -> list[dict[str, Any]]:
+        return [armed.describe() for armed in self._armed]
 
 
-def _fault(described: Mapping[str, object], kinds: Collection[str]) -> Fault:
-    if unknown := set(described) - set(_FIELDS):
+def _fault(description: Mapping[str, object], kinds: Collection[str]) -> Fault:
+    if unknown := set(description) - set(_FIELDS):
         raise BadFault(f"a fault has no {', '.join(sorted(unknown))}; it has: {', '.join(_FIELDS)}")
-    for name, value in described.items():
+    for name, value in description.items():
         fits, expected = _FIELDS[name]
         if not fits(value):
             raise BadFault(f"{name} of a fault is {expected}")
-    if described.get("kind") not in kinds:
+    if description.get("kind") not in kinds:
         raise BadFault(f"kind of a fault is one of: {', '.join(sorted(kinds))}")
-    return Fault(**described)  # type: ignore[arg-type]  # each value fits its field
+    return Fault(**description)  # type: ignore[arg-type]  # each value fits its field
 
 
-def _word(value: object) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _whole(value: object) -> bool:
+def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _amount(value: object) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0
 
 
 _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "kind": (_word, "a string"),
-    "method": (_word, 'a method like sms/send, or "*"'),
-    "count": (lambda value: value is None or _whole(value), "a whole number, or null"),
-    "share": (lambda value: _amount(value) and value <= 1, "between 0 and 1"),
-    "skip": (_whole, "a whole number"),
-    "seconds": (_amount, "a number, not below zero"),
-    "code": (lambda value: _whole(value) and 200 < value <= 999, "a return code between 201 and 999"),
-    "status": (lambda value: _whole(value) and 400 <= value <= 599, "an HTTP status between 400 and 599"),
+    "kind": (_is_text, "a string"),
+    "method": (_is_text, 'a method like sms/send, or "*"'),
+    "count": (lambda value: value is None or _is_integer(value), "a whole number, or null"),
+    "share": (lambda value: _is_number(value) and value <= 1, "between 0 and 1"),
+    "skip": (_is_integer, "a whole number"),
+    "seconds": (_is_number, "a number, not below zero"),
+    "code": (lambda value: _is_integer(value) and 200 < value <= 999, "a return code between 201 and 999"),
+    "status": (lambda value: _is_integer(value) and 400 <= value <= 599, "an HTTP status between 400 and 599"),
     "processed": (lambda value: isinstance(value, bool), "true or false"),
-    "rows": (_whole, "a whole number"),
+    "rows": (_is_integer, "a whole number"),
 }

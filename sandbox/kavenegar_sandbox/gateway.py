@@ -30,12 +30,12 @@ class Gateway:
     A gateway `beside` another one counts its calls, and limits its addresses, together with it.
     """
 
-    def __init__(self, account: Account, *, beside: Gateway | None = None) -> None:
+    def __init__(self, account: Account, *, sharing: Gateway | None = None) -> None:
         self.account = account
-        self.traffic: Traffic = beside.traffic if beside else Traffic(at=time.time(), monotonic_s=time.monotonic())
-        self.limiters: dict[str, Limiter] = beside.limiters if beside else {}
-        if beside is not None:
-            account.tally = beside.account.tally
+        self.traffic: Traffic = sharing.traffic if sharing else Traffic(at=time.time(), monotonic_s=time.monotonic())
+        self.limiters: dict[str, Limiter] = sharing.limiters if sharing else {}
+        if sharing is not None:
+            account.counters = sharing.account.counters
 
     def answer(self, call: Call) -> Answer:
         """What the service would say; the messages of a send are accepted when this returns."""
@@ -44,68 +44,76 @@ class Gateway:
             answer = METHODS[call.method].answer(self.account, call) if code == OK else Answer(code)
         except Refusal as why:
             answer = Answer(why.code)
-        self.account.tally.decided(call.method, answer.code)
+        self.account.counters.count_code(call.method, answer.code)
         return answer
 
     def turn_knobs(self, knobs: Knobs) -> None:
         """New knobs; the limiters go on from where they stand."""
         self.account.turn_knobs(knobs)
-        for door in self.limiters.values():
-            door.turn(knobs, self.account.clock.now())
+        for address_limiter in self.limiters.values():
+            address_limiter.turn(knobs, self.account.clock.now())
 
     def admits(self, call: Call) -> bool:
         """Whether the caller's address may make one more call; counted either way."""
-        door = self.limiters.get(call.address)
-        if door is None:
-            door = self.limiters[call.address] = limiter(self.account.knobs)
-        admitted = door.admits(self.account.clock.now())
+        address_limiter = self.limiters.get(call.address)
+        if address_limiter is None:
+            address_limiter = self.limiters[call.address] = limiter(self.account.knobs)
+        admitted = address_limiter.admits(self.account.clock.now())
         self.traffic.count(call.method, admitted=admitted, monotonic_s=time.monotonic())
         return admitted
 
-    def others(self) -> dict[str, int]:
+    def other_traffic(self) -> dict[str, int]:
         """What became, up to now, of the calls that other software made behind the same addresses."""
-        for door in self.limiters.values():
-            door.catch_up(self.account.clock.now())
-        heard = [door.others for door in self.limiters.values()]
-        return {"admitted": sum(each.admitted for each in heard), "refused": sum(each.refused for each in heard)}
+        for address_limiter in self.limiters.values():
+            address_limiter.catch_up(self.account.clock.now())
+        counted = [address_limiter.others for address_limiter in self.limiters.values()]
+        return {"admitted": sum(each.admitted for each in counted), "refused": sum(each.refused for each in counted)}
 
 
 SENDING = ("sms/", "verify/", "call/")  # scopes an account without a proven identity has no use of
 Check = Callable[[Gateway, Call], int]  # the code to refuse with, 0 to pass
 
 
-def known(gateway: Gateway, call: Call) -> int:  # noqa: ARG001 - one shape for every check
+def method_exists(gateway: Gateway, call: Call) -> int:  # noqa: ARG001 - one shape for every check
     return 404 if call.method == UNKNOWN else 0
 
 
-def verb(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+def verb_allowed(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
     return 405 if call.method in METHODS and call.verb not in METHODS[call.method].verbs else 0
 
 
-def key(gateway: Gateway, call: Call) -> int:
+def key_valid(gateway: Gateway, call: Call) -> int:
     open_key = call.key == "0" and call.method in METHODS and METHODS[call.method].open_key
     return 0 if open_key or call.key == gateway.account.api_key else 403
 
 
-def standing(gateway: Gateway, call: Call) -> int:
+def account_state(gateway: Gateway, call: Call) -> int:
     """The account's own state; without a proven identity (430) it may still look, but not send."""
     code = gateway.account.knobs.account_code
     return 0 if code == 430 and not call.method.startswith(SENDING) else code
 
 
-def pace(gateway: Gateway, call: Call) -> int:
+def rate_limit(gateway: Gateway, call: Call) -> int:
     return 0 if gateway.admits(call) else 451
 
 
-def given(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+def parameters_present(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
     return 0 if all(name in call.params for name in METHODS[call.method].required) else 400
 
 
-def filled(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+def parameters_not_empty(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
     return 0 if all(call.params[name] for name in METHODS[call.method].required) else 406
 
 
-ADMISSION: tuple[Check, ...] = (known, verb, key, standing, pace, given, filled)
+ADMISSION: tuple[Check, ...] = (
+    method_exists,
+    verb_allowed,
+    key_valid,
+    account_state,
+    rate_limit,
+    parameters_present,
+    parameters_not_empty,
+)
 
 
 FIRST = 1
@@ -122,12 +130,12 @@ class Accounts:
         self.first = Gateway(accounts[0])
         self._gateways = {accounts[0].api_key: self.first}
         for account in accounts[1:]:
-            self._gateways[account.api_key] = Gateway(account, beside=self.first)
+            self._gateways[account.api_key] = Gateway(account, sharing=self.first)
 
     def __iter__(self) -> Iterator[Account]:
         return (gateway.account for gateway in self._gateways.values())
 
-    def behind(self, key: str) -> Gateway:
+    def for_key(self, key: str) -> Gateway:
         """The gateway of the account with this key; the first for a key that is nobody's, which it refuses."""
         return self._gateways.get(key, self.first)
 
@@ -152,16 +160,16 @@ class Accounts:
         for account in self:
             account.set_credit(credit_rial)
 
-    def lines(self) -> Iterator[Row]:
+    def message_rows(self) -> Iterator[Row]:
         """Every message there is now, of every account, the first account's first."""
         for account in self:
             now = account.clock.now()
-            yield from (audit.line(account, row, now) for row in range(len(account.ledger)))
+            yield from (audit.message_row(account, row, now) for row in range(len(account.ledger)))
 
-    def details(self, asked: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    def find_messages(self, asked: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """The messages of some localids or message ids (comma lists), whichever account has them."""
         for account in self:
-            yield from audit.details(account, localids=asked["localids"], messageids=asked["messageids"])
+            yield from audit.find_messages(account, localids=asked["localids"], messageids=asked["messageids"])
 
 
 def journal_paths(first: Path | None, count: int) -> list[Path | None]:

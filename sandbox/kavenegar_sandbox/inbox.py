@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kavenegar_sandbox.columns import digest
+from kavenegar_sandbox.columns import text_digest
 from kavenegar_sandbox.journal import Event, Journal
-from kavenegar_sandbox.mailbox import Arrived, Mailbox
+from kavenegar_sandbox.mailbox import InboundMessages, Mailbox
 from kavenegar_sandbox.protocol import Row
 
 EVENTS = frozenset({"received", "read"})
@@ -23,93 +23,93 @@ class Inbox:
     """A mailbox for each line. `salt` makes the message ids its own: 62 bits wide, and in no order."""
 
     def __init__(self, salt: int, journal: Journal) -> None:
-        self.boxes: dict[str, Mailbox] = {}
+        self.mailboxes: dict[str, Mailbox] = {}
         self._salt, self._journal = salt, journal
 
-    def box(self, line: str) -> Mailbox:
-        return self.boxes.setdefault(line, Mailbox())
+    def mailbox(self, line: str) -> Mailbox:
+        return self.mailboxes.setdefault(line, Mailbox())
 
-    def receive(self, new: Arrived) -> list[int]:
+    def receive(self, new: InboundMessages) -> list[int]:
         """The message ids of what came in."""
-        if self._journal.keeps:
-            columns = {name: getattr(new, name) for name in Arrived.__slots__}
+        if self._journal.enabled:
+            columns = {name: getattr(new, name) for name in InboundMessages.__slots__}
             self._journal.write({"event": "received", **columns})
-        return self._take_in(new)
+        return self._store(new)
 
-    def hand_out(self, line: str, rows: Sequence[int], *, unread: bool) -> list[Row]:
+    def return_rows(self, line: str, rows: Sequence[int], *, unread: bool) -> list[Row]:
         """The rows as an answer shows them. Unread ones are read when this returns, whoever gets the answer."""
-        box = self.box(line)
+        mailbox = self.mailbox(line)
         if unread:
             self._mark_read(line, rows, pushed=False)
         else:
-            box.hand_out(rows)
-        return [_shown(box, line, row) for row in rows]
+            mailbox.count_returned(rows)
+        return [_row(mailbox, line, row) for row in rows]
 
     def pushed(self, line: str, row: int) -> None:
         """The receive callback got through: the message counts as read."""
-        if not self.box(line).is_read[row]:
+        if not self.mailbox(line).is_read[row]:
             self._mark_read(line, [row], pushed=True)
 
     def replay(self, event: Event) -> None:
         """One of EVENTS, from the journal."""
         if event["event"] == "received":
-            self._take_in(Arrived(**{name: event[name] for name in Arrived.__slots__}))
+            self._store(InboundMessages(**{name: event[name] for name in InboundMessages.__slots__}))
         else:
-            self._note_read(event["line"], event["rows"], pushed=event["pushed"])
+            self._apply_read(event["line"], event["rows"], pushed=event["pushed"])
 
     def summary(self) -> dict[str, Any]:
         """For each line: how many there are, read and not, and how often they were handed out."""
         return {
             line: {
-                "total": len(box),
-                "read": len(box.read),
-                "unread": len(box.unread),
-                "handed_out": sum(box.handed_out),
-                "never_handed_out": box.handed_out.count(0),
-                "handed_out_again": len(box) - box.handed_out.count(0) - box.handed_out.count(1),
+                "total": len(mailbox),
+                "read": len(mailbox.read),
+                "unread": len(mailbox.unread),
+                "handed_out": sum(mailbox.return_counts),
+                "never_handed_out": mailbox.return_counts.count(0),
+                "handed_out_again": len(mailbox) - mailbox.return_counts.count(0) - mailbox.return_counts.count(1),
             }
-            for line, box in self.boxes.items()
+            for line, mailbox in self.mailboxes.items()
         }
 
-    def lines(self) -> Iterator[dict[str, Any]]:
+    def message_rows(self) -> Iterator[dict[str, Any]]:
         """Every message as checkers get it: no text, only its digest."""
-        for line, box in list(self.boxes.items()):
-            for row in range(len(box)):
+        for line, mailbox in list(self.mailboxes.items()):
+            for row in range(len(mailbox)):
                 yield {
-                    "messageid": box.messageids[row],
+                    "messageid": mailbox.messageids[row],
                     "line": line,
-                    "sender": box.sender(row),
-                    "date": box.dates[row],
-                    "isread": box.is_read[row],
-                    "handed_out": box.handed_out[row],
-                    "text_digest": digest(box.raw_text(row)),
+                    "sender": mailbox.sender(row),
+                    "date": mailbox.dates[row],
+                    "isread": mailbox.is_read[row],
+                    "handed_out": mailbox.return_counts[row],
+                    "text_digest": text_digest(mailbox.raw_text(row)),
                 }
 
     def _mark_read(self, line: str, rows: Sequence[int], *, pushed: bool) -> None:
         if rows:
             self._journal.write({"event": "read", "line": line, "rows": rows, "pushed": pushed})
-            self._note_read(line, rows, pushed=pushed)
+            self._apply_read(line, rows, pushed=pushed)
 
-    def _note_read(self, line: str, rows: Sequence[int], *, pushed: bool) -> None:
-        box = self.box(line)
-        box.mark_read(rows)
+    def _apply_read(self, line: str, rows: Sequence[int], *, pushed: bool) -> None:
+        mailbox = self.mailbox(line)
+        mailbox.mark_read(rows)
         if not pushed:
-            box.hand_out(rows)
+            mailbox.count_returned(rows)
 
-    def _take_in(self, new: Arrived) -> list[int]:
-        following = sum(map(len, self.boxes.values()))
+    def _store(self, new: InboundMessages) -> list[int]:
+        following = sum(map(len, self.mailboxes.values()))
         ids = [
             _LOWEST + (number * _FACTOR + self._salt) % _SPAN for number in range(following, following + len(new.dates))
         ]
-        self.box(new.line).add(new, ids)
+        self.mailbox(new.line).add(new, ids)
         return ids
 
 
-def _shown(box: Mailbox, line: str, row: int) -> Row:
+def _row(mailbox: Mailbox, line: str, row: int) -> Row:
     return {
-        "messageid": box.messageids[row],
-        "message": box.text(row),
-        "sender": box.sender(row),
+        "messageid": mailbox.messageids[row],
+        "message": mailbox.text(row),
+        "sender": mailbox.sender(row),
         "receptor": line,
-        "date": box.dates[row],
+        "date": mailbox.dates[row],
     }

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 
 import orjson
 
-from kavenegar_sandbox.ledger import Accepted, Manner
+from kavenegar_sandbox.ledger import Accepted, MessageOptions
 
 T = TypeVar("T", bound=Hashable)
 Event = dict[str, Any]
-_REPEATING = ("texts", "senders", "manners")  # columns the journal holds each different value of once
+_REPEATING = ("texts", "senders", "options")  # columns the journal holds each different value of once
+_RENAMED_COLUMNS = {"fates": "outcomes", "manners": "options"}  # names in older journals
 _FIRST = b'{"event":"opened"'  # how every journal begins
 
 
@@ -32,7 +33,7 @@ class Journal:
         self._file = None if path is None else path.open("ab", buffering=0)
 
     @property
-    def keeps(self) -> bool:
+    def enabled(self) -> bool:
         return self._file is not None
 
     def write(self, event: Event) -> None:
@@ -77,32 +78,33 @@ def _event(line: bytes, number: int) -> Event:
     return event
 
 
-def folded(new: Accepted) -> dict[str, Any]:
+def fold_columns(new: Accepted) -> dict[str, Any]:
     """Columns as they go to the journal: a text or a line that repeats is written once."""
     columns = {name: getattr(new, name) for name in Accepted.__slots__}
-    return {**columns, **{name: _distinct(columns[name]) for name in _REPEATING}}
+    return {**columns, **{name: _deduplicate(columns[name]) for name in _REPEATING}}
 
 
-def unfolded(event: Event) -> Accepted:
-    told = {"manners": ([{}], [0] * len(event["receptors"])), **event}  # older journals know of one manner only
-    columns: dict[str, Any] = {name: told[name] for name in Accepted.__slots__}
-    different, at = told["manners"]
+def unfold_columns(event: Event) -> Accepted:
+    renamed = {_RENAMED_COLUMNS.get(name, name): column for name, column in event.items()}
+    known = {"options": ([{}], [0] * len(event["receptors"])), **renamed}  # the oldest journals hold no options
+    columns: dict[str, Any] = {name: known[name] for name in Accepted.__slots__}
+    distinct, at = known["options"]
     return Accepted(
         **{
             **columns,
-            "texts": _spread(*told["texts"]),
-            "senders": _spread(*told["senders"]),
-            "manners": _spread([Manner(**each) for each in different], at),
+            "texts": _expand(*known["texts"]),
+            "senders": _expand(*known["senders"]),
+            "options": _expand([MessageOptions(**each) for each in distinct], at),
         }
     )
 
 
-def _distinct(values: Sequence[T]) -> tuple[list[T], list[int]]:
+def _deduplicate(values: Sequence[T]) -> tuple[list[T], list[int]]:
     """The different values, and for each value its place among them."""
     places: dict[T, int] = {}
     at = [places.setdefault(value, len(places)) for value in values]
     return list(places), at
 
 
-def _spread(distinct: list[T], at: list[int]) -> list[T]:
+def _expand(distinct: list[T], at: list[int]) -> list[T]:
     return [distinct[place] for place in at]

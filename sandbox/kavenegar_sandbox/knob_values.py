@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from math import isfinite
 from urllib.parse import urlsplit
 
-from kavenegar_sandbox.outcomes import DRAWN
+from kavenegar_sandbox.outcomes import DRAWN_OUTCOMES
 
 
 class BadKnob(ValueError):
@@ -34,7 +34,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
 }
 
 
-def on_this_machine(url: str) -> bool:
+def is_loopback_url(url: str) -> bool:
     """Whether an address is one of the machine's own: the sandbox calls nobody else."""
     try:
         host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
@@ -43,25 +43,25 @@ def on_this_machine(url: str) -> bool:
         return False
 
 
-def _flag(name: str, raw: object) -> bool:
+def _read_bool(name: str, raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
     raise BadKnob(f"{name} is true or false")
 
 
-def _whole(name: str, raw: object) -> int:
+def _read_int(name: str, raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
         return raw
     raise BadKnob(f"{name} is a whole number, not below zero")
 
 
-def _amount(name: str, raw: object) -> float:
+def _read_float(name: str, raw: object) -> float:
     if isinstance(raw, int | float) and not isinstance(raw, bool) and raw >= 0 and isfinite(raw):
         return float(raw)
     raise BadKnob(f"{name} is a number, not below zero")
 
 
-def _word(name: str, raw: object) -> str:
+def _read_word(name: str, raw: object) -> str:
     if isinstance(raw, str):
         return raw
     if name in CHOICES:
@@ -69,49 +69,49 @@ def _word(name: str, raw: object) -> str:
     raise BadKnob(f"{name} is a string")
 
 
-def _words(name: str, raw: object) -> tuple[str, ...]:
+def _read_words(name: str, raw: object) -> tuple[str, ...]:
     if isinstance(raw, list | tuple) and all(isinstance(word, str) for word in raw):
         return tuple(raw)
     raise BadKnob(f"{name} is a list of strings")
 
 
-_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh])\.\.([0-9]+(?:\.[0-9]+)?)([smh])")
+_RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh])\.\.([0-9]+(?:\.[0-9]+)?)([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
-def _span(name: str, raw: object) -> tuple[float, float]:
+def _read_range(name: str, raw: object) -> tuple[float, float]:
     """[2, 15] in seconds, or a string like 2s..15s or 5m..2h."""
     bounds: object = raw
-    if isinstance(raw, str) and (found := _SPAN.fullmatch(raw)):
+    if isinstance(raw, str) and (found := _RANGE.fullmatch(raw)):
         bounds = [float(found[1]) * _SECONDS[found[2]], float(found[3]) * _SECONDS[found[4]]]
     if isinstance(bounds, list | tuple) and len(bounds) == 2:
-        shortest, longest = (_amount(name, bound) for bound in bounds)
+        shortest, longest = (_read_float(name, bound) for bound in bounds)
         if shortest <= longest:
             return shortest, longest
     raise BadKnob(f"{name} is two numbers of seconds, the smaller first, or a string like 2s..15s")
 
 
-def _weights(name: str, raw: object) -> dict[str, float]:
-    if isinstance(raw, Mapping) and raw and set(raw) <= set(DRAWN):
-        weights = {str(fate): _amount(name, weight) for fate, weight in raw.items()}
+def _read_weights(name: str, raw: object) -> dict[str, float]:
+    if isinstance(raw, Mapping) and raw and set(raw) <= set(DRAWN_OUTCOMES):
+        weights = {str(outcome): _read_float(name, weight) for outcome, weight in raw.items()}
         if sum(weights.values()) > 0:
             return weights
-    raise BadKnob(f"{name} gives weights, not all zero, to some of: {', '.join(DRAWN)}")
+    raise BadKnob(f"{name} gives weights, not all zero, to some of: {', '.join(DRAWN_OUTCOMES)}")
 
 
-def _texts(name: str, raw: object) -> dict[str, str]:
+def _read_texts(name: str, raw: object) -> dict[str, str]:
     if isinstance(raw, Mapping) and all(isinstance(text, str) for pair in raw.items() for text in pair):
         return dict(raw)
     raise BadKnob(f"{name} gives a text to each name")
 
 
 READERS: dict[str, Callable[[str, object], object]] = {
-    "bool": _flag,
-    "int": _whole,
-    "float": _amount,
-    "str": _word,
-    "tuple[str, ...]": _words,
-    "tuple[float, float]": _span,
-    "Mapping[str, float]": _weights,
-    "Mapping[str, str]": _texts,
+    "bool": _read_bool,
+    "int": _read_int,
+    "float": _read_float,
+    "str": _read_word,
+    "tuple[str, ...]": _read_words,
+    "tuple[float, float]": _read_range,
+    "Mapping[str, float]": _read_weights,
+    "Mapping[str, str]": _read_texts,
 }

@@ -6,10 +6,10 @@ A knob not named here does not exist: an unknown name or a value of the wrong ki
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from kavenegar_sandbox.knob_values import CHOICES, READERS, BadKnob, on_this_machine
+from kavenegar_sandbox.knob_values import CHOICES, READERS, BadKnob, is_loopback_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Knobs:
 
     # what becomes of messages
     seed: int = 1
-    fates: Mapping[str, float] = field(
+    outcomes: Mapping[str, float] = field(
         default_factory=lambda: {"delivered": 0.92, "undelivered": 0.05, "failed": 0.02, "blocked": 0.01}
     )
     resend_failed: bool = False  # half of the undelivered are sent again, later; fates.resent says how many instead
@@ -117,28 +117,38 @@ class Knobs:
 
     def turned(self, changes: Mapping[str, object]) -> Knobs:
         """These knobs with some turned. Raises BadKnob, and then nothing is turned."""
-        values: dict[str, Any] = {name: _value(name, raw) for name, raw in changes.items()}
-        turned = _in_harmony(replace(self, **values), values)
+        values: dict[str, Any] = {}
+        for name, raw in changes.items():
+            knob, value = RENAMED.get(name, name), _value(name, raw)
+            if values.setdefault(knob, value) != value:
+                raise BadKnob(f"{name} is the old name of a knob that is given twice, with two values: leave one out")
+        turned = _reconcile_resend(replace(self, **values), values)
         _check_limiter(turned)
         return turned
 
+    def describe(self) -> dict[str, Any]:
+        """Every knob by its name, and once more by its old name where it has one."""
+        values = asdict(self)
+        return {**values, **{old: values[name] for old, name in RENAMED.items()}}
+
     @property
-    def drawn_fates(self) -> Mapping[str, float]:
+    def drawn_outcomes(self) -> Mapping[str, float]:
         """The fates as they are drawn: some of the undelivered are sent again where the account says so."""
-        failed = self.fates.get("undelivered", 0.0)
-        if not self.resend_failed or self.fates.get("resent"):
-            return self.fates
-        return {**self.fates, "undelivered": failed / 2, "resent": failed / 2}
+        undelivered = self.outcomes.get("undelivered", 0.0)
+        if not self.resend_failed or self.outcomes.get("resent"):
+            return self.outcomes
+        return {**self.outcomes, "undelivered": undelivered / 2, "resent": undelivered / 2}
 
 
+RENAMED = {"fates": "outcomes"}  # old names of knobs, still accepted
 POSITIVE = frozenset(
     {"limiter_rate", "limiter_window_s", "limiter_penalty_most_s", "latin_single", "callback_timeout_s"}
 )
-MOST_IN_A_WINDOW = 1_000_000  # calls a sliding window remembers, about 32 MB
+WINDOW_CALLS_MAX = 1_000_000  # calls a sliding window remembers, about 32 MB
 
 
 def _value(name: str, raw: object) -> object:
-    kind = _KINDS.get(name)
+    kind = _KINDS.get(RENAMED.get(name, name))
     if kind is None:
         raise BadKnob(f"there is no knob {name!r}; the knobs are: {', '.join(sorted(_KINDS))}")
     value = READERS[kind](name, raw)
@@ -148,7 +158,7 @@ def _value(name: str, raw: object) -> object:
         raise BadKnob(f"{name} is more than zero")
     if name.endswith("_share") and isinstance(value, float) and value > 1:
         raise BadKnob(f"{name} is between 0 and 1")
-    if name.endswith("_url") and value and not on_this_machine(str(value)):
+    if name.endswith("_url") and value and not is_loopback_url(str(value)):
         raise BadKnob(f"{name} is an http address on this machine, like http://127.0.0.1:8000/, or empty")
     return value
 
@@ -156,23 +166,23 @@ def _value(name: str, raw: object) -> object:
 _KINDS: dict[str, str] = {knob.name: str(knob.type) for knob in fields(Knobs)}
 
 
-def _in_harmony(turned: Knobs, values: Mapping[str, object]) -> Knobs:
+def _reconcile_resend(turned: Knobs, values: Mapping[str, object]) -> Knobs:
     """One truth about sending again: a weight of `resent` turns it on, and turning it off leaves none."""
-    again = turned.fates.get("resent", 0.0)
-    if not again or turned.resend_failed:
+    resent = turned.outcomes.get("resent", 0.0)
+    if not resent or turned.resend_failed:
         return turned
     if "resend_failed" not in values:
         return replace(turned, resend_failed=True)
-    kept = {fate: weight for fate, weight in turned.fates.items() if fate != "resent"}
-    return replace(turned, fates={**kept, "undelivered": kept.get("undelivered", 0.0) + again})
+    kept = {outcome: weight for outcome, weight in turned.outcomes.items() if outcome != "resent"}
+    return replace(turned, outcomes={**kept, "undelivered": kept.get("undelivered", 0.0) + resent})
 
 
 def _check_limiter(knobs: Knobs) -> None:
     """Raises BadKnob for knobs of the limiter that cannot all hold at once."""
     if knobs.limiter_burst < 1:
         raise BadKnob("limiter_burst is 1 or more: a smaller bucket never holds a whole call")
-    if knobs.limiter == "sliding_window" and knobs.limiter_rate * knobs.limiter_window_s > MOST_IN_A_WINDOW:
-        raise BadKnob(f"limiter_rate × limiter_window_s of a sliding_window is at most {MOST_IN_A_WINDOW:,} calls")
+    if knobs.limiter == "sliding_window" and knobs.limiter_rate * knobs.limiter_window_s > WINDOW_CALLS_MAX:
+        raise BadKnob(f"limiter_rate × limiter_window_s of a sliding_window is at most {WINDOW_CALLS_MAX:,} calls")
     if not knobs.limiter_penalty_growth_s:
         return
     if knobs.limiter_extends:

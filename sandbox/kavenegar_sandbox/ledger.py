@@ -16,15 +16,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kavenegar_sandbox.columns import Localid, Localids, Texts
-from kavenegar_sandbox.outcomes import FATES, WITHDRAWN
+from kavenegar_sandbox.columns import Localid, LocalidColumn, TextBlock
+from kavenegar_sandbox.outcomes import OUTCOMES, WITHDRAWN
 
 SMS, OTP, CALL = "sms", "otp", "call"  # sms/send and sms/sendarray, verify/lookup, call/maketts
 NORMAL_DISPLAY = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class MessageOptions:
     """The same for many messages, so that the ledger stores each different one once."""
 
     kind: str = SMS
@@ -52,10 +52,10 @@ class Accepted:
     receptors: Sequence[int]
     senders: Sequence[str]
     texts: Sequence[str]
-    manners: Sequence[Manner]
+    options: Sequence[MessageOptions]
     parts: Sequence[int]
     costs_rial: Sequence[int]
-    fates: Sequence[int]
+    outcomes: Sequence[int]
     delays_s: Sequence[float]
 
 
@@ -68,11 +68,11 @@ class Message:
     localid: Localid | None
     receptor: int
     sender: str
-    manner: Manner
+    options: MessageOptions
     starts_at: float
     parts: int
     cost_rial: int
-    fate: str
+    outcome: str
     verdict_at: float | None  # None for a message that never gets one
 
 
@@ -80,22 +80,22 @@ class Ledger:
     """The rows of one account. `salt` makes the message ids its own."""
 
     def __init__(self, salt: int) -> None:
-        self.localids = Localids()
-        self.texts = Texts()
+        self.localids = LocalidColumn()
+        self.texts = TextBlock()
         self.receptors = array("q")
         self.starts_at = array("d")
         self.parts = array("B")
         self.costs_rial = array("I")
-        self.fates = array("B")
+        self.outcomes = array("B")
         self.delays_s = array("f")
         self.withdrawals = array("Q")  # rows that never set out, as they were taken back
         self.kinds: Counter[str] = Counter()
         self._text_refs = array("Q")
         self._senders = array("H")
-        self._lines: list[str] = []
-        self._manners = array("I")
-        self._different: list[Manner] = []
-        self._places: dict[Manner, int] = {}
+        self._distinct_senders: list[str] = []
+        self._option_refs = array("I")
+        self._distinct_options: list[MessageOptions] = []
+        self._option_refs_by_value: dict[MessageOptions, int] = {}
         self._shift = salt % _SPAN
 
     def __len__(self) -> int:
@@ -109,17 +109,17 @@ class Ledger:
         self.starts_at.extend([new.starts_at] * len(new.receptors))
         self.parts.extend(new.parts)
         self.costs_rial.extend(new.costs_rial)
-        self.fates.extend(new.fates)
+        self.outcomes.extend(new.outcomes)
         self.delays_s.extend(new.delays_s)
         self._text_refs.extend(map(self.texts.add, new.texts))
-        self._senders.extend(map(self._line, new.senders))
-        self._manners.extend(map(self._place, new.manners))
-        self.kinds.update(manner.kind for manner in new.manners)
+        self._senders.extend(map(self._sender_ref, new.senders))
+        self._option_refs.extend(map(self._option_ref, new.options))
+        self.kinds.update(options.kind for options in new.options)
         return range(first, len(self))
 
     def withdraw(self, row: int) -> None:
         """The message never sets out: it is cancelled from now on."""
-        self.fates[row] = WITHDRAWN
+        self.outcomes[row] = WITHDRAWN
         self.withdrawals.append(row)
 
     def messageid(self, row: int) -> int:
@@ -127,10 +127,10 @@ class Ledger:
 
     def row(self, messageid: int) -> int | None:
         """The row behind a message id, None when this ledger never gave it out."""
-        disguised = messageid - _LOWEST
-        if not 0 <= disguised < _SPAN:
+        offset = messageid - _LOWEST
+        if not 0 <= offset < _SPAN:
             return None
-        row = (disguised - self._shift) * _INVERSE % _SPAN
+        row = (offset - self._shift) * _INVERSE % _SPAN
         return row if row < len(self) else None
 
     def rows_to(self, receptor: int) -> Iterator[int]:
@@ -144,10 +144,10 @@ class Ledger:
             return
 
     def sender(self, row: int) -> str:
-        return self._lines[self._senders[row]]
+        return self._distinct_senders[self._senders[row]]
 
-    def manner(self, row: int) -> Manner:
-        return self._different[self._manners[row]]
+    def options(self, row: int) -> MessageOptions:
+        return self._distinct_options[self._option_refs[row]]
 
     def text(self, row: int) -> str:
         return self.texts.text(self._text_refs[row])
@@ -156,30 +156,30 @@ class Ledger:
         return self.texts.raw(self._text_refs[row])
 
     def message(self, row: int) -> Message:
-        fate = FATES[self.fates[row]]
-        last_step = fate.steps[-1][0] if fate.steps else None
+        outcome = OUTCOMES[self.outcomes[row]]
+        last_step = outcome.steps[-1][0] if outcome.steps else None
         return Message(
             row=row,
             messageid=self.messageid(row),
             localid=self.localids[row],
             receptor=self.receptors[row],
             sender=self.sender(row),
-            manner=self.manner(row),
+            options=self.options(row),
             starts_at=self.starts_at[row],
             parts=self.parts[row],
             cost_rial=self.costs_rial[row],
-            fate=fate.name,
+            outcome=outcome.name,
             verdict_at=None if last_step is None else self.starts_at[row] + last_step * self.delays_s[row],
         )
 
-    def _line(self, sender: str) -> int:
-        if sender not in self._lines:
-            self._lines.append(sender)
-        return self._lines.index(sender)
+    def _sender_ref(self, sender: str) -> int:
+        if sender not in self._distinct_senders:
+            self._distinct_senders.append(sender)
+        return self._distinct_senders.index(sender)
 
-    def _place(self, manner: Manner) -> int:
+    def _option_ref(self, options: MessageOptions) -> int:
         """Where a manner stands among the different ones."""
-        place = self._places.setdefault(manner, len(self._different))
-        if place == len(self._different):
-            self._different.append(manner)
+        place = self._option_refs_by_value.setdefault(options, len(self._distinct_options))
+        if place == len(self._distinct_options):
+            self._distinct_options.append(options)
         return place

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterator
 from math import floor, inf
 from typing import Protocol
 
-from kavenegar_sandbox.knobs import MOST_IN_A_WINDOW, Knobs
+from kavenegar_sandbox.knobs import WINDOW_CALLS_MAX, Knobs
 
 ROUNDING_S = 1e-6
 
 
-class Allowance(Protocol):
+class RateLimit(Protocol):
     def take(self, now: float) -> bool:
         """Whether one more call fits; a call that fits is counted."""
 
@@ -100,7 +100,7 @@ class SlidingWindow:
     """
 
     def __init__(self, knobs: Knobs) -> None:
-        self._counted: deque[float] = deque(maxlen=MOST_IN_A_WINDOW)
+        self._counted: deque[float] = deque(maxlen=WINDOW_CALLS_MAX)
         self._set(knobs)
 
     def take(self, now: float) -> bool:
@@ -124,7 +124,7 @@ def _in_a_window(knobs: Knobs) -> int:
     return floor(knobs.limiter_rate * knobs.limiter_window_s + ROUNDING_S)
 
 
-ALLOWANCES: dict[str, Callable[[Knobs], Allowance]] = {
+RATE_LIMITS: dict[str, Callable[[Knobs], RateLimit]] = {
     "none": Unlimited,
     "token_bucket": TokenBucket,
     "fixed_window": FixedWindow,
@@ -132,10 +132,10 @@ ALLOWANCES: dict[str, Callable[[Knobs], Allowance]] = {
 }
 
 
-MOST_CAUGHT_UP = 100_000  # calls of others gone through at once, about 50 ms; a longer silence has long been forgotten
+CATCH_UP_MAX = 100_000  # calls of others gone through at once, about 50 ms; a longer silence has long been forgotten
 
 
-class Others:
+class OtherTraffic:
     """Other software behind the same address: its calls, evenly spaced, all the time since our first."""
 
     def __init__(self, rate: float) -> None:
@@ -146,11 +146,11 @@ class Others:
     def calls(self, now: float) -> Iterator[float]:
         """The moments of those it has made up to now and since we asked last."""
         due = floor(now * self._rate)
-        made = due if self._made is None else max(self._made, due - MOST_CAUGHT_UP)
+        made = due if self._made is None else max(self._made, due - CATCH_UP_MAX)
         self._made = max(made, due)
         return (min(number / self._rate, now) for number in range(made + 1, due + 1))
 
-    def answered(self, *, admitted: bool) -> None:
+    def count(self, *, admitted: bool) -> None:
         self.admitted += admitted
         self.refused += not admitted
 
@@ -169,15 +169,15 @@ class Limiter:
 
     def __init__(self, knobs: Knobs) -> None:
         self._knobs = knobs
-        self._allowance = ALLOWANCES[knobs.limiter](knobs)
+        self._rate_limit = RATE_LIMITS[knobs.limiter](knobs)
         self._blocked_until = -inf
-        self.others = Others(knobs.limiter_others_rate)
+        self.others = OtherTraffic(knobs.limiter_others_rate)
 
     def admits(self, now: float) -> bool:
         """Whether a call of ours passes. `now` is in seconds, of any epoch."""
         self.catch_up(now)
         if now < self._blocked_until:
-            self._lengthen(now)
+            self._extend_penalty(now)
             return False
         return self._take(now)
 
@@ -185,25 +185,25 @@ class Limiter:
         """Other knobs from now on: what is used up and a penalty that runs stay, unless it is another kind of limit."""
         self.catch_up(now)
         if knobs.limiter == self._knobs.limiter:
-            self._allowance.turn(knobs, now)
+            self._rate_limit.turn(knobs, now)
         else:
-            self._allowance, self._blocked_until = ALLOWANCES[knobs.limiter](knobs), -inf
+            self._rate_limit, self._blocked_until = RATE_LIMITS[knobs.limiter](knobs), -inf
         self.others.turn(knobs.limiter_others_rate, now)
         self._knobs = knobs
 
     def catch_up(self, now: float) -> None:
         """Let the others make the calls they owe; `others` has counted them when this returns."""
         for moment in self.others.calls(now):
-            self.others.answered(admitted=moment >= self._blocked_until and self._take(moment))
+            self.others.count(admitted=moment >= self._blocked_until and self._take(moment))
 
     def _take(self, now: float) -> bool:
         """Whether a call fits; one that does not starts the penalty."""
-        if self._allowance.take(now):
+        if self._rate_limit.take(now):
             return True
         self._blocked_until = now + self._knobs.limiter_penalty_s
         return False
 
-    def _lengthen(self, now: float) -> None:
+    def _extend_penalty(self, now: float) -> None:
         """A call of ours while blocked: the penalty starts anew, or what is left of it grows, or neither."""
         knobs, left_s = self._knobs, self._blocked_until - now
         if knobs.limiter_extends:

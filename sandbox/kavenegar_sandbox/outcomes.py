@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from kavenegar_sandbox.protocol import AT_TELECOM, BLOCKED, CANCELLED, DELIVERED, FAILED, SCHEDULED, UNDELIVERED
-from kavenegar_sandbox.rng import roll
+from kavenegar_sandbox.rng import uniform
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
+class Outcome:
     """Where a message ends: `steps` are (how many delays after its start, status from then on)."""
 
     name: str
@@ -26,22 +26,22 @@ class Fate:
     refunds: bool = False
 
 
-FATES: tuple[Fate, ...] = (  # a fate is stored as its place in this table: new rows go to the end
-    Fate("delivered", ((1, DELIVERED),)),
-    Fate("undelivered", ((1, UNDELIVERED),)),
-    Fate("failed", ((1, FAILED),)),
-    Fate("blocked", ((1, BLOCKED),), refunds=True),
-    Fate("returned", ((1, CANCELLED),), refunds=True),  # a problem in sending, not a cancel by the user
-    Fate("stuck", ()),  # stays with the telecom for ever
-    Fate("resent", ((1, UNDELIVERED), (2, AT_TELECOM), (3, DELIVERED))),  # the account's `resendfailed`
-    Fate("withdrawn", ()),  # 13 from now on: cancelled before it was due, or debug mode; refunded at once
+OUTCOMES: tuple[Outcome, ...] = (  # a fate is stored as its place in this table: new rows go to the end
+    Outcome("delivered", ((1, DELIVERED),)),
+    Outcome("undelivered", ((1, UNDELIVERED),)),
+    Outcome("failed", ((1, FAILED),)),
+    Outcome("blocked", ((1, BLOCKED),), refunds=True),
+    Outcome("returned", ((1, CANCELLED),), refunds=True),  # a problem in sending, not a cancel by the user
+    Outcome("stuck", ()),  # stays with the telecom for ever
+    Outcome("resent", ((1, UNDELIVERED), (2, AT_TELECOM), (3, DELIVERED))),  # the account's `resendfailed`
+    Outcome("withdrawn", ()),  # 13 from now on: cancelled before it was due, or debug mode; refunded at once
 )
-WITHDRAWN = len(FATES) - 1
-DRAWN: dict[str, int] = {fate.name: place for place, fate in enumerate(FATES) if place != WITHDRAWN}
-_STEPS = tuple(fate.steps for fate in FATES)
+WITHDRAWN = len(OUTCOMES) - 1
+DRAWN_OUTCOMES: dict[str, int] = {outcome.name: place for place, outcome in enumerate(OUTCOMES) if place != WITHDRAWN}
+_STEPS = tuple(outcome.steps for outcome in OUTCOMES)
 
 
-class Destiny:
+class OutcomeModel:
     """The seeded distribution of fates and delays: the same message gets the same fate whenever it comes.
 
     `weights` need not add up to one; `delay_s` is the span delays are spread over evenly.
@@ -49,26 +49,26 @@ class Destiny:
 
     def __init__(self, seed: int, weights: Mapping[str, float], delay_s: tuple[float, float]) -> None:
         self._seed = seed
-        self._fates = [DRAWN[name] for name, weight in weights.items() if weight > 0]
+        self._outcomes = [DRAWN_OUTCOMES[name] for name, weight in weights.items() if weight > 0]
         self._bounds = list(accumulate(weight for weight in weights.values() if weight > 0))
         self._shortest, self._longest = delay_s
 
     def draw(self, *identity: int) -> tuple[int, float]:
         """(fate, seconds from the start of the message until it is met)."""
-        chance = roll(self._seed, *identity)
-        fate = self._fates[bisect_right(self._bounds, chance * self._bounds[-1])]
-        spread = chance * (1 << 20) % 1  # the digits further down, which say nothing about the fate
-        return fate, self._shortest + spread * (self._longest - self._shortest)
+        fraction = uniform(self._seed, *identity)
+        outcome = self._outcomes[bisect_right(self._bounds, fraction * self._bounds[-1])]
+        spread = fraction * (1 << 20) % 1  # the digits further down, which say nothing about the fate
+        return outcome, self._shortest + spread * (self._longest - self._shortest)
 
 
-def status_at(fate: int, delay_s: float, age_s: float, *, handover_s: float, initial: int) -> int:
+def status_at(outcome: int, delay_s: float, age_s: float, *, handover_s: float, initial: int) -> int:
     """The status of a message `age_s` seconds after its start; a negative age is a start still to come."""
-    if fate == WITHDRAWN:
+    if outcome == WITHDRAWN:
         return CANCELLED
     if age_s < 0:
         return SCHEDULED
     status = initial if age_s < handover_s else AT_TELECOM
-    for delays, reached in _STEPS[fate]:
+    for delays, reached in _STEPS[outcome]:
         if age_s < delays * delay_s:
             break
         status = reached

@@ -19,25 +19,25 @@ UNSET = BLANK | {"0"}  # what client libraries send where they mean "not given",
 _MOST_DIGITS = 19
 
 
-def is_whole(raw: str) -> bool:
+def is_integer(raw: str) -> bool:
     """Whether it is a whole number, and one that fits into 64 bits."""
     return raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS
 
 
-def listed(raw: str) -> list[str]:
+def split_list(raw: str) -> list[str]:
     """The values of a comma list, trimmed; empty ones fall out."""
     return [value for part in raw.split(",") if (value := part.strip())]
 
 
-def message_ids(raw: str) -> list[int]:
+def parse_message_ids(raw: str) -> list[int]:
     """A comma list of message ids. Raises Refusal(400) where one is no number, or there is none."""
-    values = listed(raw)
-    if not values or not all(map(is_whole, values)):
+    values = split_list(raw)
+    if not values or not all(map(is_integer, values)):
         raise Refusal(400)
     return [int(value) for value in values]
 
 
-def array(raw: str) -> list[Any]:
+def parse_json_array(raw: str) -> list[Any]:
     """A JSON array. Raises Refusal(400) for anything else."""
     try:
         values = orjson.loads(raw)
@@ -48,22 +48,22 @@ def array(raw: str) -> list[Any]:
     return values
 
 
-def strings(raw: str) -> list[str]:
+def parse_strings(raw: str) -> list[str]:
     """A JSON array of strings; numbers are taken as they are written."""
-    return [value if isinstance(value, str) else str(value) for value in array(raw)]
+    return [value if isinstance(value, str) else str(value) for value in parse_json_array(raw)]
 
 
-def array_or_list(raw: str) -> list[Any]:
+def parse_array_or_list(raw: str) -> list[Any]:
     """A JSON array, or a comma list with or without brackets around it."""
     try:
-        return array(raw)
+        return parse_json_array(raw)
     except Refusal:
-        return listed(raw.strip().removeprefix("[").removesuffix("]"))
+        return split_list(raw.strip().removeprefix("[").removesuffix("]"))
 
 
-def unix_seconds(raw: str) -> int:
+def parse_date(raw: str) -> int:
     """A date in Unix seconds. Raises Refusal(417) for anything else."""
-    if not is_whole(raw):
+    if not is_integer(raw):
         raise Refusal(417)
     return int(raw)
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 _WORD = (1 << 64) - 1
 
 
-def roll(seed: int, *numbers: int) -> float:
+def uniform(seed: int, *numbers: int) -> float:
     """A number in [0, 1), fixed by its arguments (splitmix64's mixing, once for each number)."""
     state = seed & _WORD
     for number in numbers:
@@ -22,5 +22,5 @@ def roll(seed: int, *numbers: int) -> float:
 
 def shuffled(rows: list[T], *numbers: int) -> list[T]:
     """The same rows in an order fixed by `numbers`."""
-    places = sorted(range(len(rows)), key=lambda place: roll(*numbers, place, 4))
+    places = sorted(range(len(rows)), key=lambda place: uniform(*numbers, place, 4))
     return [rows[place] for place in places]

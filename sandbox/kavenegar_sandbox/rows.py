@@ -10,24 +10,26 @@ from __future__ import annotations
 from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.parameters import UNSET, format_number
 from kavenegar_sandbox.protocol import STATUS_TEXT, Refusal, Row
-from kavenegar_sandbox.rng import roll, shuffled
+from kavenegar_sandbox.rng import shuffled, uniform
 
 
-def arranged(account: Account, rows: list[Row]) -> list[Row]:
+def arrange_rows(account: Account, rows: list[Row]) -> list[Row]:
     knobs = account.knobs
     if knobs.order == "same" and not knobs.omit_share:
         return rows
-    turn = account.tally.requests.total()  # another arrangement for each request, the same on each run
+    request_number = account.counters.requests.total()  # another arrangement for each request, the same on each run
     if knobs.omit_share:
-        rows = [row for place, row in enumerate(rows) if roll(knobs.seed, turn, place, 3) >= knobs.omit_share]
+        rows = [
+            row for place, row in enumerate(rows) if uniform(knobs.seed, request_number, place, 3) >= knobs.omit_share
+        ]
     if knobs.order == "reversed":
         return rows[::-1]
     if knobs.order == "shuffled":
-        return shuffled(rows, knobs.seed, turn)
+        return shuffled(rows, knobs.seed, request_number)
     return rows
 
 
-def record(account: Account, row: int, now: float) -> Row:
+def message_record(account: Account, row: int, now: float) -> Row:
     """A message as sends and sms/select show it, with the status of this moment."""
     ledger = account.ledger
     status = account.status(row, now)
@@ -46,7 +48,7 @@ def record(account: Account, row: int, now: float) -> Row:
 PAGE = 200  # rows, in sms/inboxpaged and line/blocked/list
 
 
-def page_number(raw: str) -> int:
+def parse_page(raw: str) -> int:
     """The first page is 1, and 0, and what is asked for by saying nothing. Raises Refusal(400)."""
     if raw in UNSET:
         return 1

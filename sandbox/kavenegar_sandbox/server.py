@@ -18,18 +18,18 @@ from pathlib import Path
 from aiohttp import web
 
 from kavenegar_sandbox.admin import Admin
-from kavenegar_sandbox.admin_http import sentences, token_check
-from kavenegar_sandbox.admin_inbox import ListeningSide
+from kavenegar_sandbox.admin_http import errors_as_json, require_token
+from kavenegar_sandbox.admin_inbox import AdminInbox
 from kavenegar_sandbox.callbacks import Callbacks
 from kavenegar_sandbox.fault_kinds import KINDS
 from kavenegar_sandbox.faults import Faults
 from kavenegar_sandbox.gateway import Accounts, journal_paths
 from kavenegar_sandbox.journal import Journal
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.transport import LARGEST_BODY, Exchange, read_call
+from kavenegar_sandbox.transport import LARGEST_BODY, HttpCall, read_call
 
 _log = logging.getLogger(__name__)
-_GRACE_S = 0.5  # how long calls in flight may finish when the sandbox stops
+_SHUTDOWN_TIMEOUT_S = 0.5  # how long calls in flight may finish when the sandbox stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +63,14 @@ def background(options: Options) -> Iterator[str]:
     thread.start()
     server = AsyncExitStack()
 
-    async def wind_down() -> None:
+    async def shut_down() -> None:
         await server.aclose()
         await loop.shutdown_default_executor()
 
     try:
         yield asyncio.run_coroutine_threadsafe(server.enter_async_context(serving(options)), loop).result()
     finally:
-        asyncio.run_coroutine_threadsafe(wind_down(), loop).result()
+        asyncio.run_coroutine_threadsafe(shut_down(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -85,7 +85,7 @@ async def serving(options: Options) -> AsyncIterator[str]:
         accounts = Accounts(keys, options.knobs, options.credit_rial, journals)
         callbacks = Callbacks(accounts.first.account)
         application = _application(accounts, callbacks, options)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_GRACE_S)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_TIMEOUT_S)
         await runner.setup()
         try:
             await web.TCPSite(runner, options.host, options.port).start()
@@ -101,9 +101,9 @@ def _application(accounts: Accounts, callbacks: Callbacks, options: Options) -> 
     async def call(request: web.Request) -> web.StreamResponse:
         return await _answer(accounts, faults, request)
 
-    admin = web.Application(middlewares=[token_check(options.admin_token), sentences])
+    admin = web.Application(middlewares=[require_token(options.admin_token), errors_as_json])
     admin.add_routes(Admin(accounts, faults, options.knobs).routes())
-    admin.add_routes(ListeningSide(accounts.first.account, callbacks).routes())
+    admin.add_routes(AdminInbox(accounts.first.account, callbacks).routes())
     application = web.Application(client_max_size=LARGEST_BODY)
     application.add_subapp("/_sandbox", admin)
     application.router.add_route("*", "/v1/{address:.*}", call)
@@ -113,16 +113,16 @@ def _application(accounts: Accounts, callbacks: Callbacks, options: Options) -> 
 async def _answer(accounts: Accounts, faults: Faults, request: web.Request) -> web.StreamResponse:
     """One request of the service, through the fault it meets, if it meets one."""
     asked = await read_call(request)
-    exchange = Exchange(accounts.behind(asked.key), request, asked)
-    account, method = exchange.gateway.account, asked.method
-    account.tally.requests[method] += 1
+    http_call = HttpCall(accounts.for_key(asked.key), request, asked)
+    account, method = http_call.gateway.account, asked.method
+    account.counters.requests[method] += 1
     fault = faults.draw(method, account.knobs.seed)
     if account.knobs.latency_ms:
         await asyncio.sleep(account.knobs.latency_ms / 1000)
     if fault is None:
-        return exchange.reply(exchange.process())
-    account.tally.faults[fault.kind] += 1
-    return await KINDS[fault.kind](exchange, fault)
+        return http_call.reply(http_call.process())
+    account.counters.faults[fault.kind] += 1
+    return await KINDS[fault.kind](http_call, fault)
 
 
 async def _serve_until_stopped(options: Options) -> None:

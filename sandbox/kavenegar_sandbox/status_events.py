@@ -12,99 +12,99 @@ from heapq import heappop, heappush
 from itertools import islice
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.outcomes import FATES, WITHDRAWN
+from kavenegar_sandbox.outcomes import OUTCOMES, WITHDRAWN
 from kavenegar_sandbox.protocol import CANCELLED
 
-_LOOKED_AT_ONCE = 2000  # new messages
+_SCANNED_AT_ONCE = 2000  # new messages
 _A_MS = 0.001  # ages are rounded to half of it, and the clock's own digits take a little more
 
 
 @dataclass(frozen=True, slots=True)
-class StatusChange:
+class StatusEvent:
     row: int  # in the ledger
     status: int
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class InboundEvent:
     line: str
     row: int  # in the line's mailbox
 
 
-class StatusChanges:
+class StatusEvents:
     """Each change of a message's status, once, from now on; what a send was answered with is no change."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._since, self._older = account.clock.now(), len(account.ledger)
+        self._since, self._already_there = account.clock.now(), len(account.ledger)
         self._seen, self._withdrawn = 0, len(account.ledger.withdrawals)
         self._next: list[int] = []  # one number each, see _packed; the earliest first
 
-    def due(self, now: float, at_most: int) -> list[StatusChange]:
+    def due(self, now: float, at_most: int) -> list[StatusEvent]:
         """The changes that have come by now, in their order, and not more than `at_most` of them."""
-        self._look(now)
-        return list(islice(self._changes(now), at_most))
+        self._scan_new_messages(now)
+        return list(islice(self._due_events(now), at_most))
 
     @property
     def expected(self) -> int:
         """How many messages have a change still to come."""
         return len(self._next)
 
-    def _look(self, now: float) -> None:
+    def _scan_new_messages(self, now: float) -> None:
         """At messages that are new here, some at a time."""
         ledger = self._account.ledger
-        rows = range(self._seen, min(len(ledger), self._seen + _LOOKED_AT_ONCE))
+        rows = range(self._seen, min(len(ledger), self._seen + _SCANNED_AT_ONCE))
         for row in rows:
-            self._expect(row, 0 if ledger.starts_at[row] > now else 1)
+            self._schedule_next(row, 0 if ledger.starts_at[row] > now else 1)
         self._seen = rows.stop
 
-    def _changes(self, now: float) -> Iterator[StatusChange]:
+    def _due_events(self, now: float) -> Iterator[StatusEvent]:
         withdrawals, ledger = self._account.ledger.withdrawals, self._account.ledger
         while self._withdrawn < len(withdrawals):
             self._withdrawn += 1
-            yield StatusChange(withdrawals[self._withdrawn - 1], CANCELLED)
+            yield StatusEvent(withdrawals[self._withdrawn - 1], CANCELLED)
         while self._next and self._next[0] < _packed(int(now * 1000) + 1, 0, 0, 0):
             row, step, status = _unpacked(heappop(self._next))
-            if ledger.fates[row] != WITHDRAWN:
-                self._expect(row, step + 1)
-                yield StatusChange(row, status)
+            if ledger.outcomes[row] != WITHDRAWN:
+                self._schedule_next(row, step + 1)
+                yield StatusEvent(row, status)
 
-    def _expect(self, row: int, step: int) -> None:
+    def _schedule_next(self, row: int, step: int) -> None:
         """The first change of a message from this step of its life on, if there is one."""
         account, start = self._account, self._account.ledger.starts_at[row]
         for place, age_ms in enumerate(self._ages_ms(row)[step:], start=step):
             at = start + age_ms / 1000
             before, after = (account.true_status(row, at + moment) for moment in (-_A_MS, _A_MS))
-            if before != after and (row >= self._older or at > self._since):
+            if before != after and (row >= self._already_there or at > self._since):
                 heappush(self._next, _packed(round(at * 1000), row, place, after))
                 return
 
     def _ages_ms(self, row: int) -> list[int]:
         """At which ages the status of a message may change."""
         ledger, knobs = self._account.ledger, self._account.knobs
-        steps = (delays * ledger.delays_s[row] for delays, _ in FATES[ledger.fates[row]].steps)
+        steps = (delays * ledger.delays_s[row] for delays, _ in OUTCOMES[ledger.outcomes[row]].steps)
         return sorted({round(age_s * 1000) for age_s in (0, knobs.handover_s, *steps)})
 
 
-class Arrivals:
+class InboundEvents:
     """Each message that comes in from now on, once."""
 
     def __init__(self, account: Account) -> None:
         self._inbox = account.inbox
-        self._seen = {line: len(box) for line, box in account.inbox.boxes.items()}
+        self._seen = {line: len(mailbox) for line, mailbox in account.inbox.mailboxes.items()}
 
-    def due(self, now: float, at_most: int) -> list[Arrival]:  # noqa: ARG002 - the same question as to changes
-        return list(islice(self._new(), at_most))
+    def due(self, now: float, at_most: int) -> list[InboundEvent]:  # noqa: ARG002 - the same question as to changes
+        return list(islice(self._new_events(), at_most))
 
     @property
     def expected(self) -> int:
         return 0
 
-    def _new(self) -> Iterator[Arrival]:
-        for line, box in self._inbox.boxes.items():
-            for row in range(self._seen.get(line, 0), len(box)):
+    def _new_events(self) -> Iterator[InboundEvent]:
+        for line, mailbox in self._inbox.mailboxes.items():
+            for row in range(self._seen.get(line, 0), len(mailbox)):
                 self._seen[line] = row + 1
-                yield Arrival(line, row)
+                yield InboundEvent(line, row)
 
 
 def _packed(at_ms: int, row: int, step: int, status: int) -> int:

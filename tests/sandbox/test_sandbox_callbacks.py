@@ -18,7 +18,7 @@ from kavenegar_sandbox.gateway import Gateway
 from kavenegar_sandbox.journal import Journal
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.protocol import Call
-from kavenegar_sandbox.status_events import StatusChanges
+from kavenegar_sandbox.status_events import StatusEvents
 from tests.sandbox.client import KEY, LATIN_LINE, Client, Row, form, numbers
 from tests.sandbox.test_sandbox_inbox import crowd, message
 from tests.waiting import until
@@ -106,6 +106,7 @@ def test_each_change_of_a_status_is_told_once(told: Client, listener: Listener) 
     assert listener.heard[0].keys() == {"messageid", "status"}
     assert {verb for verb, _ in listener.requests} == {"GET"}
     assert tally(told)["status"] == {
+        "events": 400,
         "news": 400,
         "sent": 400,
         "answered": 400,
@@ -263,7 +264,7 @@ def test_no_more_than_twenty_thousand_wait_to_be_told(told: Client, listener: Li
 def test_no_change_is_missed_however_its_moment_falls_between_two_milliseconds() -> None:
     knobs = Knobs().turned({"fates": {"delivered": 1}, "delivery_s": [1, 100]})
     sandbox = Account(KEY, knobs, 10**12, Journal(None))
-    changes, gateway = StatusChanges(sandbox), Gateway(sandbox)
+    changes, gateway = StatusEvents(sandbox), Gateway(sandbox)
     told: Counter[int] = Counter()
     for _ in range(100):
         gateway.answer(Call("sms/send", "POST", KEY, form(numbers(200)), "test"))
@@ -277,7 +278,7 @@ def test_no_change_is_missed_however_its_moment_falls_between_two_milliseconds()
 def test_twenty_thousand_messages_under_way_are_expected_in_little_memory() -> None:
     """About 50 bytes each were measured."""
     sandbox = Account(KEY, Knobs(), 10**12, Journal(None))
-    changes = StatusChanges(sandbox)
+    changes = StatusEvents(sandbox)
     gateway = Gateway(sandbox)
     for _ in range(100):
         gateway.answer(Call("sms/send", "POST", KEY, form(numbers(200)), "test"))

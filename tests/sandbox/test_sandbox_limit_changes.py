@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.limiter import MOST_CAUGHT_UP, Limiter
+from kavenegar_sandbox.limiter import CATCH_UP_MAX, Limiter
 from tests.sandbox.client import Client
 from tests.sandbox.test_sandbox_limiter import T0, admitted, limited
 
@@ -126,7 +126,7 @@ def test_a_very_long_silence_is_caught_up_with_in_bounded_work() -> None:
     door = limited("token_bucket", rate=10, burst=10, others_rate=20)
     door.admits(0.0)
     door.admits(1e9)
-    assert door.others.admitted + door.others.refused == MOST_CAUGHT_UP
+    assert door.others.admitted + door.others.refused == CATCH_UP_MAX
 
 
 def test_over_http_the_limit_changes_under_way_and_the_penalty_stays(start: Callable[..., Client]) -> None:

@@ -114,7 +114,7 @@ def test_a_journal_written_before_there_were_kinds_is_read_as_plain_messages(
     (row,) = sandbox.send("09121234567")
     lines = [orjson.loads(line) for line in journal.read_bytes().splitlines()]
     for line in lines:
-        line.pop("manners", None)
+        line.pop("options", None)
     journal.write_bytes(b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines))
     (shown,) = start({"journal": journal}).shown(row["messageid"])
     assert (shown["kind"], shown["display"], shown["tag"]) == ("sms", 1, "")

@@ -27,7 +27,7 @@ def test_each_second_has_its_own_counts_and_a_silent_one_is_zero() -> None:
         ("sms/send", False, 2.5),
     ]:
         traffic.count(method, admitted=admitted, monotonic_s=M0 + at_s)
-    assert traffic.shown(monotonic_s=M0 + 4.5) == {
+    assert traffic.describe(monotonic_s=M0 + 4.5) == {
         "began_at": 1.7e9,
         "began_monotonic_s": M0,
         "now_s": 4.5,
@@ -46,16 +46,16 @@ def test_a_reader_may_ask_from_a_second_on_and_gets_the_totals_all_the_same() ->
     traffic = Traffic(at=1.7e9, monotonic_s=M0)
     for second in range(10):
         traffic.count("sms/send", admitted=True, monotonic_s=M0 + second)
-    late = traffic.shown(monotonic_s=M0 + 9.5, since=8)
+    late = traffic.describe(monotonic_s=M0 + 9.5, since=8)
     assert (late["first_second"], late["seconds"], late["admitted"]) == (8, [[1, 0], [1, 0]], 10)
-    assert traffic.shown(monotonic_s=M0 + 9.5, since=500)["seconds"] == []
+    assert traffic.describe(monotonic_s=M0 + 9.5, since=500)["seconds"] == []
 
 
 def test_only_the_last_two_hours_are_kept_by_the_second() -> None:
     traffic = Traffic(at=1.7e9, monotonic_s=M0)
     for second in range(3 * KEPT_S):
         traffic.count("sms/send", admitted=second >= KEPT_S, monotonic_s=M0 + second)
-    shown = traffic.shown(monotonic_s=M0 + 3 * KEPT_S - 1)
+    shown = traffic.describe(monotonic_s=M0 + 3 * KEPT_S - 1)
     assert (shown["first_second"], shown["seconds"]) == (2 * KEPT_S, [[1, 0]] * KEPT_S)
     assert (shown["admitted"], shown["refused"]) == (2 * KEPT_S, KEPT_S)
     assert len(traffic._seconds) == KEPT_S

@@ -15,7 +15,7 @@ from campaigns.house import House
 from campaigns.rules.states import CampaignState
 from campaigns.submit import Outcome
 from campaigns.verify import verify
-from kavenegar_sandbox.columns import digest
+from kavenegar_sandbox.columns import text_digest
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer, Wire, envelope, http_answer
 from tests.world import Sandbox, answer_bells, batch_ids, numbers, states
 
@@ -234,7 +234,7 @@ def test_neighbours_with_the_same_text_share_a_request_and_everybody_hears_their
     assert states(engine, campaign) == {"accepted": 236}
     assert requests_made(sandbox) == 5
     heard = {call["receptor"]: call["text_digest"] for call in called(sandbox)}
-    assert heard == {number: digest(f"سلام به {values['city']}".encode()) for number, values in recipients}
+    assert heard == {number: text_digest(f"سلام به {values['city']}".encode()) for number, values in recipients}
 
 
 @slow_phones

@@ -16,14 +16,14 @@ from datetime import datetime, timedelta, timezone
 from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.checks import own_line
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.parameters import BLANK, is_whole
+from kavenegar_sandbox.parameters import BLANK, is_integer
 from kavenegar_sandbox.protocol import Answer, Call, Refusal
 
 _EXPIRES = 4_102_444_800  # 2100: the spec asks callers to ignore it
 
 
 def info(account: Account, call: Call) -> Answer:  # noqa: ARG001 - every handler has one shape
-    credit_rial = account.purse.balance(account.clock.now())
+    credit_rial = account.credit.balance(account.clock.now())
     return Answer(entries={"remaincredit": credit_rial, "expiredate": _EXPIRES, "type": "master"})
 
 
@@ -39,10 +39,10 @@ def config(account: Account, call: Call) -> Answer:
     }
     if changes:
         account.configure(changes)
-    return Answer(entries=_shown(account.knobs))
+    return Answer(entries=_current_settings(account.knobs))
 
 
-def _shown(knobs: Knobs) -> dict[str, str]:
+def _current_settings(knobs: Knobs) -> dict[str, str]:
     return {
         "apilogs": knobs.api_logs,
         "dailyreport": "disabled",
@@ -53,28 +53,28 @@ def _shown(knobs: Knobs) -> dict[str, str]:
     }
 
 
-def _switch(_: Knobs, raw: str) -> bool:
+def _read_switch(_: Knobs, raw: str) -> bool:
     """Raises Refusal(400) unless it says on or off, in any letter case."""
     if raw.lower() not in _SWITCH:
         raise Refusal(400)
     return _SWITCH[raw.lower()]
 
 
-def _logged(_: Knobs, raw: str) -> str:
+def _read_log_setting(_: Knobs, raw: str) -> str:
     """Raises Refusal(400) for what is none of the spec's three words."""
     if raw.lower() not in _LOGGED:
         raise Refusal(400)
     return raw.lower()
 
 
-def _amount(_: Knobs, raw: str) -> int:
+def _read_rial(_: Knobs, raw: str) -> int:
     """Rial. Raises Refusal(400) for what is no number."""
-    if not is_whole(raw):
+    if not is_integer(raw):
         raise Refusal(400)
     return int(raw)
 
 
-def _default_line(knobs: Knobs, raw: str) -> str:
+def _read_line(knobs: Knobs, raw: str) -> str:
     """Raises Refusal(412) for a line of somebody else's, and 427 for one that wants a grant first."""
     line = own_line(knobs, raw)
     if line in knobs.restricted_senders:
@@ -83,11 +83,11 @@ def _default_line(knobs: Knobs, raw: str) -> str:
 
 
 SETTINGS: dict[str, tuple[str, Callable[[Knobs, str], object]]] = {  # the knob behind each, and how it is read
-    "apilogs": ("api_logs", _logged),
-    "debugmode": ("debug_mode", _switch),
-    "defaultsender": ("default_sender", _default_line),
-    "mincreditalarm": ("credit_alarm_rial", _amount),
-    "resendfailed": ("resend_failed", _switch),
+    "apilogs": ("api_logs", _read_log_setting),
+    "debugmode": ("debug_mode", _read_switch),
+    "defaultsender": ("default_sender", _read_line),
+    "mincreditalarm": ("credit_alarm_rial", _read_rial),
+    "resendfailed": ("resend_failed", _read_switch),
 }
 
 

@@ -25,9 +25,9 @@ from __future__ import annotations
 from kavenegar_sandbox import blocklists
 from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.checks import own_line
-from kavenegar_sandbox.parameters import BLANK, UNSET, format_number, listed, parse_mobile, unix_seconds
+from kavenegar_sandbox.parameters import BLANK, UNSET, format_number, parse_date, parse_mobile, split_list
 from kavenegar_sandbox.protocol import Answer, Call, Refusal, Row
-from kavenegar_sandbox.rows import PAGE, arranged, metadata, page_number
+from kavenegar_sandbox.rows import PAGE, arrange_rows, metadata, parse_page
 
 _DAY_S = 86400
 _TEHRAN_S = 12600  # ahead of UTC, all year round
@@ -35,11 +35,11 @@ _TEHRAN_S = 12600  # ahead of UTC, all year round
 
 def blocked_list(account: Account, call: Call) -> Answer:
     line, reason = own_line(account.knobs, call.params["linenumber"]), _reason(call.params.get("blockreason", ""))
-    startdate, page = call.params.get("startdate", ""), page_number(call.params.get("pagenumber", ""))
-    since = _today(account.clock.now()) if startdate in UNSET else unix_seconds(startdate)
+    startdate, page = call.params.get("startdate", ""), parse_page(call.params.get("pagenumber", ""))
+    since = _today(account.clock.now()) if startdate in UNSET else parse_date(startdate)
     blocks = account.blocklists.since(line, since, reason)
     shown = blocks[(page - 1) * PAGE : page * PAGE]
-    account.tally.took(call.method, len(shown))
+    account.counters.count_rows(call.method, len(shown))
     entries = [
         {"number": format_number(block.number), "blockreason": block.reason, "date": block.date} for block in shown
     ]
@@ -60,19 +60,19 @@ def _today(now: float) -> int:
     return int((now + _TEHRAN_S) // _DAY_S * _DAY_S - _TEHRAN_S)
 
 
-_AT_MOST = 200
+_MOST_NUMBERS = 200
 
 
 def blocked_add(account: Account, call: Call) -> Answer:
-    line, asked = line_and_numbers(account, call, at_most=_AT_MOST)
+    line, asked = parse_line_and_numbers(account, call, at_most=_MOST_NUMBERS)
     numbers = _numbers(asked, lenient=account.knobs.lenient_numbers)
     new = account.blocklists.add(line, numbers, date=int(account.clock.now()))
-    account.tally.took(call.method, len(numbers))
+    account.counters.count_rows(call.method, len(numbers))
     rows = [
         {"linenumber": line, "receptor": format_number(number), "status": "Active" if is_new else "AlreadyExists"}
         for number, is_new in zip(numbers, new, strict=True)
     ]
-    return Answer(entries=arranged(account, rows))
+    return Answer(entries=arrange_rows(account, rows))
 
 
 def _numbers(asked: list[str], *, lenient: bool) -> list[int]:
@@ -83,18 +83,15 @@ def _numbers(asked: list[str], *, lenient: bool) -> list[int]:
     return numbers
 
 
-_AT_MOST = 200
-
-
 def blocked_exists(account: Account, call: Call) -> Answer:
-    line, asked = line_and_numbers(account, call, at_most=_AT_MOST)
-    account.tally.took(call.method, len(asked))
-    return Answer(entries=arranged(account, [_row(account, line, raw) for raw in asked]))
+    line, asked = parse_line_and_numbers(account, call, at_most=_MOST_NUMBERS)
+    account.counters.count_rows(call.method, len(asked))
+    return Answer(entries=arrange_rows(account, [_row(account, line, raw) for raw in asked]))
 
 
 def _row(account: Account, line: str, raw: str) -> Row:
     number = parse_mobile(raw, lenient=account.knobs.lenient_numbers)
-    status = "Active" if account.blocklists.holds(line, number) else "NotExists"
+    status = "Active" if account.blocklists.contains(line, number) else "NotExists"
     return {"linenumber": line, "receptor": raw if number is None else format_number(number), "status": status}
 
 
@@ -102,16 +99,16 @@ _MOST_REMOVED = 50
 
 
 def blocked_remove(account: Account, call: Call) -> Answer:
-    line, asked = line_and_numbers(account, call, at_most=_MOST_REMOVED)
+    line, asked = parse_line_and_numbers(account, call, at_most=_MOST_REMOVED)
     read = [parse_mobile(raw, lenient=account.knobs.lenient_numbers) for raw in asked]
     removed = account.blocklists.remove(line, [number for number in read if number is not None])
-    account.tally.took(call.method, len(asked))
+    account.counters.count_rows(call.method, len(asked))
     return Answer(entries={"message": f"Done-removed {removed} item from blacklist"})
 
 
-def line_and_numbers(account: Account, call: Call, *, at_most: int) -> tuple[str, list[str]]:
+def parse_line_and_numbers(account: Account, call: Call, *, at_most: int) -> tuple[str, list[str]]:
     """The line whose block list is meant, and the numbers as they were written. Raises Refusal: 604, then 412."""
-    asked = listed(call.params["receptor"])
+    asked = split_list(call.params["receptor"])
     if len(asked) > at_most:
         raise Refusal(604)
     return own_line(account.knobs, call.params["linenumber"]), asked

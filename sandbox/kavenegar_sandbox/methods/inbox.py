@@ -16,20 +16,20 @@ from __future__ import annotations
 
 from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.checks import own_line, own_lines
-from kavenegar_sandbox.parameters import UNSET, unix_seconds
+from kavenegar_sandbox.parameters import UNSET, parse_date
 from kavenegar_sandbox.protocol import Answer, Call, Refusal, Row
-from kavenegar_sandbox.rows import PAGE, metadata, page_number
+from kavenegar_sandbox.rows import PAGE, metadata, parse_page
 
-_AT_ONCE = 100
+_ROWS_AT_ONCE = 100
 
 
 def receive(account: Account, call: Call) -> Answer:
     knobs, read = account.knobs, read_state(call)
     line = own_line(knobs, call.params["linenumber"])
-    pile = account.inbox.box(line).pile(read=read)
-    rows = pile.page((0, len(pile)), 0, _AT_ONCE, newest=knobs.inbox_order == "newest")
-    account.tally.took(call.method, len(rows))
-    return found(account, account.inbox.hand_out(line, rows, unread=not read))
+    index = account.inbox.mailbox(line).index(read=read)
+    rows = index.page((0, len(index)), 0, _ROWS_AT_ONCE, newest=knobs.inbox_order == "newest")
+    account.counters.count_rows(call.method, len(rows))
+    return answer_rows(account, account.inbox.return_rows(line, rows, unread=not read))
 
 
 def read_state(call: Call) -> bool:
@@ -39,7 +39,7 @@ def read_state(call: Call) -> bool:
     return call.params["isread"] == "1"
 
 
-def found(account: Account, rows: list[Row], metadata: Row | None = None) -> Answer:
+def answer_rows(account: Account, rows: list[Row], metadata: Row | None = None) -> Answer:
     """The rows; where there are none, what the knob `inbox_empty` says. Raises Refusal(449)."""
     if not rows and account.knobs.inbox_empty == "449":
         raise Refusal(449)
@@ -52,15 +52,15 @@ _WINDOW_S = 2 * 86400
 
 def inbox_paged(account: Account, call: Call) -> Answer:
     knobs, params, read = account.knobs, call.params, read_state(call)
-    line, page = own_line(knobs, params["linenumber"]), page_number(params.get("pagenumber", ""))
+    line, page = own_line(knobs, params["linenumber"]), parse_page(params.get("pagenumber", ""))
     start, end = _window(account, params.get("startdate", ""), params.get("enddate", ""))
-    pile = account.inbox.box(line).pile(read=read)
-    bounds = pile.between(start, end)
+    index = account.inbox.mailbox(line).index(read=read)
+    bounds = index.between(start, end)
     total = bounds[1] - bounds[0]
-    rows = pile.page(bounds, (page - 1) * PAGE, PAGE, newest=knobs.inbox_order == "newest")
-    account.tally.took(call.method, len(rows))
-    shown = account.inbox.hand_out(line, rows, unread=not read)
-    return found(account, shown, metadata(total if read else total - len(rows), page))
+    rows = index.page(bounds, (page - 1) * PAGE, PAGE, newest=knobs.inbox_order == "newest")
+    account.counters.count_rows(call.method, len(rows))
+    shown = account.inbox.return_rows(line, rows, unread=not read)
+    return answer_rows(account, shown, metadata(total if read else total - len(rows), page))
 
 
 def _window(account: Account, startdate: str, enddate: str) -> tuple[int, int]:
@@ -68,8 +68,8 @@ def _window(account: Account, startdate: str, enddate: str) -> tuple[int, int]:
 
     Raises Refusal(417) for more than two days, or a window that is turned round.
     """
-    start = None if startdate in UNSET else unix_seconds(startdate)
-    end = None if enddate in UNSET else unix_seconds(enddate)
+    start = None if startdate in UNSET else parse_date(startdate)
+    end = None if enddate in UNSET else parse_date(enddate)
     if end is None:
         end = int(account.clock.now()) if start is None else start + _WINDOW_S
     if start is None:
@@ -80,7 +80,7 @@ def _window(account: Account, startdate: str, enddate: str) -> tuple[int, int]:
 
 
 _DAY_S = 86400
-_DEEPEST_S = 60 * _DAY_S
+_OLDEST_S = 60 * _DAY_S
 _READ_STATES = {"0": (False,), "1": (True,), "": (False, True), "null": (False, True)}  # 0 is a value here
 
 
@@ -90,7 +90,7 @@ def count_inbox(account: Account, call: Call) -> Answer:
         raise Refusal(400)
     start, end = _day(account, call.params["startdate"], call.params.get("enddate", ""))
     lines = own_lines(account.knobs) if line in UNSET else (own_line(account.knobs, line),)
-    counts = [account.inbox.box(each).pile(read=read).count(start, end) for each in lines for read in states]
+    counts = [account.inbox.mailbox(each).index(read=read).count(start, end) for each in lines for read in states]
     return Answer(entries=[{"startdate": start, "enddate": end, "sumcount": sum(counts)}])
 
 
@@ -100,8 +100,8 @@ def _day(account: Account, startdate: str, enddate: str) -> tuple[int, int]:
     Raises Refusal(417) for more than a day, more than 60 days back, or a span that is turned round.
     """
     now = account.clock.now()
-    start = unix_seconds(startdate)
-    end = int(now) if enddate in UNSET else unix_seconds(enddate)
-    if start < now - _DEEPEST_S or not start <= end <= start + _DAY_S:
+    start = parse_date(startdate)
+    end = int(now) if enddate in UNSET else parse_date(enddate)
+    if start < now - _OLDEST_S or not start <= end <= start + _DAY_S:
         raise Refusal(417)
     return start, end

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from kavenegar_sandbox import acceptance
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.checks import Draft
-from kavenegar_sandbox.columns import Localid, localid, localids
-from kavenegar_sandbox.ledger import NORMAL_DISPLAY, Manner
+from kavenegar_sandbox.checks import SendRequest
+from kavenegar_sandbox.columns import Localid, parse_localid, parse_localids
+from kavenegar_sandbox.ledger import NORMAL_DISPLAY, MessageOptions
 from kavenegar_sandbox.parameters import (
     BLANK,
     UNSET,
-    array_or_list,
-    listed,
-    message_ids,
+    parse_array_or_list,
     parse_line,
+    parse_message_ids,
     parse_mobile,
-    strings,
+    parse_strings,
+    split_list,
 )
 from kavenegar_sandbox.protocol import SCHEDULED, STATUS_TEXT, UNKNOWN, Answer, Call, Refusal
 
@@ -35,76 +35,76 @@ _LINES_WITH_DISPLAYS = "3000"  # on any other line every message is a normal one
 
 def send(account: Account, call: Call) -> Answer:
     params, knobs = call.params, account.knobs
-    receptors = [parse_mobile(raw, lenient=knobs.lenient_numbers) for raw in listed(params["receptor"])]
+    receptors = [parse_mobile(raw, lenient=knobs.lenient_numbers) for raw in split_list(params["receptor"])]
     line = parse_line(params.get("sender") or knobs.default_sender)
-    manner = Manner(
+    options = MessageOptions(
         hidden=_is_hidden(params.get("hide", "")),
         tag=params.get("tag", ""),
         policy=params.get("policy", ""),
         display=_display(params.get("type", ""), line),
     )
-    draft = Draft(
+    request = SendRequest(
         method=call.method,
         receptors=receptors,
         senders=[line] * len(receptors),
         texts=[params["message"]] * len(receptors),
-        manners=[manner] * len(receptors),
-        localids=localids(params.get("localid", "")),
+        options=[options] * len(receptors),
+        localids=parse_localids(params.get("localid", "")),
         starts_at=acceptance.starts_at(account, params.get("date", "")),
-        tag=manner.tag,
+        tag=options.tag,
     )
-    return Answer(entries=acceptance.take(account, draft, at_most=call.at_most))
+    return Answer(entries=acceptance.accept(account, request, at_most=call.at_most))
 
 
 def send_array(account: Account, call: Call) -> Answer:
     params, lenient = call.params, account.knobs.lenient_numbers
-    receptors = [parse_mobile(raw, lenient=lenient) for raw in strings(params["receptor"])]
-    senders = [parse_line(raw) for raw in strings(params["sender"])]
+    receptors = [parse_mobile(raw, lenient=lenient) for raw in parse_strings(params["receptor"])]
+    senders = [parse_line(raw) for raw in parse_strings(params["sender"])]
     displays = _displays(params.get("type", ""), len(receptors))
-    draft = Draft(
+    request = SendRequest(
         method=call.method,
         receptors=receptors,
         senders=senders,
-        texts=strings(params["message"]),
-        manners=_manners(call, displays, senders),
+        texts=parse_strings(params["message"]),
+        options=_options(call, displays, senders),
         localids=_localids(params.get("localmessageids")),
         starts_at=acceptance.starts_at(account, params.get("date", "")),
         tag=params.get("tag", ""),
         other_lengths=(len(displays),),
     )
-    return Answer(entries=acceptance.take(account, draft, at_most=call.at_most))
+    return Answer(entries=acceptance.accept(account, request, at_most=call.at_most))
 
 
 def _localids(raw: str | None) -> list[Localid] | None:
     if raw is None:
         return None
-    return [] if raw in UNSET else [localid(value) for value in array_or_list(raw)]
+    return [] if raw in UNSET else [parse_localid(value) for value in parse_array_or_list(raw)]
 
 
 def _displays(raw: str, count: int) -> list[str]:
     """The display types as they were given, or `count` times none."""
-    return [""] * count if raw in BLANK else strings(raw)
+    return [""] * count if raw in BLANK else parse_strings(raw)
 
 
-def _manners(call: Call, displays: list[str], senders: list[str]) -> list[Manner]:
+def _options(call: Call, displays: list[str], senders: list[str]) -> list[MessageOptions]:
     """One for each receptor, as far as both columns go."""
     hidden = _is_hidden(call.params.get("hide", ""))
     tag, policy = call.params.get("tag", ""), call.params.get("policy", "")
     return [
-        Manner(hidden=hidden, tag=tag, policy=policy, display=_display(raw, line))
+        MessageOptions(hidden=hidden, tag=tag, policy=policy, display=_display(raw, line))
         for raw, line in zip(displays, senders, strict=False)
     ]
 
 
 def cancel(account: Account, call: Call) -> Answer:
-    ids = message_ids(call.params["messageid"])
+    ids = parse_message_ids(call.params["messageid"])
     if len(ids) > account.knobs.cancel_limit:
         raise Refusal(412)
-    account.tally.took(call.method, len(ids))
+    account.counters.count_rows(call.method, len(ids))
     now = account.clock.now()
     rows = [account.ledger.row(messageid) for messageid in ids]
-    waiting = {row for row in rows if row is not None and account.status(row, now) == SCHEDULED}
-    account.cancel(sorted(waiting))
+    scheduled = {row for row in rows if row is not None and account.status(row, now) == SCHEDULED}
+    account.cancel(sorted(scheduled))
     statuses = [UNKNOWN if row is None else account.status(row, now) for row in rows]
     return Answer(
         entries=[

@@ -21,14 +21,14 @@ from collections.abc import Mapping
 
 from kavenegar_sandbox import acceptance
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.checks import Draft, bad_receptors
-from kavenegar_sandbox.columns import localids
+from kavenegar_sandbox.checks import SendRequest, bad_receptors
+from kavenegar_sandbox.columns import parse_localids
 from kavenegar_sandbox.knobs import Knobs
-from kavenegar_sandbox.ledger import CALL, OTP, Manner
-from kavenegar_sandbox.parameters import BLANK, UNSET, is_landline, listed, parse_number, parse_telephone
+from kavenegar_sandbox.ledger import CALL, OTP, MessageOptions
+from kavenegar_sandbox.parameters import BLANK, UNSET, is_landline, parse_number, parse_telephone, split_list
 from kavenegar_sandbox.protocol import Answer, Call, Refusal
 
-_BY_TELEPHONE = {"sms": False, "call": True}
+_CALL_BY_TYPE = {"sms": False, "call": True}
 
 
 def lookup(account: Account, call: Call) -> Answer:
@@ -38,29 +38,29 @@ def lookup(account: Account, call: Call) -> Answer:
     receptor = parse_number(params["receptor"], lenient=knobs.lenient_numbers)
     if receptor is None or receptor in bad_receptors(knobs):
         raise Refusal(411)
-    voice = _by_telephone(params.get("type", ""), receptor)
+    voice = _is_call(params.get("type", ""), receptor)
     text = _text(account, call, voice=voice)
-    manner = Manner(kind=OTP, voice=voice, tag=params.get("tag", ""))
-    draft = Draft(
+    options = MessageOptions(kind=OTP, voice=voice, tag=params.get("tag", ""))
+    request = SendRequest(
         method=call.method,
         kind=OTP,
         receptors=[receptor],
         senders=[knobs.service_sender],
         texts=[text],
-        manners=[manner],
+        options=[options],
         localids=None,
         starts_at=account.clock.now(),
-        tag=manner.tag,
+        tag=options.tag,
     )
-    return Answer(entries=acceptance.take(account, draft))
+    return Answer(entries=acceptance.accept(account, request))
 
 
-def _by_telephone(raw: str, receptor: int) -> bool:
+def _is_call(raw: str, receptor: int) -> bool:
     """`type`, in any letter case. Raises Refusal(400) for anything but sms and call."""
     asked = "sms" if raw in UNSET else raw.lower()
-    if asked not in _BY_TELEPHONE:
+    if asked not in _CALL_BY_TYPE:
         raise Refusal(400)
-    return _BY_TELEPHONE[asked] or is_landline(receptor)
+    return _CALL_BY_TYPE[asked] or is_landline(receptor)
 
 
 def _text(account: Account, call: Call, *, voice: bool) -> str:
@@ -70,12 +70,12 @@ def _text(account: Account, call: Call, *, voice: bool) -> str:
         raise Refusal(424)
     if not has_token(template):
         raise Refusal(432)
-    given = tokens(call.params)
+    given = given_tokens(call.params)
     if code := next((code for name in given if (code := token_refusal(name, given[name], account.knobs))), 0):
         raise Refusal(code)
     if voice and not all(map(is_number, given.values())):
         raise Refusal(428)
-    return rendered(template, given)
+    return render(template, given)
 
 
 _REPEATS = frozenset("012345")
@@ -83,22 +83,22 @@ _REPEATS = frozenset("012345")
 
 def make_tts(account: Account, call: Call) -> Answer:
     params, knobs = call.params, account.knobs
-    receptors = [parse_telephone(raw, lenient=knobs.lenient_numbers) for raw in listed(params["receptor"])]
-    manner = Manner(kind=CALL, voice=True, tag=params.get("tag", ""), repeat=_repeat(params.get("repeat", "")))
-    draft = Draft(
+    receptors = [parse_telephone(raw, lenient=knobs.lenient_numbers) for raw in split_list(params["receptor"])]
+    options = MessageOptions(kind=CALL, voice=True, tag=params.get("tag", ""), repeat=_repeat(params.get("repeat", "")))
+    request = SendRequest(
         method=call.method,
         kind=CALL,
         receptors=receptors,
         senders=[knobs.service_sender] * len(receptors),
         texts=[params["message"]] * len(receptors),
-        manners=[manner] * len(receptors),
-        localids=localids(params.get("localid", "")),
+        options=[options] * len(receptors),
+        localids=parse_localids(params.get("localid", "")),
         starts_at=acceptance.starts_at(account, params.get("date", "")),
-        tag=manner.tag,
+        tag=options.tag,
     )
-    rows = acceptance.take(account, draft, at_most=call.at_most)
-    alone = len(receptors) == 1 and knobs.tts_entries == "object"
-    return Answer(entries=rows[0] if alone and rows else rows)
+    rows = acceptance.accept(account, request, at_most=call.at_most)
+    single = len(receptors) == 1 and knobs.tts_entries == "object"
+    return Answer(entries=rows[0] if single and rows else rows)
 
 
 def _repeat(raw: str) -> int:
@@ -116,7 +116,7 @@ _PLACE = re.compile(r"%(token(?:20|10|2|3)?)")
 _NUMBER = re.compile(r"[0-9۰-۹]+")
 
 
-def tokens(params: Mapping[str, str]) -> dict[str, str]:
+def given_tokens(params: Mapping[str, str]) -> dict[str, str]:
     """Those that were given; an optional one that says nothing was not."""
     optional = {name: value for name in BLANKS if (value := params.get(name, "")) not in BLANK}
     return {"token": params["token"], **optional}
@@ -140,6 +140,6 @@ def has_token(template: str) -> bool:
     return any(place[1] == "token" for place in _PLACE.finditer(template))
 
 
-def rendered(template: str, given: Mapping[str, str]) -> str:
+def render(template: str, given: Mapping[str, str]) -> str:
     """The text; the place of a token that was not given stays empty."""
     return _PLACE.sub(lambda place: given.get(place[1], ""), template)

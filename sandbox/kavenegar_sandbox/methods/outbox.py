@@ -29,26 +29,26 @@ from itertools import compress, islice
 
 from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.checks import own_line
-from kavenegar_sandbox.parameters import UNSET, is_whole, message_ids, unix_seconds
+from kavenegar_sandbox.parameters import UNSET, is_integer, parse_date, parse_message_ids
 from kavenegar_sandbox.protocol import STATUS_TEXT, UNKNOWN, Answer, Call, Refusal, Row
-from kavenegar_sandbox.rows import arranged, record
+from kavenegar_sandbox.rows import arrange_rows, message_record
 
 
 def select(account: Account, call: Call) -> Answer:
-    registered(account)
-    ids = message_ids(call.params["messageid"])
+    require_registered_address(account)
+    ids = parse_message_ids(call.params["messageid"])
     if len(ids) > account.knobs.status_limit:
         raise Refusal(414)
-    account.tally.took(call.method, len(ids))
+    account.counters.count_rows(call.method, len(ids))
     now = account.clock.now()
-    return Answer(entries=arranged(account, [_select_row(account, messageid, now) for messageid in ids]))
+    return Answer(entries=arrange_rows(account, [_select_row(account, messageid, now) for messageid in ids]))
 
 
 def _select_row(account: Account, messageid: int, now: float) -> Row:
     row = account.ledger.row(messageid)
     if row is None or account.status(row, now) == UNKNOWN:
         return _no_record(messageid)
-    return record(account, row, now)
+    return message_record(account, row, now)
 
 
 def _no_record(messageid: int) -> Row:
@@ -65,32 +65,32 @@ def _no_record(messageid: int) -> Row:
 
 
 def select_outbox(account: Account, call: Call) -> Answer:
-    registered(account)
-    start, end = recent_span(account, call.params["startdate"], call.params.get("enddate", ""))
-    rows = listable(account, rows_between(account, start, end), call.params.get("sender", ""))
-    return listing(account, islice(rows, account.knobs.outbox_limit))
+    require_registered_address(account)
+    start, end = recent_range(account, call.params["startdate"], call.params.get("enddate", ""))
+    rows = visible_rows(account, rows_between(account, start, end), call.params.get("sender", ""))
+    return answer_records(account, islice(rows, account.knobs.outbox_limit))
 
 
 def latest_outbox(account: Account, call: Call) -> Answer:
-    registered(account)
+    require_registered_address(account)
     size = _page_size(call.params.get("pagesize", ""), at_most=account.knobs.outbox_limit)
     dates, now = account.ledger.starts_at, account.clock.now()
-    gone = (row for row in reversed(range(len(dates))) if dates[row] <= now)
-    rows = islice(listable(account, gone, call.params.get("sender", "")), size)
-    return listing(account, reversed(list(rows)))
+    started = (row for row in reversed(range(len(dates))) if dates[row] <= now)
+    rows = islice(visible_rows(account, started, call.params.get("sender", "")), size)
+    return answer_records(account, reversed(list(rows)))
 
 
 def _page_size(raw: str, *, at_most: int) -> int:
     """The most there is where none is given. Raises Refusal(400) for more, and for what is no number."""
     if raw in UNSET:
         return at_most
-    if not is_whole(raw) or int(raw) > at_most:
+    if not is_integer(raw) or int(raw) > at_most:
         raise Refusal(400)
     return int(raw)
 
 
 def count_outbox(account: Account, call: Call) -> Answer:
-    start, end = recent_span(account, call.params["startdate"], call.params.get("enddate", ""))
+    start, end = recent_range(account, call.params["startdate"], call.params.get("enddate", ""))
     rows = _of_status(account, list(rows_between(account, start, end)), call.params.get("status", ""))
     ledger = account.ledger
     counted = {
@@ -112,23 +112,23 @@ def _of_status(account: Account, rows: list[int], status: str) -> list[int]:
 
 
 DAY_S = 86400
-_DEEPEST_S = 3 * DAY_S
+_OLDEST_S = 3 * DAY_S
 _MASKED = "09*********"  # as in the samples of the spec
 
 
-def recent_span(account: Account, startdate: str, enddate: str) -> tuple[int, int]:
+def recent_range(account: Account, startdate: str, enddate: str) -> tuple[int, int]:
     """The seconds asked for, up to now where no end is given.
 
     Raises Refusal(417) beyond three days back, beyond one day, or backwards.
     """
     now = account.clock.now()
-    start = unix_seconds(startdate)
-    if start < now - _DEEPEST_S:
+    start = parse_date(startdate)
+    if start < now - _OLDEST_S:
         raise Refusal(417)
-    return a_day_at_most(start, int(now) if enddate in UNSET else unix_seconds(enddate))
+    return check_range(start, int(now) if enddate in UNSET else parse_date(enddate))
 
 
-def a_day_at_most(start: int, end: int) -> tuple[int, int]:
+def check_range(start: int, end: int) -> tuple[int, int]:
     """The two as they are. Raises Refusal(417) for more than a day, and for less than nothing."""
     if not start <= end <= start + DAY_S:
         raise Refusal(417)
@@ -141,7 +141,7 @@ def rows_between(account: Account, start: int, end: int) -> Iterator[int]:
     return compress(range(len(dates)), [start <= date < end + 1 for date in dates])
 
 
-def listable(account: Account, rows: Iterable[int], sender: str) -> Iterator[int]:
+def visible_rows(account: Account, rows: Iterable[int], sender: str) -> Iterator[int]:
     """Those of one line, or of all where `sender` says nothing, without what is hidden altogether.
 
     Raises Refusal(412) for a line of somebody else's, at once.
@@ -151,31 +151,31 @@ def listable(account: Account, rows: Iterable[int], sender: str) -> Iterator[int
     return (
         row
         for row in rows
-        if (line is None or ledger.sender(row) == line) and not (omitted and ledger.manner(row).hidden)
+        if (line is None or ledger.sender(row) == line) and not (omitted and ledger.options(row).hidden)
     )
 
 
-def listing(account: Account, rows: Iterable[int]) -> Answer:
+def answer_records(account: Account, rows: Iterable[int]) -> Answer:
     """Whole records, the receptors of hidden ones masked."""
     now = account.clock.now()
-    return found(account, [_listed(account, row, now) for row in rows])
+    return answer_rows(account, [_listed_record(account, row, now) for row in rows])
 
 
-def found(account: Account, rows: list[Row]) -> Answer:
+def answer_rows(account: Account, rows: list[Row]) -> Answer:
     """The rows as an answer; where there are none, what the knob `outbox_empty` says. Raises Refusal(449)."""
     if rows:
-        return Answer(entries=arranged(account, rows))
+        return Answer(entries=arrange_rows(account, rows))
     if account.knobs.outbox_empty == "449":
         raise Refusal(449)
     return Answer(entries=None if account.knobs.outbox_empty == "null" else [])
 
 
-def registered(account: Account) -> None:
+def require_registered_address(account: Account) -> None:
     """Raises Refusal(407) unless the address that calls is registered in the panel."""
     if not account.knobs.ip_registered:
         raise Refusal(407)
 
 
-def _listed(account: Account, row: int, now: float) -> Row:
-    shown = record(account, row, now)
-    return {**shown, "receptor": _MASKED} if account.ledger.manner(row).hidden else shown
+def _listed_record(account: Account, row: int, now: float) -> Row:
+    shown = message_record(account, row, now)
+    return {**shown, "receptor": _MASKED} if account.ledger.options(row).hidden else shown

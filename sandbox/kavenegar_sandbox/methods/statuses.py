@@ -17,20 +17,20 @@ Source: kavenegar-rest, sms/statusbyreceptor.
 from __future__ import annotations
 
 from kavenegar_sandbox.account import Account
-from kavenegar_sandbox.columns import localid
-from kavenegar_sandbox.methods.outbox import DAY_S, a_day_at_most, found
-from kavenegar_sandbox.parameters import UNSET, format_number, listed, message_ids, parse_number, unix_seconds
+from kavenegar_sandbox.columns import parse_localid
+from kavenegar_sandbox.methods.outbox import DAY_S, answer_rows, check_range
+from kavenegar_sandbox.parameters import UNSET, format_number, parse_date, parse_message_ids, parse_number, split_list
 from kavenegar_sandbox.protocol import STATUS_TEXT, UNKNOWN, Answer, Call, Refusal, Row
-from kavenegar_sandbox.rows import arranged
+from kavenegar_sandbox.rows import arrange_rows
 
 
 def status(account: Account, call: Call) -> Answer:
-    ids = message_ids(call.params["messageid"])
+    ids = parse_message_ids(call.params["messageid"])
     if len(ids) > account.knobs.status_limit:
         raise Refusal(414)
-    account.tally.took(call.method, len(ids))
+    account.counters.count_rows(call.method, len(ids))
     now = account.clock.now()
-    return Answer(entries=arranged(account, [_status_row(account, messageid, now) for messageid in ids]))
+    return Answer(entries=arrange_rows(account, [_status_row(account, messageid, now) for messageid in ids]))
 
 
 def _status_row(account: Account, messageid: int, now: float) -> Row:
@@ -40,20 +40,20 @@ def _status_row(account: Account, messageid: int, now: float) -> Row:
 
 
 def status_by_localid(account: Account, call: Call) -> Answer:
-    ids = listed(call.params["localid"])
+    ids = split_list(call.params["localid"])
     if len(ids) > account.knobs.localid_status_limit:
         raise Refusal(414)
-    account.tally.took(call.method, len(ids))
+    account.counters.count_rows(call.method, len(ids))
     now = account.clock.now()
-    return Answer(entries=arranged(account, [_localid_row(account, each, now) for each in ids]))
+    return Answer(entries=arrange_rows(account, [_localid_row(account, each, now) for each in ids]))
 
 
 def _localid_row(account: Account, asked: str, now: float) -> Row:
     ledger, window_s = account.ledger, account.knobs.localid_window_s
-    row = ledger.localids.row(localid(asked))
+    row = ledger.localids.row(parse_localid(asked))
     if row is None or now - ledger.starts_at[row] > window_s:
-        nobody = {"localid": asked, "status": UNKNOWN, "statustext": STATUS_TEXT[UNKNOWN]}
-        return nobody if account.knobs.unknown_localid == "absent" else {"messageid": 0, **nobody}
+        unknown = {"localid": asked, "status": UNKNOWN, "statustext": STATUS_TEXT[UNKNOWN]}
+        return unknown if account.knobs.unknown_localid == "absent" else {"messageid": 0, **unknown}
     status = account.status(row, now)
     return {
         "messageid": ledger.messageid(row),
@@ -67,11 +67,11 @@ def status_by_receptor(account: Account, call: Call) -> Answer:
     receptor = parse_number(call.params["receptor"], lenient=account.knobs.lenient_numbers)
     if receptor is None:
         raise Refusal(411)
-    start, enddate = unix_seconds(call.params["startdate"]), call.params.get("enddate", "")
-    start, end = a_day_at_most(start, start + DAY_S if enddate in UNSET else unix_seconds(enddate))
+    start, enddate = parse_date(call.params["startdate"]), call.params.get("enddate", "")
+    start, end = check_range(start, start + DAY_S if enddate in UNSET else parse_date(enddate))
     dates, now = account.ledger.starts_at, account.clock.now()
     rows = (row for row in account.ledger.rows_to(receptor) if start <= dates[row] < end + 1)
-    return found(account, [_receptor_row(account, row, now) for row in rows])
+    return answer_rows(account, [_receptor_row(account, row, now) for row in rows])
 
 
 def _receptor_row(account: Account, row: int, now: float) -> Row:

@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from kavenegar_sandbox.columns import digest
+from kavenegar_sandbox.columns import text_digest
 from tests.world import SENDER, Sandbox
 from worker.embedded.procfile import commands
 
@@ -221,4 +221,6 @@ def _judged(engine: Engine, gateway: Sandbox, outcome: Outcome) -> Outcome:
 
 
 def _ours(connection: Connection) -> dict[int, tuple[str, str, str]]:
-    return {row.gateway_id: (row.line, row.number, digest(row.text.encode())) for row in connection.execute(_STORED)}
+    return {
+        row.gateway_id: (row.line, row.number, text_digest(row.text.encode())) for row in connection.execute(_STORED)
+    }
