@@ -68,7 +68,7 @@ class Gateway:
         return [json.loads(line)["localid"] for line in found.text.splitlines()]
 
     def calls(self) -> dict[str, Any]:
-        """What came to the limiter and what became of it, second by second: see docs/sandbox.md."""
+        """What came to the limiter and what became of it, second by second: see sandbox/REFERENCE.md."""
         found: dict[str, Any] = requests.get(f"{self.url}/_sandbox/ledger/calls", timeout=60).json()
         return found
 

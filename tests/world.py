@@ -55,7 +55,7 @@ class Sandbox:
         self._post("knobs", knobs)
 
     def arm(self, kind: str, method: str = "*", **details: Any) -> None:
-        """Let the next calls of `method` go wrong: see docs/sandbox.md."""
+        """Let the next calls of `method` go wrong: see sandbox/REFERENCE.md."""
         self._post("faults", {"kind": kind, "method": method, **details})
 
     def disarm(self) -> None:
@@ -73,7 +73,7 @@ class Sandbox:
         self._post("clock", {"advance": step.total_seconds()})
 
     def inject(self, messages: Any) -> list[int]:
-        """Let messages come in: one, a list, or a crowd (docs/sandbox.md); the first thousand message ids."""
+        """Let messages come in: one, a list, or a crowd (sandbox/REFERENCE.md); the first thousand message ids."""
         ids: list[int] = self._post("inbox", messages)["messageids"]
         return ids
 

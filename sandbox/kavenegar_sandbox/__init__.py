@@ -1,16 +1,17 @@
-"""A gateway to try things on: Kavenegar's REST service over HTTP, for development, the demo and fault tests.
+"""Kavenegar's REST service on your own machine, over HTTP: for development, demos and fault tests.
 
-It is written from the spec, imports nothing of the campaigns and is imported by none of their rules: what the two
-agree on, they agree on because both read the same document. It counts what it really sent, so that a test can
-prove that nobody got two messages.
+The package is written from the specification and shares no code with any client, so that a test against it checks the
+client against the specification. It keeps a ledger of the messages it really sent, so that a test can prove that no
+message was lost and none was sent twice.
 
-    python -m kavenegar_sandbox --port 8080            # the key is "sandbox"
-    curl -d receptor=09121234567 -d message=سلام http://127.0.0.1:8080/v1/sandbox/sms/send.json
-    curl http://127.0.0.1:8080/_sandbox/ledger/summary
+    kavenegar-sandbox --port 8585                    # the API key is "sandbox"
+    curl -d receptor=09121234567 -d message=سلام http://127.0.0.1:8585/v1/sandbox/sms/send.json
+    curl http://127.0.0.1:8585/_sandbox/ledger/summary
 
-How a request goes: transport (HTTP to a call) → server (the fault it meets) → gateway (who may call, in what order)
-→ methods/ (one file each) → checks and acceptance (a send) → account (ledger, purse, clock, journal) → envelope.
-docs/sandbox.md is the page for users: knobs, faults, and the admin API.
+The path of a request: transport (HTTP request to Call) → server (draws a fault) → gateway (admission checks: key, rate
+limit, parameters) → methods/ (a file a topic) → for a send: checks, then acceptance → account (ledger, credit, inbox,
+journal) → rows and protocol (the answer). README.md shows the first steps, REFERENCE.md every knob, fault and admin
+path.
 """
 
 from __future__ import annotations

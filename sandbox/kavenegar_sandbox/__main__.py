@@ -1,4 +1,4 @@
-"""python -m kavenegar_sandbox: the sandbox gateway as a process of its own."""
+"""The command `kavenegar-sandbox`: read the options, run the sandbox in the foreground."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from kavenegar_sandbox.server import Options, run
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 after a clean stop, 2 where the start fails; the reason goes to standard error."""
+    """Run the sandbox until SIGTERM or Ctrl-C.
+
+    Returns the exit code: 0 after a clean stop, 2 when the start fails (the reason goes to standard error).
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         run(parse_options(_parser().parse_args(arguments)))
@@ -27,7 +30,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse_options(arguments: argparse.Namespace) -> Options:
-    """Raises BadKnob and OSError."""
+    """Turn parsed command-line arguments into Options.
+
+    Raises:
+        BadKnob: a knob that does not exist, a wrong value, or a --config file that is not a JSON object.
+        OSError: the --config file cannot be read.
+    """
     return Options(
         host=arguments.host,
         port=arguments.port,
@@ -42,23 +50,31 @@ def parse_options(arguments: argparse.Namespace) -> Options:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kavenegar-sandbox", description="A Kavenegar gateway to try things on.")
+    parser = argparse.ArgumentParser(
+        prog="kavenegar-sandbox", description="Kavenegar's REST service on this machine, for development and tests."
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 picks a free port")
-    parser.add_argument("--api-key", default="sandbox", help="the one key that is valid")
-    parser.add_argument("--other-key", action="append", default=[], metavar="KEY", help="of one more account")
-    parser.add_argument("--admin-token", default="", help="wanted in X-Sandbox-Token by the side door")
-    parser.add_argument("--credit", type=int, default=10_000_000_000, metavar="RIAL")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="knobs, as a JSON object")
-    parser.add_argument("--delivery", metavar="SPAN", help="time to a verdict, like 2s..15s")
-    parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="one knob; VALUE is JSON")
-    parser.add_argument("--journal", type=Path, metavar="FILE", help="remember what was sent across restarts")
-    parser.add_argument("--ready-file", type=Path, metavar="FILE", help="gets the base URL once it listens")
+    parser.add_argument("--api-key", default="sandbox", help="the valid API key")
+    parser.add_argument(
+        "--other-key", action="append", default=[], metavar="KEY", help="the key of one more account; may be repeated"
+    )
+    parser.add_argument(
+        "--admin-token", default="", help="the admin API then requires it in the header X-Sandbox-Token"
+    )
+    parser.add_argument("--credit", type=int, default=10_000_000_000, metavar="RIAL", help="starting credit")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a JSON object of knobs")
+    parser.add_argument("--delivery", metavar="SPAN", help="time from start to final status, like 2s..15s")
+    parser.add_argument(
+        "--knob", action="append", default=[], metavar="NAME=VALUE", help="one knob, its value in JSON; may be repeated"
+    )
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="keep messages, credit and clock across restarts")
+    parser.add_argument("--ready-file", type=Path, metavar="FILE", help="receives the base URL once the server listens")
     return parser
 
 
 def _knobs(config: Path | None, delivery: str | None, assignments: list[str]) -> Knobs:
-    """The defaults, turned by the file, then by --delivery, then by each --knob."""
+    """Start from the defaults, then apply the file, then --delivery, then each --knob."""
     changes: dict[str, object] = {} if config is None else _object(config)
     if delivery is not None:
         changes["delivery_s"] = delivery

@@ -1,4 +1,4 @@
-"""A send that passed the checks becomes messages: repeated localids found, credit reserved, fates drawn.
+"""Acceptance of a send: find repeated localids, reserve the credit, draw outcomes, add the messages to the ledger.
 
 Source: kavenegar-rest, sms/send: "if this localid already exists in your sends, no duplicate send is done and the
 record of that id is put in the output".
@@ -24,9 +24,13 @@ _DELIVERED, _BLOCKED = DRAWN_OUTCOMES["delivered"], DRAWN_OUTCOMES["blocked"]
 
 
 def accept(account: Account, request: SendRequest, *, at_most: int | None = None) -> list[Row]:
-    """The records a send answers with, one for each receptor. Raises Refusal, and then nothing has changed
+    """Check a send request and accept its messages. Returns one record for each receptor.
 
-    (but for the knob partial_credit). `at_most`: the whole request is checked, and its first so many are taken in.
+    `at_most`: check the whole request, but accept only this many receptors, from the first on.
+
+    Raises:
+        Refusal: the first check that fails, or 418 when the credit does not cover the cost. Nothing has changed then,
+            unless the knob `partial_credit` is on.
     """
     request = without_bad_receptors(request, account.knobs)
     if code := find_refusal(request, account.knobs):
@@ -43,7 +47,7 @@ def accept(account: Account, request: SendRequest, *, at_most: int | None = None
 
 
 def starts_at(account: Account, raw: str) -> float | None:
-    """When a message with this `date` sets out: now where it is empty or 0, None where it is no date or past."""
+    """When a message with this `date` starts (Unix seconds): now if it is empty or 0, None if it is invalid or past."""
     now = account.clock.now()
     if raw in {"", "0", "null"}:
         return now
@@ -56,7 +60,7 @@ def starts_at(account: Account, raw: str) -> float | None:
 
 
 def _match_localids(account: Account, localids: list[Localid] | list[None], now: float) -> tuple[list[int], list[int]]:
-    """The row of each receptor, and the positions that are new; a known localid leads to its old row."""
+    """Returns the ledger row of each receptor (of a known localid the old one), and the positions of new messages."""
     rows: list[int] = []
     new: list[int] = []
     here: dict[Localid, int] = {}
@@ -81,7 +85,7 @@ def _known_row(account: Account, localid: Localid, now: float) -> int | None:
 
 
 def _accept_new(account: Account, request: SendRequest, now: float) -> None:
-    """Take in a draft whose messages are all new. Raises Refusal(418) where the credit does not cover it."""
+    """Accept a request whose messages are all new. Raises Refusal(418) when the credit does not cover it."""
     new = _prepare(account, request, now)
     credit = account.credit.balance(now)
     covered = bisect_right(list(accumulate(new.costs_rial)), credit)
@@ -94,7 +98,7 @@ def _accept_new(account: Account, request: SendRequest, now: float) -> None:
 
 
 def _prepare(account: Account, request: SendRequest, now: float) -> Accepted:
-    """The messages of a draft, with what each costs and what becomes of it."""
+    """The messages of a request with their parts, costs and outcomes."""
     texts, knobs = request.texts, account.knobs
     receptors = [number for number in request.receptors if number is not None]
     localids: list[Localid | None] = [*request.localids] if request.localids is not None else [None] * len(receptors)
@@ -129,7 +133,7 @@ def _tariff(knobs: Knobs, text: str, *, voice: bool) -> int:
 def _draw_outcomes(
     account: Account, kind: str, receptors: list[int], localids: list[Localid | None]
 ) -> tuple[list[int], list[float]]:
-    """Fates and delays, fixed by the seed, the receptor and the localid (without one, by the place in the ledger)."""
+    """Draw outcomes and delays (seconds) from the seed, the receptor, and the localid or else the row number."""
     if account.knobs.debug_mode:
         return [WITHDRAWN] * len(receptors), [0.0] * len(receptors)
     following = len(account.ledger)
@@ -138,13 +142,13 @@ def _draw_outcomes(
         for place, (receptor, localid) in enumerate(zip(receptors, localids, strict=True))
     ]
     outcomes = [outcome for outcome, _ in drawn]
-    if kind == OTP:  # a one-time password reaches those too who want no advertising
+    if kind == OTP:  # a one-time password also reaches numbers that block advertising
         outcomes = [_DELIVERED if outcome == _BLOCKED else outcome for outcome in outcomes]
     return outcomes, [delay_s for _, delay_s in drawn]
 
 
 def _apply_blocklist(account: Account, request: SendRequest, outcomes: list[int], delays_s: list[float]) -> None:
-    """Messages to numbers on the block list of their line end in 14: when their verdict comes, or from the start."""
+    """Give the outcome `blocked` (14) to messages whose receptor is on the block list of their line."""
     for place, (line, number) in enumerate(zip(request.senders, request.receptors, strict=True)):
         if account.blocklists.contains(line, number):
             outcomes[place] = _BLOCKED

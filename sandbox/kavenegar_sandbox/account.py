@@ -1,10 +1,6 @@
-"""The gateway's own time: the wall clock, and what somebody has put it forward.
+"""One customer's account at the gateway: its key, clock, knobs, credit, ledger, inbox and block lists.
 
-The account's credit in rial: charged when messages are accepted, given back when their fate says so.
-
-One customer's account at the gateway: its key, its knobs, its credit, and what it has sent.
-
-Every change to it is an event in the journal first; replaying the events gives the same account again.
+Every change is written to the journal before it is applied. Replaying the journal rebuilds the account.
 """
 
 from __future__ import annotations
@@ -24,34 +20,40 @@ from kavenegar_sandbox.ledger import SMS, Accepted, Ledger
 from kavenegar_sandbox.outcomes import OUTCOMES, WITHDRAWN, OutcomeModel, status_at
 from kavenegar_sandbox.protocol import AT_TELECOM_TOO, UNKNOWN
 
+_REFUNDED = frozenset(place for place, outcome in enumerate(OUTCOMES) if outcome.refunds) | {WITHDRAWN}
+
 
 class Clock:
-    """Unix seconds. It can be put forward, never back, so that 5 minutes or 48 hours pass in a test at once."""
+    """The time of the gateway in Unix seconds: the wall clock plus the seconds it was advanced. It never goes back."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
 
     def now(self) -> float:
+        """The gateway's time, in Unix seconds."""
         return time.time() + self.ahead_s
 
     def advance(self, seconds: float) -> None:
+        """Advance the clock by this many seconds."""
         self.ahead_s += seconds
 
 
 class Credit:
-    """Refunds fall due with the clock: they are counted when somebody looks."""
+    """The credit of the account in rial. Refunds are booked when they fall due by the clock, at the next reading."""
 
     def __init__(self, credit_rial: int) -> None:
         self.granted_rial = credit_rial
         self.charged_rial = 0
         self._refunded_rial = 0
-        self._expected: list[tuple[float, int, int]] = []  # (due, row, cost), the earliest first
-        self._withdrawn: set[int] = set()  # rows whose expected refund was paid early
+        self._expected: list[tuple[float, int, int]] = []  # a heap of (due in Unix seconds, row, cost in rial)
+        self._withdrawn: set[int] = set()  # rows refunded before their expected refund fell due
 
     def balance(self, now: float) -> int:
+        """The credit at `now`, in rial."""
         return self.granted_rial - self.charged_rial + self.refunded(now)
 
     def refunded(self, now: float) -> int:
+        """The sum of all refunds due by `now`, in rial."""
         while self._expected and self._expected[0][0] <= now:
             _, row, cost_rial = heappop(self._expected)
             if row not in self._withdrawn:
@@ -59,25 +61,25 @@ class Credit:
         return self._refunded_rial
 
     def charge(self, cost_rial: int) -> None:
+        """Subtract the cost of accepted messages."""
         self.charged_rial += cost_rial
 
     def expect_refund(self, due: float, row: int, cost_rial: int) -> None:
+        """Refund this cost of a ledger row when its outcome falls due (Unix seconds)."""
         heappush(self._expected, (due, row, cost_rial))
 
     def refund(self, row: int, cost_rial: int) -> None:
-        """Give a row's cost back at once, and not a second time when its expected refund falls due."""
+        """Refund the cost of a ledger row at once. Its expected refund is not booked a second time."""
         self._withdrawn.add(row)
         self._refunded_rial += cost_rial
 
     def set_balance(self, credit_rial: int, now: float) -> None:
+        """Grant or withdraw as much as makes the balance at `now` this many rial."""
         self.granted_rial += credit_rial - self.balance(now)
 
 
-_REFUNDED = frozenset(place for place, outcome in enumerate(OUTCOMES) if outcome.refunds) | {WITHDRAWN}
-
-
 class Account:
-    """Everything the methods work on. One thread, no waiting: each call sees the account whole."""
+    """The state that the methods work on. Only one thread changes it, so each call sees a consistent account."""
 
     def __init__(self, api_key: str, knobs: Knobs, credit_rial: int, journal: Journal, *, number: int = 1) -> None:
         self.api_key = api_key
@@ -95,9 +97,10 @@ class Account:
             self._replay(event)
 
     def turn_knobs(self, knobs: Knobs) -> None:
-        """Knobs of the side door's choice, forgotten with the process; whatever they change of what the customer
+        """Use new knobs from now on; messages already accepted keep their outcome.
 
-        configured is the last word on it. Messages already accepted keep their fate; the rest holds from now on.
+        Knobs of the admin API are forgotten at a restart, except where they override a setting that the customer
+        configured through account/config: the journal remembers that.
         """
         before = self.knobs
         overridden = {name: new for name in self._configured if (new := getattr(knobs, name)) != getattr(before, name)}
@@ -106,37 +109,41 @@ class Account:
         self._set_knobs(knobs)
 
     def configure(self, changes: Mapping[str, object]) -> None:
-        """Knobs the customer turns through account/config: a restart remembers them. Raises BadKnob."""
+        """Change knobs on behalf of the customer (account/config). The journal remembers them. Raises BadKnob."""
         turned = self.knobs.turned(changes)
         self._journal.write({"event": "configured", "knobs": changes})
         self._configured.update(changes)
         self._set_knobs(turned)
 
     def accept(self, new: Accepted) -> None:
+        """Add new messages to the ledger and charge their cost."""
         if self._journal.enabled:
             self._journal.write({"event": "accepted", **fold_columns(new)})
         self._record_accepted(new)
 
     def cancel(self, rows: Sequence[int]) -> None:
+        """Cancel messages that have not started (ledger rows), and refund their cost."""
         if rows:
             self._journal.write({"event": "cancelled", "rows": rows})
             self._withdraw(rows)
 
     def set_credit(self, credit_rial: int) -> None:
+        """Set the credit, in rial."""
         self.credit.set_balance(credit_rial, self.clock.now())
         self._journal.write({"event": "granted", "rial": self.credit.granted_rial})
 
     def advance(self, seconds: float) -> None:
+        """Advance the clock by this many seconds."""
         self._journal.write({"event": "advanced", "seconds": seconds})
         self.clock.advance(seconds)
 
     def status(self, row: int, now: float) -> int:
-        """Where a message stands, for as long as `sms/status` would tell; 100 after the window."""
+        """The status of a message as sms/status shows it: 100 after the window of `status_window_s`."""
         age_s = now - self.ledger.starts_at[row]
         return UNKNOWN if age_s > self.knobs.status_window_s else self.true_status(row, now)
 
     def true_status(self, row: int, now: float) -> int:
-        """Where a message stands, however old."""
+        """The status of a message, whatever its age."""
         ledger, knobs = self.ledger, self.knobs
         return status_at(
             ledger.outcomes[row],
@@ -147,7 +154,7 @@ class Account:
         )
 
     def _read_salt(self, events: Iterator[Event]) -> int:
-        """What the message ids of this account are made with: its journal's first word, or a new one."""
+        """The salt for message ids: from the first event of the journal, or a new random one."""
         opened = next(events, None)
         if opened is None:
             opened = {"event": "opened", "salt": randbits(44)}
@@ -188,4 +195,4 @@ class Account:
             case blocking if blocking in blocklists.EVENTS:
                 self.blocklists.replay(event)
             case unknown:
-                raise BadJournal(f"the journal tells of {unknown!r}, which this sandbox does not know")
+                raise BadJournal(f"the journal holds an event {unknown!r}, which this sandbox does not know")

@@ -1,7 +1,7 @@
-"""The side door, outside the service: knobs, faults, the clock, and the ledger. docs/sandbox.md lists it.
+"""The admin API, outside the service: knobs, faults, the clock, credit and the ledger. REFERENCE.md lists its paths.
 
-It speaks plain JSON with ordinary HTTP codes; a mistake is {"error": sentence}. Where a token is set, each
-request carries it in the header X-Sandbox-Token.
+It speaks plain JSON with ordinary HTTP statuses; an error is {"error": sentence}. When a token is set, each request
+must carry it in the header X-Sandbox-Token.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_DUPLICATES = 1000
 
 
 class Admin:
-    """The handlers of the side door. `knobs` are those the sandbox started with."""
+    """The handlers. `knobs` are those that the sandbox started with."""
 
     def __init__(self, accounts: Accounts, faults: Faults, knobs: Knobs) -> None:
         self._accounts, self._gateway, self._faults, self._initial_knobs = accounts, accounts.first, faults, knobs
@@ -35,6 +35,7 @@ class Admin:
         return self._gateway.account
 
     def routes(self) -> list[web.RouteDef]:
+        """The paths below /_sandbox that this class answers."""
         return [
             web.get("/health", self.health),
             web.get("/knobs", self.show_knobs),
@@ -54,68 +55,81 @@ class Admin:
         ]
 
     async def health(self, _: web.Request) -> web.Response:
+        """GET /health: that the sandbox runs, its number of messages, and its time."""
         return json_response({"status": "ok", "messages": len(self._account.ledger), "now": self._account.clock.now()})
 
     async def show_knobs(self, _: web.Request) -> web.Response:
+        """GET /knobs: every knob of the first account."""
         return json_response(self._account.knobs.describe())
 
     async def turn_knobs(self, request: web.Request) -> web.Response:
+        """POST /knobs: change some knobs of every account. Raises BadKnob and BadRequest."""
         changes = await json_object(request)
         self._accounts.turn(changes)
         _log.info("sandbox_knobs_turned", extra={"knobs": sorted(changes)})
         return json_response(self._account.knobs.describe())
 
     async def reset_knobs(self, _: web.Request) -> web.Response:
+        """DELETE /knobs: go back to the knobs of the start."""
         self._accounts.reset(self._initial_knobs)
         return json_response(self._account.knobs.describe())
 
     async def show_faults(self, _: web.Request) -> web.Response:
+        """GET /faults: the armed faults, with their counts."""
         return json_response({"faults": self._faults.describe()})
 
     async def arm_faults(self, request: web.Request) -> web.Response:
+        """POST /faults: arm one fault. Raises BadFault and BadRequest."""
         armed = self._faults.arm(await json_object(request))
         _log.info("sandbox_fault_armed", extra={"kind": armed.fault.kind, "method": armed.fault.method})
         return json_response(armed.describe(), status=201)
 
     async def disarm_faults(self, _: web.Request) -> web.Response:
+        """DELETE /faults: disarm all faults."""
         self._faults.disarm()
         return json_response({"faults": []})
 
     async def advance_clock(self, request: web.Request) -> web.Response:
+        """POST /clock: advance the clock by {"advance": seconds}. Raises BadRequest."""
         self._accounts.advance(body_number(await json_object(request), "advance"))
         return json_response({"now": self._account.clock.now(), "ahead_s": self._account.clock.ahead_s})
 
     async def set_credit(self, request: web.Request) -> web.Response:
+        """POST /credit: set the credit of every account to {"rial": amount}. Raises BadRequest."""
         self._accounts.set_credit(int(body_number(await json_object(request), "rial")))
         return json_response({"credit_rial": self._account.credit.balance(self._account.clock.now())})
 
     async def show_messages(self, request: web.Request) -> web.Response:
+        """GET /ledger: the messages of some localids or message ids."""
         asked = {name: request.query.get(name, "") for name in ("localids", "messageids")}
         return json_response({"messages": list(self._accounts.find_messages(asked))})
 
     async def show_calls(self, request: web.Request) -> web.Response:
+        """GET /ledger/calls: calls by the second, admitted and refused by the rate limit. Raises BadRequest."""
         since = query_int(request, "since", default=0)
         calls = self._gateway.traffic.describe(monotonic_s=time.monotonic(), since=since)
         return json_response({**calls, "others": self._gateway.other_traffic()})
 
     async def show_summary(self, _: web.Request) -> web.Response:
+        """GET /ledger/summary: the totals."""
         others = [len(account.ledger) for account in self._accounts if account.number != FIRST]
         return json_response(
             {**audit.totals(self._account), **await self._count_repeated_texts(), "other_accounts": others}
         )
 
     async def show_duplicates(self, request: web.Request) -> web.Response:
+        """GET /ledger/duplicates: localids and texts that were sent more than once. Raises BadRequest."""
         limit = query_int(request, "limit", default=100)
         ledger = self._account.ledger
         found = await asyncio.to_thread(audit.duplicates, ledger, len(ledger), min(limit, _MOST_DUPLICATES))
         return json_response(found)
 
     async def stream_messages(self, request: web.Request) -> web.StreamResponse:
-        """Every message there is now, a line of JSON each."""
+        """GET /ledger/stream: every accepted message, one line of JSON each."""
         return await stream_rows(request, self._accounts.message_rows())
 
     async def _count_repeated_texts(self) -> dict[str, int]:
-        """The repeats among all messages, counted again only when there are more, or some were withdrawn."""
+        """Count repeated texts again only when messages were added or withdrawn since the last count."""
         ledger, summary = self._account.ledger, self._repeated_texts
         state = (len(ledger), len(ledger.withdrawals))
         if summary is None or summary[0] != state:

@@ -1,4 +1,4 @@
-"""What the handlers of the side door share: bodies read with care, answers in plain JSON, mistakes in sentences."""
+"""What the handlers of the admin API share: the token, reading of bodies and queries, JSON responses, errors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LINES_AT_ONCE = 2000
 
 
 class BadRequest(ValueError):
-    """The admin request cannot be understood; the message says what would be right."""
+    """The admin request is wrong. The message says what would be right."""
 
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A mistake of the caller's becomes a sentence."""
+    """Middleware: answer an error of the caller with HTTP 400 and a sentence."""
     try:
         return await handler(request)
     except (BadKnob, BadFault, BadRequest) as why:
@@ -32,7 +32,7 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
 
 
 def require_token(token: str) -> Middleware:
-    """A middleware that lets nobody in without the token; with "" as token, everybody."""
+    """Make a middleware that refuses requests without the token with HTTP 401. An empty token admits every request."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -45,11 +45,12 @@ def require_token(token: str) -> Middleware:
 
 
 def json_response(value: object, status: int = 200) -> web.Response:
+    """A response with this value as JSON."""
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
 async def stream_rows(request: web.Request, rows: Iterable[dict[str, Any]]) -> web.StreamResponse:
-    """A line of JSON for each row, some at a time, so that others are served in between."""
+    """Stream one line of JSON for each row, in chunks, so that other requests are served in between."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     lines = (orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
@@ -59,6 +60,7 @@ async def stream_rows(request: web.Request, rows: Iterable[dict[str, Any]]) -> w
 
 
 async def json_body(request: web.Request) -> Any:
+    """The body of the request, from JSON. Raises BadRequest."""
     try:
         return orjson.loads(await request.read())
     except orjson.JSONDecodeError:
@@ -66,6 +68,7 @@ async def json_body(request: web.Request) -> Any:
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
+    """The body of the request, a JSON object. Raises BadRequest."""
     value = await json_body(request)
     if not isinstance(value, dict):
         raise BadRequest("the body is a JSON object")
@@ -73,7 +76,7 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 
 def query_int(request: web.Request, name: str, *, default: int) -> int:
-    """A whole number from the query."""
+    """A non-negative whole number from the query. Raises BadRequest."""
     value = request.query.get(name)
     if value is None:
         return default
@@ -83,6 +86,7 @@ def query_int(request: web.Request, name: str, *, default: int) -> int:
 
 
 def body_number(body: dict[str, Any], name: str) -> float:
+    """A non-negative number from the body. Raises BadRequest."""
     value = body.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0:
         return value

@@ -1,6 +1,6 @@
-"""The ground truth: what went out, to whom, and whether anybody got the same text twice.
+"""The ground truth: which messages were really sent, and whether a receptor got the same text twice.
 
-A message counts as sent unless it was withdrawn before it set out (cancelled while scheduled, or debug mode).
+A message counts as sent unless it was withdrawn before its start (cancelled while scheduled, or debug mode).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kavenegar_sandbox.parameters import format_number, is_integer, split_list
 
 
 def totals(account: Account) -> dict[str, Any]:
-    """What costs nothing to know, however many messages there are."""
+    """The totals that cost the same however many messages there are."""
     ledger, credit, now = account.ledger, account.credit, account.clock.now()
     return {
         "messages": len(ledger),
@@ -35,9 +35,9 @@ def totals(account: Account) -> dict[str, Any]:
 
 
 def repeated_texts(ledger: Ledger, rows: int) -> dict[str, int]:
-    """Who got the same text more than once, among the first `rows` messages.
+    """Count receptors that got the same text more than once, among the first `rows` messages.
 
-    It looks at every message (about two seconds a million), and may run in a thread beside new ones.
+    Reads every message (about two seconds a million). May run in a thread while messages are added.
     """
     sent = sorted(_key(ledger, row) for row in range(rows) if ledger.outcomes[row] != WITHDRAWN)
     sizes = [size for _, group in groupby(sent) if (size := sum(1 for _ in group)) > 1]
@@ -49,7 +49,7 @@ def repeated_texts(ledger: Ledger, rows: int) -> dict[str, int]:
 
 
 def duplicates(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
-    """At most `limit` of each: localids sent more than once, and texts a receptor got more than once."""
+    """At most `limit` localids that were sent more than once, and as many texts that a receptor got more than once."""
     by_localid = [
         {"localid": each, "messageids": [ledger.messageid(row) for row in repeated]}
         for each, repeated in islice(ledger.localids.repeated.items(), limit)
@@ -68,12 +68,12 @@ def duplicates(ledger: Ledger, rows: int, limit: int) -> dict[str, Any]:
 
 
 def _key(ledger: Ledger, row: int) -> int:
-    """One number for a receptor, a text and a kind: 64 bits, so that no two of a million meet."""
+    """One 64-bit number for a receptor, a text and a kind. A collision among a million messages is unlikely."""
     return hash((ledger.receptors[row], ledger.raw_text(row), ledger.options(row).kind))
 
 
 def message_row(account: Account, row: int, now: float) -> dict[str, Any]:
-    """One message as checkers get it: no text, only its digest."""
+    """One message for checkers: with a digest instead of its text."""
     ledger = account.ledger
     return {
         "localid": ledger.localids[row],
@@ -87,7 +87,7 @@ def message_row(account: Account, row: int, now: float) -> dict[str, Any]:
 
 
 def find_messages(account: Account, *, localids: str, messageids: str) -> Iterator[dict[str, Any]]:
-    """Every message of some localids or message ids (comma lists), with how it went out, its fate and its times."""
+    """Yield the messages with these localids or message ids (comma-separated): options, outcome, times, cost."""
     ledger, now = account.ledger, account.clock.now()
     known = (ledger.row(int(each)) for each in split_list(messageids) if is_integer(each))
     rows = [row for each in split_list(localids) for row in ledger.localids.rows(parse_localid(each))]

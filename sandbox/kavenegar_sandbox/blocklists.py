@@ -1,6 +1,6 @@
-"""Who wants nothing more from a line: its block list, with the reason and the date of each number.
+"""The block lists of the lines: numbers that want no more messages, each with a reason and a date.
 
-Every change is an event in the journal first. Source: kavenegar-rest, line/blocked.
+Every change is written to the journal first. Source: kavenegar-rest, line/blocked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LATIN_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One number on a list; since `date`, in Unix seconds."""
+    """One number on a block list, since `date` (Unix seconds)."""
 
     number: int
     reason: int
@@ -28,17 +28,18 @@ class Block:
 
 
 class Blocklists:
-    """The lists of the account's lines."""
+    """The block lists of all lines of the account."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._lists: dict[str, dict[int, Block]] = {}
 
     def contains(self, line: str, number: int | None) -> bool:
+        """Whether the number is on the block list of the line."""
         return number in self._lists.get(line, ())
 
     def add(self, line: str, numbers: Sequence[int], *, date: int) -> list[bool]:
-        """Block numbers for the web service. For each number whether it is new; a known one stays as it is."""
+        """Block numbers through the web service. Returns for each whether it is new; a known one is left unchanged."""
         added: list[int] = []
         new = []
         for number in numbers:
@@ -48,7 +49,7 @@ class Blocklists:
         return new
 
     def block(self, line: str, numbers: Sequence[int], *, reason: int, date: int) -> None:
-        """Block numbers for this reason, whatever it was before."""
+        """Block numbers for a reason, replacing an earlier one."""
         if numbers:
             self._journal.write(
                 {"event": "blocked", "line": line, "numbers": list(numbers), "reason": reason, "date": date}
@@ -56,7 +57,7 @@ class Blocklists:
             self._store(line, numbers, reason, date)
 
     def remove(self, line: str, numbers: Sequence[int]) -> int:
-        """Take those off that the API may take off; how many there were."""
+        """Remove the numbers that the API may remove. Returns how many were removed."""
         known = self._lists.get(line, {})
         removed = [number for number in dict.fromkeys(numbers) if number in known and known[number].reason in REMOVABLE]
         if removed:
@@ -65,7 +66,7 @@ class Blocklists:
         return len(removed)
 
     def since(self, line: str, date: int, reason: int | None) -> list[Block]:
-        """The blocks from `date` on, of one reason or of all, in the order they were made."""
+        """The blocks from `date` on, of one reason or of all (None), in the order in which they were made."""
         return [
             block
             for block in self._lists.get(line, {}).values()
@@ -73,11 +74,11 @@ class Blocklists:
         ]
 
     def lists(self) -> dict[str, list[Block]]:
-        """Every list whole."""
+        """Every block list, by line."""
         return {line: list(blocks.values()) for line, blocks in self._lists.items()}
 
     def replay(self, event: Event) -> None:
-        """One of EVENTS, from the journal."""
+        """Apply one of EVENTS from the journal."""
         if event["event"] == "blocked":
             self._store(event["line"], event["numbers"], event["reason"], event["date"])
         else:
@@ -94,5 +95,5 @@ class Blocklists:
 
 
 def opts_out(text: str) -> bool:
-    """Whether an inbound text is «۱۱» or «لغو۱۱», with digits and blanks as people write them."""
+    """Whether an inbound text is an opt-out word, «۱۱» or «لغو۱۱», in any digits and with any spaces."""
     return "".join(text.translate(_LATIN_DIGITS).split()) in _OPT_OUT_WORDS

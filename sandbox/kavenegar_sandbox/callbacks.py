@@ -1,8 +1,8 @@
-"""The gateway calls back: each change of a message's status, and each message that comes in, to the user's address.
+"""Callbacks: the gateway reports each change of a message's status, and each inbound message, to the user's URL.
 
-An answer other than 200, or none in time, is asked for again every two minutes, thirty times, on the gateway's clock.
-Neither the spec nor the service says how callbacks are signed: they are not. Source: kavenegar-rest, sms/status and
-sms/receive ("Callback URL"); the names of the parameters are those of the official samples.
+A callback that is not answered with 200 in time is repeated every two minutes, thirty times, on the gateway's clock.
+Callbacks are not signed: neither the specification nor the service describes a signature. The parameters have the names
+of the official samples. Source: kavenegar-rest, sms/status and sms/receive ("Callback URL").
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.rng import uniform
 from kavenegar_sandbox.status_events import InboundEvent, InboundEvents, StatusEvent, StatusEvents
 
-_CONCURRENT_CALLS = 8  # requests on the wire
-_READY_MAX = 100  # callbacks taken out of the waiting ones for them
-_MOST_WAITING = 20_000  # callbacks that wait to be made, or made again; further news wait where they are
-_COLLECTED_AT_ONCE = 500  # news at a time
+_CONCURRENT_CALLS = 8  # calls at once
+_READY_MAX = 100  # callbacks taken from the waiting ones for the senders
+_MOST_WAITING = 20_000  # callbacks waiting for their time; further events wait in their source
+_COLLECTED_AT_ONCE = 500  # events at a time
 _TICK_S = 0.1
 
 STATUS, RECEIVE = "status", "receive"
@@ -36,24 +36,27 @@ _SOURCES: dict[str, Callable[[Account], Source]] = {STATUS: StatusEvents, RECEIV
 
 @dataclass(frozen=True, slots=True)
 class Callback:
+    """One event to report, and how often it failed."""
+
     kind: str
     event: Event
     failures: int = 0
 
 
 class Callbacks:
-    """What is to be told, what waits for its time, and what became of it. It runs while `running` does."""
+    """Collects the events of an account, makes the callbacks, repeats the failed ones, while `running` runs."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._sources: dict[str, Source] = {}  # of the kinds that have an address
-        self._waiting: list[tuple[float, int, Callback]] = []  # (due, number, callback), the earliest first
+        self._sources: dict[str, Source] = {}  # of the kinds that have a URL
+        self._waiting: list[tuple[float, int, Callback]] = []  # a heap of (due, number, callback)
         self._numbers = 0
         self._ready: asyncio.Queue[Callback] = asyncio.Queue(_READY_MAX)
         self._counters: dict[str, Counter[str]] = {STATUS: Counter(), RECEIVE: Counter()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
+        """Make callbacks until the block ends."""
         async with ClientSession() as session:
             tasks = [asyncio.create_task(self._send_loop(session)) for _ in range(_CONCURRENT_CALLS)]
             tasks.append(asyncio.create_task(self._dispatch()))
@@ -67,11 +70,11 @@ class Callbacks:
                         await task
 
     def summary(self) -> dict[str, Any]:
-        """For the admin API: by kind what was made and what became of it; and what is still to come."""
+        """Counts for the admin API: by kind, and how many callbacks and events are still to come."""
         names = ("events", "sent", "answered", "retried", "given_up", "lost", "doubled")
         return {
             **{
-                kind: {**{name: counters[name] for name in names}, "news": counters["events"]}  # `news`: an old name
+                kind: {**{name: counters[name] for name in names}, "news": counters["events"]}  # `news`: the old name
                 for kind, counters in self._counters.items()
             },
             "waiting": len(self._waiting) + self._ready.qsize(),
@@ -79,7 +82,7 @@ class Callbacks:
         }
 
     async def _dispatch(self) -> None:
-        """Every moment: take on what is new, and hand what is due to those who make the calls."""
+        """In a loop: collect new events, and hand the callbacks that are due to the senders."""
         while True:
             self._follow_knobs()
             now = self._account.clock.now()
@@ -89,7 +92,7 @@ class Callbacks:
             await asyncio.sleep(0 if collected else _TICK_S)
 
     def _follow_knobs(self) -> None:
-        """A kind that gets an address is told from now on; one that loses it is forgotten."""
+        """Start a source for each kind that has a URL; forget the source of a kind that lost its URL."""
         for kind, source_of in _SOURCES.items():
             if not _url(self._account.knobs, kind):
                 self._sources.pop(kind, None)
@@ -97,7 +100,7 @@ class Callbacks:
                 self._sources[kind] = source_of(self._account)
 
     def _collect_events(self, now: float) -> int:
-        """News become callbacks, as long as there is room for more; how many there were."""
+        """Turn due events into callbacks while there is room. Returns how many events were collected."""
         collected = 0
         for kind, source in self._sources.items():
             room = min(_COLLECTED_AT_ONCE, _MOST_WAITING - len(self._waiting))
@@ -107,7 +110,7 @@ class Callbacks:
         return collected
 
     def _schedule(self, callback: Callback, now: float) -> None:
-        """Once, twice or not at all, after a delay: as the knobs and the dice say."""
+        """Schedule an event once, twice or never, each after a random delay, as the knobs say."""
         knobs, counters = self._account.knobs, self._counters[callback.kind]
         counters["events"] += 1
         if self._random(6) < knobs.callback_lost_share:
@@ -128,12 +131,12 @@ class Callbacks:
         return uniform(self._account.knobs.seed, made, self._numbers, purpose)
 
     async def _send_loop(self, session: ClientSession) -> None:
-        """One call after the other; what is not answered waits for its next time."""
+        """Make one call after the other. A failed call is scheduled again."""
         while True:
             callback = await self._ready.get()
             knobs, counters = self._account.knobs, self._counters[callback.kind]
             if not (url := _url(knobs, callback.kind)):
-                continue  # the address was taken away while it waited
+                continue  # its URL was removed while it waited
             counters["sent"] += 1
             if await _call(session, url, self._parameters(callback.event), knobs):
                 self._record_answer(callback)
@@ -166,7 +169,7 @@ def _url(knobs: Knobs, kind: str) -> str:
 
 
 async def _call(session: ClientSession, url: str, parameters: dict[str, str], knobs: Knobs) -> bool:
-    """Whether the answer was 200, and came in time."""
+    """Make one call. Returns whether it was answered with 200 in time."""
     query, form = (parameters, None) if knobs.callback_method == "get" else (None, parameters)
     timeout = ClientTimeout(total=knobs.callback_timeout_s)
     try:

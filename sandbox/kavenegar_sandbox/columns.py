@@ -1,7 +1,4 @@
-"""Message texts end to end in one block of UTF-8; a text sent again soon after is stored once.
-
-The caller's own ids: which message has which, and which were sent more than once.
-"""
+"""Compact columns of the ledger and the inbox: texts in one block, and the caller's ids with their index."""
 
 from __future__ import annotations
 
@@ -11,22 +8,29 @@ from hashlib import sha256
 
 from kavenegar_sandbox.parameters import BLANK, split_list
 
-_RECENT = 1024  # texts remembered for sharing: a request or a few, not a campaign of personal texts
+_RECENT = 1024  # texts remembered for sharing: those of the last few requests
+Localid = int | str
+NONE = -1
+_MOST_DIGITS = 18  # digits that always fit a signed 64-bit column
 
 
 def text_digest(text: bytes) -> str:
-    """The first 16 hexadecimal digits of the text's SHA-256: what the ledger shows instead of a text."""
+    """The first 16 hexadecimal digits of the SHA-256 of a text. The admin API shows it instead of the text."""
     return sha256(text).hexdigest()[:16]
 
 
 class TextBlock:
-    """A text is known by a reference: its offset in the block, and its length in the lowest 16 bits."""
+    """Texts end to end in one block of UTF-8. A text that recurs soon is stored once.
+
+    A text is known by a reference: its offset in the block, with its length in the lowest 16 bits.
+    """
 
     def __init__(self) -> None:
         self._block = bytearray()
         self._recent: dict[str, int] = {}
 
     def add(self, text: str) -> int:
+        """Store a text. Returns its reference."""
         if (known := self._recent.get(text)) is not None:
             return known
         if len(self._recent) >= _RECENT:
@@ -37,20 +41,17 @@ class TextBlock:
         return reference
 
     def raw(self, reference: int) -> bytes:
+        """The text of a reference, in UTF-8."""
         start = reference >> 16
         return bytes(self._block[start : start + (reference & 0xFFFF)])
 
     def text(self, reference: int) -> str:
+        """The text of a reference."""
         return self.raw(reference).decode()
 
 
-Localid = int | str
-NONE = -1
-_MOST_DIGITS = 18  # digits that surely fit a signed 64-bit column
-
-
 def parse_localid(raw: object) -> Localid:
-    """A whole number where it is one, so that 450 and "450" are the same id; any other string as it is."""
+    """Read a localid: an integer when it is one (450 and "450" are the same id), otherwise the trimmed string."""
     if isinstance(raw, int) and 0 <= raw < 10**_MOST_DIGITS:
         return int(raw)
     text = str(raw).strip()
@@ -59,21 +60,21 @@ def parse_localid(raw: object) -> Localid:
 
 
 def parse_localids(raw: str) -> list[Localid] | None:
-    """The ids of a comma list, None where none are given."""
+    """Read a comma-separated list of localids. Returns None when the parameter is not given."""
     return None if raw in BLANK else [parse_localid(each) for each in split_list(raw)]
 
 
 class LocalidColumn:
-    """One column of 8 bytes a message, and an index to the newest message of each id."""
+    """The localid of each row (8 bytes), with an index from each localid to its newest row."""
 
     def __init__(self) -> None:
-        self._column = array("q")  # the id; -1 for none; -2 and below: a name in `_names`
+        self._column = array("q")  # the integer; -1: none; -2 and below: a string in `_names`
         self._names: list[str] = []
         self._newest: dict[Localid, int] = {}
         self._repeats: dict[Localid, list[int]] = {}
 
     def append(self, ids: Sequence[Localid | None]) -> None:
-        """The ids of the next messages, in their order."""
+        """Append the localids of the next rows, in their order."""
         for each in ids:
             if each is not None:
                 self._index(each, len(self._column))
@@ -86,21 +87,22 @@ class LocalidColumn:
         return None if stored == NONE else self._names[-2 - stored]
 
     def row(self, localid: Localid) -> int | None:
-        """The newest message with this id."""
+        """The newest row with this localid, or None."""
         return self._newest.get(localid)
 
     def rows(self, localid: Localid) -> list[int]:
-        """Every message with this id, the oldest first."""
+        """All rows with this localid, the oldest first."""
         newest = self._newest.get(localid)
         return self._repeats.get(localid, [] if newest is None else [newest])
 
     @property
     def distinct(self) -> int:
+        """How many different localids were accepted."""
         return len(self._newest)
 
     @property
     def repeated(self) -> Mapping[Localid, list[int]]:
-        """The ids that were really sent more than once, with their messages."""
+        """The localids that were really sent more than once, with their rows."""
         return self._repeats
 
     def _index(self, localid: Localid, row: int) -> None:

@@ -1,9 +1,7 @@
-"""How the gateway was called: counts, and never a number, a text or a key.
+"""Counters of calls: by method and code, and by the second for the rate limit.
 
-The calls that came to the limiter, second by second: how close somebody keeps to a limit nobody told them.
-
-A bench divides what was admitted by what would have been. Seconds are real ones on the machine's monotonic clock, which
-every process on it shares; putting the gateway's clock forward does not move them.
+Benchmarks divide the calls that were admitted by those that the limit would have admitted. Seconds are real seconds on
+the monotonic clock of the machine, which all its processes share; advancing the gateway's clock does not move them.
 """
 
 from __future__ import annotations
@@ -12,30 +10,38 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
+KEPT_S = 7200
+Outcomes = list[int]  # [admitted, refused with 451]
+ByMethod = defaultdict[str, Outcomes]
+
 
 class Counters:
-    """Requests as they arrived, codes as they were decided (also where a fault kept the answer back)."""
+    """Requests as they arrived, and return codes as they were decided, even where a fault withheld the answer."""
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
         self.codes: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self.faults: Counter[str] = Counter()
-        self.rows: Counter[str] = Counter()  # receptors or ids asked for, by method, in requests that were taken
-        self.counted_requests: Counter[str] = Counter()  # those requests
+        self.rows: Counter[str] = Counter()  # receptors or ids of processed requests, by method
+        self.counted_requests: Counter[str] = Counter()  # processed requests, by method
         self.dedupe_hits = 0
 
     def count_code(self, method: str, code: int) -> None:
+        """Count one decided return code."""
         self.codes[method][code] += 1
 
     def count_rows(self, method: str, rows: int) -> None:
+        """Count one processed request, with its number of receptors or ids."""
         self.rows[method] += rows
         self.counted_requests[method] += 1
 
     def mean_rows(self, *methods: str) -> float:
+        """The mean number of receptors or ids in a request of these methods; 0 without a request."""
         requests = sum(self.counted_requests[method] for method in methods)
         return round(sum(self.rows[method] for method in methods) / requests, 2) if requests else 0.0
 
     def summary(self) -> dict[str, Any]:
+        """All counts, for the admin API."""
         return {
             "requests": dict(self.requests),
             "codes": {method: {str(code): n for code, n in codes.items()} for method, codes in self.codes.items()},
@@ -48,24 +54,19 @@ class Counters:
         }
 
 
-KEPT_S = 7200
-
-Outcomes = list[int]  # [admitted, refused with 451]
-ByMethod = defaultdict[str, Outcomes]
-
-
 class Traffic:
-    """Counts since the start, and for the last KEPT_S seconds by the second (a few MB at most).
+    """Calls since the start, and for the last KEPT_S seconds by the second (a few MB at most).
 
-    `at` is when it began, in Unix seconds; `monotonic_s` the same moment on the monotonic clock.
+    `at` is the start in Unix seconds, `monotonic_s` the same moment on the monotonic clock.
     """
 
     def __init__(self, *, at: float, monotonic_s: float) -> None:
         self._began_at, self._began_monotonic_s = at, monotonic_s
         self._totals = _no_calls()
-        self._seconds: deque[tuple[int, ByMethod]] = deque()  # only those with a call in them
+        self._seconds: deque[tuple[int, ByMethod]] = deque()  # only seconds with a call
 
     def count(self, method: str, *, admitted: bool, monotonic_s: float) -> None:
+        """Count one call."""
         second = self._second(monotonic_s)
         if not self._seconds or self._seconds[-1][0] != second:
             self._seconds.append((second, _no_calls()))
@@ -74,7 +75,7 @@ class Traffic:
             counts[method][not admitted] += 1
 
     def describe(self, *, monotonic_s: float, since: int = 0) -> dict[str, Any]:
-        """For the admin API: the seconds from `since` on that are still kept, the one that runs now at the end."""
+        """The counts for the admin API: from the second `since` on, as far as kept. The running second comes last."""
         now = self._second(monotonic_s)
         self._drop_old(now)
         first = max(since, now - KEPT_S + 1, 0)
@@ -118,7 +119,7 @@ def _add_up(outcomes: Iterable[Outcomes]) -> Outcomes:
 
 
 def _per_second(length: int, places: Iterable[tuple[int, Outcomes]]) -> list[Outcomes]:
-    """One pair a second, [0, 0] where nobody called."""
+    """One pair for each second, [0, 0] where there was no call."""
     row = [[0, 0] for _ in range(length)]
     for place, outcomes in places:
         row[place] = outcomes

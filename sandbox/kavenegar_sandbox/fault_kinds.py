@@ -1,4 +1,4 @@
-"""The kinds of faults: for each, whether the call is processed, when, and what the client sees of it."""
+"""The kinds of faults: whether and when each processes the call, and what the client receives."""
 
 from __future__ import annotations
 
@@ -18,70 +18,70 @@ FaultHandler = Callable[[HttpCall, Fault], Awaitable[web.StreamResponse]]
 
 
 async def drop(http_call: HttpCall, _: Fault) -> web.StreamResponse:
-    """Cut before processing: nothing happened."""
+    """Close the connection without processing the call."""
     return http_call.abort()
 
 
 async def accept_then_drop(http_call: HttpCall, _: Fault) -> web.StreamResponse:
-    """Processed, then cut: the messages go out, and the client does not know."""
+    """Process the call, then close the connection: messages are sent, and the client does not know."""
     http_call.process()
     return http_call.abort()
 
 
 async def accept_then_hang(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """Processed at once, answered after `seconds`."""
+    """Process the call at once, answer after `seconds`."""
     answer = http_call.process()
     await asyncio.sleep(_seconds(fault, 5.0))
     return http_call.reply(answer)
 
 
 async def late_accept(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """Processed only after `seconds`, also when the client has long gone: who asks earlier finds nothing."""
+    """Process the call after `seconds`, even if the client has gone; a client that asks earlier finds no message."""
     await asyncio.sleep(_seconds(fault, 5.0))
     return http_call.reply(http_call.process())
 
 
 async def code(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """A return code in its envelope; nothing is processed."""
+    """Answer with a return code, without processing the call."""
     http_call.gateway.account.counters.count_code(http_call.call.method, fault.code)
     return http_call.reply(Answer(fault.code))
 
 
 async def accept_then_code(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """Processed, and answered with a return code that says the contrary."""
+    """Process the call, then answer with a return code that denies it."""
     return _process_then_refuse(http_call, fault, at_most=None)
 
 
 async def accept_some_then_code(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """The same for the first `rows` receptors of a send; the others were not looked at."""
+    """Process the first `rows` receptors of a send, then answer with a return code that denies it."""
     return _process_then_refuse(http_call, fault, at_most=fault.rows)
 
 
 async def http_5xx_html_before(_: HttpCall, fault: Fault) -> web.StreamResponse:
-    """A proxy's error page, and nothing is processed."""
+    """Answer with a proxy's error page, without processing the call."""
     return _html_page(fault.status or 502)
 
 
 async def http_5xx_html_after(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """The same page for a call that was processed."""
+    """Process the call, then answer with a proxy's error page."""
     http_call.process()
     return _html_page(fault.status or 502)
 
 
 async def html_200(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """A page that says nothing with HTTP 200; `processed` or not."""
+    """Answer with an HTML page and HTTP 200. `processed` says whether the call is processed."""
     if fault.processed:
         http_call.process()
     return _html_page(200)
 
 
 async def waf(_: HttpCall, fault: Fault) -> web.StreamResponse:
-    """A firewall's bare page; nothing is processed."""
+    """Answer with the page of a web application firewall, without processing the call."""
     return _html_page(fault.status or 403)
 
 
 async def bad_json(http_call: HttpCall, _: Fault) -> web.StreamResponse:
-    """Processed; the body breaks off after two thirds."""
+    """Process the call, then send only two thirds of the body."""
     answer = http_call.process()
     body = answer.body()
     status = http_status(answer.code, http_call.gateway.account.knobs)
@@ -89,28 +89,28 @@ async def bad_json(http_call: HttpCall, _: Fault) -> web.StreamResponse:
 
 
 async def entries_null(http_call: HttpCall, _: Fault) -> web.StreamResponse:
-    """Processed; the envelope says yes, and holds nothing."""
+    """Process the call, then answer with status 200 and `entries: null`."""
     return http_call.reply(replace(http_call.process(), entries=None))
 
 
 async def missing_rows(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """Processed; the last `rows` rows are not in the answer."""
+    """Process the call, then leave the last `rows` rows out of the answer."""
     return _change_rows(http_call, lambda rows: rows[: max(0, len(rows) - fault.rows)])
 
 
 async def duplicate_rows(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """Processed; `rows` rows are in the answer twice."""
+    """Process the call, then repeat `rows` rows in the answer."""
     return _change_rows(http_call, lambda rows: rows + list(islice(cycle(rows), fault.rows)))
 
 
 async def reordered(http_call: HttpCall, _: Fault) -> web.StreamResponse:
-    """Processed; the rows come in another order."""
+    """Process the call, then answer with the rows in another order."""
     request_number = http_call.gateway.account.counters.requests.total()
     return _change_rows(http_call, lambda rows: shuffled(rows, request_number))
 
 
 async def drip(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """Processed; the body comes a byte at a time, `seconds` apart, so that no read ever times out."""
+    """Process the call, then send the body a byte at a time, `seconds` apart, so that no read times out."""
     whole = http_call.reply(http_call.process())
     body = whole.body
     dripping = web.StreamResponse(status=whole.status, headers={"Content-Type": JSON_TYPE})
@@ -124,7 +124,7 @@ async def drip(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
 
 
 async def slow(http_call: HttpCall, fault: Fault) -> web.StreamResponse:
-    """Everything in order, `seconds` late."""
+    """Process and answer the call after `seconds`."""
     return await late_accept(http_call, fault)
 
 

@@ -1,4 +1,4 @@
-"""Faults that wait for their request: armed through the admin API, drawn as calls arrive."""
+"""Armed faults: armed through the admin API, drawn when calls arrive."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ ANY_METHOD = "*"
 
 
 class BadFault(ValueError):
-    """A fault that cannot be armed; the message says what would be right."""
+    """A fault that cannot be armed. The message says what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, and for which calls.
+    """A kind of fault, and the calls that it hits.
 
-    It strikes the next `count` calls of `method`; or, without a count, each one with probability `share`. The
-    first `skip` calls pass unharmed. The rest are details that only some kinds look at.
+    It hits the next `count` calls of `method`; without a count, each call with probability `share`. The first `skip`
+    calls pass unharmed. Each of the other fields is used by some kinds only.
     """
 
     kind: str
@@ -29,7 +29,7 @@ class Fault:
     count: int | None = None
     share: float = 1.0
     skip: int = 0
-    seconds: float | None = None  # slow, accept_then_hang, late_accept: how long (5); drip: between bytes (0.2)
+    seconds: float | None = None  # slow, accept_then_hang, late_accept: delay (5); drip: between bytes (0.2)
     code: int = 409  # code, accept_then_code, accept_some_then_code: the return code
     status: int | None = None  # http_5xx_*: the HTTP status (502); waf: (403)
     processed: bool = False  # html_200: whether the call was processed
@@ -37,7 +37,7 @@ class Fault:
 
 
 class ArmedFault:
-    """A fault that was armed, and how far it has come."""
+    """A fault that was armed, with its counts."""
 
     def __init__(self, fault: Fault, number: int) -> None:
         self.fault, self.number = fault, number
@@ -45,9 +45,11 @@ class ArmedFault:
 
     @property
     def exhausted(self) -> bool:
+        """Whether the fault has hit all its `count` calls."""
         return self.fault.count is not None and self.triggered >= self.fault.count
 
     def try_trigger(self, method: str, seed: int) -> bool:
+        """Count one call of this method. Returns whether the fault hits it."""
         fault = self.fault
         if self.exhausted or fault.method not in {ANY_METHOD, method}:
             return False
@@ -60,6 +62,7 @@ class ArmedFault:
         return True
 
     def describe(self) -> dict[str, Any]:
+        """The fault and its counts, for the admin API."""
         return {
             "number": self.number,
             **asdict(self.fault),
@@ -70,7 +73,7 @@ class ArmedFault:
 
 
 class Faults:
-    """The armed faults, the oldest first: a call meets at most one."""
+    """The armed faults, the oldest first. A call meets at most one."""
 
     def __init__(self, kinds: Collection[str]) -> None:
         self._kinds = kinds
@@ -78,20 +81,22 @@ class Faults:
         self._number = 0
 
     def arm(self, description: Mapping[str, object]) -> ArmedFault:
-        """Raises BadFault."""
+        """Arm a fault from its JSON description. Raises BadFault."""
         self._number += 1
         armed = ArmedFault(_fault(description, self._kinds), self._number)
         self._armed.append(armed)
         return armed
 
     def disarm(self) -> None:
+        """Disarm all faults."""
         self._armed.clear()
 
     def draw(self, method: str, seed: int) -> Fault | None:
-        """The fault this call meets, counted as struck."""
+        """The fault that this call meets, or None. The fault's counts change."""
         return next((armed.fault for armed in self._armed if armed.try_trigger(method, seed)), None)
 
     def describe(self) -> list[dict[str, Any]]:
+        """All armed faults, for the admin API."""
         return [armed.describe() for armed in self._armed]
 
 

@@ -1,10 +1,8 @@
-"""The gateway without its wire: a call in, an answer out. It knows the order in which a call is looked at.
+"""The gateway without HTTP: admission checks, the methods, and the accounts behind the API keys.
 
-The accounts of one sandbox, each with a key of its own. The first is the one that the side door is about.
-
-A real gateway has many customers, and one of them may hold the keys of two accounts. Each account has its own ledger,
-credit, inbox and journal, so that an id of one means nothing to another; knobs, faults and the clock are turned for all
-of them, and an address that calls too often is one address, whatever keys it calls with.
+The real gateway has many customers, and one customer may hold the keys of two accounts. Each account has its own
+ledger, credit, inbox and journal, so that an id of one account means nothing to another. Knobs, faults and the clock
+are common to all accounts, and the rate limit counts the calls of an address, whatever keys it uses.
 """
 
 from __future__ import annotations
@@ -23,11 +21,14 @@ from kavenegar_sandbox.limiter import Limiter, limiter
 from kavenegar_sandbox.methods import METHODS, UNKNOWN
 from kavenegar_sandbox.protocol import OK, Answer, Call, Refusal, Row
 
+SENDING = ("sms/", "verify/", "call/")  # refused to an account whose identity is not verified (430)
+FIRST = 1
+
 
 class Gateway:
-    """One account, and a limiter for each address that calls.
+    """One account, with a rate limiter for each calling address.
 
-    A gateway `beside` another one counts its calls, and limits its addresses, together with it.
+    `sharing`: another gateway, whose counters and limiters this one uses.
     """
 
     def __init__(self, account: Account, *, sharing: Gateway | None = None) -> None:
@@ -38,7 +39,7 @@ class Gateway:
             account.counters = sharing.account.counters
 
     def answer(self, call: Call) -> Answer:
-        """What the service would say; the messages of a send are accepted when this returns."""
+        """Answer one call. The messages of a send are accepted when this returns."""
         code = next((code for check in ADMISSION if (code := check(self, call))), OK)
         try:
             answer = METHODS[call.method].answer(self.account, call) if code == OK else Answer(code)
@@ -48,13 +49,13 @@ class Gateway:
         return answer
 
     def turn_knobs(self, knobs: Knobs) -> None:
-        """New knobs; the limiters go on from where they stand."""
+        """Use new knobs from now on. The limiters keep their counts."""
         self.account.turn_knobs(knobs)
         for address_limiter in self.limiters.values():
             address_limiter.turn(knobs, self.account.clock.now())
 
     def admits(self, call: Call) -> bool:
-        """Whether the caller's address may make one more call; counted either way."""
+        """Count one call of the caller's address. Returns whether the rate limit admits it."""
         address_limiter = self.limiters.get(call.address)
         if address_limiter is None:
             address_limiter = self.limiters[call.address] = limiter(self.account.knobs)
@@ -63,45 +64,50 @@ class Gateway:
         return admitted
 
     def other_traffic(self) -> dict[str, int]:
-        """What became, up to now, of the calls that other software made behind the same addresses."""
+        """How many calls of other software behind the same addresses were admitted and refused up to now."""
         for address_limiter in self.limiters.values():
             address_limiter.catch_up(self.account.clock.now())
         counted = [address_limiter.others for address_limiter in self.limiters.values()]
         return {"admitted": sum(each.admitted for each in counted), "refused": sum(each.refused for each in counted)}
 
 
-SENDING = ("sms/", "verify/", "call/")  # scopes an account without a proven identity has no use of
-Check = Callable[[Gateway, Call], int]  # the code to refuse with, 0 to pass
+Check = Callable[[Gateway, Call], int]  # the return code, or 0 to pass
 
 
-def method_exists(gateway: Gateway, call: Call) -> int:  # noqa: ARG001 - one shape for every check
+def method_exists(gateway: Gateway, call: Call) -> int:  # noqa: ARG001 - all checks have one signature
+    """404 for a method that the specification does not have."""
     return 404 if call.method == UNKNOWN else 0
 
 
 def verb_allowed(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+    """405 for an HTTP verb that the method does not take."""
     return 405 if call.method in METHODS and call.verb not in METHODS[call.method].verbs else 0
 
 
 def key_valid(gateway: Gateway, call: Call) -> int:
+    """403 for a wrong API key. A method with `open_key` also takes the key "0"."""
     open_key = call.key == "0" and call.method in METHODS and METHODS[call.method].open_key
     return 0 if open_key or call.key == gateway.account.api_key else 403
 
 
 def account_state(gateway: Gateway, call: Call) -> int:
-    """The account's own state; without a proven identity (430) it may still look, but not send."""
+    """The code of the knob `account_code`. 430 (identity not verified) refuses sms/*, verify/* and call/* only."""
     code = gateway.account.knobs.account_code
     return 0 if code == 430 and not call.method.startswith(SENDING) else code
 
 
 def rate_limit(gateway: Gateway, call: Call) -> int:
+    """451 for an address over its rate limit. The call is counted."""
     return 0 if gateway.admits(call) else 451
 
 
 def parameters_present(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+    """400 for a required parameter that is absent."""
     return 0 if all(name in call.params for name in METHODS[call.method].required) else 400
 
 
 def parameters_not_empty(gateway: Gateway, call: Call) -> int:  # noqa: ARG001
+    """406 for a required parameter that is empty."""
     return 0 if all(call.params[name] for name in METHODS[call.method].required) else 406
 
 
@@ -116,11 +122,8 @@ ADMISSION: tuple[Check, ...] = (
 )
 
 
-FIRST = 1
-
-
 class Accounts:
-    """A gateway for each account. Accounts are numbered from 1 in the order of their keys."""
+    """The accounts of one sandbox, a gateway for each. Accounts are numbered from 1 in the order of their keys."""
 
     def __init__(self, keys: Sequence[str], knobs: Knobs, credit_rial: int, journals: Iterable[Journal]) -> None:
         accounts = [
@@ -136,44 +139,44 @@ class Accounts:
         return (gateway.account for gateway in self._gateways.values())
 
     def for_key(self, key: str) -> Gateway:
-        """The gateway of the account with this key; the first for a key that is nobody's, which it refuses."""
+        """The gateway of the account with this key. An unknown key returns the first one, which refuses it with 403."""
         return self._gateways.get(key, self.first)
 
     def turn(self, changes: Mapping[str, object]) -> None:
-        """Turn some knobs. Raises BadKnob, and then none is turned."""
+        """Change some knobs of every account. Raises BadKnob, and then no knob is changed."""
         turned = [gateway.account.knobs.turned(changes) for gateway in self._gateways.values()]
         for gateway, knobs in zip(self._gateways.values(), turned, strict=True):
             gateway.turn_knobs(knobs)
 
     def reset(self, knobs: Knobs) -> None:
-        """Go back to these knobs."""
+        """Give every account these knobs."""
         for gateway in self._gateways.values():
             gateway.turn_knobs(knobs)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock of every account by this many seconds."""
         for account in self:
             account.advance(seconds)
 
     def set_credit(self, credit_rial: int) -> None:
-        """Give each account this much credit."""
+        """Set the credit of every account, in rial."""
         for account in self:
             account.set_credit(credit_rial)
 
     def message_rows(self) -> Iterator[Row]:
-        """Every message there is now, of every account, the first account's first."""
+        """Yield every accepted message, account by account."""
         for account in self:
             now = account.clock.now()
             yield from (audit.message_row(account, row, now) for row in range(len(account.ledger)))
 
     def find_messages(self, asked: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """The messages of some localids or message ids (comma lists), whichever account has them."""
+        """Yield the messages of all accounts with these localids or message ids (comma-separated lists)."""
         for account in self:
             yield from audit.find_messages(account, localids=asked["localids"], messageids=asked["messageids"])
 
 
 def journal_paths(first: Path | None, count: int) -> list[Path | None]:
-    """Where the accounts keep their journals: beside the first one's, with the account's number at the end."""
+    """The journal file of each account: the first as given, the others with the number of the account appended."""
     if first is None:
         return [None] * count
     return [first, *(first.with_name(f"{first.name}.{number}") for number in range(FIRST + 1, FIRST + count))]

@@ -1,6 +1,6 @@
-"""The messages that came in on the account's lines. Who asks for unread ones has read them: the answer may be lost.
+"""Inbound messages of all lines. Unread messages become read when the answer is made: the answer may be lost.
 
-Every change is an event in the journal first. Source: kavenegar-rest, sms/receive and sms/inboxpaged.
+Every change is written to the journal first. Source: kavenegar-rest, sms/receive and sms/inboxpaged.
 """
 
 from __future__ import annotations
@@ -16,28 +16,29 @@ from kavenegar_sandbox.protocol import Row
 EVENTS = frozenset({"received", "read"})
 _SPAN = 1 << 61
 _LOWEST = 1_000_000_000
-_FACTOR = 0x0D1B54A32D192ED1  # odd, hence no id comes twice
+_FACTOR = 0x0D1B54A32D192ED1  # odd, so no id is repeated
 
 
 class Inbox:
-    """A mailbox for each line. `salt` makes the message ids its own: 62 bits wide, and in no order."""
+    """A mailbox for each line. `salt` makes the message ids of an account its own: 62 bits wide, in no order."""
 
     def __init__(self, salt: int, journal: Journal) -> None:
         self.mailboxes: dict[str, Mailbox] = {}
         self._salt, self._journal = salt, journal
 
     def mailbox(self, line: str) -> Mailbox:
+        """The mailbox of a line."""
         return self.mailboxes.setdefault(line, Mailbox())
 
     def receive(self, new: InboundMessages) -> list[int]:
-        """The message ids of what came in."""
+        """Add inbound messages. Returns their message ids."""
         if self._journal.enabled:
             columns = {name: getattr(new, name) for name in InboundMessages.__slots__}
             self._journal.write({"event": "received", **columns})
         return self._store(new)
 
     def return_rows(self, line: str, rows: Sequence[int], *, unread: bool) -> list[Row]:
-        """The rows as an answer shows them. Unread ones are read when this returns, whoever gets the answer."""
+        """The rows of an answer. Unread messages are marked read, even if the client never receives the answer."""
         mailbox = self.mailbox(line)
         if unread:
             self._mark_read(line, rows, pushed=False)
@@ -46,19 +47,19 @@ class Inbox:
         return [_row(mailbox, line, row) for row in rows]
 
     def pushed(self, line: str, row: int) -> None:
-        """The receive callback got through: the message counts as read."""
+        """Mark a message read because its receive callback was answered with 200."""
         if not self.mailbox(line).is_read[row]:
             self._mark_read(line, [row], pushed=True)
 
     def replay(self, event: Event) -> None:
-        """One of EVENTS, from the journal."""
+        """Apply one of EVENTS from the journal."""
         if event["event"] == "received":
             self._store(InboundMessages(**{name: event[name] for name in InboundMessages.__slots__}))
         else:
             self._apply_read(event["line"], event["rows"], pushed=event["pushed"])
 
     def summary(self) -> dict[str, Any]:
-        """For each line: how many there are, read and not, and how often they were handed out."""
+        """For each line: the number of messages, of read and unread ones, and how often they were in an answer."""
         return {
             line: {
                 "total": len(mailbox),
@@ -72,7 +73,7 @@ class Inbox:
         }
 
     def message_rows(self) -> Iterator[dict[str, Any]]:
-        """Every message as checkers get it: no text, only its digest."""
+        """Yield every inbound message for checkers: with a digest instead of its text."""
         for line, mailbox in list(self.mailboxes.items()):
             for row in range(len(mailbox)):
                 yield {

@@ -1,7 +1,7 @@
-"""A sandbox that remembers: what happened to the account, one line of JSON for each request, replayed at start.
+"""The journal: one line of JSON for each change of the account, replayed at the next start.
 
-A line is in the hands of the operating system before its request is answered, so it outlives a kill -9 of the
-process (not a power cut). A last line that was torn is dropped: its request was never answered.
+A line is handed to the operating system before its request is answered, so it survives a kill -9 of the process (not a
+power cut). A torn last line is dropped: its request was never answered.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from kavenegar_sandbox.ledger import Accepted, MessageOptions
 
 T = TypeVar("T", bound=Hashable)
 Event = dict[str, Any]
-_REPEATING = ("texts", "senders", "options")  # columns the journal holds each different value of once
+_REPEATING = ("texts", "senders", "options")  # columns whose distinct values are stored once
 _RENAMED_COLUMNS = {"fates": "outcomes", "manners": "options"}  # names in older journals
-_FIRST = b'{"event":"opened"'  # how every journal begins
+_FIRST = b'{"event":"opened"'  # the start of every journal
 
 
 class BadJournal(ValueError):
-    """The file is no journal of this sandbox; the message says which line."""
+    """The file is not a journal of this sandbox. The message names the line."""
 
 
 class Journal:
-    """The lines of one file; without a path, a journal that forgets."""
+    """The journal in one file. Without a path it keeps nothing."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -34,14 +34,16 @@ class Journal:
 
     @property
     def enabled(self) -> bool:
+        """Whether events are kept."""
         return self._file is not None
 
     def write(self, event: Event) -> None:
+        """Append one event."""
         if self._file is not None:
             self._file.write(orjson.dumps(event, option=orjson.OPT_APPEND_NEWLINE))
 
     def events(self) -> Iterator[Event]:
-        """What was written so far; a torn end is cut off the file first. Raises BadJournal."""
+        """Yield the events written so far. A torn last line is first cut off the file. Raises BadJournal."""
         if self._path is None:
             return
         self._cut_torn_end(self._path)
@@ -50,6 +52,7 @@ class Journal:
                 yield _event(line, number)
 
     def close(self) -> None:
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -79,12 +82,13 @@ def _event(line: bytes, number: int) -> Event:
 
 
 def fold_columns(new: Accepted) -> dict[str, Any]:
-    """Columns as they go to the journal: a text or a line that repeats is written once."""
+    """The columns of accepted messages as the journal stores them: each distinct text, sender and options once."""
     columns = {name: getattr(new, name) for name in Accepted.__slots__}
     return {**columns, **{name: _deduplicate(columns[name]) for name in _REPEATING}}
 
 
 def unfold_columns(event: Event) -> Accepted:
+    """The reverse of `fold_columns`, also for the column names of older journals."""
     renamed = {_RENAMED_COLUMNS.get(name, name): column for name, column in event.items()}
     known = {"options": ([{}], [0] * len(event["receptors"])), **renamed}  # the oldest journals hold no options
     columns: dict[str, Any] = {name: known[name] for name in Accepted.__slots__}
@@ -100,7 +104,7 @@ def unfold_columns(event: Event) -> Accepted:
 
 
 def _deduplicate(values: Sequence[T]) -> tuple[list[T], list[int]]:
-    """The different values, and for each value its place among them."""
+    """The distinct values, and for each value its index among them."""
     places: dict[T, int] = {}
     at = [places.setdefault(value, len(places)) for value in values]
     return list(places), at

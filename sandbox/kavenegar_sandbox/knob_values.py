@@ -1,4 +1,4 @@
-"""How the value of a knob is read: what it may be, and the sentence for one it cannot take."""
+"""Reading the value of a knob: a reader for each type, and the sentence for a value that it refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kavenegar_sandbox.outcomes import DRAWN_OUTCOMES
 
 
 class BadKnob(ValueError):
-    """A knob that does not exist, or a value it cannot take; the message says what would be right."""
+    """A knob that does not exist, or a value that it does not take. The message says what would be right."""
 
 
 CHOICES: dict[str, tuple[object, ...]] = {
@@ -35,7 +35,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
 
 
 def is_loopback_url(url: str) -> bool:
-    """Whether an address is one of the machine's own: the sandbox calls nobody else."""
+    """Whether a URL is on this machine. The sandbox calls no other machine."""
     try:
         host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
         return scheme in {"http", "https"} and (host == "localhost" or ip_address(host).is_loopback)
@@ -65,7 +65,7 @@ def _read_word(name: str, raw: object) -> str:
     if isinstance(raw, str):
         return raw
     if name in CHOICES:
-        return json.dumps(raw, default=str)  # of null, [] and 449, the JSON is as good as the word
+        return json.dumps(raw, default=str)  # null, [] and 449 may be given as JSON values too
     raise BadKnob(f"{name} is a string")
 
 
@@ -80,7 +80,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
 def _read_range(name: str, raw: object) -> tuple[float, float]:
-    """[2, 15] in seconds, or a string like 2s..15s or 5m..2h."""
+    """Read a range of seconds: [2, 15], or a string like 2s..15s or 5m..2h. Raises BadKnob."""
     bounds: object = raw
     if isinstance(raw, str) and (found := _RANGE.fullmatch(raw)):
         bounds = [float(found[1]) * _SECONDS[found[2]], float(found[3]) * _SECONDS[found[4]]]

@@ -1,6 +1,6 @@
-"""Everything about the gateway that can be turned: at start (`--config`, `--knob`) and while it runs (admin API).
+"""The knobs: every adjustable behaviour of the gateway, set at the start (`--config`, `--knob`) or by the admin API.
 
-A knob not named here does not exist: an unknown name or a value of the wrong kind is refused with a sentence.
+An unknown name or a value of the wrong kind is refused with a sentence.
 """
 
 from __future__ import annotations
@@ -14,109 +14,109 @@ from kavenegar_sandbox.knob_values import CHOICES, READERS, BadKnob, is_loopback
 
 @dataclass(frozen=True, slots=True)
 class Knobs:
-    """The defaults are the spec's where it speaks, and a friendly development gateway where it does not."""
+    """All knobs with their defaults: the specification where it is clear, otherwise what suits development."""
 
     # transport
-    always_200: bool = False  # HTTP 200 on errors too; the envelope still says the code
-    cap_ge_600: bool = True  # HTTP 400 for codes of 600 and more
-    latency_ms: float = 0.0  # waited before each call of the service
+    always_200: bool = False  # answer HTTP 200 on errors too; the envelope holds the code
+    cap_ge_600: bool = True  # answer HTTP 400 for return codes of 600 and more
+    latency_ms: float = 0.0  # delay before each call of the service
 
     # account
-    account_code: int = 0  # answered to every call: 401, 403, 416, 429 or 430 (430 to sms/* only)
-    ip_registered: bool = False  # sms/select, selectoutbox, latestoutbox and international lines are 407 without it
+    account_code: int = 0  # refuse every call with 401, 403, 416, 429 or (sms/*, verify/*, call/*) 430
+    ip_registered: bool = False  # without: 407 for select, selectoutbox, latestoutbox, international lines
     debug_mode: bool = False  # nothing is sent: every message is cancelled and refunded at once
-    api_logs: str = "justfaults"  # shown by account/config, like the next: nothing follows from them
+    api_logs: str = "justfaults"  # this and the next are shown by account/config and have no effect
     credit_alarm_rial: int = 50_000
-    test_mode: bool = False  # 501 for every receptor but the owner's
+    test_mode: bool = False  # 501 for every receptor but the owner
     owner_number: str = "09120000000"
-    default_sender: str = "10004346"  # "" makes a send without a sender 426
+    default_sender: str = "10004346"  # "": a send without a sender is 426
     senders: tuple[str, ...] = ("10004346", "30002626")
-    restricted_senders: tuple[str, ...] = ()  # lines that want a grant first: 427
-    international_senders: tuple[str, ...] = ()  # lines that want a registered address: 407
-    service_sender: str = "100020400"  # the gateway's own line: of lookups and calls
-    tags: tuple[str, ...] = ()  # tags made in the panel; any other is 607
+    restricted_senders: tuple[str, ...] = ()  # lines that need a grant: 427
+    international_senders: tuple[str, ...] = ()  # lines that need a registered address: 407
+    service_sender: str = "100020400"  # the gateway's own line, for one-time passwords and calls
+    tags: tuple[str, ...] = ()  # the tags of the account; any other is 607
     links_restricted: bool = False  # 420 for a text with a link
-    tariff_fa_rial: int = 120  # one part in Persian, or any text outside Latin
-    tariff_en_rial: int = 280  # one Latin part
-    tariff_call_rial: int = 900  # one call, however long
-    partial_credit: bool = False  # 418 for a request, and yet what the credit covers of it goes out
+    tariff_fa_rial: int = 120  # one part of a text with characters outside ASCII
+    tariff_en_rial: int = 280  # one part of an ASCII text
+    tariff_call_rial: int = 900  # one call of any length
+    partial_credit: bool = False  # send what the credit covers, although the answer is 418
 
     # one-time passwords and calls
     templates: Mapping[str, str] = field(default_factory=lambda: {"verify": "کد تایید شما: %token"})
     advanced_service: bool = True  # verify/lookup is 426 without it
-    separators_in_tokens: str = "_,;|،؛"  # 431 for a token with one of them; blanks and line ends aside
-    tts_entries: str = "object"  # what one receptor of call/maketts is answered with; several are an array
+    separators_in_tokens: str = "_,;|،؛"  # 431 for a token with one of these; spaces have their own rule
+    tts_entries: str = "object"  # call/maketts with one receptor answers with an object or an array
 
     # limits
     send_limit: int = 200
-    sendarray_over_limit_code: int = 412  # as the spec says; 414 is what one would expect
+    sendarray_over_limit_code: int = 412  # as in the specification; 414 would be consistent
     status_limit: int = 500
     localid_status_limit: int = 500
     cancel_limit: int = 200
-    outbox_limit: int = 500  # rows of sms/selectoutbox, the largest pagesize of sms/latestoutbox
-    localid_count_code: int = 419  # of sms/send and call/maketts where localids and receptors differ in number
+    outbox_limit: int = 500  # records of sms/selectoutbox; largest pagesize of sms/latestoutbox
+    localid_count_code: int = 419  # sms/send, call/maketts: another number of localids than receptors
     text_limit: int = 900  # UTF-16 units
-    latin_single: int = 140  # an undivided Latin text; GSM has 160
-    lenient_numbers: bool = False  # also 98912… without a plus, and Persian digits
-    date_grace_s: float = 60.0  # how far in the past a date may lie and still mean now
-    date_reach_s: float = 400 * 86400.0  # how far ahead; what lies beyond is taken for milliseconds: 417
+    latin_single: int = 140  # characters of an undivided Latin text; GSM has 160
+    lenient_numbers: bool = False  # accept 98912… without a plus, and Persian digits
+    date_grace_s: float = 60.0  # a date this far in the past still means now
+    date_reach_s: float = 400 * 86400.0  # a date further ahead is taken for milliseconds: 417
 
-    # what becomes of messages
+    # outcomes of messages
     seed: int = 1
     outcomes: Mapping[str, float] = field(
         default_factory=lambda: {"delivered": 0.92, "undelivered": 0.05, "failed": 0.02, "blocked": 0.01}
     )
-    resend_failed: bool = False  # half of the undelivered are sent again, later; fates.resent says how many instead
-    delivery_s: tuple[float, float] = (2.0, 15.0)  # from the start of a message to its verdict; also "2s..15s"
-    handover_s: float = 0.5  # from the start to the telecom
+    resend_failed: bool = False  # resend half of the undelivered; outcomes.resent sets another share
+    delivery_s: tuple[float, float] = (2.0, 15.0)  # from the start of a message to its final status; also "2s..15s"
+    handover_s: float = 0.5  # from the start to status 4 (at the operator)
     initial_status: int = 1  # 5 has been seen live
     status_window_s: float = 48 * 3600.0
     localid_window_s: float = 12 * 3600.0
 
-    # repeated localids, and what answers look like
-    dedupe: bool = True  # off: a localid sent again REALLY sends again
-    dedupe_window_s: float = 0.0  # how long a localid is remembered; 0 is for ever
-    order: str = "same"  # of the rows in an answer: same, reversed, shuffled
-    omit_share: float = 0.0  # of the rows left out of an answer at random
-    outbox_empty: str = "449"  # sms/statusbyreceptor, selectoutbox, latestoutbox without rows: 449, [] or null
-    hidden_receptors: str = "mask"  # what listings do with a message sent with hide=1: mask its receptor, or omit it
-    unknown_localid: str = "zero"  # the messageid in the row of a localid nobody knows: zero, or absent
+    # repeated localids, and the form of answers
+    dedupe: bool = True  # off: a repeated localid REALLY sends a second message
+    dedupe_window_s: float = 0.0  # how long a localid is remembered; 0: without limit
+    order: str = "same"  # order of rows in an answer: same, reversed, shuffled
+    omit_share: float = 0.0  # share of rows left out of an answer at random
+    outbox_empty: str = "449"  # statusbyreceptor, selectoutbox, latestoutbox without rows: 449, [], null
+    hidden_receptors: str = "mask"  # messages sent with hide=1 in lists: mask the receptor, or omit
+    unknown_localid: str = "zero"  # messageid in the row of an unknown localid: zero, or absent
 
-    # what came in, and who is blocked
-    inbox_order: str = "newest"  # which of a line's messages come first: newest, oldest
-    inbox_empty: str = "null"  # what an empty inbox answers: null, [], 449
-    blocked_at_once: bool = False  # a message to a number on its line's block list is 14 from its start on
+    # inbound messages and block lists
+    inbox_order: str = "newest"  # which messages of a line come first: newest, oldest
+    inbox_empty: str = "null"  # answer of an empty inbox: null, [], 449
+    blocked_at_once: bool = False  # messages to blocked numbers have status 14 from their start on
 
-    # callbacks: the gateway calls back, on this machine only; any answer but 200 is asked for again
-    status_callback_url: str = ""  # told each change of a message's status; "" tells nobody
-    receive_callback_url: str = ""  # told each message that comes in
-    callback_method: str = "get"  # get, or post with a form
-    callback_timeout_s: float = 10.0  # on the wall clock; the rest is on the gateway's own
+    # callbacks, to URLs of this machine only; repeated unless answered with 200
+    status_callback_url: str = ""  # receives each change of a message's status; "": no callbacks
+    receive_callback_url: str = ""  # receives each inbound message
+    callback_method: str = "get"  # get, or post (a form)
+    callback_timeout_s: float = 10.0  # on the wall clock; the other times are on the gateway's clock
     callback_retry_s: float = 120.0
     callback_retries: int = 30
-    callback_delay_s: tuple[float, float] = (0.0, 0.0)  # each waits so long by chance, so that they come out of order
-    callback_double_share: float = 0.0  # of them told twice
-    callback_lost_share: float = 0.0  # of them never told
+    callback_delay_s: tuple[float, float] = (0.0, 0.0)  # random delay of each, so that they arrive out of order
+    callback_double_share: float = 0.0  # share that is sent twice
+    callback_lost_share: float = 0.0  # share that is never sent
 
     # poison
     bad_receptors: tuple[str, ...] = ()  # 411 for the whole request
-    drop_bad_receptors: bool = False  # or the request passes without them
+    drop_bad_receptors: bool = False  # leave them out of the request instead
     poison_text: str = ""  # 422 for the whole request when a text contains it
 
-    # the limit on calls from one address (451)
+    # the rate limit of an address (451)
     limiter: str = "none"  # token_bucket, fixed_window, sliding_window
     limiter_rate: float = 20.0  # calls a second
-    limiter_burst: float = 20.0  # token_bucket: how many at once
-    limiter_window_s: float = 1.0  # fixed_window, sliding_window: its length
-    limiter_counts_refused: bool = False  # sliding_window: calls that do not fit take up room too
-    limiter_penalty_s: float = 0.0  # how long the address stays restricted
-    limiter_extends: bool = False  # each call made meanwhile starts the penalty anew
-    limiter_penalty_growth_s: float = 0.0  # or adds this much to what is left of it
-    limiter_penalty_most_s: float = 3600.0  # up to so much
+    limiter_burst: float = 20.0  # token_bucket: calls at once
+    limiter_window_s: float = 1.0  # length of fixed_window, sliding_window
+    limiter_counts_refused: bool = False  # sliding_window: refused calls count too
+    limiter_penalty_s: float = 0.0  # how long the address is refused after a call too many
+    limiter_extends: bool = False  # a call during the penalty restarts it
+    limiter_penalty_growth_s: float = 0.0  # or extends what is left of it by this much
+    limiter_penalty_most_s: float = 3600.0  # the longest that can be left
     limiter_others_rate: float = 0.0  # calls a second of other software behind the same address
 
     def turned(self, changes: Mapping[str, object]) -> Knobs:
-        """These knobs with some turned. Raises BadKnob, and then nothing is turned."""
+        """These knobs with some changed. Raises BadKnob, and then no knob is changed."""
         values: dict[str, Any] = {}
         for name, raw in changes.items():
             knob, value = RENAMED.get(name, name), _value(name, raw)
@@ -127,13 +127,13 @@ class Knobs:
         return turned
 
     def describe(self) -> dict[str, Any]:
-        """Every knob by its name, and once more by its old name where it has one."""
+        """Every knob by its name, and also by its old name where it has one."""
         values = asdict(self)
         return {**values, **{old: values[name] for old, name in RENAMED.items()}}
 
     @property
     def drawn_outcomes(self) -> Mapping[str, float]:
-        """The fates as they are drawn: some of the undelivered are sent again where the account says so."""
+        """The weights that outcomes are drawn from. With `resend_failed`, half of the undelivered are `resent`."""
         undelivered = self.outcomes.get("undelivered", 0.0)
         if not self.resend_failed or self.outcomes.get("resent"):
             return self.outcomes
@@ -144,7 +144,7 @@ RENAMED = {"fates": "outcomes"}  # old names of knobs, still accepted
 POSITIVE = frozenset(
     {"limiter_rate", "limiter_window_s", "limiter_penalty_most_s", "latin_single", "callback_timeout_s"}
 )
-WINDOW_CALLS_MAX = 1_000_000  # calls a sliding window remembers, about 32 MB
+WINDOW_CALLS_MAX = 1_000_000  # calls in a sliding window, about 32 MB
 
 
 def _value(name: str, raw: object) -> object:
@@ -167,7 +167,10 @@ _KINDS: dict[str, str] = {knob.name: str(knob.type) for knob in fields(Knobs)}
 
 
 def _reconcile_resend(turned: Knobs, values: Mapping[str, object]) -> Knobs:
-    """One truth about sending again: a weight of `resent` turns it on, and turning it off leaves none."""
+    """Keep `resend_failed` and the weight of `resent` consistent.
+
+    A weight of `resent` turns `resend_failed` on; turning `resend_failed` off moves that weight to `undelivered`.
+    """
     resent = turned.outcomes.get("resent", 0.0)
     if not resent or turned.resend_failed:
         return turned
@@ -178,7 +181,7 @@ def _reconcile_resend(turned: Knobs, values: Mapping[str, object]) -> Knobs:
 
 
 def _check_limiter(knobs: Knobs) -> None:
-    """Raises BadKnob for knobs of the limiter that cannot all hold at once."""
+    """Raises BadKnob for knobs of the limiter that contradict each other."""
     if knobs.limiter_burst < 1:
         raise BadKnob("limiter_burst is 1 or more: a smaller bucket never holds a whole call")
     if knobs.limiter == "sliding_window" and knobs.limiter_rate * knobs.limiter_window_s > WINDOW_CALLS_MAX:

@@ -1,12 +1,8 @@
-"""How a message goes out, beyond its text: what a request says of it, and the ledger and the listings show.
+"""The ledger: every accepted message, in columns, so that a million messages fit into little memory.
 
-Source: kavenegar-rest, sms/send (type, hide, tag, policy), verify/lookup (type), call/maketts (repeat), table 3.
-
-What was really sent: every accepted message, in columns, so that a million of them fit into little memory.
-
-A message is a row: a place in arrays of plain numbers (44 bytes), its text in a shared block, and its localid in
-an index. Nothing is ever taken out. Message ids are rows in disguise: a permutation with a salt, so that they look
-as the service's do (wide, not in order) and those of another sandbox mean nothing here.
+A message is a row: entries in arrays of numbers (44 bytes), its text in a shared block, its localid in an index. Rows
+are never removed. A message id is a permutation of the row number with a salt: ids are wide and unordered like those of
+the service, and an id of another sandbox is unknown here.
 """
 
 from __future__ import annotations
@@ -21,33 +17,34 @@ from kavenegar_sandbox.outcomes import OUTCOMES, WITHDRAWN
 
 SMS, OTP, CALL = "sms", "otp", "call"  # sms/send and sms/sendarray, verify/lookup, call/maketts
 NORMAL_DISPLAY = 1
+_BITS = 44
+_SPAN = 1 << _BITS
+_LOWEST = 1_000_000_000
+_FACTOR = 0x5851F42D4C9  # odd, so it has an inverse
+_INVERSE = pow(_FACTOR, -1, _SPAN)
 
 
 @dataclass(frozen=True, slots=True)
 class MessageOptions:
-    """The same for many messages, so that the ledger stores each different one once."""
+    """How a message is sent, beyond its text. The ledger stores each distinct value once.
+
+    Source: kavenegar-rest, sms/send (type, hide, tag, policy), verify/lookup (type), call/maketts (repeat), table 3.
+    """
 
     kind: str = SMS
-    voice: bool = False  # spoken: every call, and a one-time password by telephone
-    hidden: bool = False  # its receptor is kept out of listings
+    voice: bool = False  # a voice call: every call, and some one-time passwords
+    hidden: bool = False  # the receptor is masked in lists, or the message omitted
     tag: str = ""
-    policy: str = ""  # the flow of sending made in the panel
+    policy: str = ""  # the sending policy defined in the panel
     display: int = NORMAL_DISPLAY
-    repeat: int = 0  # how often a call that is not answered is made again
-
-
-_BITS = 44
-_SPAN = 1 << _BITS
-_LOWEST = 1_000_000_000
-_FACTOR = 0x5851F42D4C9  # odd, hence invertible
-_INVERSE = pow(_FACTOR, -1, _SPAN)
+    repeat: int = 0  # how often an unanswered call is repeated
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The new messages of one request, in columns of equal length."""
 
-    starts_at: float  # when they set out: now, or the date asked for (Unix seconds)
+    starts_at: float  # Unix seconds: now, or the requested date
     localids: Sequence[Localid | None]
     receptors: Sequence[int]
     senders: Sequence[str]
@@ -61,7 +58,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One row, read back."""
+    """One ledger row, read back."""
 
     row: int
     messageid: int
@@ -73,11 +70,11 @@ class Message:
     parts: int
     cost_rial: int
     outcome: str
-    verdict_at: float | None  # None for a message that never gets one
+    verdict_at: float | None  # Unix seconds; None for an outcome without a final status
 
 
 class Ledger:
-    """The rows of one account. `salt` makes the message ids its own."""
+    """The rows of one account. `salt` makes its message ids different from those of other accounts."""
 
     def __init__(self, salt: int) -> None:
         self.localids = LocalidColumn()
@@ -88,7 +85,7 @@ class Ledger:
         self.costs_rial = array("I")
         self.outcomes = array("B")
         self.delays_s = array("f")
-        self.withdrawals = array("Q")  # rows that never set out, as they were taken back
+        self.withdrawals = array("Q")  # rows cancelled before their start, in that order
         self.kinds: Counter[str] = Counter()
         self._text_refs = array("Q")
         self._senders = array("H")
@@ -102,7 +99,7 @@ class Ledger:
         return len(self.receptors)
 
     def add(self, new: Accepted) -> range:
-        """Take the messages of one request in; their rows come back."""
+        """Add the messages of one request. Returns their rows."""
         first = len(self)
         self.localids.append(new.localids)
         self.receptors.extend(new.receptors)
@@ -118,15 +115,16 @@ class Ledger:
         return range(first, len(self))
 
     def withdraw(self, row: int) -> None:
-        """The message never sets out: it is cancelled from now on."""
+        """Mark a message cancelled: it is never sent."""
         self.outcomes[row] = WITHDRAWN
         self.withdrawals.append(row)
 
     def messageid(self, row: int) -> int:
+        """The message id of a row."""
         return _LOWEST + (row * _FACTOR + self._shift) % _SPAN
 
     def row(self, messageid: int) -> int | None:
-        """The row behind a message id, None when this ledger never gave it out."""
+        """The row of a message id, or None when this ledger never issued the id."""
         offset = messageid - _LOWEST
         if not 0 <= offset < _SPAN:
             return None
@@ -134,28 +132,33 @@ class Ledger:
         return row if row < len(self) else None
 
     def rows_to(self, receptor: int) -> Iterator[int]:
-        """Every message to this number, the oldest first: one pass over all numbers, at the speed of C."""
+        """Yield the rows of all messages to a receptor, the oldest first. Scans the whole column, at the speed of C."""
         row = -1
         try:
             while True:
                 row = self.receptors.index(receptor, row + 1)
                 yield row
-        except ValueError:  # no more of them
+        except ValueError:  # no further message
             return
 
     def sender(self, row: int) -> str:
+        """The line that a message was sent from."""
         return self._distinct_senders[self._senders[row]]
 
     def options(self, row: int) -> MessageOptions:
+        """The options of a message."""
         return self._distinct_options[self._option_refs[row]]
 
     def text(self, row: int) -> str:
+        """The text of a message."""
         return self.texts.text(self._text_refs[row])
 
     def raw_text(self, row: int) -> bytes:
+        """The text of a message, in UTF-8."""
         return self.texts.raw(self._text_refs[row])
 
     def message(self, row: int) -> Message:
+        """One message with all its fields."""
         outcome = OUTCOMES[self.outcomes[row]]
         last_step = outcome.steps[-1][0] if outcome.steps else None
         return Message(
@@ -178,7 +181,7 @@ class Ledger:
         return self._distinct_senders.index(sender)
 
     def _option_ref(self, options: MessageOptions) -> int:
-        """Where a manner stands among the different ones."""
+        """The index of these options among the distinct ones."""
         place = self._option_refs_by_value.setdefault(options, len(self._distinct_options))
         if place == len(self._distinct_options):
             self._distinct_options.append(options)

@@ -1,12 +1,10 @@
-"""How many calls an address may make: the common kinds of counting, of which the service does not say which is its own.
+"""The rate limit of an address (451): the common algorithms, penalties, and other software behind the same address.
 
-Each reads a clock of any epoch, in seconds; a clock that is set back gives nobody more. Two moments less than a
-microsecond apart are one: Unix time in a float is no finer, and a call made exactly on time is not one too early.
+The service publishes neither its limit, nor its algorithm, nor the penalty for an address that goes on calling. The
+file needs no gateway: a simulation calls `limiter(knobs).admits(now)` with its own clock.
 
-Too many calls in the interval: the address is restricted for a while (451).
-
-The service publishes neither its limit, nor how it counts, nor what it does to those who go on calling. This needs no
-gateway: a simulation asks `limiter(knobs).admits(now)` on a clock of its own.
+Times are seconds of any epoch; a clock that is set back admits no more calls. Two moments less than a microsecond apart
+count as one, because Unix time in a float is no finer: a call exactly on time must not count as too early.
 """
 
 from __future__ import annotations
@@ -19,14 +17,17 @@ from typing import Protocol
 from kavenegar_sandbox.knobs import WINDOW_CALLS_MAX, Knobs
 
 ROUNDING_S = 1e-6
+CATCH_UP_MAX = 100_000  # calls made up for at once (about 50 ms of work); older ones no longer matter
 
 
 class RateLimit(Protocol):
+    """An algorithm that decides which calls fit."""
+
     def take(self, now: float) -> bool:
-        """Whether one more call fits; a call that fits is counted."""
+        """Whether one more call fits. A call that fits is counted."""
 
     def turn(self, knobs: Knobs, now: float) -> None:
-        """Another measure from now on; what is used up stays used up."""
+        """Use new knobs from now on. Calls already counted stay counted."""
 
 
 class Unlimited:
@@ -35,7 +36,7 @@ class Unlimited:
     def __init__(self, knobs: Knobs) -> None:
         """There is nothing to measure by."""
 
-    def take(self, now: float) -> bool:  # noqa: ARG002 - the clock does not matter here
+    def take(self, now: float) -> bool:  # noqa: ARG002 - no algorithm
         return True
 
     def turn(self, knobs: Knobs, now: float) -> None:
@@ -43,7 +44,7 @@ class Unlimited:
 
 
 class TokenBucket:
-    """`limiter_rate` calls a second, and up to `limiter_burst` at once after a pause. It begins full."""
+    """`limiter_rate` calls a second, and up to `limiter_burst` at once after a pause. The bucket starts full."""
 
     def __init__(self, knobs: Knobs) -> None:
         self._rate, self._burst = knobs.limiter_rate, knobs.limiter_burst
@@ -66,7 +67,7 @@ class TokenBucket:
 
 
 class FixedWindow:
-    """`limiter_rate` × `limiter_window_s` calls in each window, counted from zero at every multiple of its length."""
+    """`limiter_rate` × `limiter_window_s` calls in each window. Windows start at the multiples of their length."""
 
     def __init__(self, knobs: Knobs) -> None:
         self._window_s, self._allowed = knobs.limiter_window_s, _in_a_window(knobs)
@@ -96,7 +97,7 @@ class FixedWindow:
 class SlidingWindow:
     """At most `limiter_rate` × `limiter_window_s` calls in any `limiter_window_s` seconds.
 
-    With `limiter_counts_refused` a call that did not fit takes up room too: who keeps calling stays out.
+    With `limiter_counts_refused`, a call that does not fit is counted too: an address that keeps calling stays refused.
     """
 
     def __init__(self, knobs: Knobs) -> None:
@@ -111,7 +112,7 @@ class SlidingWindow:
             self._counted.append(now)
         return fits
 
-    def turn(self, knobs: Knobs, now: float) -> None:  # noqa: ARG002 - the calls that are counted know their moment
+    def turn(self, knobs: Knobs, now: float) -> None:  # noqa: ARG002 - counted calls have their own times
         self._set(knobs)
 
     def _set(self, knobs: Knobs) -> None:
@@ -120,7 +121,7 @@ class SlidingWindow:
 
 
 def _in_a_window(knobs: Knobs) -> int:
-    """Whole calls, for 0.29 × 100 is 28.999…; fewer than one lets nobody in."""
+    """How many whole calls a window admits (0.29 × 100 is 28.999… in floats, and means 29). Less than one is none."""
     return floor(knobs.limiter_rate * knobs.limiter_window_s + ROUNDING_S)
 
 
@@ -132,11 +133,8 @@ RATE_LIMITS: dict[str, Callable[[Knobs], RateLimit]] = {
 }
 
 
-CATCH_UP_MAX = 100_000  # calls of others gone through at once, about 50 ms; a longer silence has long been forgotten
-
-
 class OtherTraffic:
-    """Other software behind the same address: its calls, evenly spaced, all the time since our first."""
+    """Calls of other software behind the same address: evenly spaced, from the first call of ours on."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -144,27 +142,28 @@ class OtherTraffic:
         self.admitted = self.refused = 0
 
     def calls(self, now: float) -> Iterator[float]:
-        """The moments of those it has made up to now and since we asked last."""
+        """The moments of the calls made since the previous question, up to `now`."""
         due = floor(now * self._rate)
         made = due if self._made is None else max(self._made, due - CATCH_UP_MAX)
         self._made = max(made, due)
         return (min(number / self._rate, now) for number in range(made + 1, due + 1))
 
     def count(self, *, admitted: bool) -> None:
+        """Count one call as admitted or refused."""
         self.admitted += admitted
         self.refused += not admitted
 
     def turn(self, rate: float, now: float) -> None:
-        """Another rate from now on."""
+        """Use another rate (calls a second) from now on."""
         if rate != self._rate:
             self._rate, self._made = rate, floor(now * rate)
 
 
 class Limiter:
-    """One address at the door: its allowance, the penalty it stands under, and who else is behind it.
+    """One calling address: its rate limit, its penalty, and other software behind it.
 
-    The penalty is the address's, whoever's call was one too many. Calls made while blocked are refused uncounted; ours,
-    not the others', may make it longer, as the knobs say.
+    The penalty belongs to the address, whoever made the call that did not fit. Calls during a penalty are refused and
+    not counted; calls of ours, not those of others, may extend it, as the knobs say.
     """
 
     def __init__(self, knobs: Knobs) -> None:
@@ -182,7 +181,7 @@ class Limiter:
         return self._take(now)
 
     def turn(self, knobs: Knobs, now: float) -> None:
-        """Other knobs from now on: what is used up and a penalty that runs stay, unless it is another kind of limit."""
+        """Use new knobs from now on. Counts and a running penalty stay, unless `limiter` names another algorithm."""
         self.catch_up(now)
         if knobs.limiter == self._knobs.limiter:
             self._rate_limit.turn(knobs, now)
@@ -192,19 +191,19 @@ class Limiter:
         self._knobs = knobs
 
     def catch_up(self, now: float) -> None:
-        """Let the others make the calls they owe; `others` has counted them when this returns."""
+        """Make the calls of the other software that are due. `others` has counted them when this returns."""
         for moment in self.others.calls(now):
             self.others.count(admitted=moment >= self._blocked_until and self._take(moment))
 
     def _take(self, now: float) -> bool:
-        """Whether a call fits; one that does not starts the penalty."""
+        """Whether a call fits. One that does not starts the penalty."""
         if self._rate_limit.take(now):
             return True
         self._blocked_until = now + self._knobs.limiter_penalty_s
         return False
 
     def _extend_penalty(self, now: float) -> None:
-        """A call of ours while blocked: the penalty starts anew, or what is left of it grows, or neither."""
+        """Restart the penalty, extend it, or leave it, for a call of ours during a penalty."""
         knobs, left_s = self._knobs, self._blocked_until - now
         if knobs.limiter_extends:
             left_s = knobs.limiter_penalty_s
@@ -214,5 +213,5 @@ class Limiter:
 
 
 def limiter(knobs: Knobs) -> Limiter:
-    """A fresh limiter, as the knobs `limiter` and `limiter_*` describe it."""
+    """A new limiter, as the knobs `limiter` and `limiter_*` describe it."""
     return Limiter(knobs)

@@ -1,9 +1,9 @@
-"""What becomes of a message after it was accepted: its fate is drawn once, its status is read off the clock.
+"""The life of an accepted message: its outcome is drawn once, and its status is computed from its age.
 
-    2 --due--> 1 --handover--> 4 --delay--> 10 | 11 | 6 | 14 (refund) | 13 (refund)
+    2 --start--> 1 --handover--> 4 --delay--> 10 | 11 | 6 | 14 (refund) | 13 (refund)
 
-Nothing runs for a message: a fate (one byte) and a delay (four bytes) are stored with it, and whoever asks gets
-the status that follows from them and from its age.
+No task runs for a message. Its outcome (one byte) and its delay (four bytes) are stored with it; its status follows
+from them and from the clock.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from kavenegar_sandbox.rng import uniform
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a message ends: `steps` are (how many delays after its start, status from then on)."""
+    """How a message ends. `steps` are pairs: after how many delays from its start, and the status from then on."""
 
     name: str
     steps: tuple[tuple[float, int], ...]
     refunds: bool = False
 
 
-OUTCOMES: tuple[Outcome, ...] = (  # a fate is stored as its place in this table: new rows go to the end
+OUTCOMES: tuple[Outcome, ...] = (  # stored as an index: append new ones at the end
     Outcome("delivered", ((1, DELIVERED),)),
     Outcome("undelivered", ((1, UNDELIVERED),)),
     Outcome("failed", ((1, FAILED),)),
     Outcome("blocked", ((1, BLOCKED),), refunds=True),
-    Outcome("returned", ((1, CANCELLED),), refunds=True),  # a problem in sending, not a cancel by the user
-    Outcome("stuck", ()),  # stays with the telecom for ever
+    Outcome("returned", ((1, CANCELLED),), refunds=True),  # 13 for a problem in sending, not a cancel by the user
+    Outcome("stuck", ()),  # stays at status 4
     Outcome("resent", ((1, UNDELIVERED), (2, AT_TELECOM), (3, DELIVERED))),  # the account's `resendfailed`
-    Outcome("withdrawn", ()),  # 13 from now on: cancelled before it was due, or debug mode; refunded at once
+    Outcome("withdrawn", ()),  # 13 at once, refunded: cancelled before its start, or debug mode
 )
 WITHDRAWN = len(OUTCOMES) - 1
 DRAWN_OUTCOMES: dict[str, int] = {outcome.name: place for place, outcome in enumerate(OUTCOMES) if place != WITHDRAWN}
@@ -42,9 +42,9 @@ _STEPS = tuple(outcome.steps for outcome in OUTCOMES)
 
 
 class OutcomeModel:
-    """The seeded distribution of fates and delays: the same message gets the same fate whenever it comes.
+    """The random distribution of outcomes and delays. The same message always gets the same outcome.
 
-    `weights` need not add up to one; `delay_s` is the span delays are spread over evenly.
+    `weights` need not add up to one. Delays are spread evenly over `delay_s`, in seconds.
     """
 
     def __init__(self, seed: int, weights: Mapping[str, float], delay_s: tuple[float, float]) -> None:
@@ -54,15 +54,15 @@ class OutcomeModel:
         self._shortest, self._longest = delay_s
 
     def draw(self, *identity: int) -> tuple[int, float]:
-        """(fate, seconds from the start of the message until it is met)."""
+        """Returns (index in OUTCOMES, delay in seconds) for the numbers that identify a message."""
         fraction = uniform(self._seed, *identity)
         outcome = self._outcomes[bisect_right(self._bounds, fraction * self._bounds[-1])]
-        spread = fraction * (1 << 20) % 1  # the digits further down, which say nothing about the fate
+        spread = fraction * (1 << 20) % 1  # lower digits, independent of the outcome
         return outcome, self._shortest + spread * (self._longest - self._shortest)
 
 
 def status_at(outcome: int, delay_s: float, age_s: float, *, handover_s: float, initial: int) -> int:
-    """The status of a message `age_s` seconds after its start; a negative age is a start still to come."""
+    """The status of a message `age_s` seconds after its start. A negative age means that it has not started."""
     if outcome == WITHDRAWN:
         return CANCELLED
     if age_s < 0:

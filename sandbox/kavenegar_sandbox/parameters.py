@@ -1,8 +1,6 @@
-"""How values are written in parameters: comma lists, JSON arrays, numbers, and the many ways to say nothing.
+"""Reading of parameter values: lists, JSON arrays, dates, telephone numbers, lines, texts, tags.
 
-The gateway's reading of what callers send: numbers, lines, text lengths, links and tags.
-
-Source: kavenegar-rest, "ساختار پیام کوتاه" (formats, 70/67 and 140/153) and sms/send (tag).
+Source: kavenegar-rest, "ساختار پیام کوتاه" (number formats; parts of 70/67 and 140/153 characters) and sms/send (tag).
 """
 
 from __future__ import annotations
@@ -15,22 +13,32 @@ import orjson
 from kavenegar_sandbox.protocol import Refusal
 
 BLANK = frozenset({"", "null"})
-UNSET = BLANK | {"0"}  # what client libraries send where they mean "not given", and 0 is no value
+UNSET = BLANK | {"0"}  # client libraries send these for "not given", where 0 is not a value
 _MOST_DIGITS = 19
+_RECEPTOR = re.compile(r"(?:\+98|0098|0)?(9[0-9]{9})")
+_LENIENT_RECEPTOR = re.compile(r"(?:\+98|0098|98|0)?(9[0-9]{9})")
+_LANDLINE = re.compile(r"(?:\+98|0098|0)([1-8][0-9]{9})")
+_ABROAD = re.compile(r"00(?!98)([1-9][0-9]{6,14})")
+_SENDER = re.compile(r"(?:\+98|0098)?([0-9]+)")
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
+_LATIN_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+UNICODE_SINGLE, UNICODE_PART = 70, 67
+LATIN_PART = 153
 
 
 def is_integer(raw: str) -> bool:
-    """Whether it is a whole number, and one that fits into 64 bits."""
+    """Whether the value is a non-negative whole number of at most 19 digits."""
     return raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS
 
 
 def split_list(raw: str) -> list[str]:
-    """The values of a comma list, trimmed; empty ones fall out."""
+    """The values of a comma-separated list, trimmed. Empty values are left out."""
     return [value for part in raw.split(",") if (value := part.strip())]
 
 
 def parse_message_ids(raw: str) -> list[int]:
-    """A comma list of message ids. Raises Refusal(400) where one is no number, or there is none."""
+    """Read a comma-separated list of message ids. Raises Refusal(400) when it is empty or holds another value."""
     values = split_list(raw)
     if not values or not all(map(is_integer, values)):
         raise Refusal(400)
@@ -38,7 +46,7 @@ def parse_message_ids(raw: str) -> list[int]:
 
 
 def parse_json_array(raw: str) -> list[Any]:
-    """A JSON array. Raises Refusal(400) for anything else."""
+    """Read a JSON array. Raises Refusal(400) for any other value."""
     try:
         values = orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -49,12 +57,12 @@ def parse_json_array(raw: str) -> list[Any]:
 
 
 def parse_strings(raw: str) -> list[str]:
-    """A JSON array of strings; numbers are taken as they are written."""
+    """Read a JSON array of strings. Numbers in it become strings. Raises Refusal(400)."""
     return [value if isinstance(value, str) else str(value) for value in parse_json_array(raw)]
 
 
 def parse_array_or_list(raw: str) -> list[Any]:
-    """A JSON array, or a comma list with or without brackets around it."""
+    """Read a JSON array, or a comma-separated list with or without brackets."""
     try:
         return parse_json_array(raw)
     except Refusal:
@@ -62,29 +70,16 @@ def parse_array_or_list(raw: str) -> list[Any]:
 
 
 def parse_date(raw: str) -> int:
-    """A date in Unix seconds. Raises Refusal(417) for anything else."""
+    """Read a date in Unix seconds. Raises Refusal(417) for any other value."""
     if not is_integer(raw):
         raise Refusal(417)
     return int(raw)
 
 
-_RECEPTOR = re.compile(r"(?:\+98|0098|0)?(9[0-9]{9})")
-_LENIENT_RECEPTOR = re.compile(r"(?:\+98|0098|98|0)?(9[0-9]{9})")
-_LANDLINE = re.compile(r"(?:\+98|0098|0)([1-8][0-9]{9})")
-_ABROAD = re.compile(r"00(?!98)([1-9][0-9]{6,14})")
-_SENDER = re.compile(r"(?:\+98|0098)?([0-9]+)")
-_TAG = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_LINK = re.compile(r"https?://|www\.", re.IGNORECASE)
-_LATIN_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
-
-UNICODE_SINGLE, UNICODE_PART = 70, 67
-LATIN_PART = 153
-
-
 def parse_mobile(raw: str, *, lenient: bool = False) -> int | None:
-    """One of the four written forms of an Iranian mobile number as 9xxxxxxxxx, or None.
+    """Read an Iranian mobile number in one of its four written forms as 9xxxxxxxxx. Returns None for any other value.
 
-    `lenient` also takes `98912…` without a plus, and Persian or Arabic digits.
+    `lenient` also accepts `98912…` without a plus, and Persian or Arabic digits.
     """
     found = (
         _LENIENT_RECEPTOR.fullmatch(raw.translate(_LATIN_DIGITS).strip())
@@ -95,41 +90,42 @@ def parse_mobile(raw: str, *, lenient: bool = False) -> int | None:
 
 
 def parse_telephone(raw: str, *, lenient: bool = False) -> int | None:
-    """A number that can be called: a mobile one, or a landline in Iran with its area code."""
+    """Read a number that can be called: mobile, or an Iranian landline with its area code. None for any other value."""
     found = _LANDLINE.fullmatch(raw.strip())
     return int(found[1]) if found else parse_mobile(raw, lenient=lenient)
 
 
 def is_landline(number: int) -> bool:
+    """Whether a parsed number is an Iranian landline."""
     return 0 < number < 9_000_000_000
 
 
 def parse_number(raw: str, *, lenient: bool = False) -> int | None:
-    """A number in Iran, or one abroad as 00, country code and number: that is kept below zero."""
+    """Read a number in Iran or abroad; one abroad (00, country code, number) becomes negative. None for others."""
     found = _ABROAD.fullmatch(raw.strip())
     return -int(found[1]) if found else parse_telephone(raw, lenient=lenient)
 
 
 def format_number(number: int) -> str:
-    """How the gateway echoes a receptor: 09xxxxxxxxx, or 00 and what follows for one abroad."""
+    """Write a parsed number as the gateway echoes it: 09xxxxxxxxx, or 00 and the rest for a number abroad."""
     return f"0{number}" if number > 0 else f"00{-number}"
 
 
 def parse_line(raw: str) -> str:
-    """A line without its country prefix; what is no line at all comes back as it is and will be unknown."""
+    """Read a line number without its country prefix. A value of another form is returned unchanged."""
     found = _SENDER.fullmatch(raw.strip())
     return found[1] if found else raw
 
 
 def utf16_length(text: str) -> int:
-    """The length the gateway counts: UTF-16 units, so that most emoji are two."""
+    """The length of a text in UTF-16 units, which the gateway counts. Most emoji are two units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def count_parts(text: str, *, latin_single: int) -> int:
-    """How many messages of 140 bytes a text needs; one character outside Latin makes all of it Unicode.
+    """How many SMS parts a text needs. One character outside ASCII makes the whole text Unicode.
 
-    `latin_single` is the length of an undivided Latin text: the spec says 140, GSM says 160.
+    `latin_single` is the length limit of an undivided Latin text: 140 in the specification, 160 in GSM.
     """
     length = utf16_length(text)
     single, part = (latin_single, LATIN_PART) if text.isascii() else (UNICODE_SINGLE, UNICODE_PART)
@@ -137,8 +133,10 @@ def count_parts(text: str, *, latin_single: int) -> int:
 
 
 def has_link(text: str) -> bool:
+    """Whether the text holds a link."""
     return _LINK.search(text) is not None
 
 
 def is_tag(text: str) -> bool:
+    """Whether the text has the form of a tag: 1 to 200 letters, digits, hyphens and underscores."""
     return _TAG.fullmatch(text) is not None

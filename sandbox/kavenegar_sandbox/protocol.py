@@ -1,10 +1,7 @@
-"""What the gateway says: its return codes and its message states, in its own words.
+"""The protocol of the service: return codes, message states, a call, an answer and its JSON envelope.
 
-Source: kavenegar-rest, tables 1 and 2. Codes without a row there carry their origin beside them.
-
-A call as the methods see it, an answer as they give it, and the envelope it travels in.
-
-Source: kavenegar-rest, "ساختار خروجی": {"return": {"status", "message"}, "entries"}, the code in the HTTP status too.
+Source: kavenegar-rest, tables 1 and 2 (codes and states) and "ساختار خروجی" (the envelope: {"return": {"status",
+"message"}, "entries"}). A code that is in neither table has its origin beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ RETURN_TEXT: dict[int, str] = {
     400: "پارامترها ناقص هستند",
     401: "حساب کاربری غیرفعال شده است",
     402: "عملیات ناموفق بود",
-    403: "کد شناسائی معتبر نمی باشد ",  # the live service's bytes: the blank at the end is meant
+    403: "کد شناسائی معتبر نمی باشد ",  # the final space is in the bytes of the live service
     404: "متدی با این نام پیدا نشده است",
     405: "متد فراخوانی Get یا Post اشتباه است",
     406: "پارامترهای اجباری خالی ارسال شده اند",
@@ -44,10 +41,10 @@ RETURN_TEXT: dict[int, str] = {
     427: "استفاده از این خط نیازمند ایجاد سطح دسترسی می باشد",
     428: "ارسال کد از طریق تماس تلفنی امکان پذیر نیست",
     429: "IP محدود شده است",
-    430: "هویت صاحب حساب تایید نشده است",  # not in the spec: reported by third parties (identity not verified)
+    430: "هویت صاحب حساب تایید نشده است",  # not in the specification: reported by third parties (identity not verified)
     431: "ساختار کد صحیح نمیباشد",
     432: "پارامتر کد در متن پیام پیدا نشد",
-    449: "رکوردی با مشخصات مورد نظر پیدا نشد",  # not in the spec: seen live on listings without rows
+    449: "رکوردی با مشخصات مورد نظر پیدا نشد",  # not in the specification: seen live on lists without rows
     451: "فراخوانی بیش از حد در بازه زمانی مشخص IP محدود شده",
     501: "فقط امکان ارسال پیام تست به شماره صاحب حساب کاربری وجود دارد",
     604: "تعداد شماره ها بیشتر از حد مجاز است",
@@ -69,34 +66,32 @@ STATUS_TEXT: dict[int, str] = {
     BLOCKED: "بلاک شده است",
     UNKNOWN: "شناسه پیامک نامعتبر است",
 }
+Row = dict[str, Any]
 
 
 class Refusal(Exception):
-    """The gateway answers no, with `code`; nothing was created."""
+    """The gateway refuses the call with `code`. Nothing was created."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
 
 
-Row = dict[str, Any]
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to the service. Parameter names are lower-case; a repeated one is joined by commas."""
+    """One request to the service. Parameter names are lower-case; repeated values are joined by commas."""
 
-    method: str  # sms/send; "unknown" for one that is not in the spec
+    method: str  # like sms/send; UNKNOWN for one that is not in the specification
     verb: str
     key: str = field(repr=False)
     params: Mapping[str, str] = field(repr=False)
     address: str
-    at_most: int | None = None  # of a send: only its first so many receptors are looked at; None: all
+    at_most: int | None = None  # of a send: accept only this many receptors, from the first on; None: all
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A return code with what comes along; `metadata` is for the paged methods, some of which put it first."""
+    """A return code and its entries. Only paged methods have `metadata`; some of them put it before the entries."""
 
     code: int = OK
     entries: list[Row] | Row | None = None
@@ -104,6 +99,7 @@ class Answer:
     metadata_first: bool = False
 
     def body(self) -> bytes:
+        """The JSON envelope, encoded in UTF-8."""
         said = {"status": self.code, "message": RETURN_TEXT.get(self.code, "")}
         envelope: Row = {"return": said, "entries": self.entries}
         if self.metadata is not None:

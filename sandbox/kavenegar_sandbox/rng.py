@@ -1,4 +1,4 @@
-"""Chance that repeats: the same numbers give the same roll in every process and on every run."""
+"""Random numbers that repeat: the same arguments give the same number in every process and on every run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WORD = (1 << 64) - 1
 
 
 def uniform(seed: int, *numbers: int) -> float:
-    """A number in [0, 1), fixed by its arguments (splitmix64's mixing, once for each number)."""
+    """A number in [0, 1), determined by its arguments (the mixing function of splitmix64, once per number)."""
     state = seed & _WORD
     for number in numbers:
         state = (state + number) * 0x9E3779B97F4A7C15 & _WORD
@@ -21,6 +21,6 @@ def uniform(seed: int, *numbers: int) -> float:
 
 
 def shuffled(rows: list[T], *numbers: int) -> list[T]:
-    """The same rows in an order fixed by `numbers`."""
+    """The rows in an order determined by `numbers`."""
     places = sorted(range(len(rows)), key=lambda place: uniform(*numbers, place, 4))
     return [rows[place] for place in places]

@@ -1,8 +1,6 @@
-"""The rows of an answer as the knobs want them: in another order, or with some left out.
+"""Rows of answers: records of messages, the order of rows, rows left out, pages.
 
-The spec promises neither; its own sendarray sample comes back reversed.
-
-Answers in pages: which one is asked for, and what is said about all of them. The numbers are strings.
+The specification promises no order; the rows of its own sendarray sample come back reversed.
 """
 
 from __future__ import annotations
@@ -12,12 +10,15 @@ from kavenegar_sandbox.parameters import UNSET, format_number
 from kavenegar_sandbox.protocol import STATUS_TEXT, Refusal, Row
 from kavenegar_sandbox.rng import shuffled, uniform
 
+PAGE = 200  # rows of a page of sms/inboxpaged and line/blocked/list
+
 
 def arrange_rows(account: Account, rows: list[Row]) -> list[Row]:
+    """Order the rows, and leave some out, as the knobs `order` and `omit_share` say."""
     knobs = account.knobs
     if knobs.order == "same" and not knobs.omit_share:
         return rows
-    request_number = account.counters.requests.total()  # another arrangement for each request, the same on each run
+    request_number = account.counters.requests.total()  # another order for each request, the same on each run
     if knobs.omit_share:
         rows = [
             row for place, row in enumerate(rows) if uniform(knobs.seed, request_number, place, 3) >= knobs.omit_share
@@ -30,7 +31,7 @@ def arrange_rows(account: Account, rows: list[Row]) -> list[Row]:
 
 
 def message_record(account: Account, row: int, now: float) -> Row:
-    """A message as sends and sms/select show it, with the status of this moment."""
+    """One message as sends and sms/select show it, with its status at `now` (Unix seconds)."""
     ledger = account.ledger
     status = account.status(row, now)
     return {
@@ -45,11 +46,8 @@ def message_record(account: Account, row: int, now: float) -> Row:
     }
 
 
-PAGE = 200  # rows, in sms/inboxpaged and line/blocked/list
-
-
 def parse_page(raw: str) -> int:
-    """The first page is 1, and 0, and what is asked for by saying nothing. Raises Refusal(400)."""
+    """Read a page number. An empty value and 0 mean page 1. Raises Refusal(400) for a value that is not a number."""
     if raw in UNSET:
         return 1
     if not (raw.isascii() and raw.isdigit()):
@@ -57,8 +55,8 @@ def parse_page(raw: str) -> int:
     return int(raw)
 
 
-def metadata(total: int, page: int) -> Row:
-    """`totalpages` is what `totalcount` rows fill; no rows fill one page."""
+def page_metadata(total: int, page: int) -> Row:
+    """The metadata of a page: `totalcount` rows in `totalpages` pages, at least one page. All values are strings."""
     return {
         "totalcount": str(total),
         "currentpage": str(page),

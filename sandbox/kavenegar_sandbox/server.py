@@ -1,6 +1,6 @@
-"""The sandbox on a port: the service under /v1, the side door under /_sandbox.
+"""The HTTP server: the service under /v1, the admin API under /_sandbox.
 
-It binds 127.0.0.1 unless told otherwise, and logs no request: the key is in the address.
+It binds 127.0.0.1 by default. It logs no request, because the API key is in the URL.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.transport import LARGEST_BODY, HttpCall, read_call
 
 _log = logging.getLogger(__name__)
-_SHUTDOWN_TIMEOUT_S = 0.5  # how long calls in flight may finish when the sandbox stops
+_SHUTDOWN_TIMEOUT_S = 0.5  # for calls in progress when the sandbox stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a sandbox starts. Port 0 picks a free one; the address goes to `ready_file` when it listens.
+    """How a sandbox starts.
 
-    `other_keys` are those of further accounts, which know nothing of each other.
+    `port` 0 picks a free port; `ready_file` receives the base URL once the server listens. `credit_rial` is the
+    starting credit of each account. Each of `other_keys` opens one more account; accounts share nothing but the knobs
+    and the clock.
     """
 
     host: str = "127.0.0.1"
@@ -51,13 +53,21 @@ class Options:
 
 
 def run(options: Options) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises OSError (port taken, file not writable) and BadJournal at the start."""
+    """Serve until SIGTERM or Ctrl-C.
+
+    Raises:
+        OSError: the port is taken, or a file cannot be written.
+        BadJournal: the journal file is not a journal of a sandbox.
+    """
     asyncio.run(_serve_until_stopped(options))
 
 
 @contextmanager
 def background(options: Options) -> Iterator[str]:
-    """A sandbox in a thread of this process, and its base URL; it stops with the block. Raises what `run` raises."""
+    """Run a sandbox in a thread of this process and yield its base URL. It stops at the end of the block.
+
+    Raises what `run` raises.
+    """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
     thread.start()
@@ -78,7 +88,7 @@ def background(options: Options) -> Iterator[str]:
 
 @asynccontextmanager
 async def serving(options: Options) -> AsyncIterator[str]:
-    """A sandbox in this event loop, and its base URL."""
+    """Run a sandbox in the current event loop and yield its base URL. Raises what `run` raises."""
     keys = (options.api_key, *options.other_keys)
     with ExitStack() as files:
         journals = [files.enter_context(closing(Journal(path))) for path in journal_paths(options.journal, len(keys))]
@@ -111,7 +121,7 @@ def _application(accounts: Accounts, callbacks: Callbacks, options: Options) -> 
 
 
 async def _answer(accounts: Accounts, faults: Faults, request: web.Request) -> web.StreamResponse:
-    """One request of the service, through the fault it meets, if it meets one."""
+    """Answer one request of the service, through the fault it draws, if it draws one."""
     asked = await read_call(request)
     http_call = HttpCall(accounts.for_key(asked.key), request, asked)
     account, method = http_call.gateway.account, asked.method
@@ -140,6 +150,6 @@ def _announce(base_url: str, ready_file: Path | None) -> None:
     if ready_file is not None:
         half = ready_file.with_name(f"{ready_file.name}.new")
         half.write_text(base_url)
-        half.replace(ready_file)  # a reader sees nothing, or all of it
+        half.replace(ready_file)  # atomic: a reader sees nothing or all
     sys.stdout.write(f"sandbox listening on {base_url}\n")
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""What callbacks tell of: changes of status as the clock brings them, and messages as they come in.
+"""The events that callbacks report: changes of a message's status, and inbound messages.
 
-Both start at the present and remember how far they have come, not what is still to come: of a message that is under
-way only its next change is kept (about 50 bytes), of a message that came in nothing.
+Both sources start at the present. Of a message under way only its next change is kept (about 50 bytes); of inbound
+messages only how far they were reported.
 """
 
 from __future__ import annotations
@@ -15,33 +15,37 @@ from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.outcomes import OUTCOMES, WITHDRAWN
 from kavenegar_sandbox.protocol import CANCELLED
 
-_SCANNED_AT_ONCE = 2000  # new messages
-_A_MS = 0.001  # ages are rounded to half of it, and the clock's own digits take a little more
+_SCANNED_AT_ONCE = 2000  # new messages a scan looks at
+_A_MS = 0.001  # ages are rounded to half a millisecond; floats of the clock lose a little more
 
 
 @dataclass(frozen=True, slots=True)
 class StatusEvent:
+    """A message has a new status."""
+
     row: int  # in the ledger
     status: int
 
 
 @dataclass(frozen=True, slots=True)
 class InboundEvent:
+    """A message came in."""
+
     line: str
     row: int  # in the line's mailbox
 
 
 class StatusEvents:
-    """Each change of a message's status, once, from now on; what a send was answered with is no change."""
+    """Each change of a message's status, once, from now on. The status in the answer to a send is not a change."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._since, self._already_there = account.clock.now(), len(account.ledger)
         self._seen, self._withdrawn = 0, len(account.ledger.withdrawals)
-        self._next: list[int] = []  # one number each, see _packed; the earliest first
+        self._next: list[int] = []  # a heap of numbers made by _packed
 
     def due(self, now: float, at_most: int) -> list[StatusEvent]:
-        """The changes that have come by now, in their order, and not more than `at_most` of them."""
+        """The changes due by `now` (Unix seconds), in their order, at most `at_most`."""
         self._scan_new_messages(now)
         return list(islice(self._due_events(now), at_most))
 
@@ -51,7 +55,7 @@ class StatusEvents:
         return len(self._next)
 
     def _scan_new_messages(self, now: float) -> None:
-        """At messages that are new here, some at a time."""
+        """Schedule the first change of messages added since the last scan, a limited number at a time."""
         ledger = self._account.ledger
         rows = range(self._seen, min(len(ledger), self._seen + _SCANNED_AT_ONCE))
         for row in rows:
@@ -70,7 +74,7 @@ class StatusEvents:
                 yield StatusEvent(row, status)
 
     def _schedule_next(self, row: int, step: int) -> None:
-        """The first change of a message from this step of its life on, if there is one."""
+        """Schedule the first change of a message from this step of its life on, if there is one."""
         account, start = self._account, self._account.ledger.starts_at[row]
         for place, age_ms in enumerate(self._ages_ms(row)[step:], start=step):
             at = start + age_ms / 1000
@@ -80,24 +84,26 @@ class StatusEvents:
                 return
 
     def _ages_ms(self, row: int) -> list[int]:
-        """At which ages the status of a message may change."""
+        """The ages, in milliseconds, at which the status of a message may change."""
         ledger, knobs = self._account.ledger, self._account.knobs
         steps = (delays * ledger.delays_s[row] for delays, _ in OUTCOMES[ledger.outcomes[row]].steps)
         return sorted({round(age_s * 1000) for age_s in (0, knobs.handover_s, *steps)})
 
 
 class InboundEvents:
-    """Each message that comes in from now on, once."""
+    """Each inbound message from now on, once."""
 
     def __init__(self, account: Account) -> None:
         self._inbox = account.inbox
         self._seen = {line: len(mailbox) for line, mailbox in account.inbox.mailboxes.items()}
 
-    def due(self, now: float, at_most: int) -> list[InboundEvent]:  # noqa: ARG002 - the same question as to changes
+    def due(self, now: float, at_most: int) -> list[InboundEvent]:  # noqa: ARG002 - both sources have one interface
+        """The messages not yet reported, at most `at_most`."""
         return list(islice(self._new_events(), at_most))
 
     @property
     def expected(self) -> int:
+        """Always 0: no inbound message can be foreseen."""
         return 0
 
     def _new_events(self) -> Iterator[InboundEvent]:
@@ -108,10 +114,10 @@ class InboundEvents:
 
 
 def _packed(at_ms: int, row: int, step: int, status: int) -> int:
-    """A change to come in 92 bits: when, of which message, at which step of its life, and to which status."""
+    """A future change in 92 bits: when, of which message, at which step, and its new status."""
     return ((at_ms << 40 | row) << 4 | step) << 7 | status
 
 
 def _unpacked(change: int) -> tuple[int, int, int]:
-    """(row, step, status)"""
+    """Returns (row, step, status)."""
     return change >> 11 & (1 << 40) - 1, change >> 7 & 15, change & 127

@@ -1,4 +1,4 @@
-"""docs/sandbox.md tells of everything there is."""
+"""sandbox/REFERENCE.md tells of everything there is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kavenegar_sandbox.fault_kinds import KINDS
 from kavenegar_sandbox.methods import METHODS
 from tests.sandbox.client import Client
 
-PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+PAGE = (Path(__file__).parents[2] / "sandbox" / "REFERENCE.md").read_text()
 
 
 @pytest.mark.parametrize("name", [knob.name for knob in fields(Knobs)] + [*KINDS] + [*METHODS])

@@ -1,6 +1,6 @@
-"""The methods of the service: one file each, and the table that names them.
+"""The methods of the service: a file for each topic, and the table of methods.
 
-A new method is a file with `answer(account, call) -> Answer`, and a row here. It may raise Refusal(code).
+A new method is a function `method(account, call) -> Answer` and a row in METHODS. It may raise Refusal(code).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ GET_OR_POST = frozenset({"GET", "POST"})
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What the gateway checks before a handler is asked. `required`: absent is 400, empty is 406."""
+    """A method and what the gateway checks before it runs. A required parameter that is absent is 400, empty 406."""
 
     answer: Handler
     required: tuple[str, ...] = ()
     verbs: frozenset[str] = GET_OR_POST  # any other is 405
-    open_key: bool = False  # answers to the key "0" as well
+    open_key: bool = False  # also answers to the key "0"
 
 
 METHODS: dict[str, Method] = {
@@ -53,9 +53,9 @@ METHODS: dict[str, Method] = {
     "utils/getdate": Method(account.get_date, open_key=True),
 }
 
-UNKNOWN = "unknown"  # how a method that is not in the spec is counted, whatever it was called
+UNKNOWN = "unknown"  # counts every method that is not in the specification
 
 
 def spec_name(asked: str) -> str:
-    """The method's name in the spec, UNKNOWN where it has none."""
+    """The method's name in the specification, or UNKNOWN."""
     return asked if asked in METHODS else UNKNOWN

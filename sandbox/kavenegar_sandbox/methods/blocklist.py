@@ -1,24 +1,4 @@
-"""line/blocked/list: the block list of a line since a date, 200 a page; today's where no date is given.
-
-The metadata stands first in the body, as in the spec's sample. Source: kavenegar-rest, line/blocked/list.
-
-line/blocked/add: at most 200 numbers onto the block list of a line.
-
-A number that is no number is 411 for the whole request: the spec does not say.
-
-Source: kavenegar-rest, line/blocked/add.
-
-line/blocked/exists: which of at most 200 numbers are on the block list of a line; what is no number is not.
-
-Source: kavenegar-rest, line/blocked/exists.
-
-line/blocked/remove: at most 50 numbers off the block list of a line, by HTTP DELETE and the query alone.
-
-Only those that the web service or the panel put there; others stay and are not counted. The spec names no code for
-more than 50: it is 604, as with its sisters. Source: kavenegar-rest, line/blocked/remove.
-
-A line named in a parameter, which must be one of the account's own, and the numbers named for its block list.
-"""
+"""The block list of a line: line/blocked/list, /add, /exists, /remove."""
 
 from __future__ import annotations
 
@@ -27,13 +7,20 @@ from kavenegar_sandbox.account import Account
 from kavenegar_sandbox.checks import own_line
 from kavenegar_sandbox.parameters import BLANK, UNSET, format_number, parse_date, parse_mobile, split_list
 from kavenegar_sandbox.protocol import Answer, Call, Refusal, Row
-from kavenegar_sandbox.rows import PAGE, arrange_rows, metadata, parse_page
+from kavenegar_sandbox.rows import PAGE, arrange_rows, page_metadata, parse_page
 
 _DAY_S = 86400
-_TEHRAN_S = 12600  # ahead of UTC, all year round
+_TEHRAN_S = 12600  # seconds ahead of UTC, all year
+_MOST_NUMBERS = 200
+_MOST_REMOVED = 50
 
 
 def blocked_list(account: Account, call: Call) -> Answer:
+    """line/blocked/list: the block list of a line since a date, 200 a page; without a date, the blocks of today.
+
+    The metadata comes first in the body, as in the specification's sample. Raises Refusal(400, 412 or 417). Source:
+    kavenegar-rest, line/blocked/list.
+    """
     line, reason = own_line(account.knobs, call.params["linenumber"]), _reason(call.params.get("blockreason", ""))
     startdate, page = call.params.get("startdate", ""), parse_page(call.params.get("pagenumber", ""))
     since = _today(account.clock.now()) if startdate in UNSET else parse_date(startdate)
@@ -43,11 +30,11 @@ def blocked_list(account: Account, call: Call) -> Answer:
     entries = [
         {"number": format_number(block.number), "blockreason": block.reason, "date": block.date} for block in shown
     ]
-    return Answer(entries=entries, metadata=metadata(len(blocks), page), metadata_first=True)
+    return Answer(entries=entries, metadata=page_metadata(len(blocks), page), metadata_first=True)
 
 
 def _reason(raw: str) -> int | None:
-    """None for all of them: 0 is a reason. Raises Refusal(400) for one that does not exist."""
+    """Read a reason; empty means all (None), because 0 is a reason. Raises Refusal(400) for an unknown one."""
     if raw in BLANK:
         return None
     if raw not in {str(reason) for reason in blocklists.REASONS}:
@@ -56,14 +43,16 @@ def _reason(raw: str) -> int | None:
 
 
 def _today(now: float) -> int:
-    """When the day began in Tehran."""
+    """The start of the day in Tehran, in Unix seconds."""
     return int((now + _TEHRAN_S) // _DAY_S * _DAY_S - _TEHRAN_S)
 
 
-_MOST_NUMBERS = 200
-
-
 def blocked_add(account: Account, call: Call) -> Answer:
+    """line/blocked/add: add at most 200 numbers to the block list of a line.
+
+    One invalid number is 411 for the whole request: the specification does not say. Raises Refusal(411, 412 or 604).
+    Source: kavenegar-rest, line/blocked/add.
+    """
     line, asked = parse_line_and_numbers(account, call, at_most=_MOST_NUMBERS)
     numbers = _numbers(asked, lenient=account.knobs.lenient_numbers)
     new = account.blocklists.add(line, numbers, date=int(account.clock.now()))
@@ -84,6 +73,10 @@ def _numbers(asked: list[str], *, lenient: bool) -> list[int]:
 
 
 def blocked_exists(account: Account, call: Call) -> Answer:
+    """line/blocked/exists: which of at most 200 numbers are on the block list of a line. An invalid number is not.
+
+    Raises Refusal(412 or 604). Source: kavenegar-rest, line/blocked/exists.
+    """
     line, asked = parse_line_and_numbers(account, call, at_most=_MOST_NUMBERS)
     account.counters.count_rows(call.method, len(asked))
     return Answer(entries=arrange_rows(account, [_row(account, line, raw) for raw in asked]))
@@ -95,10 +88,14 @@ def _row(account: Account, line: str, raw: str) -> Row:
     return {"linenumber": line, "receptor": raw if number is None else format_number(number), "status": status}
 
 
-_MOST_REMOVED = 50
-
-
 def blocked_remove(account: Account, call: Call) -> Answer:
+    """line/blocked/remove: remove at most 50 numbers from the block list of a line, by HTTP DELETE with a query.
+
+    Only numbers that the web service or the panel added are removed and counted. The specification names no code for
+    more than 50: it is 604, as for the other methods of the block list.
+
+    Raises Refusal(412 or 604). Source: kavenegar-rest, line/blocked/remove.
+    """
     line, asked = parse_line_and_numbers(account, call, at_most=_MOST_REMOVED)
     read = [parse_mobile(raw, lenient=account.knobs.lenient_numbers) for raw in asked]
     removed = account.blocklists.remove(line, [number for number in read if number is not None])
@@ -107,7 +104,7 @@ def blocked_remove(account: Account, call: Call) -> Answer:
 
 
 def parse_line_and_numbers(account: Account, call: Call, *, at_most: int) -> tuple[str, list[str]]:
-    """The line whose block list is meant, and the numbers as they were written. Raises Refusal: 604, then 412."""
+    """Read the line, and the numbers as written. Raises Refusal(604) for too many, then 412 for a wrong line."""
     asked = split_list(call.params["receptor"])
     if len(asked) > at_most:
         raise Refusal(604)

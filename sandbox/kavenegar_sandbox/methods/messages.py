@@ -1,14 +1,4 @@
-"""sms/send: one text to at most 200 receptors. Source: kavenegar-rest, sms/send.
-
-sms/sendarray: a text and a line of its own for each of at most 200 receptors, as JSON arrays.
-
-`localmessageids` is a JSON array, or a comma list as some clients send it; given in any way, it must have one id
-for each receptor: "null" and an empty one are 419. Source: kavenegar-rest, sms/sendarray.
-
-sms/cancel: take scheduled messages back, with their cost; any other keeps the status it has.
-
-Source: kavenegar-rest, sms/cancel (500 in the text, "412: more than 200" in its table of errors: 200 holds here).
-"""
+"""Sending SMS, and cancelling scheduled ones: sms/send, sms/sendarray, sms/cancel."""
 
 from __future__ import annotations
 
@@ -29,11 +19,12 @@ from kavenegar_sandbox.parameters import (
 )
 from kavenegar_sandbox.protocol import SCHEDULED, STATUS_TEXT, UNKNOWN, Answer, Call, Refusal
 
-_DISPLAYS = frozenset("0123")  # flash, normal, on the SIM, in the application
-_LINES_WITH_DISPLAYS = "3000"  # on any other line every message is a normal one
+_DISPLAYS = frozenset("0123")  # table 3: flash, normal, SIM, application
+_LINES_WITH_DISPLAYS = "3000"  # other lines send normal messages only
 
 
 def send(account: Account, call: Call) -> Answer:
+    """sms/send: send one text to at most 200 receptors. Raises Refusal. Source: kavenegar-rest, sms/send."""
     params, knobs = call.params, account.knobs
     receptors = [parse_mobile(raw, lenient=knobs.lenient_numbers) for raw in split_list(params["receptor"])]
     line = parse_line(params.get("sender") or knobs.default_sender)
@@ -57,6 +48,11 @@ def send(account: Account, call: Call) -> Answer:
 
 
 def send_array(account: Account, call: Call) -> Answer:
+    """sms/sendarray: send to at most 200 receptors, each with its own text and line (JSON arrays). Raises Refusal.
+
+    `localmessageids` is a JSON array, or a comma-separated list as some clients send it. If it is given, it must hold
+    one id for each receptor: "null" and an empty list are 419. Source: kavenegar-rest, sms/sendarray.
+    """
     params, lenient = call.params, account.knobs.lenient_numbers
     receptors = [parse_mobile(raw, lenient=lenient) for raw in parse_strings(params["receptor"])]
     senders = [parse_line(raw) for raw in parse_strings(params["sender"])]
@@ -82,12 +78,12 @@ def _localids(raw: str | None) -> list[Localid] | None:
 
 
 def _displays(raw: str, count: int) -> list[str]:
-    """The display types as they were given, or `count` times none."""
+    """The display types as given, or `count` empty ones."""
     return [""] * count if raw in BLANK else parse_strings(raw)
 
 
 def _options(call: Call, displays: list[str], senders: list[str]) -> list[MessageOptions]:
-    """One for each receptor, as far as both columns go."""
+    """The options of each message, as far as both columns go."""
     hidden = _is_hidden(call.params.get("hide", ""))
     tag, policy = call.params.get("tag", ""), call.params.get("policy", "")
     return [
@@ -97,6 +93,11 @@ def _options(call: Call, displays: list[str], senders: list[str]) -> list[Messag
 
 
 def cancel(account: Account, call: Call) -> Answer:
+    """sms/cancel: cancel and refund scheduled messages; others keep their status. Raises Refusal(400 or 412).
+
+    Source: kavenegar-rest, sms/cancel (500 ids in its text, "412: more than 200" in its table of errors: 200 is used
+    here).
+    """
     ids = parse_message_ids(call.params["messageid"])
     if len(ids) > account.knobs.cancel_limit:
         raise Refusal(412)
@@ -115,7 +116,7 @@ def cancel(account: Account, call: Call) -> Answer:
 
 
 def _display(raw: str, line: str) -> int:
-    """A display type as given with a message of `line`. Raises Refusal(400) for what table 3 does not have."""
+    """Read the display type of a message from `line`. Raises Refusal(400) for a type that table 3 does not have."""
     if raw in BLANK:
         return NORMAL_DISPLAY
     if raw not in _DISPLAYS:
@@ -124,5 +125,5 @@ def _display(raw: str, line: str) -> int:
 
 
 def _is_hidden(raw: str) -> bool:
-    """`hide` is 1; any other value hides nothing."""
+    """Whether `hide` is 1. Any other value hides nothing."""
     return raw.strip() == "1"

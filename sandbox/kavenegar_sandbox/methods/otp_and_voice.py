@@ -1,16 +1,6 @@
-"""verify/lookup: a one-time password in a text the customer had approved, by SMS or read aloud by telephone.
+"""One-time passwords (verify/lookup) and voice calls (call/maketts).
 
-It goes out from a line of the gateway's choosing, before everything else, and to those too who want no advertising.
-A landline in Iran is always called. Source: kavenegar-rest, verify/lookup.
-
-call/maketts: a text read aloud to at most 200 telephones, from a line of the gateway's own.
-
-One receptor is answered with an object, as in the spec's sample, or with an array (the knob `tts_entries`);
-several with an array. Source: kavenegar-rest, call/maketts.
-
-The tokens of a one-time password: how each may look, and how they fill a template.
-
-Source: kavenegar-rest, verify/lookup (parameters; 422, 428, 431 and 432 in its table of errors).
+Source: kavenegar-rest, verify/lookup (parameters; 422, 428, 431 and 432 in its table of errors) and call/maketts.
 """
 
 from __future__ import annotations
@@ -29,9 +19,19 @@ from kavenegar_sandbox.parameters import BLANK, UNSET, is_landline, parse_number
 from kavenegar_sandbox.protocol import Answer, Call, Refusal
 
 _CALL_BY_TYPE = {"sms": False, "call": True}
+_REPEATS = frozenset("012345")
+BLANKS = {"token": 0, "token2": 0, "token3": 0, "token10": 5, "token20": 8}  # spaces that each token may hold
+_LONGEST_TOKEN = 100  # characters
+_PLACE = re.compile(r"%(token(?:20|10|2|3)?)")
+_NUMBER = re.compile(r"[0-9۰-۹]+")
 
 
 def lookup(account: Account, call: Call) -> Answer:
+    """verify/lookup: send a one-time password in an approved template, by SMS or voice call. Raises Refusal.
+
+    It is sent from the gateway's own line, before other messages, and also to receptors that blocked advertising. An
+    Iranian landline is always called. Source: kavenegar-rest, verify/lookup.
+    """
     params, knobs = call.params, account.knobs
     if not knobs.advanced_service:
         raise Refusal(426)
@@ -56,7 +56,7 @@ def lookup(account: Account, call: Call) -> Answer:
 
 
 def _is_call(raw: str, receptor: int) -> bool:
-    """`type`, in any letter case. Raises Refusal(400) for anything but sms and call."""
+    """Read `type` (sms or call, in any letter case). Raises Refusal(400) for another value."""
     asked = "sms" if raw in UNSET else raw.lower()
     if asked not in _CALL_BY_TYPE:
         raise Refusal(400)
@@ -64,7 +64,7 @@ def _is_call(raw: str, receptor: int) -> bool:
 
 
 def _text(account: Account, call: Call, *, voice: bool) -> str:
-    """The template with its tokens. Raises Refusal(424, 432, 431, 428 or 422)."""
+    """The template with its tokens filled in. Raises Refusal(424, 432, 431, 428 or 422)."""
     template = account.knobs.templates.get(call.params["template"].strip())
     if template is None:
         raise Refusal(424)
@@ -78,10 +78,12 @@ def _text(account: Account, call: Call, *, voice: bool) -> str:
     return render(template, given)
 
 
-_REPEATS = frozenset("012345")
-
-
 def make_tts(account: Account, call: Call) -> Answer:
+    """call/maketts: call at most 200 numbers and read a text aloud, from the gateway's own line. Raises Refusal.
+
+    One receptor is answered with an object, as in the specification's sample, or with an array (the knob
+    `tts_entries`); several receptors are answered with an array. Source: kavenegar-rest, call/maketts.
+    """
     params, knobs = call.params, account.knobs
     receptors = [parse_telephone(raw, lenient=knobs.lenient_numbers) for raw in split_list(params["receptor"])]
     options = MessageOptions(kind=CALL, voice=True, tag=params.get("tag", ""), repeat=_repeat(params.get("repeat", "")))
@@ -102,7 +104,7 @@ def make_tts(account: Account, call: Call) -> Answer:
 
 
 def _repeat(raw: str) -> int:
-    """How often an unanswered call is made again. Raises Refusal(400) unless it is 0 to 5."""
+    """Read how often an unanswered call is repeated. Raises Refusal(400) unless it is 0 to 5."""
     if raw in BLANK:
         return 0
     if raw not in _REPEATS:
@@ -110,20 +112,14 @@ def _repeat(raw: str) -> int:
     return int(raw)
 
 
-BLANKS = {"token": 0, "token2": 0, "token3": 0, "token10": 5, "token20": 8}  # how many each may hold
-_LONGEST_TOKEN = 100  # characters
-_PLACE = re.compile(r"%(token(?:20|10|2|3)?)")
-_NUMBER = re.compile(r"[0-9۰-۹]+")
-
-
 def given_tokens(params: Mapping[str, str]) -> dict[str, str]:
-    """Those that were given; an optional one that says nothing was not."""
+    """The tokens that were given. An optional token that is empty or "null" was not."""
     optional = {name: value for name in BLANKS if (value := params.get(name, "")) not in BLANK}
     return {"token": params["token"], **optional}
 
 
 def token_refusal(name: str, token: str, knobs: Knobs) -> int:
-    """431 for a token that is too long or holds what divides it, 422 for one nobody can print, else 0."""
+    """431 for a token that is too long or holds a separator, 422 for one with a control character, otherwise 0."""
     divided = any((each.isspace() and each != " ") or each in knobs.separators_in_tokens for each in token)
     if len(token) > _LONGEST_TOKEN or divided or token.count(" ") > BLANKS[name]:
         return 431
@@ -131,15 +127,15 @@ def token_refusal(name: str, token: str, knobs: Knobs) -> int:
 
 
 def is_number(token: str) -> bool:
-    """Nothing but digits: what can be read aloud."""
+    """Whether the token holds only digits. Only such a token can be read aloud."""
     return _NUMBER.fullmatch(token) is not None
 
 
 def has_token(template: str) -> bool:
-    """Whether the template has the one place that every template needs."""
+    """Whether the template has a place for `token`, which every template needs."""
     return any(place[1] == "token" for place in _PLACE.finditer(template))
 
 
 def render(template: str, given: Mapping[str, str]) -> str:
-    """The text; the place of a token that was not given stays empty."""
+    """The template with its tokens filled in. The place of a token that was not given stays empty."""
     return _PLACE.sub(lambda place: given.get(place[1], ""), template)

@@ -1,25 +1,6 @@
-"""sms/select: whole records by message id, for a registered address only (407 without).
+"""Records of sent messages: sms/select, sms/selectoutbox, sms/latestoutbox, sms/countoutbox.
 
-How long the service keeps what it selects from is not published; here as long as sms/status answers.
-Source: kavenegar-rest, sms/select.
-
-sms/selectoutbox: what set out within a day, up to 500 records from its start on; there is no next page.
-
-For a registered address only (407 without). Source: kavenegar-rest, sms/selectoutbox.
-
-sms/latestoutbox: the last records that set out, at most 500, the oldest of them first as in the spec's sample.
-
-For a registered address only (407 without). Source: kavenegar-rest, sms/latestoutbox.
-
-sms/countoutbox: how many messages set out in a span of at most a day, their parts and their cost.
-
-Costs given back later are still counted: the spec says only that parts times tariff is the cost.
-Source: kavenegar-rest, sms/countoutbox.
-
-What was sent, as the listings of the service show it: a span of time, the rows in it, and nothing found.
-
-SMS, one-time passwords and calls alike, in the order they were accepted. The sandbox forgets none of them.
-Source: kavenegar-rest, sms/selectoutbox, sms/latestoutbox and sms/countoutbox.
+SMS, one-time passwords and calls are listed together, in the order in which they were accepted. No record expires.
 """
 
 from __future__ import annotations
@@ -33,8 +14,17 @@ from kavenegar_sandbox.parameters import UNSET, is_integer, parse_date, parse_me
 from kavenegar_sandbox.protocol import STATUS_TEXT, UNKNOWN, Answer, Call, Refusal, Row
 from kavenegar_sandbox.rows import arrange_rows, message_record
 
+DAY_S = 86400
+_OLDEST_S = 3 * DAY_S
+_MASKED = "09*********"  # as in the samples of the specification
+
 
 def select(account: Account, call: Call) -> Answer:
+    """sms/select: whole records by message id, for a registered address only. Raises Refusal(400, 407 or 414).
+
+    The service does not publish how long it keeps records. Here they last as long as sms/status knows the message.
+    Source: kavenegar-rest, sms/select.
+    """
     require_registered_address(account)
     ids = parse_message_ids(call.params["messageid"])
     if len(ids) > account.knobs.status_limit:
@@ -65,6 +55,10 @@ def _no_record(messageid: int) -> Row:
 
 
 def select_outbox(account: Account, call: Call) -> Answer:
+    """sms/selectoutbox: the first 500 records of a range of at most a day, for a registered address only.
+
+    There is no next page. Raises Refusal(407, 412, 417 or 449). Source: kavenegar-rest, sms/selectoutbox.
+    """
     require_registered_address(account)
     start, end = recent_range(account, call.params["startdate"], call.params.get("enddate", ""))
     rows = visible_rows(account, rows_between(account, start, end), call.params.get("sender", ""))
@@ -72,6 +66,10 @@ def select_outbox(account: Account, call: Call) -> Answer:
 
 
 def latest_outbox(account: Account, call: Call) -> Answer:
+    """sms/latestoutbox: the latest records, at most 500, the oldest of them first, for a registered address only.
+
+    Raises Refusal(400, 407, 412 or 449). Source: kavenegar-rest, sms/latestoutbox.
+    """
     require_registered_address(account)
     size = _page_size(call.params.get("pagesize", ""), at_most=account.knobs.outbox_limit)
     dates, now = account.ledger.starts_at, account.clock.now()
@@ -81,7 +79,7 @@ def latest_outbox(account: Account, call: Call) -> Answer:
 
 
 def _page_size(raw: str, *, at_most: int) -> int:
-    """The most there is where none is given. Raises Refusal(400) for more, and for what is no number."""
+    """Read the page size; an empty one means `at_most`. Raises Refusal(400) for a larger one, or another value."""
     if raw in UNSET:
         return at_most
     if not is_integer(raw) or int(raw) > at_most:
@@ -90,6 +88,12 @@ def _page_size(raw: str, *, at_most: int) -> int:
 
 
 def count_outbox(account: Account, call: Call) -> Answer:
+    """sms/countoutbox: the number, parts and cost of the messages that started in a range of at most a day.
+
+    Refunded costs are included: the specification defines the cost as parts × tariff.
+
+    Raises Refusal(417). Source: kavenegar-rest, sms/countoutbox.
+    """
     start, end = recent_range(account, call.params["startdate"], call.params.get("enddate", ""))
     rows = _of_status(account, list(rows_between(account, start, end)), call.params.get("status", ""))
     ledger = account.ledger
@@ -104,22 +108,17 @@ def count_outbox(account: Account, call: Call) -> Answer:
 
 
 def _of_status(account: Account, rows: list[int], status: str) -> list[int]:
-    """Those that stand there now; all of them where no status is given."""
+    """The rows with this status now, or all rows when no status is given."""
     if status in UNSET:
         return rows
     now = account.clock.now()
     return [row for row in rows if str(account.true_status(row, now)) == status]
 
 
-DAY_S = 86400
-_OLDEST_S = 3 * DAY_S
-_MASKED = "09*********"  # as in the samples of the spec
-
-
 def recent_range(account: Account, startdate: str, enddate: str) -> tuple[int, int]:
-    """The seconds asked for, up to now where no end is given.
+    """Read a range of seconds; without an end it ends now.
 
-    Raises Refusal(417) beyond three days back, beyond one day, or backwards.
+    Raises Refusal(417) for a start more than three days ago, more than a day, or an end before the start.
     """
     now = account.clock.now()
     start = parse_date(startdate)
@@ -129,22 +128,22 @@ def recent_range(account: Account, startdate: str, enddate: str) -> tuple[int, i
 
 
 def check_range(start: int, end: int) -> tuple[int, int]:
-    """The two as they are. Raises Refusal(417) for more than a day, and for less than nothing."""
+    """The range as given. Raises Refusal(417) for more than a day, or an end before the start."""
     if not start <= end <= start + DAY_S:
         raise Refusal(417)
     return start, end
 
 
 def rows_between(account: Account, start: int, end: int) -> Iterator[int]:
-    """The messages that set out in these seconds; the second `end` counts."""
+    """Yield the rows of the messages that started in these seconds, both included."""
     dates = account.ledger.starts_at
     return compress(range(len(dates)), [start <= date < end + 1 for date in dates])
 
 
 def visible_rows(account: Account, rows: Iterable[int], sender: str) -> Iterator[int]:
-    """Those of one line, or of all where `sender` says nothing, without what is hidden altogether.
+    """Yield the rows of one line, or of all lines when `sender` is not given, without hidden messages that are omitted.
 
-    Raises Refusal(412) for a line of somebody else's, at once.
+    Raises Refusal(412) at once, for a line of another account.
     """
     ledger, omitted = account.ledger, account.knobs.hidden_receptors == "omit"
     line = None if sender in UNSET else own_line(account.knobs, sender)
@@ -156,13 +155,13 @@ def visible_rows(account: Account, rows: Iterable[int], sender: str) -> Iterator
 
 
 def answer_records(account: Account, rows: Iterable[int]) -> Answer:
-    """Whole records, the receptors of hidden ones masked."""
+    """An answer of whole records. The receptors of hidden messages are masked."""
     now = account.clock.now()
     return answer_rows(account, [_listed_record(account, row, now) for row in rows])
 
 
 def answer_rows(account: Account, rows: list[Row]) -> Answer:
-    """The rows as an answer; where there are none, what the knob `outbox_empty` says. Raises Refusal(449)."""
+    """An answer of rows. Without rows, the knob `outbox_empty` decides: `[]`, null, or it raises Refusal(449)."""
     if rows:
         return Answer(entries=arrange_rows(account, rows))
     if account.knobs.outbox_empty == "449":
@@ -171,7 +170,7 @@ def answer_rows(account: Account, rows: list[Row]) -> Answer:
 
 
 def require_registered_address(account: Account) -> None:
-    """Raises Refusal(407) unless the address that calls is registered in the panel."""
+    """Raises Refusal(407) unless the calling address is registered (the knob `ip_registered`)."""
     if not account.knobs.ip_registered:
         raise Refusal(407)
 

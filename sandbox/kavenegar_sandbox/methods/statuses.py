@@ -1,18 +1,4 @@
-"""sms/status: where messages stand, by message id; 100 for what is unknown or older than 48 hours.
-
-Source: kavenegar-rest, sms/status.
-
-sms/statuslocalmessageid: where messages stand, by the caller's own ids, for 12 hours.
-
-An id that was never sent, or longer ago, is answered with status 100, and with message id 0 or none at all (the knob
-`unknown_localid`); localids come back as strings, as in the spec's sample. SMS and calls share their localids.
-Source: kavenegar-rest, StatusByLocalid.
-
-sms/statusbyreceptor: what was sent to one number within a day, and where it stands.
-
-Without an end, the day after the start. Nothing limits how long ago that is: the spec gives no limit here.
-Source: kavenegar-rest, sms/statusbyreceptor.
-"""
+"""The status of messages: sms/status, sms/statuslocalmessageid, sms/statusbyreceptor."""
 
 from __future__ import annotations
 
@@ -25,6 +11,10 @@ from kavenegar_sandbox.rows import arrange_rows
 
 
 def status(account: Account, call: Call) -> Answer:
+    """sms/status: the status of messages by message id; 100 for an unknown id, or a message older than 48 hours.
+
+    Raises Refusal(400 or 414). Source: kavenegar-rest, sms/status.
+    """
     ids = parse_message_ids(call.params["messageid"])
     if len(ids) > account.knobs.status_limit:
         raise Refusal(414)
@@ -40,6 +30,13 @@ def _status_row(account: Account, messageid: int, now: float) -> Row:
 
 
 def status_by_localid(account: Account, call: Call) -> Answer:
+    """sms/statuslocalmessageid: the status of messages by the caller's own ids, for 12 hours.
+
+    An id that was never sent, or earlier, has status 100, and message id 0 or none (the knob `unknown_localid`).
+    Localids are returned as strings, as in the specification's sample. SMS and calls share one space of localids.
+
+    Raises Refusal(414). Source: kavenegar-rest, StatusByLocalid.
+    """
     ids = split_list(call.params["localid"])
     if len(ids) > account.knobs.localid_status_limit:
         raise Refusal(414)
@@ -64,6 +61,12 @@ def _localid_row(account: Account, asked: str, now: float) -> Row:
 
 
 def status_by_receptor(account: Account, call: Call) -> Answer:
+    """sms/statusbyreceptor: the messages to one receptor within a day, with their status.
+
+    Without an end, the range is the day after the start. It may lie any time ago: the specification sets no limit here.
+
+    Raises Refusal(411 or 417). Source: kavenegar-rest, sms/statusbyreceptor.
+    """
     receptor = parse_number(call.params["receptor"], lenient=account.knobs.lenient_numbers)
     if receptor is None:
         raise Refusal(411)
