@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TypeVar
 
 T = TypeVar("T")
-
-
 _WORD = (1 << 64) - 1
 
 

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 class Client:
-    """Speaks to one sandbox: `call` to the service, `admin` to the side door."""
+    """Speaks to one sandbox: `call` to the service, `admin` to the admin API."""
 
     def __init__(self, base_url: str, session: requests.Session) -> None:
         self.base_url, self.session = base_url, session
@@ -58,7 +58,7 @@ class Client:
         self.admin("POST", "clock", {"advance": seconds}).raise_for_status()
 
     def inject(self, messages: Any) -> list[int]:
-        """Messages come in: one, a list, or a crowd; the first thousand message ids."""
+        """Messages come in: one, a list, or many generated ones; the first thousand message ids."""
         answer = self.admin("POST", "inbox", messages)
         assert answer.status_code == 201, answer.text
         ids: list[int] = answer.json()["messageids"]
@@ -70,11 +70,11 @@ class Client:
         return found
 
     def came_in(self) -> list[Row]:
-        """Every message that came in, as the checkers' stream tells it."""
+        """Every message that came in, from the stream for checkers."""
         return [json.loads(line) for line in self.admin("GET", "inbox/stream").content.splitlines()]
 
     def shown(self, *messageids: int) -> list[Row]:
-        """Messages as the ledger's side door shows them: how they went out, and what becomes of them."""
+        """Messages as the ledger shows them: their options and outcomes."""
         found: list[Row] = self.admin("GET", f"ledger?messageids={','.join(map(str, messageids))}").json()["messages"]
         return found
 

@@ -1,4 +1,4 @@
-"""More than one account behind one address: each with a key, a ledger and a purse of its own."""
+"""More than one account behind one address: each with a key, a ledger and a credit of its own."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def by(sandbox: Client, key: str, method: str, params: dict[str, str] | None = N
 
 
 def status(answer: dict[str, object]) -> object:
-    told = answer["return"]
-    assert isinstance(told, dict)
-    return told["status"]
+    result = answer["return"]
+    assert isinstance(result, dict)
+    return result["status"]
 
 
 def test_an_account_does_not_know_the_localids_of_another(sandbox: Client) -> None:
@@ -51,7 +51,7 @@ def test_a_localid_that_one_account_has_sent_is_new_to_another(sandbox: Client) 
     assert len(sandbox.admin("GET", "ledger?localids=1").json()["messages"]) == 2
 
 
-def test_an_account_pays_from_its_own_purse(sandbox: Client) -> None:
+def test_an_account_pays_from_its_own_credit(sandbox: Client) -> None:
     before = sandbox.credit()
     by(sandbox, OTHER, "sms/send", form(numbers(1)))
 

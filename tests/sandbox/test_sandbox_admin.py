@@ -1,4 +1,4 @@
-"""The side door: knobs, token, and the ledger's ground truth."""
+"""The admin API: knobs, token, and the ledger's ground truth."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_knobs_are_turned_a_few_at_a_time_and_go_back(start: Callable[..., Clien
         {"dedupe": 1},
         {"order": "sideways"},
         {"omit_share": 1.5},
-        {"fates": {"eaten": 1}},
-        {"fates": {"delivered": 0}},
-        {"fates": {}},
+        {"outcomes": {"eaten": 1}},
+        {"outcomes": {"delivered": 0}},
+        {"outcomes": {}},
         {"delivery_s": [9, 2]},
         {"delivery_s": "soon"},
         {"delivery_s": "15s..2s"},
@@ -92,13 +92,13 @@ def test_a_receptor_with_the_same_text_twice_is_found_and_one_with_two_texts_is_
     ids = [sandbox.send(numbers(3)[1])[0]["messageid"] for _ in range(2)]
     summary = sandbox.summary()
     assert (summary["receptor_texts_sent_twice"], summary["most_copies_to_one_receptor"]) == (1, 3)
-    (double,) = sandbox.admin("GET", "ledger/doubles").json()["receptor_texts"]
+    (double,) = sandbox.admin("GET", "ledger/duplicates").json()["receptor_texts"]
     assert (double["receptor"], double["text_digest"]) == (numbers(3)[1], _digest(TEXT))
     assert set(ids) < set(double["messageids"])
 
 
 def test_the_stream_holds_every_message_once_with_its_status_of_now(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 1}, delivery_s=[60, 60])
+    sandbox = start(outcomes={"delivered": 1}, delivery_s=[60, 60])
     rows = [row for first in range(0, 5000, 200) for row in sandbox.send(*numbers(5000)[first : first + 200])]
     sandbox.advance(61)
     lines = [json.loads(line) for line in sandbox.admin("GET", "ledger/stream").content.splitlines()]
@@ -116,10 +116,10 @@ def test_the_stream_holds_every_message_once_with_its_status_of_now(start: Calla
 
 
 def test_localids_are_looked_up_with_fate_and_times(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"blocked": 1}, delivery_s=[60, 60])
+    sandbox = start(outcomes={"blocked": 1}, delivery_s=[60, 60])
     (row,) = sandbox.send("09121234567", localid=[42])
     (found,) = sandbox.admin("GET", "ledger?localids=42,43").json()["messages"]
-    assert (found["localid"], found["messageid"], found["fate"]) == (42, row["messageid"], "blocked")
+    assert (found["localid"], found["messageid"], found["outcome"]) == (42, row["messageid"], "blocked")
     assert found["verdict_at"] - found["starts_at"] == 60
     assert found["status"] == 1
 

@@ -19,7 +19,7 @@ def about(*receptors: str, line: str = LATIN_LINE) -> Row:
 
 
 def put(sandbox: Client, *receptors: str, **fields: Any) -> None:
-    """Onto a list through the side door."""
+    """Onto a list through the admin API."""
     answer = sandbox.admin("POST", "blocked", {"line": LATIN_LINE, "numbers": list(receptors), **fields})
     assert answer.status_code == 201, answer.text
 
@@ -183,7 +183,7 @@ def test_who_opts_out_is_on_the_list_of_that_line_and_stays(sandbox: Client, wor
 
 
 def test_a_send_to_a_blocked_number_ends_in_14_and_its_cost_comes_back(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 1}, delivery_s=[60, 60])
+    sandbox = start(outcomes={"delivered": 1}, delivery_s=[60, 60])
     sandbox.entries(ADD, about(ONE))
     before = sandbox.credit()
     sent = sandbox.send(ONE, TWO)
@@ -197,7 +197,7 @@ def test_a_send_to_a_blocked_number_ends_in_14_and_its_cost_comes_back(start: Ca
 
 
 def test_a_send_to_a_blocked_number_is_14_at_once_where_the_knob_says_so(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 1}, delivery_s=[60, 60], blocked_at_once=True)
+    sandbox = start(outcomes={"delivered": 1}, delivery_s=[60, 60], blocked_at_once=True)
     put(sandbox, ONE, reason=2)
     before = sandbox.credit()
     sent = sandbox.send(ONE, TWO, sender=LATIN_LINE)
@@ -207,7 +207,7 @@ def test_a_send_to_a_blocked_number_is_14_at_once_where_the_knob_says_so(start: 
 
 
 def test_a_one_time_password_reaches_a_blocked_number(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 1}, blocked_at_once=True, service_sender=LATIN_LINE)
+    sandbox = start(outcomes={"delivered": 1}, blocked_at_once=True, service_sender=LATIN_LINE)
     put(sandbox, ONE, reason=2)
     code = sandbox.call("verify/lookup", {"receptor": ONE, "token": "1234", "template": "verify"}).json()
     entries = code["entries"]

@@ -46,15 +46,15 @@ class Driver:
         return asyncio.run(said) if inspect.iscoroutine(said) else said
 
     def code(self, method: str, params: dict[str, Any]) -> int:
-        """The return code of a call that is refused, as the client's own error tells it."""
+        """The return code of a call that is refused, from the client's own error."""
         mirrored = not self.sandbox.admin("GET", "knobs").json()["always_200"]
         own_error = (kavenegar.APIException, aio_kavenegar.APIException)
         by_http = isinstance(self.api, aio_kavenegar.AIOKavenegarAPI) and mirrored  # it looks at the HTTP status first
         with pytest.raises(aio_kavenegar.HTTPException if by_http else own_error) as refused:
             self(method, params)
-        told = refused.value.args[0]
-        code = re.search(r"[0-9]{3}", told.decode() if isinstance(told, bytes) else str(told))
-        assert code is not None, told
+        error = refused.value.args[0]
+        code = re.search(r"[0-9]{3}", error.decode() if isinstance(error, bytes) else str(error))
+        assert code is not None, error
         return int(code[0])
 
 

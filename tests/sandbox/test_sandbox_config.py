@@ -97,7 +97,7 @@ def test_the_default_sender_sends_what_names_no_line(sandbox: Client) -> None:
 
 
 def test_what_failed_is_sent_again_while_the_account_says_so(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"undelivered": 1}, delivery_s=[10, 10])
+    sandbox = start(outcomes={"undelivered": 1}, delivery_s=[10, 10])
     ends = []
     for setting in ("enabled", "disabled"):
         config(sandbox, resendfailed=setting)
@@ -109,13 +109,13 @@ def test_what_failed_is_sent_again_while_the_account_says_so(start: Callable[...
 
 
 def test_settings_and_knobs_are_one_thing_under_two_names(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 1, "resent": 1}, debug_mode=True)
+    sandbox = start(outcomes={"delivered": 1, "resent": 1}, debug_mode=True)
     assert (config(sandbox)["resendfailed"], config(sandbox)["debugmode"]) == ("true", "enabled")
     config(sandbox, resendfailed="0", debugmode="0", defaultsender="30002626")
     knobs = sandbox.admin("GET", "knobs").json()
     assert (knobs["resend_failed"], knobs["debug_mode"], knobs["default_sender"]) == (False, False, "30002626")
-    assert knobs["fates"] == {"delivered": 1, "undelivered": 1}
-    sandbox.turn(fates={"resent": 1}, credit_alarm_rial=7)
+    assert knobs["outcomes"] == {"delivered": 1, "undelivered": 1}
+    sandbox.turn(outcomes={"resent": 1}, credit_alarm_rial=7)
     assert (config(sandbox)["resendfailed"], config(sandbox)["mincreditalarm"]) == ("true", "7")
     sandbox.turn(resend_failed=False)
     assert config(sandbox)["resendfailed"] == "false"

@@ -1,4 +1,4 @@
-"""The account's money: reserved when a message is accepted, given back when its fate says so, never lost."""
+"""The account's money: reserved when a message is accepted, given back when its outcome says so, never lost."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_known_localids_are_answered_without_credit(start: Callable[..., Client]
 
 
 @pytest.mark.parametrize(
-    ("fate", "refunded"), [("blocked", True), ("returned", True), ("failed", False), ("undelivered", False)]
+    ("outcome", "refunded"), [("blocked", True), ("returned", True), ("failed", False), ("undelivered", False)]
 )
 def test_blocked_and_returned_messages_are_refunded_when_they_are_decided(
-    start: Callable[..., Client], fate: str, refunded: bool
+    start: Callable[..., Client], outcome: str, refunded: bool
 ) -> None:
-    sandbox = start(fates={fate: 1}, delivery_s=[60, 60])
+    sandbox = start(outcomes={outcome: 1}, delivery_s=[60, 60])
     before = sandbox.credit()
     sandbox.send(*numbers(10))
     assert before - sandbox.credit() == 1200
@@ -49,7 +49,7 @@ def test_blocked_and_returned_messages_are_refunded_when_they_are_decided(
 
 
 def test_the_summary_balances_to_the_rial(start: Callable[..., Client]) -> None:
-    sandbox = start({"credit_rial": 500_000}, fates={"delivered": 1, "blocked": 1})
+    sandbox = start({"credit_rial": 500_000}, outcomes={"delivered": 1, "blocked": 1})
     sandbox.send(*numbers(200))
     sandbox.advance(60)
     money = sandbox.summary()

@@ -1,4 +1,4 @@
-"""sandbox/REFERENCE.md tells of everything there is."""
+"""sandbox/REFERENCE.md names everything there is."""
 
 from __future__ import annotations
 

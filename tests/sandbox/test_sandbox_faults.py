@@ -85,8 +85,8 @@ def test_a_code_can_deny_what_was_done_for_the_first_receptors_of_a_send(sandbox
 def test_what_a_code_denied_is_found_by_its_localid(sandbox: Client) -> None:
     sandbox.arm("accept_some_then_code", count=1, code=418, rows=1)
     sandbox.call("sms/send", form(numbers(2), localid=[7, 8]))
-    told = sandbox.entries("sms/statuslocalmessageid", {"localid": "7,8"})
-    assert [row["status"] for row in told] == [1, 100]
+    rows = sandbox.entries("sms/statuslocalmessageid", {"localid": "7,8"})
+    assert [row["status"] for row in rows] == [1, 100]
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_fault_strikes_its_method_as_often_as_it_was_armed_for(sandbox: Client
     assert sandbox.code("sms/send", TEN) == 200
     assert [sandbox.code("sms/status", {"messageid": "1"}) for _ in range(4)] == [200, 409, 409, 200]
     (shown,) = sandbox.admin("GET", "faults").json()["faults"]
-    assert (shown["struck"], shown["kind"]) == (2, "code")
+    assert (shown["triggered"], shown["kind"]) == (2, "code")
 
 
 def test_a_share_of_calls_is_struck_the_same_ones_for_the_same_seed(start: Callable[..., Client]) -> None:

@@ -21,7 +21,7 @@ def message(text: str = TEXT, **fields: Any) -> Row:
     return {"line": LATIN_LINE, "sender": "09121234567", "text": text, **fields}
 
 
-def crowd(count: int, **fields: Any) -> Row:
+def generated(count: int, **fields: Any) -> Row:
     return {"line": LATIN_LINE, "count": count, "text": "پاسخ {n}", **fields}
 
 
@@ -48,7 +48,7 @@ def test_a_message_that_came_in_is_handed_out_once_as_the_spec_shows_it(sandbox:
 
 
 def test_a_hundred_come_at_a_time_and_each_of_them_once(sandbox: Client) -> None:
-    sandbox.inject(crowd(250, age_s=3600))
+    sandbox.inject(generated(250, age_s=3600))
     pages = [sandbox.entries("sms/receive", UNREAD) for _ in range(3)]
     assert [len(page) for page in pages] == [100, 100, 50]
     received = [messageid for page in pages for messageid in ids(page)]
@@ -59,7 +59,7 @@ def test_a_hundred_come_at_a_time_and_each_of_them_once(sandbox: Client) -> None
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 def test_the_order_is_a_knob(start: Callable[..., Client], order: str) -> None:
     sandbox = start(inbox_order=order)
-    sandbox.inject(crowd(150, age_s=DAY))
+    sandbox.inject(generated(150, age_s=DAY))
     sandbox.inject(message(age_s=2 * DAY))
     dates = [row["date"] for _ in range(2) for row in sandbox.entries("sms/receive", UNREAD)]
     assert dates == sorted(dates, reverse=order == "newest")
@@ -83,7 +83,7 @@ def test_read_ones_are_shown_again_and_again_and_change_nothing(sandbox: Client)
 
 
 def test_an_answer_lost_on_the_way_has_marked_its_messages_read(sandbox: Client) -> None:
-    sandbox.inject(crowd(120))
+    sandbox.inject(generated(120))
     sandbox.arm("accept_then_drop", method="sms/receive", count=1)
     with pytest.raises(requests.ConnectionError):
         sandbox.call("sms/receive", UNREAD)
@@ -151,7 +151,7 @@ def test_each_line_has_an_inbox_of_its_own(sandbox: Client) -> None:
 
 
 def test_message_ids_are_wide_and_in_no_order(sandbox: Client) -> None:
-    sandbox.inject(crowd(1000))
+    sandbox.inject(generated(1000))
     came = [row["messageid"] for row in sandbox.came_in()]
     assert len(set(came)) == 1000
     assert came != sorted(came)
@@ -175,7 +175,7 @@ def test_the_stream_tells_of_every_message_without_its_text(sandbox: Client) -> 
 
 
 def test_a_hundred_thousand_come_in_and_go_out_cheaply(sandbox: Client) -> None:
-    sandbox.inject(crowd(100_000, age_s=30 * DAY, text="سلام"))
+    sandbox.inject(generated(100_000, age_s=30 * DAY, text="سلام"))
     before = time.process_time()
     for _ in range(100):
         assert len(sandbox.entries("sms/receive", UNREAD)) == 100

@@ -10,7 +10,7 @@ import requests
 
 from kavenegar_sandbox import Options, background
 from tests.sandbox.client import KEY, LATIN_LINE, Client, numbers
-from tests.sandbox.test_sandbox_inbox import crowd, message
+from tests.sandbox.test_sandbox_inbox import generated, message
 
 UNREAD = {"linenumber": LATIN_LINE, "isread": 0}
 ONE, TWO, THREE = numbers(3)
@@ -24,7 +24,7 @@ def sandbox_of(journal: Path) -> Iterator[Client]:
 
 def test_the_inbox_is_the_same_after_a_restart(tmp_path: Path) -> None:
     with sandbox_of(tmp_path / "journal") as sandbox:
-        sandbox.inject(crowd(6_000, age_s=3600))
+        sandbox.inject(generated(6_000, age_s=3600))
         sandbox.inject([message(line="30002626"), message()])
         first = sandbox.entries("sms/receive", UNREAD)
         sandbox.entries("sms/inboxpaged", UNREAD)

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.sandbox.client import LATIN_LINE, Client, Row
-from tests.sandbox.test_sandbox_inbox import DAY, crowd, ids, message, now
+from tests.sandbox.test_sandbox_inbox import DAY, generated, ids, message, now
 
 
 def page(sandbox: Client, *, isread: int = 0, **params: Any) -> Row:
@@ -24,7 +24,7 @@ def code(sandbox: Client, **params: Any) -> int:
 
 
 def test_unread_ones_are_read_by_being_shown_and_the_total_is_what_is_left(sandbox: Client) -> None:
-    sandbox.inject(crowd(450, age_s=3600))
+    sandbox.inject(generated(450, age_s=3600))
     pages = [page(sandbox) for _ in range(3)]
     assert [len(each["entries"]) for each in pages] == [200, 200, 50]
     assert [each["metadata"]["totalcount"] for each in pages] == ["250", "50", "0"]
@@ -35,13 +35,13 @@ def test_unread_ones_are_read_by_being_shown_and_the_total_is_what_is_left(sandb
 
 
 def test_who_asks_for_the_second_page_of_unread_ones_misses_what_moved_up(sandbox: Client) -> None:
-    sandbox.inject(crowd(450, age_s=3600))
+    sandbox.inject(generated(450, age_s=3600))
     assert [len(page(sandbox, pagenumber=number)["entries"] or []) for number in (1, 2, 3)] == [200, 50, 0]
     assert sandbox.inbox()["unread"] == 200
 
 
 def test_read_ones_keep_their_pages(sandbox: Client) -> None:
-    sandbox.inject(crowd(250, age_s=3600))
+    sandbox.inject(generated(250, age_s=3600))
     for _ in range(3):
         sandbox.call("sms/receive", {"linenumber": LATIN_LINE, "isread": 0})
     pages = [page(sandbox, isread=1, pagenumber=number) for number in (1, 2)]
@@ -84,7 +84,7 @@ def test_both_ends_of_a_window_count(sandbox: Client) -> None:
 
 
 def test_a_lost_page_is_found_among_the_read_ones(sandbox: Client) -> None:
-    sandbox.inject(crowd(300))
+    sandbox.inject(generated(300))
     sandbox.arm("accept_then_drop", method="sms/inboxpaged", count=1)
     with pytest.raises(requests.ConnectionError):
         page(sandbox)
@@ -96,7 +96,7 @@ def test_a_lost_page_is_found_among_the_read_ones(sandbox: Client) -> None:
 
 def test_the_oldest_come_first_where_the_knob_says_so(start: Callable[..., Client]) -> None:
     sandbox = start(inbox_order="oldest")
-    sandbox.inject(crowd(300, age_s=3600))
+    sandbox.inject(generated(300, age_s=3600))
     dates = [row["date"] for _ in range(2) for row in page(sandbox)["entries"]]
     assert dates == sorted(dates)
 

@@ -14,13 +14,13 @@ HOUR = 3600
 
 
 @pytest.mark.parametrize(
-    ("fate", "verdict"),
+    ("outcome", "verdict"),
     [("delivered", 10), ("undelivered", 11), ("failed", 6), ("blocked", 14), ("returned", 13), ("stuck", 4)],
 )
 def test_a_message_is_queued_then_with_the_telecom_then_decided(
-    start: Callable[..., Client], fate: str, verdict: int
+    start: Callable[..., Client], outcome: str, verdict: int
 ) -> None:
-    sandbox = start(fates={fate: 1}, delivery_s=[600, 600], handover_s=60)
+    sandbox = start(outcomes={outcome: 1}, delivery_s=[600, 600], handover_s=60)
     (message,) = sandbox.send("09121234567")
     seen = [message["status"]]
     for seconds in (61, 500, 60, 40 * HOUR):
@@ -30,7 +30,7 @@ def test_a_message_is_queued_then_with_the_telecom_then_decided(
 
 
 def test_the_gateway_may_send_an_undelivered_message_again_by_itself(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"resent": 1}, delivery_s="5m..5m", handover_s=0, initial_status=5)
+    sandbox = start(outcomes={"resent": 1}, delivery_s="5m..5m", handover_s=0, initial_status=5)
     (message,) = sandbox.send("09121234567")
     seen = []
     for _ in range(4):
@@ -63,7 +63,7 @@ def test_500_ids_are_answered_and_501_refused(sandbox: Client) -> None:
 
 
 def test_verdicts_follow_the_weights(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 6, "undelivered": 3, "blocked": 1}, delivery_s=[0, 0], handover_s=0)
+    sandbox = start(outcomes={"delivered": 6, "undelivered": 3, "blocked": 1}, delivery_s=[0, 0], handover_s=0)
     ids = [row["messageid"] for batch in range(10) for row in sandbox.send(*numbers(2000)[batch * 200 :][:200])]
     seen = Counter(status for first in range(0, 2000, 500) for status in sandbox.statuses(*ids[first : first + 500]))
     assert set(seen) == {10, 11, 14}
@@ -73,15 +73,15 @@ def test_verdicts_follow_the_weights(start: Callable[..., Client]) -> None:
 
 def test_the_same_seed_gives_a_message_the_same_fate_in_whatever_order_it_comes(start: Callable[..., Client]) -> None:
     weights = {"delivered": 1, "undelivered": 1, "failed": 1}
-    one, two, other = (start(fates=weights, seed=seed, delivery_s=[0, 0]) for seed in (7, 7, 8))
+    one, two, other = (start(outcomes=weights, seed=seed, delivery_s=[0, 0]) for seed in (7, 7, 8))
     pairs = list(zip(numbers(100), range(100), strict=True))
-    fates = [_fates(sandbox, order) for sandbox, order in ((one, pairs), (two, pairs[::-1]), (other, pairs))]
-    assert fates[0] == fates[1]
-    assert fates[0] != fates[2]
+    outcomes = [_outcomes(sandbox, order) for sandbox, order in ((one, pairs), (two, pairs[::-1]), (other, pairs))]
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0] != outcomes[2]
 
 
 def test_delays_fill_their_span(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 1}, delivery_s=[100, 200])
+    sandbox = start(outcomes={"delivered": 1}, delivery_s=[100, 200])
     ids = [row["messageid"] for row in sandbox.send(*numbers(200))]
     decided = []
     for seconds in (50, 100, 51):
@@ -103,7 +103,7 @@ def test_a_scheduled_message_waits_for_its_date(sandbox: Client) -> None:
 
 
 def test_a_scheduled_message_can_be_taken_back_with_its_cost_once(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"blocked": 1}, **UNHURRIED)
+    sandbox = start(outcomes={"blocked": 1}, **UNHURRIED)
     before = sandbox.credit()
     (waiting,) = sandbox.send("09121234567", date=str(int(time.time()) + HOUR))
     (gone,) = sandbox.send("09121234568")
@@ -131,9 +131,9 @@ def test_in_debug_mode_everything_is_cancelled_and_nothing_is_paid(start: Callab
 
 
 def test_messages_keep_their_fate_when_the_knobs_turn(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"failed": 1}, **UNHURRIED)
+    sandbox = start(outcomes={"failed": 1}, **UNHURRIED)
     (message,) = sandbox.send("09121234567")
-    sandbox.turn(fates={"delivered": 1}, delivery_s=[0, 0])
+    sandbox.turn(outcomes={"delivered": 1}, delivery_s=[0, 0])
     assert sandbox.statuses(message["messageid"]) == [1]
     sandbox.advance(HOUR + 1)
     assert sandbox.statuses(message["messageid"]) == [6]
@@ -152,7 +152,7 @@ def test_select_wants_a_registered_address_and_then_shows_whole_records(start: C
     assert [row["status"] for row in sandbox.entries("sms/select", asked)] == [100, 100]
 
 
-def _fates(sandbox: Client, pairs: list[tuple[str, int]]) -> dict[int, int]:
+def _outcomes(sandbox: Client, pairs: list[tuple[str, int]]) -> dict[int, int]:
     sent = sandbox.entries("sms/send", form([number for number, _ in pairs], localid=[localid for _, localid in pairs]))
     sandbox.advance(1)
     found = sandbox.statuses(*(row["messageid"] for row in sent))

@@ -15,77 +15,77 @@ from tests.sandbox.test_sandbox_limiter import T0, admitted, limited
 KINDS = ["token_bucket", "fixed_window", "sliding_window"]
 
 
-def turn(door: Limiter, now: float, kind: str, **knobs: Any) -> None:
-    door.turn(Knobs().turned({"limiter": kind, **{f"limiter_{name}": value for name, value in knobs.items()}}), now)
+def turn(limit: Limiter, now: float, kind: str, **knobs: Any) -> None:
+    limit.turn(Knobs().turned({"limiter": kind, **{f"limiter_{name}": value for name, value in knobs.items()}}), now)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_limit_that_halves_or_doubles_forgives_nothing(kind: str) -> None:
-    door = limited(kind, rate=20, burst=20)
-    assert len(admitted(door, [T0] * 15)) == 15
-    turn(door, T0, kind, rate=10, burst=20)
-    assert len(admitted(door, [T0] * 9)) == (5 if kind == "token_bucket" else 0)
-    turn(door, T0, kind, rate=40, burst=20)
-    assert len(admitted(door, [T0] * 99)) == (0 if kind == "token_bucket" else 25)
+    limit = limited(kind, rate=20, burst=20)
+    assert len(admitted(limit, [T0] * 15)) == 15
+    turn(limit, T0, kind, rate=10, burst=20)
+    assert len(admitted(limit, [T0] * 9)) == (5 if kind == "token_bucket" else 0)
+    turn(limit, T0, kind, rate=40, burst=20)
+    assert len(admitted(limit, [T0] * 99)) == (0 if kind == "token_bucket" else 25)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_new_rate_holds_from_the_moment_it_is_turned(kind: str) -> None:
-    door = limited(kind, rate=20, burst=1)
+    limit = limited(kind, rate=20, burst=1)
     moments = [place / 100 for place in range(1000)]
-    assert 200 <= len(admitted(door, [T0 + each for each in moments])) <= 201
-    turn(door, T0 + 10, kind, rate=10, burst=1)
-    assert 99 <= len(admitted(door, [T0 + 10 + each for each in moments])) <= 101
-    turn(door, T0 + 20, kind, rate=40, burst=1)
-    assert 330 <= len(admitted(door, [T0 + 20 + each for each in moments])) <= 401  # a call is tried each 10 ms
+    assert 200 <= len(admitted(limit, [T0 + each for each in moments])) <= 201
+    turn(limit, T0 + 10, kind, rate=10, burst=1)
+    assert 99 <= len(admitted(limit, [T0 + 10 + each for each in moments])) <= 101
+    turn(limit, T0 + 20, kind, rate=40, burst=1)
+    assert 330 <= len(admitted(limit, [T0 + 20 + each for each in moments])) <= 401  # a call is tried each 10 ms
 
 
 def test_a_bucket_earns_at_the_old_rate_up_to_the_moment_of_the_change() -> None:
-    door = limited("token_bucket", rate=10, burst=100)
-    assert len(admitted(door, [T0] * 200)) == 100
-    turn(door, T0 + 5, "token_bucket", rate=1, burst=100)
-    assert len(admitted(door, [T0 + 15] * 200)) == 60
+    limit = limited("token_bucket", rate=10, burst=100)
+    assert len(admitted(limit, [T0] * 200)) == 100
+    turn(limit, T0 + 5, "token_bucket", rate=1, burst=100)
+    assert len(admitted(limit, [T0 + 15] * 200)) == 60
 
 
 def test_a_bucket_that_shrinks_keeps_no_more_than_it_holds() -> None:
-    door = limited("token_bucket", rate=10, burst=100)
-    assert door.admits(T0)
-    turn(door, T0, "token_bucket", rate=10, burst=3)
-    assert len(admitted(door, [T0] * 9)) == 3
+    limit = limited("token_bucket", rate=10, burst=100)
+    assert limit.admits(T0)
+    turn(limit, T0, "token_bucket", rate=10, burst=3)
+    assert len(admitted(limit, [T0] * 9)) == 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_others_who_called_before_the_change_met_the_limit_of_then(kind: str) -> None:
-    door = limited(kind, rate=1, window_s=100, burst=100, others_rate=10)
-    assert door.admits(0.0)
-    turn(door, 50.0, kind, rate=0.01, window_s=100, burst=1)
-    door.catch_up(50.0)
-    assert door.others.admitted == (149 if kind == "token_bucket" else 99)
+    limit = limited(kind, rate=1, window_s=100, burst=100, others_rate=10)
+    assert limit.admits(0.0)
+    turn(limit, 50.0, kind, rate=0.01, window_s=100, burst=1)
+    limit.catch_up(50.0)
+    assert limit.others.admitted == (149 if kind == "token_bucket" else 99)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_penalty_that_runs_outlives_a_change_of_the_limit_and_of_the_penalty(kind: str) -> None:
-    door = limited(kind, rate=1, burst=1, penalty_s=60)
-    assert admitted(door, [T0, T0]) == [T0]
-    turn(door, T0 + 1, kind, rate=100, burst=100, penalty_s=5)
-    assert admitted(door, [T0 + 2, T0 + 59.9, T0 + 60]) == [T0 + 60]
+    limit = limited(kind, rate=1, burst=1, penalty_s=60)
+    assert admitted(limit, [T0, T0]) == [T0]
+    turn(limit, T0 + 1, kind, rate=100, burst=100, penalty_s=5)
+    assert admitted(limit, [T0 + 2, T0 + 59.9, T0 + 60]) == [T0 + 60]
 
 
 @pytest.mark.parametrize("growth", [{"extends": True}, {"penalty_growth_s": 1, "penalty_most_s": 5}])
 def test_a_shorter_penalty_never_shortens_the_one_that_runs(growth: dict[str, Any]) -> None:
-    door = limited("token_bucket", rate=1, burst=1, penalty_s=60)
-    assert admitted(door, [T0, T0]) == [T0]
-    turn(door, T0, "token_bucket", rate=1, burst=1, penalty_s=5, **growth)
-    assert admitted(door, [T0 + 1, T0 + 50, T0 + 60]) == [T0 + 60]
+    limit = limited("token_bucket", rate=1, burst=1, penalty_s=60)
+    assert admitted(limit, [T0, T0]) == [T0]
+    turn(limit, T0, "token_bucket", rate=1, burst=1, penalty_s=5, **growth)
+    assert admitted(limit, [T0 + 1, T0 + 50, T0 + 60]) == [T0 + 60]
 
 
 def test_another_kind_of_limit_starts_afresh() -> None:
-    door = limited("token_bucket", rate=1, burst=1, penalty_s=60)
-    assert admitted(door, [T0, T0]) == [T0]
-    turn(door, T0, "none")
-    assert len(admitted(door, [T0] * 50)) == 50
-    turn(door, T0, "token_bucket", rate=1, burst=1)
-    assert admitted(door, [T0, T0]) == [T0]
+    limit = limited("token_bucket", rate=1, burst=1, penalty_s=60)
+    assert admitted(limit, [T0, T0]) == [T0]
+    turn(limit, T0, "none")
+    assert len(admitted(limit, [T0] * 50)) == 50
+    turn(limit, T0, "token_bucket", rate=1, burst=1)
+    assert admitted(limit, [T0, T0]) == [T0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,29 +104,29 @@ def test_others_behind_the_address_count_as_if_their_calls_had_been_made_one_by_
 
 
 def test_a_call_of_others_that_does_not_fit_blocks_the_address_but_none_makes_the_penalty_longer() -> None:
-    door = limited("token_bucket", rate=1, burst=1, penalty_s=30, extends=True, others_rate=2)
-    assert door.admits(T0)  # theirs at 0.5 does not fit: blocked up to 30.5
-    assert not door.admits(T0 + 0.6)  # ours starts it anew: up to 30.6
-    door.catch_up(T0 + 30.7)
-    assert (door.others.admitted, door.others.refused) == (0, 61)
-    assert door.admits(T0 + 30.8)
+    limit = limited("token_bucket", rate=1, burst=1, penalty_s=30, extends=True, others_rate=2)
+    assert limit.admits(T0)  # theirs at 0.5 does not fit: blocked up to 30.5
+    assert not limit.admits(T0 + 0.6)  # ours starts it anew: up to 30.6
+    limit.catch_up(T0 + 30.7)
+    assert (limit.others.admitted, limit.others.refused) == (0, 61)
+    assert limit.admits(T0 + 30.8)
 
 
 def test_others_may_come_and_go_while_it_runs() -> None:
-    door = limited("sliding_window", rate=10)
-    assert len(admitted(door, [T0 + place / 10 for place in range(100)])) == 100
-    turn(door, T0 + 10, "sliding_window", rate=10, others_rate=5)
-    assert len(admitted(door, [T0 + 10 + place / 4 for place in range(40)])) == 40
-    assert (door.others.admitted, door.others.refused) == (48, 0)
-    turn(door, T0 + 20, "sliding_window", rate=10)
-    assert len(admitted(door, [T0 + 21 + place / 10 for place in range(100)])) == 100
+    limit = limited("sliding_window", rate=10)
+    assert len(admitted(limit, [T0 + place / 10 for place in range(100)])) == 100
+    turn(limit, T0 + 10, "sliding_window", rate=10, others_rate=5)
+    assert len(admitted(limit, [T0 + 10 + place / 4 for place in range(40)])) == 40
+    assert (limit.others.admitted, limit.others.refused) == (48, 0)
+    turn(limit, T0 + 20, "sliding_window", rate=10)
+    assert len(admitted(limit, [T0 + 21 + place / 10 for place in range(100)])) == 100
 
 
 def test_a_very_long_silence_is_caught_up_with_in_bounded_work() -> None:
-    door = limited("token_bucket", rate=10, burst=10, others_rate=20)
-    door.admits(0.0)
-    door.admits(1e9)
-    assert door.others.admitted + door.others.refused == CATCH_UP_MAX
+    limit = limited("token_bucket", rate=10, burst=10, others_rate=20)
+    limit.admits(0.0)
+    limit.admits(1e9)
+    assert limit.others.admitted + limit.others.refused == CATCH_UP_MAX
 
 
 def test_over_http_the_limit_changes_under_way_and_the_penalty_stays(start: Callable[..., Client]) -> None:

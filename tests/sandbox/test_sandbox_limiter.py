@@ -23,8 +23,8 @@ def limited(kind: str, **knobs: Any) -> Limiter:
     return limiter(Knobs().turned({"limiter": kind, **turned}))
 
 
-def admitted(door: Limiter, moments: Sequence[float]) -> list[float]:
-    return [moment for moment in moments if door.admits(moment)]
+def admitted(limit: Limiter, moments: Sequence[float]) -> list[float]:
+    return [moment for moment in moments if limit.admits(moment)]
 
 
 def after(steps: Sequence[int], start: float = T0) -> list[float]:
@@ -89,9 +89,9 @@ def test_no_stretch_holds_more_than_a_buckets_burst_and_its_rate(steps: list[int
 @pytest.mark.parametrize("kind", ["token_bucket", "fixed_window", "sliding_window"])
 @pytest.mark.parametrize("rate", [3, 7, 10, 40])
 def test_calls_made_exactly_at_the_rate_all_pass_whatever_the_epoch(kind: str, rate: int, start: float) -> None:
-    door = limited(kind, rate=rate, burst=1)
-    assert all(door.admits(start + place / rate) for place in range(20 * rate))
-    assert not all(door.admits(start + 30 + place / (rate * 1.1)) for place in range(20 * rate))
+    limit = limited(kind, rate=rate, burst=1)
+    assert all(limit.admits(start + place / rate) for place in range(20 * rate))
+    assert not all(limit.admits(start + 30 + place / (rate * 1.1)) for place in range(20 * rate))
 
 
 @pytest.mark.parametrize("kind", ["fixed_window", "sliding_window"])
@@ -108,37 +108,37 @@ def test_a_call_on_the_boundary_of_a_fixed_window_belongs_to_the_new_one_also_wh
 
 @pytest.mark.parametrize("kind", ["token_bucket", "fixed_window", "sliding_window"])
 def test_a_clock_that_is_set_back_gives_nobody_more(kind: str) -> None:
-    door = limited(kind, rate=5, burst=5)
-    assert len(admitted(door, [T0] * 5 + [T0 - 60] * 9 + [T0] * 9)) == 5
+    limit = limited(kind, rate=5, burst=5)
+    assert len(admitted(limit, [T0] * 5 + [T0 - 60] * 9 + [T0] * 9)) == 5
 
 
 @pytest.mark.parametrize(("extends", "after_penalty"), [(False, True), (True, False)])
 def test_calls_made_while_blocked_may_start_the_penalty_anew(extends: bool, after_penalty: bool) -> None:
-    door = limited("token_bucket", rate=1, burst=1, penalty_s=30, extends=extends)
-    assert admitted(door, [T0, T0, T0 + 29]) == [T0]
-    assert door.admits(T0 + 31) is after_penalty
-    assert door.admits(T0 + 62)
+    limit = limited("token_bucket", rate=1, burst=1, penalty_s=30, extends=extends)
+    assert admitted(limit, [T0, T0, T0 + 29]) == [T0]
+    assert limit.admits(T0 + 31) is after_penalty
+    assert limit.admits(T0 + 62)
 
 
 def test_a_penalty_that_grows_is_longer_by_each_call_made_while_blocked() -> None:
-    door = limited("token_bucket", rate=1, burst=1, penalty_s=30, penalty_growth_s=10)
-    assert admitted(door, [T0, T0]) == [T0]  # blocked up to 30
-    assert admitted(door, [T0 + 1, T0 + 2, T0 + 29]) == []  # up to 60
-    assert admitted(door, [T0 + 59.9]) == []  # up to 70
-    assert admitted(door, [T0 + 70]) == [T0 + 70]
+    limit = limited("token_bucket", rate=1, burst=1, penalty_s=30, penalty_growth_s=10)
+    assert admitted(limit, [T0, T0]) == [T0]  # blocked up to 30
+    assert admitted(limit, [T0 + 1, T0 + 2, T0 + 29]) == []  # up to 60
+    assert admitted(limit, [T0 + 59.9]) == []  # up to 70
+    assert admitted(limit, [T0 + 70]) == [T0 + 70]
 
 
 def test_a_penalty_that_grows_never_has_more_left_than_its_most() -> None:
-    door = limited("token_bucket", rate=1, burst=1, penalty_s=30, penalty_growth_s=10, penalty_most_s=50)
-    assert admitted(door, [T0] * 100) == [T0]
-    assert admitted(door, [T0 + 50]) == [T0 + 50]
+    limit = limited("token_bucket", rate=1, burst=1, penalty_s=30, penalty_growth_s=10, penalty_most_s=50)
+    assert admitted(limit, [T0] * 100) == [T0]
+    assert admitted(limit, [T0 + 50]) == [T0 + 50]
 
 
 def test_a_call_refused_in_a_penalty_uses_nothing_up() -> None:
-    door = limited("sliding_window", rate=1, window_s=10, penalty_s=10, counts_refused=True)
-    assert len(admitted(door, [T0] * 11)) == 10
-    assert admitted(door, [T0 + 5] * 50) == []
-    assert len(admitted(door, [T0 + 10] * 11)) == 10
+    limit = limited("sliding_window", rate=1, window_s=10, penalty_s=10, counts_refused=True)
+    assert len(admitted(limit, [T0] * 11)) == 10
+    assert admitted(limit, [T0 + 5] * 50) == []
+    assert len(admitted(limit, [T0 + 10] * 11)) == 10
 
 
 def test_over_http_every_method_shares_the_allowance_and_the_clock_lifts_the_penalty(

@@ -72,7 +72,7 @@ def test_with_dedupe_off_a_repeated_localid_really_sends_and_the_ledger_tells(st
     summary = sandbox.summary()
     assert (summary["physical_messages"], summary["distinct_localids"], summary["localids_sent_twice"]) == (4, 2, 2)
     assert (summary["receptor_texts_sent_twice"], summary["most_copies_to_one_receptor"]) == (2, 2)
-    doubles = sandbox.admin("GET", "ledger/doubles?limit=1").json()
+    doubles = sandbox.admin("GET", "ledger/duplicates?limit=1").json()
     both = sorted([first[0]["messageid"], again[0]["messageid"]])
     assert [(each["localid"], sorted(each["messageids"])) for each in doubles["localids"]] == [(IDS[0], both)]
     assert len(doubles["receptor_texts"]) == 1

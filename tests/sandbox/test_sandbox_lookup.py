@@ -20,7 +20,7 @@ TEMPLATES = {
 
 @pytest.fixture
 def sandbox(start: Callable[..., Client]) -> Client:
-    return start(templates=TEMPLATES, fates={"delivered": 1}, **UNHURRIED)
+    return start(templates=TEMPLATES, outcomes={"delivered": 1}, **UNHURRIED)
 
 
 def asked(**params: str) -> dict[str, str]:
@@ -139,7 +139,7 @@ def test_a_number_abroad_gets_its_password_and_is_echoed_as_it_was_written(sandb
 
 
 def test_a_password_reaches_those_too_who_block_advertising(sandbox: Client) -> None:
-    sandbox.turn(fates={"blocked": 1})
+    sandbox.turn(outcomes={"blocked": 1})
     ids = [sent(sandbox)["messageid"], sandbox.send("09121234567")[0]["messageid"]]
     sandbox.advance(3601)
     assert sandbox.statuses(*ids) == [10, 14]

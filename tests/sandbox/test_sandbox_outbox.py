@@ -54,7 +54,7 @@ def test_without_an_end_a_number_is_looked_for_over_one_day(sandbox: Client) -> 
 
 
 def test_long_after_sms_status_has_forgotten_it_a_number_still_has_its_verdict(start: Callable[..., Client]) -> None:
-    sandbox = start(fates={"delivered": 1})
+    sandbox = start(outcomes={"delivered": 1})
     (message,) = sandbox.send("09121234567")
     began = asked(receptor="09121234567")
     sandbox.advance(30 * DAY)

@@ -20,25 +20,25 @@ def sandbox(start: Callable[..., Client]) -> Client:
     return start(tags=["spring"], **UNHURRIED)
 
 
-def manner(sandbox: Client, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def options_of(sandbox: Client, rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     shown = sandbox.shown(*(row["messageid"] for row in rows))
     return [(each["display"], each["hidden"], each["tag"], each["policy"]) for each in shown]
 
 
 def test_a_send_is_kept_with_its_display_hide_tag_and_policy(sandbox: Client) -> None:
     rows = sandbox.send(*numbers(2), sender=LINE, type="0", hide="1", tag="spring", policy="night")
-    assert manner(sandbox, rows) == [(0, True, "spring", "night")] * 2
-    assert manner(sandbox, sandbox.send(*numbers(1), hide="0", type="", policy="")) == [(1, False, "", "")]
+    assert options_of(sandbox, rows) == [(0, True, "spring", "night")] * 2
+    assert options_of(sandbox, sandbox.send(*numbers(1), hide="0", type="", policy="")) == [(1, False, "", "")]
 
 
 def test_each_row_of_an_array_has_its_own_display_and_they_share_the_rest(sandbox: Client) -> None:
     options = {"sender": [LINE] * 3, "type": [0, 2, 3], "hide": "1", "tag": "spring", "policy": "night"}
     rows = sandbox.entries("sms/sendarray", arrays(numbers(3), [TEXT] * 3, **options))
-    assert manner(sandbox, rows) == [(display, True, "spring", "night") for display in (0, 2, 3)]
+    assert options_of(sandbox, rows) == [(display, True, "spring", "night") for display in (0, 2, 3)]
 
 
 def test_a_display_means_nothing_on_a_line_that_is_not_a_3000_one(sandbox: Client) -> None:
-    assert manner(sandbox, sandbox.send(*numbers(1), type="2")) == [(1, False, "", "")]
+    assert options_of(sandbox, sandbox.send(*numbers(1), type="2")) == [(1, False, "", "")]
 
 
 @pytest.mark.parametrize("given", ["4", "flash", "-1"])

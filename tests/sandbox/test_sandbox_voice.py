@@ -57,9 +57,9 @@ def test_a_repeated_localid_calls_nobody_twice_and_is_found_by_it(sandbox: Clien
     ]
 
 
-@pytest.mark.parametrize(("fate", "verdict"), [("delivered", 10), ("undelivered", 11), ("returned", 13)])
-def test_a_call_ends_as_a_message_does(start: Callable[..., Client], fate: str, verdict: int) -> None:
-    sandbox = start(fates={fate: 1}, **UNHURRIED)
+@pytest.mark.parametrize(("outcome", "verdict"), [("delivered", 10), ("undelivered", 11), ("returned", 13)])
+def test_a_call_ends_as_a_message_does(start: Callable[..., Client], outcome: str, verdict: int) -> None:
+    sandbox = start(outcomes={outcome: 1}, **UNHURRIED)
     ident = sandbox.entries("call/maketts", form(ONE))["messageid"]
     seen = sandbox.statuses(ident)
     for seconds in (601, 3000):

