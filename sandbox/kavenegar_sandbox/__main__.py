@@ -88,9 +88,9 @@ def _object(config: Path) -> dict[str, object]:
     try:
         value = orjson.loads(config.read_bytes())
     except orjson.JSONDecodeError as why:
-        raise BadKnob(f"{config} is no JSON: {why}") from why
+        raise BadKnob(f"{config} is not JSON: {why}") from why
     if not isinstance(value, dict):
-        raise BadKnob(f"{config} is no JSON object")
+        raise BadKnob(f"{config} is not a JSON object")
     return value
 
 

@@ -38,7 +38,7 @@ def require_token(token: str) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("X-Sandbox-Token", "")
         if token and not hmac.compare_digest(given.encode(), token.encode()):
-            return json_response({"error": "this sandbox wants its token in the header X-Sandbox-Token"}, status=401)
+            return json_response({"error": "this sandbox requires its token in the header X-Sandbox-Token"}, status=401)
         return await handler(request)
 
     return check
@@ -64,14 +64,14 @@ async def json_body(request: web.Request) -> Any:
     try:
         return orjson.loads(await request.read())
     except orjson.JSONDecodeError:
-        raise BadRequest("the body is JSON") from None
+        raise BadRequest("the body must be JSON") from None
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
     """The body of the request, a JSON object. Raises BadRequest."""
     value = await json_body(request)
     if not isinstance(value, dict):
-        raise BadRequest("the body is a JSON object")
+        raise BadRequest("the body must be a JSON object")
     return value
 
 
@@ -82,7 +82,7 @@ def query_int(request: web.Request, name: str, *, default: int) -> int:
         return default
     if value.isascii() and value.isdigit():
         return int(value)
-    raise BadRequest(f"{name} is a whole number, not below zero")
+    raise BadRequest(f"{name} must be a whole number, not below zero")
 
 
 def body_number(body: dict[str, Any], name: str) -> float:
@@ -90,4 +90,4 @@ def body_number(body: dict[str, Any], name: str) -> float:
     value = body.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0:
         return value
-    raise BadRequest(f'the body is {{"{name}": a number, not below zero}}')
+    raise BadRequest(f'the body must be {{"{name}": a number, not below zero}}')

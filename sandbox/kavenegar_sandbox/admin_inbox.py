@@ -82,11 +82,11 @@ class AdminInbox:
         line, reason = body.get("line"), body.get("reason", 0)
         date = body.get("date", int(self._account.clock.now()))
         if line not in own_lines(self._account.knobs):
-            raise BadRequest("line is one of the account's own")
+            raise BadRequest("line must be a line of the account")
         if isinstance(reason, bool) or reason not in REASONS:
-            raise BadRequest(f"reason is one of {', '.join(map(str, sorted(REASONS)))}")
+            raise BadRequest(f"reason must be one of {', '.join(map(str, sorted(REASONS)))}")
         if not isinstance(date, int) or isinstance(date, bool) or date < 0:
-            raise BadRequest("date is in Unix seconds")
+            raise BadRequest("date must be a whole number of Unix seconds")
         numbers = _numbers(body.get("numbers"))
         self._account.blocklists.block(line, numbers, reason=reason, date=date)
         return json_response({"blocked": len(numbers)}, status=201)
@@ -101,7 +101,7 @@ def _numbers(written: object) -> list[int]:
         numbers = [parse_mobile(raw, lenient=True) if isinstance(raw, str) else None for raw in written]
         if None not in numbers:
             return [number for number in numbers if number is not None]
-    raise BadRequest("numbers is a list of mobile numbers, each a string")
+    raise BadRequest("numbers must be a list of mobile numbers, each a string")
 
 
 def _block_row(block: Block) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _message(account: Account, body: object) -> InboundMessages:
     fields = _fields(body, "message")
     now, sender = account.clock.now(), fields.get("sender")
     if not isinstance(sender, str) or not 0 < len(sender) <= 20:
-        raise BadRequest("sender of a message is a string of at most 20 characters")
+        raise BadRequest("sender of a message must be a string of at most 20 characters")
     date = _amount(fields, "date", default=now - _amount(fields, "age_s", default=0))
     return InboundMessages(_line(account, fields), [sender], [_text(fields)], [int(date)])
 
@@ -140,7 +140,7 @@ def _generated(account: Account, body: object) -> list[InboundMessages]:
     count, seed = int(_amount(fields, "count", default=1)), int(_amount(fields, "seed", default=account.knobs.seed))
     age_s = _amount(fields, "age_s", default=0)
     if count > _MOST:
-        raise BadRequest(f"count is at most {_MOST:,}")
+        raise BadRequest(f"count must be at most {_MOST:,}")
     slices = [range(first, min(count, first + _AT_ONCE)) for first in range(0, count, _AT_ONCE)]
     return [
         InboundMessages(
@@ -166,25 +166,25 @@ def _merge(messages: list[InboundMessages]) -> InboundMessages:
 def _fields(body: object, what: str) -> Mapping[str, Any]:
     known = _FIELDS[what]
     if not isinstance(body, Mapping) or not set(body) <= known:
-        raise BadRequest(f"a {what} is a JSON object with: {', '.join(sorted(known))}")
+        raise BadRequest(f"a {what} must be a JSON object with: {', '.join(sorted(known))}")
     return body
 
 
 def _line(account: Account, fields: Mapping[str, Any]) -> str:
     if fields.get("line") in own_lines(account.knobs):
         return str(fields["line"])
-    raise BadRequest("line is one of the account's own")
+    raise BadRequest("line must be a line of the account")
 
 
 def _text(fields: Mapping[str, Any]) -> str:
     text = fields.get("text")
     if isinstance(text, str) and len(text) <= _LONGEST_TEXT:
         return text
-    raise BadRequest(f"text is a string of at most {_LONGEST_TEXT:,} characters")
+    raise BadRequest(f"text must be a string of at most {_LONGEST_TEXT:,} characters")
 
 
 def _amount(fields: Mapping[str, Any], name: str, *, default: float) -> float:
     value = fields.get(name, default)
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0:
         return value
-    raise BadRequest(f"{name} is a number, not below zero")
+    raise BadRequest(f"{name} must be a number, not below zero")

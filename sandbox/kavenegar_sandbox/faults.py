@@ -102,13 +102,13 @@ class Faults:
 
 def _fault(description: Mapping[str, object], kinds: Collection[str]) -> Fault:
     if unknown := set(description) - set(_FIELDS):
-        raise BadFault(f"a fault has no {', '.join(sorted(unknown))}; it has: {', '.join(_FIELDS)}")
+        raise BadFault(f"a fault has no field {', '.join(sorted(unknown))}; its fields are: {', '.join(_FIELDS)}")
     for name, value in description.items():
         fits, expected = _FIELDS[name]
         if not fits(value):
-            raise BadFault(f"{name} of a fault is {expected}")
+            raise BadFault(f"{name} of a fault must be {expected}")
     if description.get("kind") not in kinds:
-        raise BadFault(f"kind of a fault is one of: {', '.join(sorted(kinds))}")
+        raise BadFault(f"kind of a fault must be one of: {', '.join(sorted(kinds))}")
     return Fault(**description)  # type: ignore[arg-type]  # each value fits its field
 
 

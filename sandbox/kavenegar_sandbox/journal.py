@@ -62,7 +62,7 @@ class Journal:
             whole = 0
             for line in file:
                 if not whole and not _is_first(line):
-                    raise BadJournal("the file is no journal of a sandbox; it was left as it is")
+                    raise BadJournal("the file is not a journal of a sandbox; it was not changed")
                 whole += len(line) if line.endswith(b"\n") else 0
             file.truncate(whole)
 
@@ -75,9 +75,9 @@ def _event(line: bytes, number: int) -> Event:
     try:
         event = orjson.loads(line)
     except orjson.JSONDecodeError as why:
-        raise BadJournal(f"line {number} of the journal is no JSON") from why
+        raise BadJournal(f"line {number} of the journal is not JSON") from why
     if not isinstance(event, dict) or "event" not in event:
-        raise BadJournal(f"line {number} of the journal is no event")
+        raise BadJournal(f"line {number} of the journal is not an event")
     return event
 
 

@@ -46,19 +46,19 @@ def is_loopback_url(url: str) -> bool:
 def _read_bool(name: str, raw: object) -> bool:
     if isinstance(raw, bool):
         return raw
-    raise BadKnob(f"{name} is true or false")
+    raise BadKnob(f"{name} must be true or false")
 
 
 def _read_int(name: str, raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0:
         return raw
-    raise BadKnob(f"{name} is a whole number, not below zero")
+    raise BadKnob(f"{name} must be a whole number, not below zero")
 
 
 def _read_float(name: str, raw: object) -> float:
     if isinstance(raw, int | float) and not isinstance(raw, bool) and raw >= 0 and isfinite(raw):
         return float(raw)
-    raise BadKnob(f"{name} is a number, not below zero")
+    raise BadKnob(f"{name} must be a number, not below zero")
 
 
 def _read_word(name: str, raw: object) -> str:
@@ -66,13 +66,13 @@ def _read_word(name: str, raw: object) -> str:
         return raw
     if name in CHOICES:
         return json.dumps(raw, default=str)  # null, [] and 449 may be given as JSON values too
-    raise BadKnob(f"{name} is a string")
+    raise BadKnob(f"{name} must be a string")
 
 
 def _read_words(name: str, raw: object) -> tuple[str, ...]:
     if isinstance(raw, list | tuple) and all(isinstance(word, str) for word in raw):
         return tuple(raw)
-    raise BadKnob(f"{name} is a list of strings")
+    raise BadKnob(f"{name} must be a list of strings")
 
 
 _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smh])\.\.([0-9]+(?:\.[0-9]+)?)([smh])")
@@ -88,7 +88,7 @@ def _read_range(name: str, raw: object) -> tuple[float, float]:
         shortest, longest = (_read_float(name, bound) for bound in bounds)
         if shortest <= longest:
             return shortest, longest
-    raise BadKnob(f"{name} is two numbers of seconds, the smaller first, or a string like 2s..15s")
+    raise BadKnob(f"{name} must be two numbers of seconds, the smaller first, or a string like 2s..15s")
 
 
 def _read_weights(name: str, raw: object) -> dict[str, float]:
@@ -96,13 +96,13 @@ def _read_weights(name: str, raw: object) -> dict[str, float]:
         weights = {str(outcome): _read_float(name, weight) for outcome, weight in raw.items()}
         if sum(weights.values()) > 0:
             return weights
-    raise BadKnob(f"{name} gives weights, not all zero, to some of: {', '.join(DRAWN_OUTCOMES)}")
+    raise BadKnob(f"{name} must be an object of weights, not all zero, for some of: {', '.join(DRAWN_OUTCOMES)}")
 
 
 def _read_texts(name: str, raw: object) -> dict[str, str]:
     if isinstance(raw, Mapping) and all(isinstance(text, str) for pair in raw.items() for text in pair):
         return dict(raw)
-    raise BadKnob(f"{name} gives a text to each name")
+    raise BadKnob(f"{name} must be an object with a string for each name")
 
 
 READERS: dict[str, Callable[[str, object], object]] = {

@@ -121,7 +121,7 @@ class Knobs:
         for name, raw in changes.items():
             knob, value = RENAMED.get(name, name), _value(name, raw)
             if values.setdefault(knob, value) != value:
-                raise BadKnob(f"{name} is the old name of a knob that is given twice, with two values: leave one out")
+                raise BadKnob(f"{name} and its other name are one knob, given twice with two values: leave one out")
         turned = _reconcile_resend(replace(self, **values), values)
         _check_limiter(turned)
         return turned
@@ -153,13 +153,13 @@ def _value(name: str, raw: object) -> object:
         raise BadKnob(f"there is no knob {name!r}; the knobs are: {', '.join(sorted(_KINDS))}")
     value = READERS[kind](name, raw)
     if name in CHOICES and value not in CHOICES[name]:
-        raise BadKnob(f"{name} is one of {', '.join(map(str, CHOICES[name]))}")
+        raise BadKnob(f"{name} must be one of {', '.join(map(str, CHOICES[name]))}")
     if name in POSITIVE and value == 0:
-        raise BadKnob(f"{name} is more than zero")
+        raise BadKnob(f"{name} must be more than zero")
     if name.endswith("_share") and isinstance(value, float) and value > 1:
-        raise BadKnob(f"{name} is between 0 and 1")
+        raise BadKnob(f"{name} must be between 0 and 1")
     if name.endswith("_url") and value and not is_loopback_url(str(value)):
-        raise BadKnob(f"{name} is an http address on this machine, like http://127.0.0.1:8000/, or empty")
+        raise BadKnob(f"{name} must be an http address on this machine, like http://127.0.0.1:8000/, or empty")
     return value
 
 
@@ -183,12 +183,14 @@ def _reconcile_resend(turned: Knobs, values: Mapping[str, object]) -> Knobs:
 def _check_limiter(knobs: Knobs) -> None:
     """Raises BadKnob for knobs of the limiter that contradict each other."""
     if knobs.limiter_burst < 1:
-        raise BadKnob("limiter_burst is 1 or more: a smaller bucket never holds a whole call")
+        raise BadKnob("limiter_burst must be 1 or more: a smaller bucket never admits a call")
     if knobs.limiter == "sliding_window" and knobs.limiter_rate * knobs.limiter_window_s > WINDOW_CALLS_MAX:
-        raise BadKnob(f"limiter_rate × limiter_window_s of a sliding_window is at most {WINDOW_CALLS_MAX:,} calls")
+        raise BadKnob(f"limiter_rate × limiter_window_s of a sliding_window must be at most {WINDOW_CALLS_MAX:,} calls")
     if not knobs.limiter_penalty_growth_s:
         return
     if knobs.limiter_extends:
-        raise BadKnob("limiter_penalty_growth_s is 0 where limiter_extends is true: a call adds, or starts anew")
+        raise BadKnob("limiter_penalty_growth_s must be 0 when limiter_extends is true: a call extends or restarts it")
     if not 0 < knobs.limiter_penalty_s <= knobs.limiter_penalty_most_s:
-        raise BadKnob("limiter_penalty_growth_s wants a limiter_penalty_s above zero, at most limiter_penalty_most_s")
+        raise BadKnob(
+            "limiter_penalty_growth_s needs a limiter_penalty_s above zero and at most limiter_penalty_most_s"
+        )

@@ -126,9 +126,9 @@ def test_a_start_that_cannot_work_ends_with_a_sentence(tmp_path: Path) -> None:
         for arguments, sentence in [
             (["--knob", "warp=9"], "there is no knob 'warp'"),
             (["--delivery", "soon"], "like 2s..15s"),
-            (["--config", str(tmp_path / "broken.json")], "is no JSON"),
+            (["--config", str(tmp_path / "broken.json")], "is not JSON"),
             (["--config", str(tmp_path / "missing.json")], "No such file"),
-            (["--journal", str(alien)], "no journal of a sandbox"),
+            (["--journal", str(alien)], "not a journal of a sandbox"),
             (["--port", str(taken.getsockname()[1])], "address already in use"),
         ]:
             with _process(*arguments) as process:
