@@ -87,7 +87,10 @@ def test_the_extra_embedded_names_the_version_of_the_folder() -> None:
     [
         "import worker.cli; sys.argv = ['campaigns', 'sandbox']; sys.exit(worker.cli.main())",
         "import pathlib, tempfile; from worker.embedded.gateway import Gateway\n"
-        "with tempfile.TemporaryDirectory() as home: Gateway(pathlib.Path(home)).ensure()",
+        "with tempfile.TemporaryDirectory() as home:\n"
+        "    gateway = Gateway(pathlib.Path(home))\n"
+        "    try: gateway.ensure()\n"
+        "    finally: gateway.stop()",
     ],
     ids=["the command", "the embedded gateway"],
 )
