@@ -32,7 +32,7 @@ def web(new_token: bool) -> None:
     chosen = wiring.settings()
     if chosen.callback_token is None:
         raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
-    logs.configure(chosen.log_level)
+    logs.configure(chosen.log_level, chosen.log_format)
     starting.wait_for_tables(wiring.engine())
     database = Database(wiring.engine(), patience_s=1.0)
     desk = Desk(database, database.now, chosen.policy(), most_parked=chosen.callback_parked)
