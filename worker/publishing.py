@@ -68,8 +68,8 @@ class Publisher:
                     published += 1
         except (OperationalError, RedisError) as why:
             self._lost = True
-            facts = {"ring": task.name, "rung": published, "error": type(why).__name__}
-            log.warning("rings lost", extra=facts)
+            facts = {"enqueued_task": task.name, "enqueued": published, "error": type(why).__name__}
+            log.warning("enqueue failed", extra=facts)
 
     def _room_in(self, queue: str, wanted: int) -> int:
         """How many of `wanted` messages the queue takes; they are counted as published. Raises: RedisError."""
