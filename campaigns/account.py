@@ -41,11 +41,11 @@ def watch(house: House) -> str:
     try:
         account, config = credit(house), settings(house)
     except GatewayError as why:
-        log.warning("account not seen", extra={"code": why.code, "error": type(why).__name__})
+        log.warning("account query failed", extra={"code": why.code, "error": type(why).__name__})
         return "not seen"
     worries = []
     if config.debugmode:
-        log.error("account in debug mode found: nothing is sent")
+        log.error("account debug mode found")
         worries.append("debug mode")
     if account.remaincredit < low_credit(house, config.mincreditalarm):
         log.warning("credit low", extra={"credit_rial": account.remaincredit})
@@ -76,7 +76,7 @@ def configure(house: House, **changes: Any) -> AccountConfig:
         if isinstance(value, str) and not value.strip():
             raise BadInput(f"{name} is blank: give a value, or leave it out to keep what it is")
     found = house.gateway.configure(**given)
-    log.warning("account settings written", extra={"settings": ",".join(sorted(given))})
+    log.warning("account settings changed", extra={"settings": ",".join(sorted(given))})
     return _noted(house, found)
 
 
@@ -98,7 +98,7 @@ def look(house: House) -> str:
     try:
         account = credit(house)
     except GatewayError as why:
-        log.warning("account still on hold", extra={"code": why.code})
+        log.warning("account hold kept", extra={"code": why.code})
         return f"still on hold: {why}"
     return house.database(_decide, hold, account.remaincredit, patience=house.policy.probe * LOOKS, now=house.now())
 
@@ -113,7 +113,7 @@ def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: t
         installation.still_held(connection, credit_rial=credit_rial)
         return "still without enough credit"
     installation.let_go(connection, credit_rial=credit_rial, now=now)
-    log.warning("account let go", extra={"code": hold.code})
+    log.warning("account hold released", extra={"code": hold.code})
     return "let go"
 
 

@@ -149,7 +149,7 @@ def _reminded(throttle: Throttle, remembered: Remembered | None) -> PaceView:
     if view.fixed or view.learnt is not None or remembered is None:
         return view
     if throttle.remind(Learnt(remembered.rate, remembered.refused, remembered.at)):
-        log.warning("pace reminded", extra={"rate": remembered.rate, "refused": remembered.refused})
+        log.warning("pace restored", extra={"rate": remembered.rate, "refused": remembered.refused})
     return throttle.view()
 
 
@@ -175,11 +175,11 @@ def lean(connection: Connection, *, now: datetime, policy: Policy) -> None:
     """While callbacks come, batches are polled less often; once they fall silent, what was left out is made up for."""
     leans = callbacks.lean(connection, since=now - policy.silence if policy.callbacks else now)
     if leans:
-        log.info("callbacks leaned on")
+        log.info("callbacks became active")
     left_out = sorted(set(policy.status_polls) - set(policy.polls_leaning))
     if leans is False and left_out:
         caught_up = callbacks.catch_up(connection, first=left_out[0], calm=calm(policy.status_window), now=now)
-        log.log(logging.WARNING if caught_up else logging.INFO, "callbacks fell silent", extra={"batches": caught_up})
+        log.log(logging.WARNING if caught_up else logging.INFO, "callbacks timed out", extra={"batches": caught_up})
 
 
 # ── what is due ──

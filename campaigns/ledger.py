@@ -57,7 +57,9 @@ def _asked(house: House, day: date, start: datetime, end: datetime) -> Counted |
     try:
         count = house.gateway.countoutbox(int(start.timestamp()), int(end.timestamp()) - 1)
     except GatewayError as why:
-        log.warning("day not counted", extra={"day": day.isoformat(), "code": why.code, "error": type(why).__name__})
+        log.warning(
+            "ledger count failed", extra={"day": day.isoformat(), "code": why.code, "error": type(why).__name__}
+        )
         return None
     return Counted(count.sumcount, count.sumpart, count.cost)
 

@@ -77,7 +77,7 @@ def _settle(house: House, asked: Sequence[Asked], answered: Iterable[MessageStat
     ids = {gateway_id: message_id for batch in asked for gateway_id, message_id in batch.message_ids.items()}
     told = [row for row in answered if row.messageid in ids]
     if not told:
-        log.warning("status answer told nothing", extra={"messages": len(ids)})
+        log.warning("status answer matched no message", extra={"messages": len(ids)})
         return _put_off(house, asked, "the answer told nothing", wait=_patience(house, asked, now))
     facts = _facts(ids, told)
     moved = house.database(
@@ -96,7 +96,7 @@ def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fa
     """One fact for each message of ours that the gateway still knows."""
     forgotten = sum(row.status == NO_LONGER_KNOWN for row in answered)
     if forgotten:
-        log.warning("messages not known to the gateway", extra={"messages": forgotten})
+        log.warning("messages no longer known to gateway", extra={"messages": forgotten})
     return list(of_statuses(ids, answered).values())
 
 

@@ -151,6 +151,9 @@ name and the password of `METRICS_BASIC_AUTH`; `/healthz` answers everybody. The
 when they are asked for, for all hosts together: one such process is enough. A scrape reads no messages, and of batches
 only those that are open. All are gauges.
 
+Where `METRICS_BASIC_AUTH` is set for the process `web` too, it answers `http://WEB_ADDRESS:WEB_PORT/metrics` likewise,
+and the process `metrics` may be left out. A proxy in front of `web` should pass on `/callbacks/` alone.
+
 ```yaml
 scrape_configs:
   - job_name: kavenegar

@@ -11,10 +11,10 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from worker import logs, queues, wiring
+from worker import queues, task_logs, wiring
 from worker.broker_address import for_celery
 
-assert logs  # noqa: S101 - importing it connects our logging to Celery's signal
+assert task_logs  # noqa: S101 - importing it connects our logging to Celery's signals
 
 
 def configuration() -> dict[str, Any]:

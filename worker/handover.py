@@ -62,7 +62,7 @@ def _ring(house: House, task: str, queue: str) -> str:
                 )
                 rung += 1
     except (OperationalError, RedisError) as why:
-        log.warning("rings lost", extra={"ring": task, "rung": rung, "error": type(why).__name__})
+        log.warning("enqueue failed", extra={"enqueued_task": task, "enqueued": rung, "error": type(why).__name__})
     return f"{rung} rung"
 
 

@@ -17,6 +17,7 @@ from worker.app import app
 log = logging.getLogger(__name__)
 
 _NONE: Final[Mapping[tuple[int | str, ...], str]] = {}
+_NO_CAMPAIGNS: Final[Mapping[tuple[int | str, ...], int]] = {}
 
 
 class Publisher:
@@ -33,7 +34,8 @@ class Publisher:
     def batches(self, task: Task, batch_ids: Sequence[int], positions: Mapping[int, Position]) -> None:
         """Publish `task` once for each batch. Flower shows the campaign of each, and its position in the campaign."""
         shown: dict[tuple[int | str, ...], str] = {(each,): events.shown(place) for each, place in positions.items()}
-        self(task, [(batch_id,) for batch_id in batch_ids], shown=shown)
+        campaigns: dict[tuple[int | str, ...], int] = {(each,): place.campaign_id for each, place in positions.items()}
+        self(task, [(batch_id,) for batch_id in batch_ids], shown=shown, campaigns=campaigns)
 
     def __call__(
         self,
@@ -41,8 +43,11 @@ class Publisher:
         arguments: Iterable[tuple[int | str, ...]],
         *,
         shown: Mapping[tuple[int | str, ...], str] = _NONE,
+        campaigns: Mapping[tuple[int | str, ...], int] = _NO_CAMPAIGNS,
     ) -> None:
         """Publish `task` once for each of `arguments`; `shown` holds what Flower shows instead of them.
+
+        `campaigns` holds the campaign of each, which travels as a header and which the worker's log names.
 
         What is shown is published in the order of its arguments; which are left out of a full queue stays as it was.
         """
@@ -54,12 +59,17 @@ class Publisher:
             fitting = wanted[: self._room_in(queues.of_task(task.name), len(wanted))]
             with app.producer_pool.acquire(block=True, timeout=5) as producer:
                 for each in sorted(fitting) if shown else fitting:
-                    task.apply_async(each, producer=producer, kwargsrepr=shown.get(each) or events.named(task, each))
+                    task.apply_async(
+                        each,
+                        producer=producer,
+                        kwargsrepr=shown.get(each) or events.named(task, each),
+                        headers={"campaign_id": campaigns[each]} if each in campaigns else None,
+                    )
                     published += 1
         except (OperationalError, RedisError) as why:
             self._lost = True
-            facts = {"ring": task.name, "rung": published, "error": type(why).__name__}
-            log.warning("rings lost", extra=facts)
+            facts = {"enqueued_task": task.name, "enqueued": published, "error": type(why).__name__}
+            log.warning("enqueue failed", extra=facts)
 
     def _room_in(self, queue: str, wanted: int) -> int:
         """How many of `wanted` messages the queue takes; they are counted as published. Raises: RedisError."""

@@ -161,3 +161,11 @@ def log_level(value: str) -> str:
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
     return level
+
+
+def log_format(value: str) -> str:
+    """The name of a format."""
+    chosen = value.strip().lower()
+    if chosen not in {"console", "json"}:
+        raise ValueError("console or json")
+    return chosen

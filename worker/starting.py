@@ -64,7 +64,7 @@ def wait_for_tables(engine: Engine, *, every_s: float = LOOK_EVERY_S) -> None:
             said = missing
         time.sleep(every_s)
     if said is not None:
-        log.warning("the tables are there: this process begins")
+        log.warning("tables found current: process started")
 
 
 def _missing(engine: Engine) -> str | None:

@@ -47,7 +47,7 @@ def ensure(house: House) -> bool:
     contradicted = bool(earlier)
     number = house.database(accounts.recognise, house.account, account=same, contradicted=contradicted, now=now)
     if earlier and same is None:
-        log.error("key of another account", extra={"account": number})
+        log.error("key of another account found", extra={"account": number})
     else:
         log.info("key recognised", extra={"account": number})
     return True
@@ -61,9 +61,9 @@ def _held_against(house: House, earlier: Sequence[Evidence]) -> dict[int, bool |
         return {each.account: _knows(house, each) for each in earlier}
     except AccountBlocked as why:
         house.database(installation.hold_for, why, now=house.now())
-        log.warning("key not taken", extra={"code": why.code})
+        log.warning("key refused", extra={"code": why.code})
     except GatewayError as why:
-        log.warning("key not recognised", extra={"code": why.code, "error": type(why).__name__})
+        log.warning("key check failed", extra={"code": why.code, "error": type(why).__name__})
     return None
 
 

@@ -38,7 +38,7 @@ def look(house: House) -> bool:
 def _note_again(house: House, by: timedelta) -> bool:
     """A restored database, or one that lost commits, has forgotten a leap that is not over. Always False: no trust."""
     house.database(leaps.note, by=by, now=house.now())
-    log.error("database clock still leapt", extra={"by_s": round(by.total_seconds(), 1)})
+    log.error("database clock leap not over", extra={"by_s": round(by.total_seconds(), 1)})
     return False
 
 
@@ -67,13 +67,13 @@ def follow_schedule(house: House) -> dict[str, int]:
     schedule = Schedule(house.policy.status_polls, house.policy.polls_leaning)
     moved = house.database(leaps.plan_polls, schedule, put_off=LONGEST_PAUSE, now=house.now(), allowed=LONGEST_PAUSE)
     if moved:
-        log.warning("polls planned anew", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
+        log.warning("polls rescheduled", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
     return moved
 
 
 def _said(moved: dict[str, int]) -> dict[str, int]:
     if moved:
-        log.warning("times too far ahead pulled back", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
+        log.warning("future times corrected", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
     return moved
 
 

@@ -63,7 +63,7 @@ def check(house: House) -> str:
     try:
         known = _asked(house, sampled)
     except GatewayError as why:
-        log.warning("restart not checked", extra={"code": why.code, "error": type(why).__name__})
+        log.warning("restart check failed", extra={"code": why.code, "error": type(why).__name__})
         return f"cannot be asked: {why}"
     if known.rows:
         log.error("commits lost in a restart", extra={"messages": len(known.rows)})
@@ -122,7 +122,7 @@ def _ask(connection: Connection, found: Gate, policy: Policy, cause: Cause, *, n
         "otps": done.otps,
         "lost_since": done.lost_since.isoformat(),
     }
-    log.error("everything is asked about first", extra=facts)
+    log.error("open work marked unknown", extra=facts)
     return done
 
 

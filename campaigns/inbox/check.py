@@ -50,7 +50,7 @@ def of_last_day(turn: Turn) -> None:
     end = (turn.began - MARGIN).replace(microsecond=0)
     gateway, ours = _counts(turn.house, turn.line, Window(end - A_DAY, end))
     if gateway > ours:
-        log.warning("inbox short", extra={"line": turn.line, "gateway": gateway, "ours": ours})
+        log.warning("inbox messages found missing", extra={"line": turn.line, "gateway": gateway, "ours": ours})
 
 
 def _counts(house: House, line: str, window: Window) -> tuple[int, int]:

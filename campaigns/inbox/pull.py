@@ -71,14 +71,14 @@ def _pull(turn: Turn) -> Pulled:
     except Postpone as why:
         ending = _ending(turn, after=timedelta(seconds=why.retry_after_s), trouble=_trouble(why))
     except Refused as why:
-        log.warning("inbox refused", extra={"line": turn.line, "code": why.code})
+        log.warning("inbox pull refused", extra={"line": turn.line, "code": why.code})
         rest = turn.house.policy.probe if isinstance(why, AccountBlocked) else REFUSED_AGAIN
         ending = _ending(turn, after=max(turn.claim.every, rest), trouble=str(why))
         ending = replace(ending, thorough_at=turn.began)
     except Over:
         ending = _ending(turn)
     except Overtaken:
-        log.warning("inbox line overtaken", extra={"line": turn.line})
+        log.warning("inbox lease lost", extra={"line": turn.line})
     if turn.lost is not None:
         return _lost(turn, "an answer was lost, and not all that it handed out is found yet")
     if ending is None:
@@ -104,7 +104,7 @@ def _drain(turn: Turn) -> bool:
         if page.rows < methods.RECEIVE.answers:
             return True
         if comes_again(page, before):
-            log.warning("inbox hands out the same messages again", extra={"line": turn.line})
+            log.warning("inbox page repeated", extra={"line": turn.line})
             return True
         if turn.over():
             return False
@@ -119,7 +119,7 @@ def _looked_back(turn: Turn) -> Ending:
     except AnswerLost:
         raise
     except GatewayError as why:
-        log.warning("inbox not looked through", extra={"line": turn.line, "code": why.code})
+        log.warning("inbox look-back failed", extra={"line": turn.line, "code": why.code})
         return _at_rest(turn, trouble=_trouble(why))
     _check(turn)
     ended = replace(_at_rest(turn), look_began=None, looked_to=None, reconciled_at=turn.began)
@@ -133,12 +133,12 @@ def _check(turn: Turn) -> None:
     try:
         check.of_last_day(turn)
     except GatewayError as why:
-        log.warning("inbox not counted", extra={"line": turn.line, "code": why.code})
+        log.warning("inbox count failed", extra={"line": turn.line, "code": why.code})
 
 
 def _in_doubt(turn: Turn) -> Ending:
     """An answer was lost, or a worker died: nothing is asked of `receive` before all of that is found."""
-    log.warning("inbox in doubt", extra={"line": turn.line, "complete_to": str(turn.complete_to)})
+    log.warning("inbox reconcile started", extra={"line": turn.line, "complete_to": str(turn.complete_to)})
     if not reconcile.whole(turn):
         return _ending(turn)
     turn.complete_to = max(turn.began - MARGIN, turn.complete_to or turn.began - MARGIN)

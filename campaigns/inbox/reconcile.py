@@ -108,7 +108,7 @@ def _drain(turn: Turn, window: Window) -> None:
         if not page.rows or (page.rows < (page.pagesize or FULL) and not page.totalcount):
             return
         if comes_again(page, before):
-            log.warning("inbox hands out the same messages again", extra={"line": turn.line})
+            log.warning("inbox page repeated", extra={"line": turn.line})
             return
         if turn.over():
             raise Over
@@ -132,7 +132,7 @@ def _read_ones(turn: Turn, window: Window, *, thorough: bool) -> Window:
         if seen == before:
             break
         before = seen
-    log.warning("inbox window stayed short", extra={"line": turn.line, "seen": seen, "total": total})
+    log.warning("inbox window left incomplete", extra={"line": turn.line, "seen": seen, "total": total})
     return window
 
 

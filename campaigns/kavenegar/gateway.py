@@ -132,7 +132,7 @@ class Gateway(EveryMethod):
             elif error is None or error.code is not None:
                 self._throttle.passed(slot)
         except Postpone as exc:  # the gateway's own answer is the one that counts
-            log.warning("pace not told", extra={"code": error and error.code, "reason": str(exc)})
+            log.warning("pace report failed", extra={"code": error and error.code, "reason": str(exc)})
 
     def _note(self, call: CallRecord) -> None:
         facts = {"method": call.method, "lane": call.lane.label, "code": call.code, "ms": round(call.ms, 1)}

@@ -62,7 +62,7 @@ def _heard(house: House, asked: Sequence[OtpAsked]) -> _Heard:
     except Postpone as why:
         return _Heard({}, timedelta(seconds=why.retry_after_s))
     except Refused as why:
-        log.warning("question refused", extra={"otps": len(asked), "code": why.code})
+        log.warning("status query refused", extra={"otps": len(asked), "code": why.code})
         if isinstance(why, AccountBlocked):
             house.database(installation.hold_for, why, now=house.now())
         return _Heard({}, house.policy.probe)
@@ -75,7 +75,7 @@ def _settle(
     moved = otp_due.learn(connection, [_fact(house, each, heard, now) for each in asked], now=now)
     calls = otp_due.call_instead(connection, [each.otp_id for each in asked], now=now)
     for otp_id in calls:
-        log.info("one-time password called", extra={"otp_id": otp_id})
+        log.info("one-time password call ordered", extra={"otp_id": otp_id})
     return Followed(len(asked), moved, calls)
 
 

@@ -139,7 +139,7 @@ def _poll_at(house: House, claim: OtpClaim, now: datetime) -> datetime:
 def _put_off(connection: Connection, claim: OtpClaim, why: Postpone, *, now: datetime) -> Outcome:
     """Nothing left us, or the gateway wants fewer calls: it waits, and expires where that is too late."""
     held = otps.release(connection, claim, due_at=now + timedelta(seconds=why.retry_after_s), now=now)
-    log.info("one-time password put off", extra={"otp_id": claim.otp_id, "code": why.code})
+    log.info("one-time password postponed", extra={"otp_id": claim.otp_id, "code": why.code})
     return Outcome.PUT_OFF if held else Outcome.FENCED
 
 

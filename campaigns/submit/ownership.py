@@ -94,7 +94,7 @@ def _by_select(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owne
             row.messageid: row for row in house.gateway.select(ids, lane=Lane.SEND) if row.status != NO_LONGER_KNOWN
         }
     except RequestRefused as why:
-        log.warning("sms/select not allowed", extra={"code": why.code})
+        log.warning("sms/select found not allowed", extra={"code": why.code})
         return None
     ours = {message.id: message for message in claim.messages}
     owned = _split(
@@ -125,7 +125,7 @@ def _by_receptor(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Ow
         return _Owned(rows)
     if claim.ids_in_doubt or any(ends) or listing.works():
         return _each(house, claim, rows, listing)
-    log.warning("ids not checked", extra={"batch_id": claim.batch_id, "messages": len(rows)})
+    log.warning("localid check skipped", extra={"batch_id": claim.batch_id, "messages": len(rows)})
     return _Owned(rows)
 
 

@@ -44,7 +44,7 @@ def confirmed(
     rest = [message for message in claim.messages if message.id not in found]
     if found:
         told = {"batch_id": claim.batch_id, "code": why.code, "messages": len(found)}
-        log.warning("refused and accepted", extra=told)
+        log.warning("refused batch found partly accepted", extra=told)
     if not rest:
         attempts.record(connection, claim, kind="send", event=Outcome.ACCEPTED, now=now, code=why.code)
         return Outcome.ACCEPTED
@@ -111,7 +111,9 @@ def _wait_here(connection: Connection, claim: Claim, why: Refused, *, now: datet
     batches.send_again(connection, claim, due_at=due_at, trouble=f"code {why.code}")
     if due_at > now:
         campaigns.wait_for_date(connection, claim.campaign_id, until=due_at)
-    log.warning("date refused", extra={"batch_id": claim.batch_id, "code": why.code, "due_at": due_at.isoformat()})
+    log.warning(
+        "scheduled date refused", extra={"batch_id": claim.batch_id, "code": why.code, "due_at": due_at.isoformat()}
+    )
 
 
 def _stop(connection: Connection, claim: Claim, why: Refused, outcome: Outcome, *, now: datetime) -> None:

@@ -107,7 +107,7 @@ def _never_arrived(
 def _look_again(connection: Connection, claim: Claim, *, due_at: datetime) -> Outcome:
     """The gateway has something under our ids that it does not list for our numbers: perhaps it is somebody else's."""
     held = batches.doubt(connection, claim, due_at=due_at, trouble=batches.IDS_IN_DOUBT)
-    log.warning("ids in doubt", extra={"batch_id": claim.batch_id})
+    log.warning("localid ownership found unclear", extra={"batch_id": claim.batch_id})
     return Outcome.IDS_IN_DOUBT if held else Outcome.FENCED
 
 
@@ -132,6 +132,6 @@ def _cannot_ask(connection: Connection, house: House, claim: Claim, why: Refused
     """Even asking is refused: the batch stays unknown, and what is wrong with the account is said."""
     if isinstance(why, AccountBlocked):
         installation.hold_for(connection, why, now=now)
-    log.error("question refused", extra={"batch_id": claim.batch_id, "code": why.code})
+    log.error("localid query refused", extra={"batch_id": claim.batch_id, "code": why.code})
     wait_s = house.policy.probe.total_seconds()
     return _ask_later(connection, claim, f"code {why.code}", now=now, wait_s=wait_s, code=why.code)

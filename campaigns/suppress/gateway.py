@@ -90,7 +90,7 @@ def _synced(house: House, line: str, *, at_once: bool, most_calls: int | None = 
         visit.trouble, wait, go_on = str(why), timedelta(seconds=why.retry_after_s), False
     except Refused as why:
         visit.trouble, go_on = str(why), not isinstance(why, AccountBlocked)
-        log.warning("block list refused", extra={"line": line, "code": why.code})
+        log.warning("block list sync refused", extra={"line": line, "code": why.code})
         house.database(_hold, why, now=house.now())
     found = visit.synced
     house.database(_leave, turn, found, wait=wait, now=house.now())

@@ -117,7 +117,7 @@ class Visit:
             tell(numbers)
         except RecipientRefused as why:
             if len(numbers) == 1:
-                log.warning("number refused", extra={"line": self._turn.line, "code": why.code})
+                log.warning("block list number refused", extra={"line": self._turn.line, "code": why.code})
                 self._keep(partial(_refused, numbers[0]))
             else:
                 middle = len(numbers) // 2

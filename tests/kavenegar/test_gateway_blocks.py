@@ -149,7 +149,7 @@ def test_a_refusal_that_cannot_be_told_is_not_hidden(
     with pytest.raises(Throttled) as caught:
         send(gateway)
     assert (caught.value.code, caught.value.retry_after_s) == (451, 60)
-    assert "pace not told" in caplog.text
+    assert "pace report failed" in caplog.text
 
 
 def test_an_acceptance_by_a_probe_that_cannot_be_told_is_not_hidden(
@@ -163,4 +163,4 @@ def test_an_acceptance_by_a_probe_that_cannot_be_told_is_not_hidden(
 
     server.will(spoil_the_pace_then_accept)
     assert send(gateway)[0].messageid == 1
-    assert "pace not told" in caplog.text
+    assert "pace report failed" in caplog.text

@@ -110,7 +110,7 @@ def test_when_the_gateway_counts_more_than_is_stored_somebody_is_told(
 
     pull.run(replace(house, gateway=cast("Gateway", Counting())), SENDER)
 
-    (told,) = [record for record in caplog.records if record.message == "inbox short"]
+    (told,) = [record for record in caplog.records if record.message == "inbox messages found missing"]
     assert vars(told)["gateway"] == vars(told)["ours"] + 1
 
 

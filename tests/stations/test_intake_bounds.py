@@ -8,13 +8,15 @@ import random
 import tracemalloc
 import zipfile
 
+import openpyxl
 import pytest
+from openpyxl.xml.functions import iterparse
 
 from campaigns.errors import BadInput
-from campaigns.intake import estimate
+from campaigns.intake import estimate, ods, xlsx_parser
 from campaigns.intake.delimited import MAX_ROWS
 from campaigns.intake.sieve import MAX_REJECTS
-from campaigns.intake.zip_parts import MAX_ELEMENTS, MAX_PIECE, MAX_UNPACKED, MAX_WHOLE, Parts
+from campaigns.intake.zip_parts import DAMAGE, MAX_ELEMENTS, MAX_PIECE, MAX_UNPACKED, MAX_WHOLE, Parts
 from tests.stations.recipients import as_workbook, sift
 from tests.stations.test_intake_odd_files import Endless
 
@@ -99,6 +101,16 @@ def test_a_document_type_is_refused_in_whichever_part_it_stands() -> None:
     ):
         with pytest.raises(BadInput, match="has a document type"):
             estimate(workbook(parts), "سلام")
+
+
+def test_the_parser_behind_that_check_takes_no_entity_either_and_what_it_says_counts_as_damage() -> None:
+    """Openpyxl takes defusedxml where it is installed; XLSX and ODS are both read with the parser that openpyxl has."""
+    assert openpyxl.DEFUSEDXML, "defusedxml is not installed, or OPENPYXL_DEFUSEDXML turns it off"
+    bomb = io.BytesIO(b'<!DOCTYPE x [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]><x>&b;</x>')
+    for parser in (xlsx_parser, ods):
+        assert parser.iterparse is iterparse
+    with pytest.raises(DAMAGE):
+        list(iterparse(bomb))
 
 
 def test_what_stands_behind_the_rows_is_not_read() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 
 import pytest
 import requests
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from campaigns.store.database import make_engine
-from worker.logs import Lines, configure, redact
+from worker.logs import configure, formatter, redact, redact_event
 
 KEY = "4A6B7C8D9E0F1A2B3C4D"
 SUBSCRIBER = st.from_regex(r"9[0-9]{9}", fullmatch=True)
@@ -79,10 +81,10 @@ def test_ids_and_times_stay_readable(harmless: str) -> None:
 # ── lines ──
 
 
-def line(message: str, *args: object, **facts: object) -> str:
+def line(message: str, *args: object, log_format: str = "console", **facts: object) -> str:
     record = logging.LogRecord("campaigns.submit", logging.INFO, __file__, 1, message, args, None)
     vars(record).update(facts)
-    return Lines().format(record)
+    return formatter(log_format).format(record)
 
 
 def test_an_event_is_one_line_with_its_facts() -> None:
@@ -102,6 +104,37 @@ def test_a_fact_cannot_begin_a_line_of_its_own() -> None:
     assert len(line("call failed", trouble="no\n2026-01-01T00:00:00 INFO all is well").splitlines()) == 1
 
 
+def test_json_is_an_object_a_line_with_the_types_of_its_facts() -> None:
+    told = line(
+        "batch accepted", log_format="json", batch_id=17, code=None, trouble="no\nmore", share=0.5, odd=float("nan")
+    )
+    assert len(told.splitlines()) == 1
+    found = json.loads(told)
+    assert found.pop("timestamp").startswith("20")
+    assert found == {
+        "event": "batch accepted", "level": "info", "logger": "campaigns.submit",
+        "batch_id": 17, "code": None, "trouble": "no\nmore", "share": 0.5, "odd": "nan",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_no_kind_of_fact_escapes_redaction(log_format: str) -> None:
+    told = line(
+        "to %s", "۰۹۱۲۳۴۵۶۷۸۹", log_format=log_format,
+        whole=9121234567, listed=["09121234567"], mapped={"09121234567": ("+989121234567",)},
+        error=ValueError("09121234567"), data={"args": "09121234567"}, huge=10**30,
+        text="a text of ours", Token="hunter2", nested={"password": "hunter2"},
+    )  # fmt: skip
+    for secret in ("912123", "۹۱۲۳", "\\u06f9", "a text of ours", "hunter2"):
+        assert secret not in told
+    assert str(10**30) in told
+
+
+def test_redaction_is_one_processor_and_leaves_what_is_harmless_as_it_is() -> None:
+    facts = {"event": "batch accepted", "batch_id": 17, "share": 0.5, "done": True, "code": None}
+    assert redact_event(None, "info", dict(facts)) == facts
+
+
 def test_a_traceback_is_redacted_with_everything_it_was_caused_by() -> None:
     try:
         try:
@@ -110,7 +143,7 @@ def test_a_traceback_is_redacted_with_everything_it_was_caused_by() -> None:
             raise RuntimeError(f"it was https://x/v1/{KEY}/sms/send.json") from why
     except RuntimeError as why:
         record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), (type(why), why, why.__traceback__))
-    told = Lines().format(record)
+    told = formatter().format(record)
     assert "ConnectionError" in told
     assert "Traceback" in told
     assert KEY not in told
@@ -123,7 +156,7 @@ def test_a_database_that_cannot_be_reached_does_not_tell_its_password() -> None:
         engine.connect()
     except OperationalError as why:
         record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), (type(why), why, why.__traceback__))
-    assert "hunter2" not in Lines().format(record)
+    assert "hunter2" not in formatter().format(record)
     assert "hunter2" not in repr(engine)
 
 
@@ -135,6 +168,7 @@ def root() -> Iterator[logging.Logger]:
     loggers = [found, *(logging.getLogger(name) for name in found.manager.loggerDict)]
     levels = [each.level for each in loggers]
     yield found
+    structlog.reset_defaults()
     found.handlers[:] = handlers
     for each, level in zip(loggers, levels, strict=True):
         each.setLevel(level)
@@ -148,3 +182,21 @@ def test_whatever_library_logs_it_passes_the_same_door(root: logging.Logger, cap
     assert "some.library calling https://x/v1/***/sms/send.json" in told
     assert KEY not in told
     assert "urllib3" not in told
+
+
+def test_records_of_other_libraries_are_json_as_well_and_redacted(
+    root: logging.Logger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure("INFO", "json")
+    why = RuntimeError(f"https://x/v1/{KEY}/sms/send.json")
+    logging.getLogger("some.library").error("to %s", "09121234567", exc_info=why)
+    found = json.loads(capfd.readouterr().err)
+    assert (found["logger"], found["level"], found["event"]) == ("some.library", "error", "to 09***4567")
+    assert "RuntimeError: https://x/v1/***/sms/send.json" in found["exception"]
+
+
+def test_a_logger_of_structlog_passes_the_same_door(root: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    configure("INFO")
+    structlog.get_logger("a.host").info("number seen", number="09121234567")
+    structlog.get_logger("a.host").debug("nothing")
+    assert capfd.readouterr().err.endswith("INFO a.host number seen number=09***4567\n")

@@ -21,6 +21,8 @@ from campaigns.kavenegar.throttle import connect
 from campaigns.store import due
 from campaigns.store.database import Database, make_engine
 from tests.store.given import NOW, accepted, draft
+from tests.waiting import until
+from tests.web import TOKEN
 from tests.web import served as on_the_web
 from tests.worker.conftest import Command
 from tests.world import Sandbox, answer_bells, numbers, running
@@ -290,3 +292,45 @@ def test_the_process_says_what_is_missing_and_does_not_start(
     assert said.exit == 2
     assert named in said.sentence
     assert "nopassword" not in said.err
+
+
+# ── beside the callbacks ──
+
+
+def test_web_serves_the_metrics_beside_the_callbacks_to_whoever_knows_the_password(
+    command: Command, engine: Engine
+) -> None:
+    with web_process(command, METRICS_BASIC_AUTH=NAME_AND_PASSWORD) as url:
+        found = scraped(url)
+        assert found["kavenegar_up", "redis"] == found["kavenegar_up", "postgresql"] == 1
+        assert {"kavenegar_batches", "kavenegar_pace_calls_per_second"} <= {name for name, _ in found}
+        assert requests.get(f"{url}/metrics", timeout=30).status_code == 401
+        assert requests.post(f"{url}/metrics", auth=WHO, timeout=30).status_code == 405
+        told = requests.get(f"{url}/callbacks/{TOKEN}/status", {"messageid": 7, "status": 10}, timeout=30)
+        assert told.status_code == 200
+        assert requests.get(f"{url}/healthz", timeout=30).text == "OK\n"
+
+
+def test_web_has_no_metrics_without_a_password_for_them(command: Command, engine: Engine) -> None:
+    with web_process(command) as url:
+        assert requests.get(f"{url}/metrics", auth=WHO, timeout=30).status_code == 404
+
+
+def test_web_needs_no_key_for_its_metrics_which_then_say_that_the_pace_is_unknown(
+    command: Command, engine: Engine
+) -> None:
+    with web_process(command, METRICS_BASIC_AUTH=NAME_AND_PASSWORD, KAVENEGAR_API_KEY=None) as url:
+        found = scraped(url)
+    assert (found["kavenegar_up", "redis"], found["kavenegar_up", "postgresql"]) == (0, 1)
+
+
+@contextmanager
+def web_process(command: Command, **environment: str | None) -> Iterator[str]:
+    port = ports.find_free()
+    running_ = command.start("web", WEB_PORT=str(port), CALLBACK_TOKEN=TOKEN, **environment)
+    try:
+        until(lambda: ports.accepts(port), "the port being taken")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running_.kill()
+        running_.communicate(timeout=30)

@@ -24,7 +24,7 @@ def metrics() -> None:
         raise BadInput(
             "METRICS_BASIC_AUTH is not set: it holds name:password, and everybody could read the metrics without it"
         )
-    logs.configure(chosen.log_level)
+    logs.configure(chosen.log_level, chosen.log_format)
     wiring.pace()  # what is missing for it is said now
     figures = Figures(wiring.pace, Database(wiring.engine(), patience_s=1.0))
     answers = application(figures, chosen.metrics_basic_auth)

@@ -22,21 +22,25 @@ def web(new_token: bool) -> None:
     """Take the gateway's callbacks, at http://WEB_ADDRESS:WEB_PORT/callbacks/CALLBACK_TOKEN/status and …/receive.
 
     In the foreground, until Ctrl-C. What was answered with 200 stands in the database; the workers heed it. See
-    docs/callbacks.md.
+    docs/callbacks.md. Where METRICS_BASIC_AUTH is set, /metrics answers Prometheus at the same address and port.
     """
     if new_token:
         words.say(secrets.token_urlsafe(TOKEN_BYTES))
         return
-    from worker.web import Allowance, Desk, application, listening  # noqa: PLC0415 - no other command needs the library
+    from worker.metrics import Figures  # noqa: PLC0415 - no other command needs the libraries
+    from worker.metrics import application as metrics_application  # noqa: PLC0415 - likewise
+    from worker.web import Allowance, Desk, application, listening  # noqa: PLC0415 - likewise
 
     chosen = wiring.settings()
     if chosen.callback_token is None:
         raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
-    logs.configure(chosen.log_level)
+    logs.configure(chosen.log_level, chosen.log_format)
     starting.wait_for_tables(wiring.engine())
     database = Database(wiring.engine(), patience_s=1.0)
     desk = Desk(database, database.now, chosen.policy(), most_parked=chosen.callback_parked)
-    answers = application(desk, chosen.callback_token, Allowance(chosen.callback_rate))
+    known = chosen.metrics_basic_auth
+    metrics = None if known is None else metrics_application(Figures(wiring.pace, database), known)
+    answers = application(desk, chosen.callback_token, Allowance(chosen.callback_rate), metrics)
     server = listening(chosen.web_address, chosen.web_port, answers)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     words.say(f"callbacks at http://{chosen.web_address}:{chosen.web_port}/callbacks/…/status and …/receive")

@@ -166,7 +166,7 @@ class _Kept:
             if self._stopping.is_set():
                 return
             facts = {"process_name": self.name, "exit_code": exit_code, "restart_in_s": delay_s}
-            log.warning("process died", extra=facts)
+            log.warning("process exited", extra=facts)
             self._stopping.wait(delay_s)
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 

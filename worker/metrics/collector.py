@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from campaigns.clock import steady
-from campaigns.errors import Postpone
+from campaigns.errors import BadInput, Postpone
 from campaigns.kavenegar.pace import PaceView
 from campaigns.kavenegar.throttle import Throttle
 from campaigns.store import callbacks, gate, health, installation, ledger
@@ -49,7 +49,7 @@ class Figures(Collector):
     def _look_at_pace(self) -> PaceView | None:
         try:
             return self._pace().view()
-        except Postpone:
+        except (BadInput, Postpone):  # no pace is named, as may be in `web`; or Redis is away
             return None
 
     def _look_at_house(self) -> HouseView | None:

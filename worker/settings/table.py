@@ -20,6 +20,7 @@ from worker.spelling import (
     lasting,
     lasting_or_never,
     lines,
+    log_format,
     log_level,
     name_and_password,
     positive,
@@ -257,3 +258,6 @@ class Table:
         metadata=_about("10m", lasting, "when callbacks that stay away are no longer leaned on: polls are as without")
     )
     log_level: str = field(metadata=_about("INFO", log_level, "DEBUG, INFO, WARNING or ERROR; beat alone: WARNING"))
+    log_format: str = field(
+        metadata=_about("console", log_format, "console: lines for a person; json: an object a line, for a program")
+    )

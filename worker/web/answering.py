@@ -33,8 +33,13 @@ NOT_TAKEN: Final[Mapping[type[Exception], str]] = {
 Taken = Callable[[Call], None]
 
 
-def application(desk: Desk, token: str, allowance: Allowance) -> WSGIApplication:
-    """/callbacks/TOKEN/status and /callbacks/TOKEN/receive for the gateway, /healthz for everybody."""
+def application(
+    desk: Desk, token: str, allowance: Allowance, metrics: WSGIApplication | None = None
+) -> WSGIApplication:
+    """/callbacks/TOKEN/status and /callbacks/TOKEN/receive for the gateway, /healthz for everybody.
+
+    `metrics` answers /metrics, where it is given.
+    """
     front = _Front(desk, allowance)
     kinds: dict[str, Taken] = {"status": front.status, "receive": front.receive}
     digest = _digest(token)
@@ -46,8 +51,10 @@ def application(desk: Desk, token: str, allowance: Allowance) -> WSGIApplication
             call = Call(environ)
             with call:  # files that were sent along are let go of
                 response = front.called(call, taken)
+        elif metrics is not None and path == "/metrics":
+            return metrics(environ, start)
         else:
-            response = _say(HTTPStatus.OK if path == "/healthz" else HTTPStatus.NOT_FOUND)
+            response = say(HTTPStatus.OK if path == "/healthz" else HTTPStatus.NOT_FOUND)
         return response(environ, start)
 
     return answer
@@ -70,8 +77,8 @@ class _Front:
     def __init__(self, desk: Desk, allowance: Allowance) -> None:
         self._desk = desk
         self._allowance = allowance
-        self._not_understood = Seldom(log, "callbacks not understood")
-        self._not_taken = Seldom(log, "callbacks not taken")
+        self._not_understood = Seldom(log, "malformed callbacks rejected")
+        self._not_taken = Seldom(log, "callbacks deferred")
 
     def status(self, call: Call) -> None:
         told = reading.statuses(call)
@@ -86,22 +93,23 @@ class _Front:
     def called(self, call: Call, taken: Taken) -> Response:
         """200 once it is written down; otherwise why not, and whether to come again."""
         if call.method not in {"GET", "POST"}:
-            return _say(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, POST"})
+            return say(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, POST"})
         if not self._allowance.take():
             return self._come_again(HTTPStatus.TOO_MANY_REQUESTS, "more than CALLBACK_RATE")
         try:
             taken(call)
         except HTTPException as why:
             self._not_understood(str(why.description))
-            return _say(HTTPStatus(why.code or HTTPStatus.BAD_REQUEST), says=why.description)
+            return say(HTTPStatus(why.code or HTTPStatus.BAD_REQUEST), says=why.description)
         except (DeskIsFull, LineNotPulled, SQLAlchemyError) as why:
             return self._come_again(HTTPStatus.SERVICE_UNAVAILABLE, NOT_TAKEN.get(type(why), type(why).__name__))
-        return _say(HTTPStatus.OK)
+        return say(HTTPStatus.OK)
 
     def _come_again(self, status: HTTPStatus, why: str) -> Response:
         self._not_taken(why)
-        return _say(status, {"Retry-After": str(AGAIN_S)})
+        return say(status, {"Retry-After": str(AGAIN_S)})
 
 
-def _say(status: HTTPStatus, headers: Mapping[str, str] | None = None, *, says: str | None = None) -> Response:
+def say(status: HTTPStatus, headers: Mapping[str, str] | None = None, *, says: str | None = None) -> Response:
+    """An answer of one line: `says`, or the status in words."""
     return Response(f"{says or status.phrase}\n", status, headers, content_type="text/plain; charset=utf-8")
