@@ -20,12 +20,12 @@ from tests.house.test_contracts import ROOT, python, tree_of
 
 # Words that a newcomer meets; docs/glossary.md has to define each.
 WORDS = {
-    "account", "attempt", "batch", "callback", "campaign", "chores", "claim", "closed", "crash point",
-    "delivery report", "dispatcher", "doctor", "draft", "due", "epoch", "evidence", "fact", "fence", "gateway",
-    "gateway id", "halve", "hold", "inbound message", "intake", "key", "lane", "lease", "ledger", "line", "localid",
-    "lookup", "message", "one-time password", "opt-out", "outcome", "pace", "plan", "poll", "reconcile", "reject",
-    "resolve", "restore", "sandbox", "slot", "status", "suppression", "throttle", "tick", "uncertain", "unknown",
-    "verdict", "watchdog", "window",
+    "account", "acknowledge", "attempt", "batch", "callback", "campaign", "chores", "claim", "closed", "collision",
+    "crash point", "delivery report", "dispatcher", "doctor", "draft", "due", "epoch", "evidence", "fact", "fence",
+    "gateway", "gateway id", "halve", "hold", "inbound message", "intake", "key", "lane", "lease", "ledger", "line",
+    "localid", "lookup", "message", "one-time password", "opt-out", "outcome", "pace", "part", "plan", "poll",
+    "quarantine", "reconcile", "reject", "resolve", "restore", "sandbox", "slot", "status", "suppression",
+    "throttle", "tick", "uncertain", "unknown", "verdict", "watchdog", "window",
 }  # fmt: skip
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
