@@ -15,7 +15,7 @@ from campaigns.inbox.turn import Over, Overtaken, Turn
 from campaigns.inbox.windows import MARGIN
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.paging import comes_again
+from campaigns.kavenegar.records.inbound import comes_again
 from campaigns.store import lines
 from campaigns.store.lines import Ending
 

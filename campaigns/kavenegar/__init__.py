@@ -8,7 +8,6 @@
     records/    a row to a typed record
     call        one request, checked and encoded
     calls/      every method as a Python function
-    paging      more than one request takes, page after page
     connection  a total deadline for every step, and the certain knowledge whether anything left us
     transport   one request over kept connections
     faults      our words for every error of the HTTP libraries

@@ -43,8 +43,10 @@ class InboxCalls(Calls):
     ) -> InboxPage:
         """A page of 200 of a line's messages, read or unread, of two days at most: the last two if nothing is said.
 
-        Unread ones have no second page: when the first has been handed out, the next is the first of those left.
-        `paging.inbox` knows that. Source: kavenegar-rest, InboxPaged.
+        Unread ones have no second page: what page 1 hands out becomes read, so page 1 is asked for again, and page 2 of
+        what is left would pass over 200. Among the read ones a message that becomes read meanwhile moves the others by
+        one: it can come twice, and the last page has been seen only when it says itself that it is the last.
+        Source: kavenegar-rest, InboxPaged.
         """
         limits.single("linenumber", linenumber)
         limits.page(page)

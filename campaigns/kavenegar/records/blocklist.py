@@ -56,6 +56,13 @@ class BlockedPage:
         return cls(readable(BlockedNumber.read, answer.rows), len(answer.rows), **pages(answer.metadata))
 
 
+def is_last(page: BlockedPage, number: int, full: int) -> bool:
+    """Whether no page follows this one; where it does not say, whether it is not `full`."""
+    if page.rows == 0:
+        return True
+    return page.rows < (page.pagesize or full) if page.totalpages is None else number >= page.totalpages
+
+
 @dataclass(frozen=True, slots=True)
 class BlockedStatus:
     """One row of line/blocked/add ("Active", "AlreadyExists") and line/blocked/exists ("Active", "NotExists").
