@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from campaigns.errors import BadInput, GatewayError
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Account, AccountConfig
+from campaigns.kavenegar.records.account import Account, AccountConfig
 from campaigns.store import installation
 from campaigns.store.records import Hold
 

@@ -14,7 +14,7 @@ from campaigns.facts import of_statuses
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.records.messages import MessageStatus
 from campaigns.store import installation, polls
 from campaigns.store.records import Asked, Fact
 

@@ -14,7 +14,7 @@ from campaigns.heed.fate import came, keep, later
 from campaigns.house import House, Policy
 from campaigns.kavenegar.codes import verdict
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.records.messages import MessageStatus
 from campaigns.rules.splitting import POLL
 from campaigns.rules.states import MESSAGE_MOVES, MessageState
 from campaigns.store import callbacks, installation, polls

@@ -18,8 +18,7 @@ from campaigns.inbox import windows
 from campaigns.inbox.turn import Over, Turn
 from campaigns.inbox.windows import MARGIN, WHOLE, Window
 from campaigns.kavenegar import methods
-from campaigns.kavenegar.records import InboxPage
-from campaigns.kavenegar.records.inbound import comes_again
+from campaigns.kavenegar.records.inbound import InboxPage, comes_again
 
 log = logging.getLogger(__name__)
 

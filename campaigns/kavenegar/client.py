@@ -35,7 +35,7 @@ from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Unreadable
+from campaigns.kavenegar.records.reading import Unreadable
 from campaigns.kavenegar.transport import InTime, Reply, Transport, prepare
 from campaigns.rules.text import MAX_CHARACTERS
 

@@ -22,7 +22,8 @@ from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.codes import RETURN_CODES
 from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import BlockedPage, InboxPage
+from campaigns.kavenegar.records.blocklist import BlockedPage
+from campaigns.kavenegar.records.inbound import InboxPage
 from campaigns.kavenegar.throttle import Slot, Throttle
 from campaigns.kavenegar.transport import InTime
 

@@ -13,7 +13,7 @@ from campaigns.errors import AccountBlocked, Postpone, Refused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.records.messages import MessageStatus
 from campaigns.otp.looking import next_look
 from campaigns.rules.states import OtpState
 from campaigns.store import installation, otp_due

@@ -23,7 +23,7 @@ from campaigns.errors import Postpone, Refused, RequestRefused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import LocalStatus, SentMessage
+from campaigns.kavenegar.records.messages import LocalStatus, SentMessage
 from campaigns.rules.matching import same_sender, same_text
 from campaigns.rules.windows import CLOCKS_DIFFER
 from campaigns.store import attempts, messages

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from campaigns.errors import AnswerUnclear, OutcomeUnknown, Postpone, Refused
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.rules.matching import Matched
 from campaigns.rules.states import BatchState
 from campaigns.store import attempts, batches, campaigns

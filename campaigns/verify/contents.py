@@ -15,7 +15,7 @@ from campaigns.errors import BadInput, RequestRefused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.rules.matching import same_sender, same_text
 from campaigns.rules.phone import normalise
 from campaigns.rules.splitting import POLL

@@ -28,16 +28,3 @@ class EveryMethod(
     SendingCalls, FollowingCalls, OutboxCalls, InboxCalls, BlocklistCalls, OtpCalls, VoiceCalls, AccountCalls
 ):
     """All 22 methods."""
-
-
-__all__ = [
-    "AccountCalls",
-    "BlocklistCalls",
-    "EveryMethod",
-    "FollowingCalls",
-    "InboxCalls",
-    "OtpCalls",
-    "OutboxCalls",
-    "SendingCalls",
-    "VoiceCalls",
-]

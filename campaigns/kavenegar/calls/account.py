@@ -5,7 +5,7 @@ from __future__ import annotations
 from campaigns.kavenegar import call, methods
 from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Account, AccountConfig, ServerDate
+from campaigns.kavenegar.records.account import Account, AccountConfig, ServerDate
 
 API_LOGS = ("justfaults", "enabled", "disabled")
 

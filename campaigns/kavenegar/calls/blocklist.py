@@ -9,7 +9,7 @@ from campaigns.kavenegar.call import Calls, Parameters
 from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import BlockedPage, BlockedStatus
+from campaigns.kavenegar.records.blocklist import BlockedPage, BlockedStatus
 
 
 class BlocklistCalls(Calls):

@@ -8,7 +8,7 @@ from campaigns.kavenegar import call, form, limits, methods
 from campaigns.kavenegar.call import Calls, Parameters
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Cancelled, LocalStatus, MessageStatus, ReceptorStatus, SentMessage
+from campaigns.kavenegar.records.messages import Cancelled, LocalStatus, MessageStatus, ReceptorStatus, SentMessage
 
 
 class FollowingCalls(Calls):

@@ -6,7 +6,8 @@ from campaigns.kavenegar import call, limits, methods
 from campaigns.kavenegar.call import Calls, Parameters
 from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import InboxCount, InboxPage, readable
+from campaigns.kavenegar.records.inbound import InboxCount, InboxPage
+from campaigns.kavenegar.records.reading import readable
 from campaigns.kavenegar.transport import InTime
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from campaigns.kavenegar import call, limits, methods
 from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.kavenegar.transport import InTime
 
 

@@ -7,7 +7,8 @@ from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import OutboxCount, SentMessage, readable
+from campaigns.kavenegar.records.messages import OutboxCount, SentMessage
+from campaigns.kavenegar.records.reading import readable
 
 
 class OutboxCalls(Calls):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from campaigns.kavenegar import call, form, limits, methods
 from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.kavenegar.transport import InTime
 
 
