@@ -1,4 +1,4 @@
-"""Name every error of the HTTP libraries in our own words, which hold no URL and so no API key."""
+"""The errors of the HTTP libraries under names of ours, which hold no URL and so no API key."""
 
 from __future__ import annotations
 
