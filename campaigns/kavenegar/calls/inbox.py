@@ -28,8 +28,8 @@ class InboxCalls(Calls):
         """
         limits.single("linenumber", linenumber)
         parameters: Parameters = {"linenumber": linenumber, "isread": int(isread)}
-        asked = call.of(methods.RECEIVE, parameters, InboxPage.read, consumes=not isread)
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.RECEIVE, parameters, InboxPage.read, consumes=not isread)
+        return self.perform(request, lane=lane, in_time=in_time)
 
     def inboxpaged(
         self,
@@ -59,8 +59,8 @@ class InboxCalls(Calls):
             "enddate": end,
             "pagenumber": page,
         }
-        asked = call.of(methods.INBOXPAGED, parameters, InboxPage.read, consumes=not isread)
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.INBOXPAGED, parameters, InboxPage.read, consumes=not isread)
+        return self.perform(request, lane=lane, in_time=in_time)
 
     def countinbox(
         self,

@@ -43,5 +43,5 @@ class VoiceCalls(Calls):
             "repeat": repeat,
             "tag": tag,
         }
-        asked = call.of(methods.MAKETTS, parameters, call.some(SentMessage.read))
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.MAKETTS, parameters, call.some(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)
