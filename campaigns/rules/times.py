@@ -1,4 +1,4 @@
-"""Which times go together: what must hold between them, or a message is lost, sent twice, or never sent.
+"""Time settings that are incompatible: with them a message could be lost, sent twice, or never sent.
 
 Every span is counted by a clock that also counts the time a machine sleeps.
 """

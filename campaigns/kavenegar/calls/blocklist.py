@@ -1,4 +1,4 @@
-"""The numbers that a line does not reach."""
+"""The block list of a line: the methods."""
 
 from __future__ import annotations
 

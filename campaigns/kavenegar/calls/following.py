@@ -1,4 +1,4 @@
-"""What became of messages, and taking back those that still wait."""
+"""Status and cancelling: the methods."""
 
 from __future__ import annotations
 

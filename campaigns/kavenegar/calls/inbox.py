@@ -1,4 +1,4 @@
-"""What people sent to our lines."""
+"""Messages that people sent to our lines: the methods."""
 
 from __future__ import annotations
 

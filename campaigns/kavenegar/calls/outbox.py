@@ -1,4 +1,4 @@
-"""What the gateway has sent for the account, whoever asked it to."""
+"""The outbox of the account, with the messages of every program that uses it: the methods."""
 
 from __future__ import annotations
 

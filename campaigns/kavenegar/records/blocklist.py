@@ -1,4 +1,4 @@
-"""Numbers a line does not reach, because their owners or we blocked it."""
+"""The block list of a line: the records. The recipient or we blocked these numbers."""
 
 from __future__ import annotations
 

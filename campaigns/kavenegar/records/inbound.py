@@ -1,4 +1,4 @@
-"""Messages people sent us."""
+"""Messages that people sent to our lines: the records."""
 
 from __future__ import annotations
 
