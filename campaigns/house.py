@@ -6,23 +6,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from campaigns.kavenegar.client import DEADLINE_S
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.throttle import Throttle
-from campaigns.rules import optout, suppression
-from campaigns.rules.polling import next_poll, thinned
+from campaigns.rules import optout, suppression, windows
+from campaigns.rules.polling import AGES, next_poll, thinned
 from campaigns.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The times we keep. Each is a setting; the defaults stand in `worker.settings`."""
+    """The times and options that the stages keep to. The defaults stand here alone: `worker.settings` takes them."""
 
     lease: timedelta = timedelta(seconds=120)  # longer than a request may last, waits and retries included
-    deadline: timedelta = timedelta(seconds=30)  # how long one request may last
+    deadline: timedelta = timedelta(seconds=DEADLINE_S)  # how long one request may last
     settle: timedelta = timedelta(seconds=90)  # longer than the gateway may still act on an aborted request
-    localid_window: timedelta = timedelta(hours=12)
-    status_window: timedelta = timedelta(hours=48)
-    status_polls: Sequence[timedelta] = (timedelta(minutes=5),)
+    localid_window: timedelta = windows.LOCALID_WINDOW
+    status_window: timedelta = windows.STATUS_WINDOW
+    status_polls: Sequence[timedelta] = AGES
     ring_again: timedelta = timedelta(seconds=10)  # a ring that nobody answered by then is a lost one
     horizon: timedelta = timedelta(seconds=3)  # how far ahead of the pace the dispatcher rings: a wait and a tick
     closing: timedelta = timedelta(minutes=15)  # polls of windows that end so soon go ahead of all but otp

@@ -23,7 +23,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from campaigns.errors import AnswerLost, GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
@@ -40,6 +40,8 @@ from campaigns.kavenegar.transport import InTime, Reply, Transport, prepare
 from campaigns.rules.text import MAX_CHARACTERS
 
 RETRY_DOWN_AFTER_S = 5.0
+DEADLINE_S: Final = 30.0
+"""How long one call to the gateway may take in all, where HTTP_DEADLINE says nothing else."""
 
 
 class Client(EveryMethod):
@@ -66,7 +68,7 @@ class Client(EveryMethod):
         api_key: str,
         base_url: str = "https://api.kavenegar.com",
         *,
-        deadline_s: float = 30.0,
+        deadline_s: float = DEADLINE_S,
         connect_timeout_s: float = 5.0,
         pool_size: int = 32,
         clock: Callable[[], float] = time.time,

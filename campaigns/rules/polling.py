@@ -10,6 +10,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+AGES: Final = (
+    *(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 80)),
+    *(timedelta(hours=hours) for hours in (3, 6, 12, 24, 36, 44, 47)),
+)
+"""Ages of a batch at which the statuses of its messages are asked for, where STATUS_POLLS says nothing else."""
+
 CALM: Final = 72
 """Phones that are on have their message within a seventy-second of the window: within 40 minutes of 48 hours."""
 

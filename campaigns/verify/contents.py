@@ -1,6 +1,6 @@
 """Recipients, texts and prices of messages, as the gateway tells them.
 
-Where our address may read whole messages (sms/select, MAY_SELECT), each message of the sample is compared. Else the
+Where our address may read whole messages (sms/select, SELECT_ALLOWED), each message of the sample is compared. Else the
 gateway is asked what went to a number (sms/statusbyreceptor), of some messages only: one number is one request.
 """
 
@@ -49,7 +49,7 @@ def contents(
         except RequestRefused as why:
             refused = Check(PRICES, None, f"sms/select is not allowed after all: {why}", missed=True)
             return [_by_number(house, known), refused]
-    only_select = Check(PRICES, None, "only sms/select tells what each message cost (MAY_SELECT)")
+    only_select = Check(PRICES, None, "only sms/select tells what each message cost (SELECT_ALLOWED)")
     return [_by_number(house, known), only_select]
 
 
