@@ -68,7 +68,7 @@ def run(house: House, *, closing: bool = False) -> Polled:
     except Refused as why:
         if isinstance(why, AccountBlocked):
             house.database(installation.hold_for, why, now=house.now())
-        return _put_off(house, asked, str(why), wait=house.policy.probe)
+        return _put_off(house, asked, str(why), wait=house.policy.hold_recheck)
     return _settle(house, asked, answered)
 
 

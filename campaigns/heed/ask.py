@@ -54,7 +54,7 @@ def _put_off(connection: Connection, hints: Sequence[Parked], *, until: datetime
 def _refused(connection: Connection, hints: Sequence[Parked], why: Refused, policy: Policy, *, now: datetime) -> None:
     if isinstance(why, AccountBlocked):
         installation.hold_for(connection, why, now=now)
-    _put_off(connection, hints, until=now + policy.probe)
+    _put_off(connection, hints, until=now + policy.hold_recheck)
 
 
 def _settle(

@@ -65,7 +65,7 @@ def _heard(house: House, asked: Sequence[OtpAsked]) -> _Heard:
         log.warning("status query refused", extra={"otps": len(asked), "code": why.code})
         if isinstance(why, AccountBlocked):
             house.database(installation.hold_for, why, now=house.now())
-        return _Heard({}, house.policy.probe)
+        return _Heard({}, house.policy.hold_recheck)
     return _Heard({row.messageid: row for row in rows if row.status != NO_LONGER_KNOWN})
 
 

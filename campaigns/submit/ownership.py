@@ -79,7 +79,7 @@ def ask(house: House, claim: Claim) -> Answer:
 def _sort_out(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned:
     if not rows:
         return _Owned([])
-    owned = _by_select(house, claim, rows) if house.policy.may_select else None
+    owned = _by_select(house, claim, rows) if house.policy.select_allowed else None
     return _by_receptor(house, claim, rows) if owned is None else owned
 
 

@@ -43,7 +43,7 @@ def contents(
         return []
     if not still_told(house, started_at, now):
         return [Check(RECIPIENTS, None, "the gateway no longer tells of messages this old", missed=True)]
-    if house.policy.may_select:
+    if house.policy.select_allowed:
         try:
             return _by_select(house, campaign, known)
         except RequestRefused as why:

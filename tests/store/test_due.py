@@ -233,7 +233,7 @@ def test_one_campaign_that_cannot_end_does_not_stop_the_tick_for_all(engine: Eng
         plan.start(connection, campaign, now=NOW, at=NOW + timedelta(days=1))
         plan.pause(connection, campaign, now=NOW)
     with engine.begin() as connection:
-        tidy(connection, now=NOW, policy=Policy(settle=AT_ONCE))
+        tidy(connection, now=NOW, policy=Policy(unknown_grace=AT_ONCE))
 
 
 @pytest.fixture
@@ -245,5 +245,5 @@ def quiet(engine: Engine) -> Iterator[Connection]:
 
 
 def test_the_tick_leaves_a_sign_that_it_came(quiet: Connection) -> None:
-    tidy(quiet, now=NOW, policy=Policy(settle=AT_ONCE))
+    tidy(quiet, now=NOW, policy=Policy(unknown_grace=AT_ONCE))
     assert quiet.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one() == NOW

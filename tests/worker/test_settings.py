@@ -34,7 +34,7 @@ def test_with_nothing_set_everything_has_its_default() -> None:
     assert settings.sandboxed
     assert settings.kavenegar_base_url == "https://api.kavenegar.com"
     assert settings.policy().lease == timedelta(seconds=120)
-    assert settings.policy().settle == timedelta(seconds=90)
+    assert settings.policy().unknown_grace == timedelta(seconds=90)
     assert settings.policy().localid_window == timedelta(hours=12)
     assert settings.policy().status_window == timedelta(hours=48)
 

@@ -75,14 +75,14 @@ class Settings(BaseSettings):
         POLICY.localid_window, description="how long the gateway can be asked by our own ids"
     )
     unknown_grace: Duration = Field(
-        POLICY.settle, description="how long an unanswered request is left alone; at least HTTP_DEADLINE"
+        POLICY.unknown_grace, description="how long an unanswered request is left alone; at least HTTP_DEADLINE"
     )
     lease: Duration = Field(
         POLICY.lease, description="how long a claim holds; at least HTTP_DEADLINE plus UNKNOWN_GRACE"
     )
     http_deadline: Duration = Field(POLICY.deadline, description="how long one call to the gateway may take in all")
     reenqueue_after: Duration = Field(
-        POLICY.ring_again, description="a task that no worker has taken is enqueued again after this time"
+        POLICY.reenqueue_after, description="a task that no worker has taken is enqueued again after this time"
     )
     stuck_after: Duration = Field(
         timedelta(seconds=60),
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
 
     # ── the account, the numbers that get nothing ──
 
-    hold_recheck: Duration = Field(POLICY.probe, description="how often an account on hold is checked again")
+    hold_recheck: Duration = Field(POLICY.hold_recheck, description="how often an account on hold is checked again")
     account_watch: Duration = Field(POLICY.watch, description="how often the account's credit and settings are checked")
     credit_low: Count = Field(POLICY.credit_low_rial, description="rial; a credit below this is warned of")
     ledger_every: Duration = Field(
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         POLICY.inbox_reconcile, description="how often a line's last two days are searched for what others have read"
     )
     inbox_lookback: Duration = Field(
-        POLICY.inbox_horizon, description="how far back a lost answer is searched on a line that was never complete"
+        POLICY.inbox_lookback, description="how far back a lost answer is searched on a line that was never complete"
     )
     inbox_task: str | None = Field(
         None, description="the Celery task of yours that gets the id of each inbound message"
@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     # ── the gateway and its pace ──
 
     select_allowed: YesNo = Field(
-        POLICY.may_select,
+        POLICY.select_allowed,
         description="whether our address is registered for sms/select: resolving then looks closer",
     )
     account_shared: YesNo = Field(
@@ -195,10 +195,11 @@ class Settings(BaseSettings):
     )
     callback_backlog_max: Count = Field(1_000_000, description="how many callbacks may wait to be processed")
     callback_batch_window: Duration = Field(
-        POLICY.gather, description="messages with a callback in the same window are asked about in one call"
+        POLICY.callback_batch_window,
+        description="messages with a callback in the same window are asked about in one call",
     )
     callback_timeout: Duration = Field(
-        POLICY.silence, description="after this long without a callback, polls return to the full STATUS_POLLS"
+        POLICY.callback_timeout, description="after this long without a callback, polls return to the full STATUS_POLLS"
     )
 
     log_level: Annotated[str, PlainValidator(parsers.log_level)] = Field(
@@ -238,12 +239,12 @@ class Settings(BaseSettings):
         return Policy(
             lease=self.lease,
             deadline=self.http_deadline,
-            settle=self.unknown_grace,
+            unknown_grace=self.unknown_grace,
             localid_window=self.localid_window,
             status_window=self.status_window,
             status_polls=self.status_polls,
-            ring_again=self.reenqueue_after,
-            probe=self.hold_recheck,
+            reenqueue_after=self.reenqueue_after,
+            hold_recheck=self.hold_recheck,
             watch=self.account_watch,
             credit_low_rial=self.credit_low,
             ledger_every=self.ledger_every,
@@ -252,12 +253,12 @@ class Settings(BaseSettings):
             suppress_after=self.suppress_after,
             suppress_sync=self.suppress_sync,
             inbox_reconcile=self.inbox_reconcile,
-            inbox_horizon=self.inbox_lookback,
+            inbox_lookback=self.inbox_lookback,
             hand_over=bool(self.inbox_task or self.inbox_webhook),
             account_shared=self.account_shared,
-            may_select=self.select_allowed,
+            select_allowed=self.select_allowed,
             callbacks=self.callback_token is not None,
             trust_callbacks=self.callback_trust,
-            gather=self.callback_batch_window,
-            silence=self.callback_timeout,
+            callback_batch_window=self.callback_batch_window,
+            callback_timeout=self.callback_timeout,
         )
