@@ -1,5 +1,5 @@
-# One image for every process; docker-compose.yml and the Procfile say which one it runs.
-# The servers of docker-compose.yml stand beside it, so the extra `embedded` stays out.
+# One image for every process; the command in docker-compose.yml or the Procfile says which process it runs.
+# docker-compose.yml has servers of its own, so the extra `embedded` is left out.
 
 FROM python:3.13.14-slim-trixie AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1

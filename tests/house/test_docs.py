@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sandbox").glob("*.md")])
 
 
 def test_the_generated_pages_are_as_the_code_tells_them() -> None:
@@ -18,12 +22,26 @@ def test_the_generated_pages_are_as_the_code_tells_them() -> None:
     assert not stale, f"run scripts/docs: {', '.join(stale)} say something else than the code"
 
 
-def test_every_page_the_readme_names_is_there() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_page_links_to_and_the_paths_it_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    paths = re.findall(r"`((?:campaigns|worker|sandbox|devkit|tests|docs|scripts|benchmarks)/[\w/.-]+)`", text)
 
-    named = [part.split(")")[0] for part in readme.split("](")[1:]]
+    assert [link for link in links if link and not (page.parent / link).exists()] == []
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
-    assert [name for name in named if not name.startswith("http") and not (ROOT / name).exists()] == []
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, found = set[Path](), [ROOT / "README.md"]
+    while found:
+        page = found.pop()
+        if page not in reached and page.suffix == ".md":
+            reached.add(page)
+            links = re.findall(r"\]\(([^)\s#]+\.md)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+            found += [(page.parent / link).resolve() for link in links if "://" not in link]
+
+    assert [page.relative_to(ROOT).as_posix() for page in PAGES if page not in reached] == []
 
 
 def test_the_two_commands_of_the_readme_are_the_scripts_that_ci_runs() -> None:
