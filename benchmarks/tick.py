@@ -56,7 +56,7 @@ def measure(bench: Bench, stored: tuple[int, ...]) -> list[Table]:
 
 def _milliseconds(houses: Sequence[House], *, expected: int) -> list[float]:
     """The median tick of each house. Time goes on between two, so that what was rung for is rung for again."""
-    times = [houses[0].now() + turn * (houses[0].policy.ring_again + ONE_SECOND) for turn in range(TICKS)]
+    times = [houses[0].now() + turn * (houses[0].policy.reenqueue_after + ONE_SECOND) for turn in range(TICKS)]
     took = [[_tick_ms(house, now, expected) for house in houses] for now in times]
     return [median(each) for each in zip(*took, strict=True)]
 

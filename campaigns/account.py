@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from campaigns.errors import BadInput, GatewayError
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Account, AccountConfig
+from campaigns.kavenegar.records.account import Account, AccountConfig
 from campaigns.store import installation
 from campaigns.store.records import Hold
 
@@ -100,7 +100,9 @@ def look(house: House) -> str:
     except GatewayError as why:
         log.warning("account hold kept", extra={"code": why.code})
         return f"still on hold: {why}"
-    return house.database(_decide, hold, account.remaincredit, patience=house.policy.probe * LOOKS, now=house.now())
+    return house.database(
+        _decide, hold, account.remaincredit, patience=house.policy.hold_recheck * LOOKS, now=house.now()
+    )
 
 
 def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: timedelta, now: datetime) -> str:

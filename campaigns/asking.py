@@ -14,7 +14,7 @@ from campaigns.errors import Postpone, Refused
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import LocalStatus
+from campaigns.kavenegar.records.messages import LocalStatus
 
 MOST_QUESTIONS: Final = 6
 """Questions about the same ids in a row. Answers that leave out a third of their rows leave one of 200 ids."""

@@ -127,7 +127,7 @@ def tidy(connection: Connection, *, now: datetime, policy: Policy) -> None:
         return
     if not due.ticked(connection, now=now):
         return
-    due.lapse(connection, now=now, settle=policy.settle)
+    due.lapse(connection, now=now, settle=policy.unknown_grace)
     for batch_id in giving_up.give_up(connection, now=now, window=policy.localid_window):
         log.error("messages left uncertain", extra={"batch_id": batch_id, "trouble": giving_up.WINDOW_ENDED})
     due.begin_scheduled(connection, now=now)
@@ -173,7 +173,7 @@ def _news(view: PaceView, remembered: Remembered | None) -> Remembered | None:
 
 def lean(connection: Connection, *, now: datetime, policy: Policy) -> None:
     """While callbacks come, batches are polled less often; once they fall silent, what was left out is made up for."""
-    leans = callbacks.lean(connection, since=now - policy.silence if policy.callbacks else now)
+    leans = callbacks.lean(connection, since=now - policy.callback_timeout if policy.callbacks else now)
     if leans:
         log.info("callbacks became active")
     left_out = sorted(set(policy.status_polls) - set(policy.polls_leaning))
@@ -196,7 +196,7 @@ def ring(connection: Connection, *, now: datetime, account: str, policy: Policy,
     hand = policy.hand_over and inbound.to_hand(connection, now=now)  # no call to the gateway: no pause delays it
     if not at_once:
         return Bells(hand=hand, heed=int(told))
-    since = now - policy.ring_again
+    since = now - policy.reenqueue_after
     waiting, closing = polls.waiting(
         connection, now=now, closing_before=policy.closing_before(now), most_batches=MOST_POLLS * 4
     )
@@ -213,10 +213,10 @@ def ring(connection: Connection, *, now: datetime, account: str, policy: Policy,
         withdraw=due.ring_scheduled(connection, now=now, since=since, most=at_once),
         polls=_polls(max(waiting, closing), at_once),
         closing=_polls(closing, at_once),
-        account=installation.claim_probe(connection, now=now, next_at=now + policy.probe),
+        account=installation.claim_probe(connection, now=now, next_at=now + policy.hold_recheck),
         otp=otp_due.due(connection, now=now, since=now - OTP_RING, most=at_once),
         follow=otp_due.any_to_follow(connection, now=now),
-        lines=lines.due(connection, now=now, settle=policy.settle, most=min(MOST_PULLS, at_once)),
+        lines=lines.due(connection, now=now, settle=policy.unknown_grace, most=min(MOST_PULLS, at_once)),
         hand=hand,
         heed=max(int(told), _polls(callbacks.gathered(connection, now=now, most=MOST_POLLS * POLL), at_once)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
-from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.records.messages import MessageStatus
 from campaigns.store.records import Fact
 
 

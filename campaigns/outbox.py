@@ -12,7 +12,7 @@ from typing import Final
 
 from campaigns.house import House
 from campaigns.kavenegar import methods
-from campaigns.kavenegar.records import ReceptorStatus, SentMessage
+from campaigns.kavenegar.records.messages import ReceptorStatus, SentMessage
 from campaigns.rules.phone import is_mobile, normalise
 from campaigns.store import people
 from campaigns.store.people import Owner

@@ -14,7 +14,7 @@ from campaigns.facts import of_statuses
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.records.messages import MessageStatus
 from campaigns.store import installation, polls
 from campaigns.store.records import Asked, Fact
 
@@ -68,7 +68,7 @@ def run(house: House, *, closing: bool = False) -> Polled:
     except Refused as why:
         if isinstance(why, AccountBlocked):
             house.database(installation.hold_for, why, now=house.now())
-        return _put_off(house, asked, str(why), wait=house.policy.probe)
+        return _put_off(house, asked, str(why), wait=house.policy.hold_recheck)
     return _settle(house, asked, answered)
 
 

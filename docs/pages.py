@@ -14,6 +14,7 @@ from campaigns.rules import states
 from worker.cli.exits import Exit
 from worker.metrics.families import HOUSE, PACE, UP
 from worker.settings import load, rows
+from worker.settings.variables import ALIASES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -189,7 +190,7 @@ Written by `scripts/docs` from `worker/cli/exits.py`. They are a promise: script
 `campaigns verify ID` ends with 0 where everything was checked that applies to the campaign and nothing was found wrong,
 with 1 where something is not true, and with 4 where nothing was found wrong and something was not checked: the gateway
 did not answer, it no longer tells of messages this old, it did not tell a price, or a message is uncertain. What does
-not apply (calls in the count of the outbox, prices where `MAY_SELECT` is off) is told as not checked and changes no
+not apply (calls in the count of the outbox, prices where `SELECT_ALLOWED` is off) is told as not checked and changes no
 exit code. In its JSON, `true` says whether nothing was found wrong, `checked` whether all was checked, and `missed` of
 a check that it was not.
 """
@@ -208,6 +209,8 @@ def settings_table() -> str:
     for row in rows(load({}), {}):
         default = f"`{row.default}`" if row.default else ""
         lines.append(f"| `{row.name}` | {default} | {row.meaning} |")
+    renamed = ", ".join(f"`{old}` (now `{new}`)" for old, new in ALIASES.items())
+    lines += ["", f"Old names are accepted in this release, with a warning, and not in the next: {renamed}."]
     return "\n".join([*lines, ""])
 
 

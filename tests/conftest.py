@@ -169,7 +169,7 @@ def house(engine: Engine, broker_url: str, sandbox: Sandbox) -> Iterator[House]:
     database = Database(engine)
     policy = Policy(
         lease=timedelta(seconds=120),
-        settle=timedelta(seconds=90),
+        unknown_grace=timedelta(seconds=90),
         status_polls=(timedelta(minutes=5), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=47)),
     )
     yield House(database, Gateway(client, throttle), throttle, lambda: database.now() + sandbox.ahead, policy)

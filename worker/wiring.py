@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import redis
 from sqlalchemy import Engine
@@ -24,8 +24,11 @@ from campaigns.store import lines
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
 from worker import embedded
-from worker.settings import Settings, load
+from worker.settings import load, revealed
 from worker.settings.key_file import KeyFile, path_of_key
+
+if TYPE_CHECKING:  # it imports pydantic, which takes a tenth of a second
+    from worker.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -60,7 +63,7 @@ def places() -> Places:
 @cache
 def _key_file() -> KeyFile | None:
     path = path_of_key()
-    return None if path is None else KeyFile(path, settings().kavenegar_api_key)
+    return None if path is None else KeyFile(path, revealed(settings().kavenegar_api_key))
 
 
 @cache
@@ -68,9 +71,11 @@ def _places() -> Places:
     chosen = settings()
     if chosen.embedded:
         return _embedded(chosen)
-    if chosen.database_url is None:
+    database_url = revealed(chosen.database_url)
+    if database_url is None:
         raise BadInput("DATABASE_URL is not set, but BROKER_URL is: set both, or neither for the embedded servers")
-    return Places(chosen.database_url, chosen.broker_url, chosen.kavenegar_base_url, chosen.kavenegar_api_key)
+    api_key = revealed(chosen.kavenegar_api_key)
+    return Places(database_url, revealed(chosen.broker_url), chosen.kavenegar_base_url, api_key)
 
 
 def _embedded(chosen: Settings) -> Places:
@@ -83,7 +88,7 @@ def _embedded(chosen: Settings) -> Places:
         database_url,
         attached.broker_url,
         attached.gateway_url or chosen.kavenegar_base_url,
-        embedded.SANDBOX_API_KEY if chosen.sandboxed else chosen.kavenegar_api_key,
+        embedded.SANDBOX_API_KEY if chosen.sandboxed else revealed(chosen.kavenegar_api_key),
     )
 
 
@@ -206,5 +211,5 @@ def lines_of_settings() -> None:
 @cache
 def webhook() -> Webhook | None:
     """Where inbound messages are posted to, where they are. Raises: BadInput."""
-    url, secret = settings().inbox_webhook, settings().inbox_webhook_secret
+    url, secret = revealed(settings().inbox_webhook), revealed(settings().inbox_webhook_secret)
     return None if url is None or secret is None else Webhook.to(url, secret)

@@ -82,9 +82,9 @@ def furthest(policy: Policy) -> Furthest:
     return Furthest(
         put_off=LONGEST_PAUSE,
         lease=policy.lease,
-        settle=policy.settle,
+        settle=policy.unknown_grace,
         status_window=policy.status_window,
-        probe=policy.probe,
+        probe=policy.hold_recheck,
         watch=policy.watch,
         ledger=policy.ledger_every,
         block_lists=policy.suppress_sync,

@@ -14,7 +14,7 @@ from campaigns.heed.fate import came, keep, later
 from campaigns.house import House, Policy
 from campaigns.kavenegar.codes import verdict
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.records.messages import MessageStatus
 from campaigns.rules.splitting import POLL
 from campaigns.rules.states import MESSAGE_MOVES, MessageState
 from campaigns.store import callbacks, installation, polls
@@ -54,7 +54,7 @@ def _put_off(connection: Connection, hints: Sequence[Parked], *, until: datetime
 def _refused(connection: Connection, hints: Sequence[Parked], why: Refused, policy: Policy, *, now: datetime) -> None:
     if isinstance(why, AccountBlocked):
         installation.hold_for(connection, why, now=now)
-    _put_off(connection, hints, until=now + policy.probe)
+    _put_off(connection, hints, until=now + policy.hold_recheck)
 
 
 def _settle(

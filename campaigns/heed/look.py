@@ -43,7 +43,7 @@ def _look_at_portion(connection: Connection, policy: Policy, *, now: datetime) -
     told = {fact.message_id for fact in facts}
     moved = _merge(connection, facts, policy, now=now) if facts else 0
     hints = [each for each in news if each.message_id not in told]
-    keep(connection, parked, [*later(unknown, now), *_gathered(hints, policy.gather)])
+    keep(connection, parked, [*later(unknown, now), *_gathered(hints, policy.callback_batch_window)])
     came(connection, [each for each in parked if each.message_id in told or _is_true(each)])
     return len(parked), moved
 

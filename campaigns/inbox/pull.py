@@ -15,7 +15,7 @@ from campaigns.inbox.turn import Over, Overtaken, Turn
 from campaigns.inbox.windows import MARGIN
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.paging import comes_again
+from campaigns.kavenegar.records.inbound import comes_again
 from campaigns.store import lines
 from campaigns.store.lines import Ending
 
@@ -50,7 +50,7 @@ class Pulled:
 
 def run(house: House, line: str) -> Pulled:
     """Pull a line, or reconcile it where it is in doubt. Ringing twice is harmless: the claim decides."""
-    settle = house.policy.settle
+    settle = house.policy.unknown_grace
     if not house.database(lines.waits, line, now=house.now(), settle=settle):
         return Pulled()
     try:
@@ -72,7 +72,7 @@ def _pull(turn: Turn) -> Pulled:
         ending = _ending(turn, after=timedelta(seconds=why.retry_after_s), trouble=_trouble(why))
     except Refused as why:
         log.warning("inbox pull refused", extra={"line": turn.line, "code": why.code})
-        rest = turn.house.policy.probe if isinstance(why, AccountBlocked) else REFUSED_AGAIN
+        rest = turn.house.policy.hold_recheck if isinstance(why, AccountBlocked) else REFUSED_AGAIN
         ending = _ending(turn, after=max(turn.claim.every, rest), trouble=str(why))
         ending = replace(ending, thorough_at=turn.began)
     except Over:
@@ -149,7 +149,7 @@ def _in_doubt(turn: Turn) -> Ending:
 
 def _lost(turn: Turn, trouble: str, code: int | None = None) -> Pulled:
     """The gateway may still act on the request that we gave up: the line is reconciled once it cannot any more."""
-    now, settle = turn.house.now(), turn.house.policy.settle
+    now, settle = turn.house.now(), turn.house.policy.unknown_grace
     log.warning("inbox answer lost", extra={"line": turn.line, "code": code})
     turn.house.database(lines.lose, turn.claim, complete_to=turn.certain_to, now=now, settle=settle, trouble=trouble)
     return _pulled(turn, trouble=trouble)

@@ -18,8 +18,7 @@ from campaigns.inbox import windows
 from campaigns.inbox.turn import Over, Turn
 from campaigns.inbox.windows import MARGIN, WHOLE, Window
 from campaigns.kavenegar import methods
-from campaigns.kavenegar.paging import comes_again
-from campaigns.kavenegar.records import InboxPage
+from campaigns.kavenegar.records.inbound import InboxPage, comes_again
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ def whole(turn: Turn) -> bool:
 
     Raises: GatewayError, Overtaken, Over. What was gone through stays gone through.
     """
-    start = turn.complete_to or turn.began - turn.house.policy.inbox_horizon
+    start = turn.complete_to or turn.began - turn.house.policy.inbox_lookback
     return _go_through(turn, start, thorough=True, reached=turn.reached)
 
 
@@ -54,7 +53,7 @@ def lately(turn: Turn) -> bool:
         start = windows.after(turn.looked_to)
     else:
         last = turn.claim.reconciled_at or turn.claim.reconcile_at  # which is when the line came to be pulled
-        horizon = turn.began - turn.house.policy.inbox_horizon
+        horizon = turn.began - turn.house.policy.inbox_lookback
         start = min(turn.began - ROUTINE, max(last - MARGIN, horizon))
     return _go_through(turn, start, thorough=turn.thorough, reached=turn.looked)
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from campaigns.house import House
 from campaigns.inbox.windows import Window
-from campaigns.kavenegar.records import InboundMessage, InboxPage
+from campaigns.kavenegar.records.inbound import InboundMessage, InboxPage
 from campaigns.store import inbound, lines
 from campaigns.store.inbound import Arrival, Via, Watch
 from campaigns.store.lines import LineClaim

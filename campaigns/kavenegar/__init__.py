@@ -8,11 +8,10 @@
     records/    a row to a typed record
     call        one request, checked and encoded
     calls/      every method as a Python function
-    paging      more than one request takes, page after page
     connection  a total deadline for every step, and the certain knowledge whether anything left us
     transport   one request over kept connections
-    faults      whatever is no answer, to one error of the tree
-    client      makes a call, once, and reads its answer
+    faults      our words for every error of the HTTP libraries
+    client      makes a call, once: its answer, or one error of the tree
     throttle    the pace all workers share, kept in Redis (pace.lua)
     gateway     makes a call at the pace, with further tries: what the stations use
 

@@ -11,7 +11,7 @@ from campaigns.kavenegar import form
 from campaigns.kavenegar.envelope import Envelope, Row
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Unreadable, readable
+from campaigns.kavenegar.records.reading import Unreadable, readable
 from campaigns.kavenegar.transport import InTime
 
 Answer = TypeVar("Answer")

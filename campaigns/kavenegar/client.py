@@ -10,6 +10,9 @@
     no envelope, whatever the HTTP status          OutcomeUnknown    AnswerLost        GatewayDown
     envelope, 200, no readable row                 OutcomeUnknown    no rows           no rows
 
+The one certain fact decides: whether the request left this machine. Every failed call becomes its one error here
+(`without_answer`, `unusable`, `refusal`) and nowhere else.
+
 A bare 403, 413 or 429 is somebody on the way, not the gateway's code. It says that the request was stopped there, but
 not who stopped it or when, so a send stays unknown.
 """
@@ -17,20 +20,28 @@ not who stopped it or when, so a send stays unknown.
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from campaigns.kavenegar import codes, envelope, faults, methods
+from campaigns.errors import AnswerLost, GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
+from campaigns.kavenegar import codes, envelope, methods
 from campaigns.kavenegar.call import Answer, Call
 from campaigns.kavenegar.calls import EveryMethod
+from campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
 from campaigns.kavenegar.envelope import Envelope
-from campaigns.kavenegar.faults import Fault
+from campaigns.kavenegar.faults import Fault, Kind
+from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Unreadable
+from campaigns.kavenegar.records.reading import Unreadable
 from campaigns.kavenegar.transport import InTime, Reply, Transport, prepare
 from campaigns.rules.text import MAX_CHARACTERS
+
+RETRY_DOWN_AFTER_S = 5.0
+DEADLINE_S: Final = 30.0
+"""How long one call to the gateway may take in all, where HTTP_DEADLINE says nothing else."""
 
 
 class Client(EveryMethod):
@@ -57,7 +68,7 @@ class Client(EveryMethod):
         api_key: str,
         base_url: str = "https://api.kavenegar.com",
         *,
-        deadline_s: float = 30.0,
+        deadline_s: float = DEADLINE_S,
         connect_timeout_s: float = 5.0,
         pool_size: int = 32,
         clock: Callable[[], float] = time.time,
@@ -87,13 +98,13 @@ class Client(EveryMethod):
         try:
             reply = self._transport.ask(self._requests[method.path], call.form, in_time)
         except Fault as fault:
-            raise faults.without_answer(method, fault, consumes=call.consumes) from fault
+            raise without_answer(method, fault, consumes=call.consumes) from fault
         answer = _envelope(call, reply)
         try:
             return call.read(answer)
         except Unreadable as why:
             what = str(why)
-        raise faults.unusable(method, what, consumes=call.consumes)
+        raise unusable(method, what, consumes=call.consumes)
 
 
 def key_label(api_key: str) -> str:
@@ -106,14 +117,14 @@ def _envelope(call: Call[Any], reply: Reply) -> Envelope:
     answer = envelope.read(reply.body)
     if answer is None:
         what = f"HTTP {reply.http_status} without the gateway's envelope"
-        raise faults.unusable(call.method, what, consumes=call.consumes)
+        raise unusable(call.method, what, consumes=call.consumes)
     row = codes.meaning(answer.code)
     verdict = row.for_call(sends=call.method.sends, consumes=call.consumes)
     if verdict == "ok":
         return answer
     if verdict == "empty":
         return Envelope(answer.code, answer.message, [])
-    raise faults.refusal(call.method, verdict, row, answer)
+    raise refusal(call.method, verdict, row, answer)
 
 
 def _checked_base_url(base_url: str) -> str:
@@ -127,3 +138,44 @@ def _checked_base_url(base_url: str) -> str:
     base_url = f"{parts.scheme}://{parts.netloc}"
     prepare(base_url)
     return base_url
+
+
+# ── every failed call, as one error ──
+
+
+def without_answer(method: Method, fault: Fault, *, consumes: bool = False) -> GatewayError:
+    """A call that ended in a fault, and whether it may have done something before that."""
+    what = f"{method.path}: {fault} ({fault.kind.value})"
+    if fault.kind is not Kind.NOT_SENT:
+        if method.sends:
+            return OutcomeUnknown(what)
+        if consumes:
+            return AnswerLost(what, retry_after_s=RETRY_DOWN_AFTER_S)
+    return GatewayDown(what, retry_after_s=RETRY_DOWN_AFTER_S)
+
+
+def unusable(method: Method, what: str, *, consumes: bool = False) -> GatewayError:
+    """An answer came, but none we can read a result from."""
+    fault = Fault(what, Kind.UNUSABLE)
+    error = without_answer(method, fault, consumes=consumes)
+    error.__cause__ = fault
+    return error
+
+
+def refusal(method: Method, kind: type[GatewayError], row: ReturnCode, envelope: Envelope) -> GatewayError:
+    """A call the gateway answered with a code other than 200, as the error its row names."""
+    what = f"{method.path}: {row.code}, {row.advice}"
+    if row.code not in RETURN_CODES:
+        what += f" (it says: {_quotable(envelope.message)})"
+    if issubclass(kind, Postpone):
+        return kind(what, retry_after_s=row.pause_s, code=row.code)
+    if issubclass(kind, Refused):
+        return kind(what, code=row.code)
+    error = kind(what)
+    error.code = row.code
+    return error
+
+
+def _quotable(message: str) -> str:
+    """The gateway's own words about an undocumented code, without anything that could be a number or a key."""
+    return re.sub(r"[\w-]*\d[\w-]*", "…", message)[:120]

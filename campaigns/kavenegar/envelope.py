@@ -1,8 +1,8 @@
-"""An answer's bytes to its code, rows and metadata.
+"""The envelope: the code, rows and metadata of an answer.
 
 `{"return": {"status": int, "message": str}, "entries": …}` is the gateway speaking, whatever the HTTP status says:
-the service mirrors its codes there, proxies put their own, and codes above 599 fit nowhere. Anything else is somebody
-on the way, or a gateway in pieces.
+the service mirrors its codes there, proxies put their own, and codes above 599 fit nowhere. Any other body comes from
+a proxy on the way, or from a gateway in pieces.
 """
 
 from __future__ import annotations

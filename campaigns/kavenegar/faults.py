@@ -1,25 +1,12 @@
-"""Every call that brings no rows ends in one error of the tree, decided here and nowhere else.
-
-The one certain fact decides: whether the request left this machine. A send that left and got no answer of the
-gateway's is unknown, whatever else is known about the fault; what a call would have handed out and marked read is
-lost; any other read is only postponed.
-"""
+"""The errors of the HTTP libraries under names of ours, which hold no URL and so no API key."""
 
 from __future__ import annotations
 
 import http.client
-import re
 from enum import Enum
 
 import requests
 import urllib3.exceptions as urllib3
-
-from campaigns.errors import AnswerLost, GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
-from campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
-from campaigns.kavenegar.envelope import Envelope
-from campaigns.kavenegar.methods import Method
-
-RETRY_DOWN_AFTER_S = 5.0
 
 
 class Kind(Enum):
@@ -96,41 +83,3 @@ def innermost(exc: BaseException) -> BaseException:
     """requests wraps what urllib3 raised, and urllib3 wraps that again when it counts retries."""
     wrapped = exc.reason if isinstance(exc, urllib3.MaxRetryError) else next(iter(exc.args), None)
     return innermost(wrapped) if isinstance(wrapped, urllib3.HTTPError) else exc
-
-
-def without_answer(method: Method, fault: Fault, *, consumes: bool = False) -> GatewayError:
-    """A call that ended in a fault, and whether it may have done something before that."""
-    what = f"{method.path}: {fault} ({fault.kind.value})"
-    if fault.kind is not Kind.NOT_SENT:
-        if method.sends:
-            return OutcomeUnknown(what)
-        if consumes:
-            return AnswerLost(what, retry_after_s=RETRY_DOWN_AFTER_S)
-    return GatewayDown(what, retry_after_s=RETRY_DOWN_AFTER_S)
-
-
-def unusable(method: Method, what: str, *, consumes: bool = False) -> GatewayError:
-    """An answer came, but none we can read a result from."""
-    fault = Fault(what, Kind.UNUSABLE)
-    error = without_answer(method, fault, consumes=consumes)
-    error.__cause__ = fault
-    return error
-
-
-def refusal(method: Method, kind: type[GatewayError], row: ReturnCode, envelope: Envelope) -> GatewayError:
-    """A call the gateway answered with a code other than 200, as the error its row names."""
-    what = f"{method.path}: {row.code}, {row.advice}"
-    if row.code not in RETURN_CODES:
-        what += f" (it says: {_quotable(envelope.message)})"
-    if issubclass(kind, Postpone):
-        return kind(what, retry_after_s=row.pause_s, code=row.code)
-    if issubclass(kind, Refused):
-        return kind(what, code=row.code)
-    error = kind(what)
-    error.code = row.code
-    return error
-
-
-def _quotable(message: str) -> str:
-    """The gateway's own words about an undocumented code, without anything that could be a number or a key."""
-    return re.sub(r"[\w-]*\d[\w-]*", "…", message)[:120]

@@ -1,4 +1,4 @@
-"""Parameters to the body of a form-encoded POST, or to a query.
+"""The form: parameters as the body of a POST, or as a query.
 
 Percent-encoding Persian is the dearest step of a send in Python, so it is done in runs instead of by character. The
 result is byte for byte that of `urllib.parse.urlencode(…, quote_via=quote, safe="")`: upper-case hex, space as %20.

@@ -1,7 +1,7 @@
-"""The client behind the pace: what the stations call.
+"""The client behind the pace: what the stages call.
 
 A call costs a slot. `admit` takes one ahead, before a claim in the database; a call made without takes its own; every
-further try takes another. Tried again here is only what is quick and certain; all else goes up to the station.
+further try takes another. Tried again here is only what is quick and certain; all else goes up to the stage.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.codes import RETURN_CODES
 from campaigns.kavenegar.faults import Fault, Kind
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import BlockedPage, InboxPage
+from campaigns.kavenegar.records.blocklist import BlockedPage
+from campaigns.kavenegar.records.inbound import InboxPage
 from campaigns.kavenegar.throttle import Slot, Throttle
 from campaigns.kavenegar.transport import InTime
 
 log = logging.getLogger(__name__)
 
-# Tries in all, by how far the call came. A lost answer costs a deadline each time, so the station's schedule decides.
+# Tries in all, by how far the call came. A lost answer costs a deadline each time, so the stage's schedule decides.
 TRIES = {Kind.NOT_SENT: 3, Kind.UNUSABLE: 2, Kind.LOST: 1}
 TRIES_WHEN_BUSY = 3
 BUSY = 409
-# An admission not used by then is worth nothing: the pace has moved on.
+# A slot that was taken ahead and is not used by then is worth nothing: the pace has moved on.
 ADMISSION_LASTS_S = 2.0
 
 

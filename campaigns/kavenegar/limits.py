@@ -1,7 +1,7 @@
-"""What the documentation forbids, found before anything leaves us. A ValueError here is a defect of the caller's.
+"""The limits of the documentation, checked before anything leaves us. A ValueError here is a defect of the caller.
 
-Each says what would be right, and none repeats a text, a token or a number. A station that takes values from people
-checks them with these functions too, before it makes a call of them.
+Each error says what would be right, and none repeats a text, a token or a number. A stage that takes values from
+people checks them with these functions too, before it builds a call.
 """
 
 from __future__ import annotations

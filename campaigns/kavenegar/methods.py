@@ -129,7 +129,7 @@ SELECT = Method(
     "sms/select",
     "Select, L542",
     "whole messages by their ids",
-    "a closer look at sends that got no answer, `campaigns verify` (`MAY_SELECT`)",
+    "a closer look at sends that got no answer, `campaigns verify` (`SELECT_ALLOWED`)",
     codes=(407, 414, 449),
     at_most=500,
 )

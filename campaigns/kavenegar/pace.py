@@ -1,4 +1,4 @@
-"""What there is to know about the pace: its lanes, what it has learnt, and how it stands at a moment."""
+"""Lanes, and views of the pace."""
 
 from __future__ import annotations
 

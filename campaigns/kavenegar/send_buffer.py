@@ -1,4 +1,4 @@
-"""What the kernel still sends after we have given a request up: nothing, once the request's time is over.
+"""The kernel's send buffer: once the time of a request is over, the kernel sends nothing more of it.
 
 A write only fills the kernel's send buffer. The kernel sends it for a quarter of an hour, through a network that is
 down for most of it, and goes on after we close the connection or are killed. Measured: a request that was given up

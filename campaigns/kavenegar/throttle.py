@@ -1,11 +1,11 @@
-"""The pace all workers share: one budget of calls for an account and the address it calls from.
+"""The pace that all workers share: one budget of calls for an account and the address it calls from.
 
 It lives in Redis, on that server's clock, in one atomic script (lua/). A caller reserves the next free slot and sleeps
-until it, which uses a rate limit better than asking again and again. When the gateway says "too many", one worker's
-word pauses all of them; one call probes whether it is over; the rate falls at once and feels its way up again.
+until it, which uses a rate limit better than asking again and again. When the gateway answers "too many" to one worker,
+all workers pause; one call probes whether the block is over; the rate falls at once and climbs again step by step.
 
-Nothing is kept here that cannot be lost. After a flush the pace begins at its start rate, or at what it is reminded of;
-while Redis is away nobody calls.
+The pace keeps nothing that cannot be lost. After a flush it begins at its start rate, or at a rate that is restored;
+while Redis is away no call is made.
 """
 
 from __future__ import annotations
@@ -93,8 +93,6 @@ class Throttle:
         self._clock = clock
         self._sleep = sleep
 
-    # ── a call's way out ──
-
     def take(self, lane: Lane, *, max_wait_s: float = 2.0, held: bool = False) -> Slot:
         """Wait for the next slot of a lane and have it; its `wait_s` is what was waited.
 
@@ -163,8 +161,6 @@ class Throttle:
         left_us: int = self._run("blocked", slot.generation, code, round(pause_s * _US), int(code in CUTTING_CODES))[0]
         return left_us / _US
 
-    # ── what is known of it ──
-
     def rate(self) -> float:
         """Calls a second at present, pauses aside. Raises Postpone if Redis does not answer."""
         return self.view().rate
@@ -209,13 +205,9 @@ class Throttle:
 
 def connect(url: str) -> redis.Redis:
     """A Redis client that never waits long: 3 s to connect, 5 s to answer, one new try on a connection found dead."""
+    again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=3,
-        socket_timeout=5,
-        socket_keepalive=True,
-        health_check_interval=15,
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        url, socket_connect_timeout=3, socket_timeout=5, socket_keepalive=True, health_check_interval=15, retry=again
     )
 
 

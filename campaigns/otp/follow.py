@@ -13,7 +13,7 @@ from campaigns.errors import AccountBlocked, Postpone, Refused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import MessageStatus
+from campaigns.kavenegar.records.messages import MessageStatus
 from campaigns.otp.looking import next_look
 from campaigns.rules.states import OtpState
 from campaigns.store import installation, otp_due
@@ -65,7 +65,7 @@ def _heard(house: House, asked: Sequence[OtpAsked]) -> _Heard:
         log.warning("status query refused", extra={"otps": len(asked), "code": why.code})
         if isinstance(why, AccountBlocked):
             house.database(installation.hold_for, why, now=house.now())
-        return _Heard({}, house.policy.probe)
+        return _Heard({}, house.policy.hold_recheck)
     return _Heard({row.messageid: row for row in rows if row.status != NO_LONGER_KNOWN})
 
 

@@ -18,7 +18,7 @@ from campaigns.errors import AccountBlocked, OutcomeUnknown, Postpone, Refused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.otp.looking import next_look
 from campaigns.otp.ordering import advised
 from campaigns.rules.states import OtpState

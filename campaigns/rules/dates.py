@@ -1,4 +1,4 @@
-"""Moments that a person or a program gives us, in whichever of two calendars they are written."""
+"""Moments that a person or a program gives us, in the Persian or the Gregorian calendar."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which answered row belongs to which message.
+"""Match the rows of an answer with the messages of a batch.
 
 Answers carry no localid and may come reordered, short or doubled, so rows are matched by number (which stands once
-in a batch) and held against sender and text. Source: the sample of sms/sendarray, whose rows come reversed.
+in a batch) and compared with sender and text. Source: the sample of sms/sendarray, whose rows come reversed.
 """
 
 from __future__ import annotations

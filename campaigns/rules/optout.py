@@ -1,7 +1,7 @@
-"""Does this message ask us to stop? Only a message that *is* an opt-out word does, however it is written.
+"""Opt-out words: a message opts out if it *is* an opt-out word, however it is written.
 
-«ساعت ۱۱ می‌آیم» is no opt-out, and neither are 2011 and «لغوی»: whoever is put on the list by mistake misses what they
-wanted, and nobody notices.
+«ساعت ۱۱ می‌آیم» is no opt-out, and neither are 2011 and «لغوی»: a number that is suppressed by mistake misses messages
+that its owner wants, and nobody notices.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When a batch is asked about, by its age since the gateway accepted it; and when what the gateway tells is heeded.
+"""When a batch is polled, by its age since the gateway accepted it; and when a callback is confirmed.
 
 Source: kavenegar-rest, sms/status: a verdict can be expected from five minutes after hand-over; 48 hours after the
 send the gateway no longer knows the message (status 100).
@@ -10,11 +10,17 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+AGES: Final = (
+    *(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 80)),
+    *(timedelta(hours=hours) for hours in (3, 6, 12, 24, 36, 44, 47)),
+)
+"""Ages of a batch at which the statuses of its messages are asked for, where STATUS_POLLS says nothing else."""
+
 CALM: Final = 72
 """Phones that are on have their message within a seventy-second of the window: within 40 minutes of 48 hours."""
 
 LOOKS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
-"""Ages at which a callback is looked at again that nothing could be made of: it may have overtaken our own commit."""
+"""Ages at which a callback without a match is looked at again: it may have overtaken our own commit."""
 
 
 def next_poll(accepted_at: datetime, now: datetime, *, ages: Sequence[timedelta], closes_at: datetime) -> datetime:
@@ -34,7 +40,7 @@ def calm(window: timedelta) -> timedelta:
 
 
 def thinned(ages: Sequence[timedelta], *, window: timedelta) -> tuple[timedelta, ...]:
-    """The `ages` that stay while callbacks bring the verdicts: the first, which checks them, and all that are calm."""
+    """The `ages` that stay while callbacks bring the verdicts: the first, which checks them, and all quiet ones."""
     return tuple(age for place, age in enumerate(ages) if place == 0 or age >= calm(window))
 
 
@@ -45,5 +51,5 @@ def gathered_at(seen_at: datetime, *, gather: timedelta) -> datetime:
 
 
 def next_look(seen_at: datetime, now: datetime) -> datetime | None:
-    """When a callback is looked at again that nothing could be made of; None when it is given up."""
+    """When a callback without a match is looked at again; None when it is given up."""
     return next((seen_at + age for age in LOOKS if seen_at + age > now), None)

@@ -1,4 +1,4 @@
-"""A day or a time as a spreadsheet shows it, in the Gregorian or in the Persian calendar."""
+"""Dates and times as a spreadsheet shows them, in the Gregorian or the Persian calendar."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A number as a spreadsheet shows it: General, decimals, thousands, percent, leading zeros."""
+"""Numbers as a spreadsheet shows them: General, decimals, thousands, percent, leading zeros."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why we do not write to somebody, what an operator is told, and what may be done about it at the gateway."""
+"""Reasons for suppressing a number: their words for an operator, and their numbers at the gateway."""
 
 from __future__ import annotations
 

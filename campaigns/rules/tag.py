@@ -1,7 +1,4 @@
-"""What a tag may be. It is made in the panel before anything can carry it.
-
-Source: kavenegar-rest, Send (tag).
-"""
+"""A tag has to be made in the panel before a message can carry it. Source: kavenegar-rest, Send (tag)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which times go together: what must hold between them, or a message is lost, sent twice, or never sent.
+"""Time settings that are incompatible: with them a message could be lost, sent twice, or never sent.
 
 Every span is counted by a clock that also counts the time a machine sleeps.
 """
@@ -21,7 +21,7 @@ QUESTIONS: Final = 10
 def objections(
     *,
     http_deadline: timedelta,
-    unknown_settle: timedelta,
+    unknown_grace: timedelta,
     lease: timedelta,
     localid_window: timedelta,
     status_window: timedelta,
@@ -30,14 +30,14 @@ def objections(
     """What is wrong with these times, a sentence each: what must hold, and what would happen otherwise."""
     if http_deadline < SHORTEST_DEADLINE:
         yield "HTTP_DEADLINE must be at least 1s: a request cut off before its answer can come is unknown every time"
-    if unknown_settle < http_deadline:
+    if unknown_grace < http_deadline:
         yield (
-            "UNKNOWN_SETTLE must be at least HTTP_DEADLINE: a request that was given up may still be on its way, and "
+            "UNKNOWN_GRACE must be at least HTTP_DEADLINE: a request that was given up may still be on its way, and "
             "the gateway may act on it later; asked before that, it says that it never saw it, and it is sent twice"
         )
-    if lease < http_deadline + unknown_settle:
+    if lease < http_deadline + unknown_grace:
         yield (
-            "LEASE must be at least HTTP_DEADLINE and UNKNOWN_SETTLE together: a request must be over before its lease "
+            "LEASE must be at least HTTP_DEADLINE and UNKNOWN_GRACE together: a request must be over before its lease "
             "is, tries and waits included, or it never leaves; and the gateway must have had its time by then"
         )
     if localid_window > LOCALID_WINDOW:
@@ -45,9 +45,9 @@ def objections(
             "LOCALID_WINDOW must be at most 12h: the gateway answers for our own ids of the last 12 hours; later, "
             '"never seen" proves nothing, and what was sent would be sent again'
         )
-    if localid_window < QUESTIONS * (lease + unknown_settle):
+    if localid_window < QUESTIONS * (lease + unknown_grace):
         yield (
-            f"LOCALID_WINDOW must be at least {QUESTIONS} times LEASE and UNKNOWN_SETTLE together: in a shorter time "
+            f"LOCALID_WINDOW must be at least {QUESTIONS} times LEASE and UNKNOWN_GRACE together: in a shorter time "
             "the gateway cannot be asked, and every unanswered message becomes uncertain"
         )
     if status_window > STATUS_WINDOW:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from campaigns.errors import BadInput
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN, standing
-from campaigns.kavenegar.records import LocalStatus, SentMessage
+from campaigns.kavenegar.records.messages import LocalStatus, SentMessage
 from campaigns.rules.matching import Matched, match
 from campaigns.rules.phone import normalise
 from campaigns.rules.states import MessageState

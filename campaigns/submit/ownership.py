@@ -23,7 +23,7 @@ from campaigns.errors import Postpone, Refused, RequestRefused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import LocalStatus, SentMessage
+from campaigns.kavenegar.records.messages import LocalStatus, SentMessage
 from campaigns.rules.matching import same_sender, same_text
 from campaigns.rules.windows import CLOCKS_DIFFER
 from campaigns.store import attempts, messages
@@ -79,7 +79,7 @@ def ask(house: House, claim: Claim) -> Answer:
 def _sort_out(house: House, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned:
     if not rows:
         return _Owned([])
-    owned = _by_select(house, claim, rows) if house.policy.may_select else None
+    owned = _by_select(house, claim, rows) if house.policy.select_allowed else None
     return _by_receptor(house, claim, rows) if owned is None else owned
 
 

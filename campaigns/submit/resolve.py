@@ -71,9 +71,9 @@ def _answered(connection: Connection, house: House, claim: Claim, answer: Answer
     elif not may_resend(claim.first_sent_at, now, window=house.policy.localid_window):
         outcome = _give_up(connection, house, claim, missing, now=now)
     elif answer.doubtful:
-        outcome = _look_again(connection, claim, due_at=now + house.policy.settle)
+        outcome = _look_again(connection, claim, due_at=now + house.policy.unknown_grace)
     elif not answer.unseen | answer.foreign >= set(missing):
-        wait_s = house.policy.settle.total_seconds()
+        wait_s = house.policy.unknown_grace.total_seconds()
         trouble = batches.IDS_IN_DOUBT if claim.ids_in_doubt else "rows missing from the answer"
         return _ask_later(connection, claim, trouble, now=now, wait_s=wait_s)
     elif answer.foreign and not gate.may_end(connection):
@@ -133,5 +133,5 @@ def _cannot_ask(connection: Connection, house: House, claim: Claim, why: Refused
     if isinstance(why, AccountBlocked):
         installation.hold_for(connection, why, now=now)
     log.error("localid query refused", extra={"batch_id": claim.batch_id, "code": why.code})
-    wait_s = house.policy.probe.total_seconds()
+    wait_s = house.policy.hold_recheck.total_seconds()
     return _ask_later(connection, claim, f"code {why.code}", now=now, wait_s=wait_s, code=why.code)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from campaigns.errors import AnswerUnclear, OutcomeUnknown, Postpone, Refused
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.rules.matching import Matched
 from campaigns.rules.states import BatchState
 from campaigns.store import attempts, batches, campaigns
@@ -95,7 +95,7 @@ def _answered(
     learn(connection, house, claim, facts, now=now)
     if len(facts) + foreign < len(claim.messages):
         trouble = batches.IDS_IN_DOUBT if foreign else "rows missing from the answer"
-        return _doubt(connection, claim, trouble, due_at=now + house.policy.settle, now=now)
+        return _doubt(connection, claim, trouble, due_at=now + house.policy.unknown_grace, now=now)
     if not foreign:
         outcome = Outcome.ACCEPTED
     elif batches.holds(connection, claim):
@@ -119,7 +119,7 @@ def _doubt(
 
 def _unclear(connection: Connection, house: House, claim: Claim, why: OutcomeUnknown, *, now: datetime) -> Outcome:
     """No usable answer, or one that says nothing about what was done: ask once the gateway has made up its mind."""
-    outcome = _doubt(connection, claim, str(why), due_at=now + house.policy.settle, now=now, code=why.code)
+    outcome = _doubt(connection, claim, str(why), due_at=now + house.policy.unknown_grace, now=now, code=why.code)
     if isinstance(why, AnswerUnclear):
         campaigns.hold(connection, claim.campaign_id, code=why.code, reason=str(why))
         log.error("sending stopped", extra={"batch_id": claim.batch_id, "code": why.code})

@@ -20,8 +20,7 @@ from campaigns.house import House
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.paging import is_last
-from campaigns.kavenegar.records import BlockedNumber
+from campaigns.kavenegar.records.blocklist import BlockedNumber, is_last
 from campaigns.rules.phone import is_mobile, normalise
 from campaigns.store import blocking, blocklists
 from campaigns.store.blocklists import Blocked, Turn

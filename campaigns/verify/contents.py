@@ -1,6 +1,6 @@
 """Recipients, texts and prices of messages, as the gateway tells them.
 
-Where our address may read whole messages (sms/select, MAY_SELECT), each message of the sample is compared. Else the
+Where our address may read whole messages (sms/select, SELECT_ALLOWED), each message of the sample is compared. Else the
 gateway is asked what went to a number (sms/statusbyreceptor), of some messages only: one number is one request.
 """
 
@@ -15,7 +15,7 @@ from campaigns.errors import BadInput, RequestRefused
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.rules.matching import same_sender, same_text
 from campaigns.rules.phone import normalise
 from campaigns.rules.splitting import POLL
@@ -43,13 +43,13 @@ def contents(
         return []
     if not still_told(house, started_at, now):
         return [Check(RECIPIENTS, None, "the gateway no longer tells of messages this old", missed=True)]
-    if house.policy.may_select:
+    if house.policy.select_allowed:
         try:
             return _by_select(house, campaign, known)
         except RequestRefused as why:
             refused = Check(PRICES, None, f"sms/select is not allowed after all: {why}", missed=True)
             return [_by_number(house, known), refused]
-    only_select = Check(PRICES, None, "only sms/select tells what each message cost (MAY_SELECT)")
+    only_select = Check(PRICES, None, "only sms/select tells what each message cost (SELECT_ALLOWED)")
     return [_by_number(house, known), only_select]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from campaigns.house import House
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import OutboxCount
+from campaigns.kavenegar.records.messages import OutboxCount
 from campaigns.rules.manner import Kind
 from campaigns.store import ledger
 from campaigns.store.records import Campaign

@@ -10,14 +10,14 @@
   :: state[x] == ready || state[x] == claimed || state[x] == unknown -> \
      if :: state[x] == ready && !ACCOUNT_UNSET -> account[x] = IN_USE :: else fi; \
      if :: state[x] != unknown -> become(x, unknown) :: else fi; \
-     due[x] = (NO_WAIT -> 0 : LEASE + UNKNOWN_SETTLE); owner[x] = (OWNERS_KEPT -> owner[x] : 0); \
+     due[x] = (NO_WAIT -> 0 : LEASE + UNKNOWN_GRACE); owner[x] = (OWNERS_KEPT -> owner[x] : 0); \
      age[x] = (LOST_SINCE > age[x] -> LOST_SINCE : age[x]) \
   :: else \
   fi
 
 inline handle() {
   HANDLE(0); HANDLE(1); HANDLE(2);
-  wrong_identity = 0; only_restarted = 0; drafts_asked = 1; drafts_due = (NO_WAIT -> 0 : LEASE + UNKNOWN_SETTLE);
+  wrong_identity = 0; only_restarted = 0; drafts_asked = 1; drafts_due = (NO_WAIT -> 0 : LEASE + UNKNOWN_GRACE);
   drafts_age = LOST_SINCE; lost_age = 0
 }
 inline keep_one(x_) {
@@ -72,7 +72,7 @@ proctype Disaster() {
           :: else -> leap = 1 fi;
        printf("leap\n"); SHOW }
   /* whoever reads it next tells everybody: from now on nothing is sent, resolved, or lapses */
-  :: d_step { leap == 1 -> leap = 2; quiet = LEASE + UNKNOWN_SETTLE; printf("notice\n"); SHOW }
+  :: d_step { leap == 1 -> leap = 2; quiet = LEASE + UNKNOWN_GRACE; printf("notice\n"); SHOW }
   :: d_step { leap == 2 && quiet == 0 ->
        leap = 3; due[0] = 0; due[1] = 0; due[2] = 0; drafts_due = 0; old_view[0] = (at[0] != idle); old_view[1] = (at[1] != idle);
        printf("believe\n"); SHOW }

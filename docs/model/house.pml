@@ -3,7 +3,7 @@
 /* ── the dispatcher: due.lapse, due.withdraw, and at a claim sparing.spare ── */
 #define LAPSE(x) \
   :: d_step { state[x] == claimed && SEES_DUE(x) && leap != 2 && !NO_LAPSE -> \
-       become(x, unknown); due[x] = UNKNOWN_SETTLE; owner[x] = 0; printf("lapse batch=%d\n", x); SHOW }
+       become(x, unknown); due[x] = UNKNOWN_GRACE; owner[x] = 0; printf("lapse batch=%d\n", x); SHOW }
 #define WITHDRAW(x) \
   :: d_step { campaign == cancelled && state[x] == ready && leap != 2 && (!wrong_identity || ENDS_BEFORE_HANDLING) -> \
        end(PENDING_IN(x), cancelled); printf("withdraw batch=%d\n", x); SHOW }

@@ -11,8 +11,8 @@
 #ifndef LATEST_ACT
 #define LATEST_ACT 1       /* a request that left may be acted on for so long: by the gateway, or by our own kernel */
 #endif
-#ifndef UNKNOWN_SETTLE
-#define UNKNOWN_SETTLE 2   /* how long an unanswered request is left alone before the gateway is asked about it */
+#ifndef UNKNOWN_GRACE
+#define UNKNOWN_GRACE 2   /* how long an unanswered request is left alone before the gateway is asked about it */
 #endif
 #ifndef WINDOW
 #define WINDOW 0           /* the gateway may forget a localid after so many ticks; 0: it never forgets */

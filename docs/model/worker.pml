@@ -168,7 +168,7 @@ proctype Worker(byte w) {
   /* ── the result of a send ── */
   :: d_step { at[w] == answered && answer == rows ->
        if
-       :: (found | foreign) != asked -> record(found, accepted, id); decide(unknown, UNKNOWN_SETTLE)
+       :: (found | foreign) != asked -> record(found, accepted, id); decide(unknown, UNKNOWN_GRACE)
        :: else -> if
           :: foreign == 0 -> record(found, accepted, id)
           :: else -> if :: COLLISION_UNFENCED || HOLDS -> collide(found) :: else -> record(found, accepted, id) fi
@@ -176,7 +176,7 @@ proctype Worker(byte w) {
        fi;
        printf("write_rows worker=%d\n", w); finish(); SHOW }
   :: d_step { at[w] == answered && (answer == lost || answer == lost_and_pause) ->
-       decide(unknown, UNKNOWN_SETTLE); if :: answer == lost_and_pause -> pause() :: else fi;
+       decide(unknown, UNKNOWN_GRACE); if :: answer == lost_and_pause -> pause() :: else fi;
        printf("write_lost worker=%d\n", w); finish(); SHOW }
   :: d_step { at[w] == answered && answer == throttled ->
        decide(unknown, 0); printf("write_throttled worker=%d\n", w); finish(); SHOW }
@@ -206,7 +206,7 @@ proctype Worker(byte w) {
        :: else -> if
           /* too old for "never seen" to prove anything: a person decides */
           :: !in_window -> if :: MAY_END -> record(REST, uncertain, id) :: else fi
-          :: in_window && (REST & ~(unseen | foreign)) != 0 && !PART_OF_ANSWER -> decide(unknown, UNKNOWN_SETTLE)
+          :: in_window && (REST & ~(unseen | foreign)) != 0 && !PART_OF_ANSWER -> decide(unknown, UNKNOWN_GRACE)
           :: else -> if
              :: foreign -> if :: MAY_END -> collide((COLLISION_FORGETS -> 0 : found)) :: else fi
              :: !foreign && cancelled_then -> if :: MAY_END -> record(REST, cancelled, id) :: else fi

@@ -129,7 +129,7 @@ def test_a_leap_that_stays_is_believed_once_every_lease_is_over_and_then_nothing
     assert state(engine, later) is CampaignState.SCHEDULED
     time.let_pass(MINUTE / 2, dispatcher, worker)
     assert is_trusted(dispatcher)
-    time.let_pass(2 * dispatcher.policy.settle, dispatcher, worker)
+    time.let_pass(2 * dispatcher.policy.unknown_grace, dispatcher, worker)
     assert states(engine, campaign) == {"accepted": 1000}
     assert state(engine, later) is (CampaignState.RUNNING if by > timedelta(0) else CampaignState.SCHEDULED)
     assert [each.claim for each in checker.check(engine, sandbox.url).broken if each.number == "I2"] == []
@@ -168,7 +168,7 @@ def sent_while_the_clock_leaps(time: Time, engine: Engine, sandbox: Sandbox, *ho
         time.leap(HOUR)
         time.let_pass(TEN_SECONDS, dispatcher)
         time.leap(timedelta(0))
-        time.let_pass(dispatcher.policy.settle + TEN_SECONDS, dispatcher)
+        time.let_pass(dispatcher.policy.unknown_grace + TEN_SECONDS, dispatcher)
         submit.resolve(other, only)
         submit.run(other, only)
 

@@ -31,11 +31,11 @@ def test_every_other_row_names_a_test_that_exists() -> None:
 
 
 def test_the_settings_it_speaks_of_exist() -> None:
-    from worker.settings import Settings
+    from worker.settings.model import Settings
 
     spoken = set(re.findall(r"`([A-Z][A-Z_]+)`", PAGE))
 
-    assert spoken <= {name.upper() for name in Settings.__dataclass_fields__}
+    assert spoken <= {name.upper() for name in Settings.model_fields}
 
 
 def _functions(path: str) -> set[str]:

@@ -19,7 +19,7 @@ def test_a_worker_that_sends_again_without_asking_is_caught_sending_doubles(work
     workshop.gateway.arm("accept_then_drop", "sms/sendarray", count=3)
     workshop.campaign(300)
     # No outcome is unknown but those of the three.
-    patient = {"HTTP_DEADLINE": "20s", "UNKNOWN_SETTLE": "20s", "LEASE": "60s"}
+    patient = {"HTTP_DEADLINE": "20s", "UNKNOWN_GRACE": "20s", "LEASE": "60s"}
     workshop.start("tests.chaos.mutants.blind", roles={"worker-send": 1}, **patient)
 
     workshop.until(workshop.finished, "the end of the campaigns")

@@ -60,10 +60,10 @@ def test_a_worker_that_wakes_up_after_its_lease_does_no_harm(workshop: Workshop)
 
 
 def test_a_request_that_outlived_its_worker_is_left_time_to_settle(workshop: Workshop) -> None:
-    """It left late in its lease, its worker was killed, and the gateway acts on it within UNKNOWN_SETTLE of that."""
+    """It left late in its lease, its worker was killed, and the gateway acts on it within UNKNOWN_GRACE of that."""
     point = "send: after the claim"
     workshop.campaign(30)
-    times = {"LEASE": "8s", "HTTP_DEADLINE": "2s", "UNKNOWN_SETTLE": "5s"}
+    times = {"LEASE": "8s", "HTTP_DEADLINE": "2s", "UNKNOWN_GRACE": "5s"}
     workshop.fail_at(point, mode=STOP, roles={"worker-send": 2}, SEND_THREADS="1", **times)
     plan = workshop.plan
     assert plan is not None

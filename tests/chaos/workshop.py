@@ -22,10 +22,10 @@ from worker.embedded.procfile import commands
 SHORT_TIMES = {
     "STATUS_POLLS": "1s,2s,3s,4s,5s,6s,8s,10s,12s,15s,20s,25s,30s,45s,60s",
     "LEASE": "4s",
-    "UNKNOWN_SETTLE": "2s",
+    "UNKNOWN_GRACE": "2s",
     "HTTP_DEADLINE": "2s",
-    "RING_AGAIN": "2s",
-    "ACCOUNT_PROBE": "1s",
+    "REENQUEUE_AFTER": "2s",
+    "HOLD_RECHECK": "1s",
     "PACE_START": "100",
     "PACE_MAX": "100",
     "SEND_THREADS": "2",

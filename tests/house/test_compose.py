@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,16 @@ import yaml
 
 from campaigns.intake import calamine_child
 from worker.embedded import procfile, wheels
-from worker.settings import Settings, load
+from worker.settings import load, revealed
+from worker.settings.model import Settings
+from worker.settings.variables import ALIASES
 
 PROJECT = Path(__file__).resolve().parents[2]
 WHOLE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = WHOLE["services"]
 PROCESSES = set(procfile.read(PROJECT / "Procfile"))
 WORKERS = {"worker-send", "worker-poll"}
-SETTINGS = {field.name.upper() for field in fields(Settings)}
+SETTINGS = {name.upper() for name in Settings.model_fields}
 
 # What only one process needs. The places of metrics, web and Flower within their containers are fixed.
 FIXED = {"CAMPAIGNS_HOME", "FLOWER_PORT", "METRICS_PORT", "WEB_PORT"}
@@ -31,7 +32,7 @@ OF_ONE = {
     | {"INTAKE_FOLDER"},
     "flower": {"FLOWER_ADDRESS", "FLOWER_BASIC_AUTH", "FLOWER_MAX_TASKS"},
     "metrics": {"METRICS_ADDRESS", "METRICS_BASIC_AUTH"},
-    "web": {"WEB_ADDRESS", "CALLBACK_RATE", "CALLBACK_PARKED"},
+    "web": {"WEB_ADDRESS", "CALLBACK_RATE", "CALLBACK_BACKLOG_MAX"},
 }
 SECRETS = {
     "KAVENEGAR_API_KEY": WORKERS,
@@ -183,9 +184,15 @@ def test_no_container_is_handed_the_whole_of_the_file() -> None:
 @pytest.mark.parametrize("name", sorted(PROCESSES))
 def test_a_process_reads_whatever_it_is_handed(name: str) -> None:
     found = environment(name, VALUES)
-    known = SETTINGS | {f"{secret}_FILE" for secret in SECRETS} | {"HTTPS_PROXY", "NO_PROXY"}
+    known = SETTINGS | set(ALIASES) | {f"{secret}_FILE" for secret in SECRETS} | {"HTTPS_PROXY", "NO_PROXY"}
     assert set(found) <= known
     assert load(found).database_url is not None
+
+
+@pytest.mark.parametrize("name", sorted(PROCESSES))
+def test_the_old_name_of_a_setting_goes_where_its_new_name_goes(name: str) -> None:
+    found = set(environment(name, VALUES))
+    assert {old for old, new in ALIASES.items() if new in found} == found & set(ALIASES)
 
 
 def test_the_workers_are_handed_every_setting_that_is_not_for_another_process_alone() -> None:
@@ -229,7 +236,7 @@ def test_a_secret_may_stand_in_a_file_that_only_those_who_need_it_can_read(secre
         found = environment(name, dotenv)
         assert found[f"{secret}_FILE"] == within
         settings = load(found | {f"{secret}_FILE": str(mounted)})
-        assert getattr(settings, secret.lower()) == VALUES[secret], name
+        assert revealed(getattr(settings, secret.lower())) == VALUES[secret], name
 
 
 def test_without_such_a_file_none_is_looked_for() -> None:

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from redis.retry import Retry
 
 from worker.embedded import ports, postgres, procfile, wheels
 from worker.embedded.locks import wait_until
-from worker.settings import Settings
+from worker.settings.model import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMPOSE = PROJECT / "docker-compose.yml"
@@ -133,7 +132,7 @@ def test_a_process_waits_for_its_tables_and_its_servers(name: str) -> None:
 def test_every_process_finds_the_same_pace_though_only_the_workers_hold_the_key() -> None:
     chosen = {name: {k: v for k, v in SERVICES[name]["environment"].items() if k.startswith("PACE_")}
               for name in PROCESSES}  # fmt: skip
-    names = {setting.name.upper() for setting in fields(Settings) if setting.name.startswith("pace_")}
+    names = {name.upper() for name in Settings.model_fields if name.startswith("pace_")}
     assert all(set(found) == names for found in chosen.values())
     assert len({tuple(sorted(found.items())) for found in chosen.values()}) == 1
     assert chosen["metrics"]["PACE_NAME"] == "${PACE_NAME:-campaigns}"

@@ -8,24 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.kavenegar import envelope, records
-from campaigns.kavenegar.records import (
-    Account,
-    AccountConfig,
-    BlockedNumber,
-    BlockedStatus,
+from campaigns.kavenegar import envelope
+from campaigns.kavenegar.records.account import Account, AccountConfig, ServerDate
+from campaigns.kavenegar.records.blocklist import BlockedNumber, BlockedStatus
+from campaigns.kavenegar.records.inbound import InboundMessage, InboxCount
+from campaigns.kavenegar.records.messages import (
     Cancelled,
-    InboundMessage,
-    InboxCount,
     LocalStatus,
     MessageStatus,
     OutboxCount,
     ReceptorStatus,
     SentMessage,
-    ServerDate,
-    readable,
 )
-from campaigns.kavenegar.records.reading import NOTHING_MORE
+from campaigns.kavenegar.records.reading import NOTHING_MORE, Unreadable, readable
 
 SENT = {
     "messageid": 8792343,
@@ -247,4 +242,4 @@ def test_records_are_frozen() -> None:
     with pytest.raises(AttributeError):
         read_one(SentMessage.read, SENT).cost = 0
     assert not hasattr(read_one(SentMessage.read, SENT), "__dict__")
-    assert records.Unreadable.__mro__[1] is ValueError
+    assert Unreadable.__mro__[1] is ValueError

@@ -23,7 +23,8 @@ from campaigns.errors import (
 )
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.codes import RETURN_CODES
-from campaigns.kavenegar.records import Account, MessageStatus, OutboxCount
+from campaigns.kavenegar.records.account import Account
+from campaigns.kavenegar.records.messages import MessageStatus, OutboxCount
 from tests.kavenegar.calls import (
     NOW,
     NUMBER,

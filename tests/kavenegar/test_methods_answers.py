@@ -10,22 +10,16 @@ from campaigns.errors import AnswerLost, AnswerUnclear, CampaignRefused, Gateway
 from campaigns.kavenegar import codes, methods
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.faults import Fault, Kind
-from campaigns.kavenegar.records import (
-    Account,
-    AccountConfig,
-    BlockedNumber,
-    BlockedPage,
-    BlockedStatus,
+from campaigns.kavenegar.records.account import Account, AccountConfig, ServerDate
+from campaigns.kavenegar.records.blocklist import BlockedNumber, BlockedPage, BlockedStatus
+from campaigns.kavenegar.records.inbound import InboundMessage, InboxCount, InboxPage
+from campaigns.kavenegar.records.messages import (
     Cancelled,
-    InboundMessage,
-    InboxCount,
-    InboxPage,
     LocalStatus,
     MessageStatus,
     OutboxCount,
     ReceptorStatus,
     SentMessage,
-    ServerDate,
 )
 from tests.kavenegar.calls import AN_HOUR_AGO, CONSUMING, EVERY, NUMBER, SENDING, TEXT, ending
 from tests.kavenegar.scripted_server import ScriptedServer, envelope

@@ -37,7 +37,7 @@ class Replay(Workers):
         self._books.drop(_number(step))
 
     def on_lapse(self, step: Step) -> None:
-        self._alone(step, lambda connection: due.lapse(connection, now=self._now, settle=self._policy.settle))
+        self._alone(step, lambda connection: due.lapse(connection, now=self._now, settle=self._policy.unknown_grace))
 
     def on_withdraw(self, step: Step) -> None:
         self._alone(step, lambda connection: due.withdraw(connection, now=self._now))

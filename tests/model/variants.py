@@ -128,7 +128,7 @@ _FOUND: Final = (
     ),
 )
 _ASSUMPTIONS: Final = (
-    ("latest act", "the gateway acts on a request for longer than UNKNOWN_SETTLE", "LATEST_ACT=3 MESSAGES=1"),
+    ("latest act", "the gateway acts on a request for longer than UNKNOWN_GRACE", "LATEST_ACT=3 MESSAGES=1"),
     ("frozen", "a process stands still between its last look and the write", "FREEZE=1 MESSAGES=1"),
     (
         "answers early",
@@ -171,7 +171,7 @@ _MUTANTS: Final = (
         "the deadline's clock does not count sleep, and the lease is looked at once",
         "TWO_CLOCKS=1 LOOKS_ONCE=1 MESSAGES=1",
     ),
-    ("settle too short", "UNKNOWN_SETTLE is not longer than the latest act", "UNKNOWN_SETTLE=1 MESSAGES=1"),
+    ("settle too short", "UNKNOWN_GRACE is not longer than the latest act", "UNKNOWN_GRACE=1 MESSAGES=1"),
     ("402 is no", "402 and 409 are taken for not done", "NOT_DONE_402=1 MESSAGES=1"),
     ("409 is tried again", "409 is tried again within the call", "RETRY_409=1 MESSAGES=1"),
     ("undocumented is no", "an undocumented code is taken for not done", "UNDOCUMENTED_IS_NO=1 MESSAGES=1"),

@@ -43,9 +43,9 @@ class Workers:
         self._policy = Policy(
             deadline=world.deadline * TICK,
             lease=world.lease * TICK,
-            settle=world.settle * TICK,
+            unknown_grace=world.settle * TICK,
             localid_window=world.window * TICK * 12 / 11 if world.window else timedelta(hours=12),
-            may_select=True,
+            select_allowed=True,
         )
         self._books = Books(forgets_after=world.window)
         self._numbers: dict[int, str] = {}  # of messages, by each id that they ever had

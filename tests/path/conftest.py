@@ -14,10 +14,10 @@ from worker.embedded.procfile import commands
 
 SHORT_TIMES = {
     "STATUS_POLLS": "2s,3s,4s,5s,6s,8s,10s,15s,20s,30s,60s",
-    "UNKNOWN_SETTLE": "3s",
+    "UNKNOWN_GRACE": "3s",
     "HTTP_DEADLINE": "3s",
     "LEASE": "6s",
-    "RING_AGAIN": "3s",
+    "REENQUEUE_AFTER": "3s",
     "PACE_START": "200",
     "PACE_MAX": "200",
 }

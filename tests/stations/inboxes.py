@@ -56,7 +56,7 @@ def turns(house: House, line: str = SENDER, *, most: int = 60) -> list[Pulled]:
     """Turns at a line until it is not due any more."""
     found = []
     for _ in range(most):
-        if not house.database(lines.waits, line, now=house.now(), settle=house.policy.settle):
+        if not house.database(lines.waits, line, now=house.now(), settle=house.policy.unknown_grace):
             return found
         found.append(pull.run(house, line))
     raise AssertionError(f"the line is still due after {most} turns: {found[-1]}")

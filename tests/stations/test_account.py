@@ -179,7 +179,7 @@ def test_a_credit_that_was_gone_and_back_while_nobody_looked_is_tried_again_afte
 ) -> None:
     refused_twice(house, engine, sandbox, rial=1_000_000)
     assert account.look(house) == "still without enough credit"
-    sandbox.advance(seconds=house.policy.probe.total_seconds() * account.LOOKS)
+    sandbox.advance(seconds=house.policy.hold_recheck.total_seconds() * account.LOOKS)
     assert account.look(house) == "let go"
 
 

@@ -85,7 +85,7 @@ def test_verify_holds_each_message_against_the_line_that_it_left_from(
     paused(engine, campaign)
     resumed(engine, campaign, OTHER)
     finish(house, sandbox)
-    allowed = replace(house, policy=replace(house.policy, may_select=True))
+    allowed = replace(house, policy=replace(house.policy, select_allowed=True))
     (found,) = (check for check in verify(allowed, campaign).checks if check.name == RECIPIENTS)
     assert found.says.startswith("400 of 400 messages compared: 0 have another number, sender or text")
 

@@ -161,7 +161,7 @@ def test_a_doubled_ring_costs_no_slot_of_the_pace(house: House, engine: Engine) 
 
 def test_the_horizon_is_shorter_than_the_time_after_which_a_ring_counts_as_lost(house: House) -> None:
     """Otherwise a ring that only waits its turn is rung for again."""
-    assert timedelta(0) < house.policy.horizon < house.policy.ring_again
+    assert timedelta(0) < house.policy.horizon < house.policy.reenqueue_after
 
 
 # ── polls whose window is about to close ──

@@ -56,7 +56,7 @@ def asked(sandbox: Sandbox) -> int:
 
 def after_gathering(house: House, sandbox: Sandbox) -> heed.Heeded:
     """What comes of the callbacks that were told, once those of a span are together."""
-    sandbox.advance(seconds=house.policy.gather.total_seconds() + 1)
+    sandbox.advance(seconds=house.policy.callback_batch_window.total_seconds() + 1)
     return heed.run(house)
 
 
@@ -86,7 +86,7 @@ def test_nobody_is_asked_before_the_callbacks_of_a_span_are_together(
     house: House, engine: Engine, sandbox: Sandbox
 ) -> None:
     span = timedelta(minutes=2)  # twice that is less than the first age of the schedule
-    hinted = expecting(house, gather=span)
+    hinted = expecting(house, callback_batch_window=span)
     sandbox.turn(fates={"delivered": 1.0})
     campaign = accepted(hinted, engine, 300)
     sandbox.advance(seconds=(gathered_at(hinted.now(), gather=span) - hinted.now()).total_seconds())

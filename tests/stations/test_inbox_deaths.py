@@ -67,7 +67,7 @@ def test_a_worker_that_dies_at_any_commit_loses_nothing(
     house: House, engine: Engine, sandbox: Sandbox, where: str
 ) -> None:
     """Its turn: whether the line waits, the claim, three pages, the look back with its counts, and the end."""
-    short = replace(house, policy=replace(house.policy, inbox_horizon=timedelta(days=7)))
+    short = replace(house, policy=replace(house.policy, inbox_lookback=timedelta(days=7)))
     for at_commit in range(1, 11):
         _as_new(engine)
         line_added(short)
@@ -80,7 +80,7 @@ def test_a_worker_that_dies_at_any_commit_loses_nothing(
 
 
 def test_a_worker_that_dies_while_it_reconciles_loses_nothing(house: House, engine: Engine, sandbox: Sandbox) -> None:
-    short = replace(house, policy=replace(house.policy, inbox_horizon=timedelta(days=7)))
+    short = replace(house, policy=replace(house.policy, inbox_lookback=timedelta(days=7)))
     for at_commit in range(3, 16):
         _as_new(engine)
         line_added(short)
@@ -111,7 +111,9 @@ def test_an_answer_lost_by_somebody_who_has_lost_the_line_puts_it_in_doubt_all_t
     sandbox.advance(seconds=121 + 90)
     present = _claimed(house)
 
-    house.database(lines.lose, frozen, complete_to=None, now=house.now(), settle=house.policy.settle, trouble="lost")
+    house.database(
+        lines.lose, frozen, complete_to=None, now=house.now(), settle=house.policy.unknown_grace, trouble="lost"
+    )
     ending = lines.Ending(due_at=house.now(), doubtful_since=None, complete_to=house.now())
 
     assert not house.database(lines.release, present, ending)
@@ -127,7 +129,7 @@ def _claimed(house: House) -> lines.LineClaim:
         owner=uuid4(),
         now=house.now(),
         lease=house.policy.lease,
-        settle=house.policy.settle,
+        settle=house.policy.unknown_grace,
     )
     assert claim is not None
     return claim

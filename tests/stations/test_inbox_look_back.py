@@ -145,7 +145,7 @@ def test_a_line_that_was_never_gone_through_is_looked_through_from_when_it_came_
 
 
 def test_it_is_not_looked_back_beyond_the_horizon(house: House, engine: Engine, sandbox: Sandbox) -> None:
-    near = replace(house, policy=replace(house.policy, inbox_horizon=timedelta(days=7)))
+    near = replace(house, policy=replace(house.policy, inbox_lookback=timedelta(days=7)))
     line_added(near)
     turns(near)
     for _ in range(2):

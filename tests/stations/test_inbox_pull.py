@@ -212,7 +212,7 @@ def test_a_line_waits_no_longer_than_the_account_where_the_key_or_the_account_wa
     assert str(code) in pull.run(house, "30002626").trouble
 
     line = row(engine, "30002626")
-    assert line.due_at - house.now() <= max(house.policy.probe, timedelta(minutes=1))
+    assert line.due_at - house.now() <= max(house.policy.hold_recheck, timedelta(minutes=1))
     sandbox.advance(seconds=120)
     assert pull.run(house, "30002626").trouble == ""
 
@@ -264,4 +264,4 @@ def test_no_number_and_no_text_is_in_the_logs_or_the_summary(
 
 
 def _times(house: House) -> dict[str, timedelta]:
-    return {"lease": house.policy.lease, "settle": house.policy.settle}
+    return {"lease": house.policy.lease, "settle": house.policy.unknown_grace}

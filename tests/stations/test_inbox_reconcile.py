@@ -41,7 +41,7 @@ def test_an_answer_that_is_lost_leaves_the_line_in_doubt_and_is_found_once_it_ha
     line = row(engine)
     assert (lost.stored, missing(engine, sandbox)) == (100, 150)
     assert line.doubtful_since is not None
-    assert before + house.policy.settle <= line.due_at <= house.now() + house.policy.settle
+    assert before + house.policy.unknown_grace <= line.due_at <= house.now() + house.policy.unknown_grace
     house.database(lines.make_due, SENDER, now=house.now())
     assert pull.run(house, SENDER).summary == "not due"  # whoever is in a hurry: the gateway may still act on it
     sandbox.advance(seconds=91)

@@ -111,7 +111,7 @@ def test_a_batch_that_met_the_limit_is_asked_about_as_soon_as_the_pace_allows(
     with engine.connect() as connection:
         row = connection.execute(text("SELECT state, due_at FROM sms.batches")).one()
     assert row.state == "unknown"
-    assert (row.due_at - house.now()) < house.policy.settle
+    assert (row.due_at - house.now()) < house.policy.unknown_grace
     sandbox.advance(seconds=301)
     assert submit.resolve(house, batch) is Outcome.SENT_AGAIN
     assert submit.run(house, batch) is Outcome.ACCEPTED

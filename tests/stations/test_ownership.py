@@ -37,7 +37,7 @@ def engine(emptied: Engine) -> Engine:
 def looking(request: pytest.FixtureRequest, house: House, sandbox: Sandbox) -> House:
     """A house that may read whole messages, and one that may not."""
     sandbox.turn(ip_registered=request.param == "select")
-    return replace(house, policy=replace(house.policy, may_select=request.param == "select"))
+    return replace(house, policy=replace(house.policy, select_allowed=request.param == "select"))
 
 
 def ids(engine: Engine, campaign: int) -> list[int]:

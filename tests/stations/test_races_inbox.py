@@ -98,7 +98,7 @@ def test_a_gateway_that_hands_out_the_same_unread_page_again_does_not_hold_a_lin
 ) -> None:
     line_added(house)
     claim = house.database(
-        lines.claim, SENDER, owner=uuid4(), now=house.now(), lease=house.policy.lease, settle=house.policy.settle
+        lines.claim, SENDER, owner=uuid4(), now=house.now(), lease=house.policy.lease, settle=house.policy.unknown_grace
     )
     assert claim is not None
     sandbox.advance(minutes=5)  # that worker died

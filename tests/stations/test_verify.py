@@ -79,8 +79,10 @@ def record(servers: embedded.Attached, _template: str) -> Iterator[Record]:
     with Sandbox.start() as sandbox:
         client = Client(sandbox.api_key, sandbox.url)
         sandbox.turn(ip_registered=True)
-        may_select = Policy(may_select=True)
-        house = House(database, Gateway(client, throttle), throttle, lambda: database.now() + sandbox.ahead, may_select)
+        select_allowed = Policy(select_allowed=True)
+        house = House(
+            database, Gateway(client, throttle), throttle, lambda: database.now() + sandbox.ahead, select_allowed
+        )
         yield Record(house, _finished(house, sandbox))
         client.close()
     engine.dispose()
@@ -246,7 +248,7 @@ def test_where_whole_messages_may_not_be_read_numbers_and_the_sum_of_prices_are_
 
 
 def test_an_address_that_may_not_read_whole_messages_after_all_is_told(house: House, engine: Engine, over: int) -> None:
-    allowed = replace(house, policy=replace(house.policy, may_select=True))
+    allowed = replace(house, policy=replace(house.policy, select_allowed=True))
     verified = verify(allowed, over)
     assert verified.true
     assert [check.name for check in verified.checks if check.missed] == ["prices at the gateway"]

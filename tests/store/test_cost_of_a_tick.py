@@ -84,7 +84,7 @@ def statements_of_a_tick(engine: Engine, view: PaceView) -> list[tuple[str, Any]
     event.listen(engine, "before_cursor_execute", note)
     try:
         with engine.connect() as connection, connection.begin() as transaction:
-            _begin(connection, "account", now=LATER, policy=Policy(settle=AT_ONCE))
+            _begin(connection, "account", now=LATER, policy=Policy(unknown_grace=AT_ONCE))
             _end(connection, "account", NEWS, now=LATER, account=ACCOUNT, policy=Policy(), view=view)
             transaction.rollback()
     finally:

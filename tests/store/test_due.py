@@ -32,17 +32,17 @@ from tests.store.given import (
 from tests.world import ACCOUNT
 
 SECOND = timedelta(seconds=1)
-RING_AGAIN = timedelta(seconds=10)
+REENQUEUE_AFTER = timedelta(seconds=10)
 
 
 def ring(engine: Engine, *, room: int, now: datetime = NOW) -> list[int]:
     with engine.begin() as connection:
-        return due.ring_ready(connection, now=now, since=now - RING_AGAIN, room=room)
+        return due.ring_ready(connection, now=now, since=now - REENQUEUE_AFTER, room=room)
 
 
 def ask(engine: Engine, *, room: int, now: datetime = NOW) -> list[int]:
     with engine.begin() as connection:
-        times = {"since": now - RING_AGAIN, "forgotten_before": now - timedelta(hours=11)}
+        times = {"since": now - REENQUEUE_AFTER, "forgotten_before": now - timedelta(hours=11)}
         return due.ring_unknown(connection, account=ACCOUNT, now=now, most=room, **times)
 
 
@@ -149,8 +149,8 @@ def test_no_more_questions_are_on_their_way_than_there_is_room(engine: Engine) -
 def test_a_lost_ring_is_rung_again(engine: Engine) -> None:
     ids = batch_ids(engine, running(engine, 400))
     assert sorted(ring(engine, room=10)) == ids
-    assert ring(engine, room=10, now=NOW + RING_AGAIN - SECOND) == []
-    assert sorted(ring(engine, room=10, now=NOW + RING_AGAIN)) == ids
+    assert ring(engine, room=10, now=NOW + REENQUEUE_AFTER - SECOND) == []
+    assert sorted(ring(engine, room=10, now=NOW + REENQUEUE_AFTER)) == ids
 
 
 def test_a_batch_that_came_back_is_rung_for_at_once_when_it_is_due(engine: Engine) -> None:
@@ -233,7 +233,7 @@ def test_one_campaign_that_cannot_end_does_not_stop_the_tick_for_all(engine: Eng
         plan.start(connection, campaign, now=NOW, at=NOW + timedelta(days=1))
         plan.pause(connection, campaign, now=NOW)
     with engine.begin() as connection:
-        tidy(connection, now=NOW, policy=Policy(settle=AT_ONCE))
+        tidy(connection, now=NOW, policy=Policy(unknown_grace=AT_ONCE))
 
 
 @pytest.fixture
@@ -245,5 +245,5 @@ def quiet(engine: Engine) -> Iterator[Connection]:
 
 
 def test_the_tick_leaves_a_sign_that_it_came(quiet: Connection) -> None:
-    tidy(quiet, now=NOW, policy=Policy(settle=AT_ONCE))
+    tidy(quiet, now=NOW, policy=Policy(unknown_grace=AT_ONCE))
     assert quiet.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one() == NOW

@@ -88,9 +88,9 @@ def test_an_unknown_batch_is_asked_about_when_it_has_settled(engine: Engine) -> 
     from campaigns.store import batches
 
     with engine.begin() as connection:
-        assert batches.doubt(connection, held, due_at=NOW + HOUR + POLICY.settle, trouble="test")
+        assert batches.doubt(connection, held, due_at=NOW + HOUR + POLICY.unknown_grace, trouble="test")
     assert pull_back(engine) == {"questions": 1, "first sends": 1}
-    assert batch(engine, only)["due_at"] == NOW + POLICY.settle
+    assert batch(engine, only)["due_at"] == NOW + POLICY.unknown_grace
 
 
 def test_what_was_accepted_in_the_future_keeps_its_polls_and_its_window_as_long_as_they_were(engine: Engine) -> None:

@@ -220,7 +220,7 @@ def _rung(request: pytest.FixtureRequest, database: str, story: str = "SELECT") 
         BROKER_URL=str(servers.broker_url),
         KAVENEGAR_API_KEY="4A6B7C8D9E0F",
         KAVENEGAR_BASE_URL="http://127.0.0.1:1",
-        RING_AGAIN="1ms",
+        REENQUEUE_AFTER="1ms",
     )
     told["batches"] = batch_ids(engine, campaign)
     engine.dispose()

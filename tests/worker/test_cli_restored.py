@@ -139,7 +139,7 @@ def test_the_doctor_looks_whether_what_is_confirmed_stays(command: Command, engi
 
 def test_the_doctor_says_that_unanswered_requests_are_asked_about_too_soon(command: Command) -> None:
     assert finding(command, "unknown outcomes")["level"] == "ok"
-    found = finding(command, "unknown outcomes", UNKNOWN_SETTLE="31s")
+    found = finding(command, "unknown outcomes", UNKNOWN_GRACE="31s")
     assert found["level"] == "warn"
     assert "1 s longer than a request may last" in found["says"]
 

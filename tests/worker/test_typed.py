@@ -11,7 +11,7 @@ import pytest
 
 from campaigns.errors import BadInput
 from worker.settings import load
-from worker.spelling import decoded
+from worker.settings.parsers import decoded
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = "سلام {name} عزیز، سفارش شما آماده است"

@@ -26,6 +26,7 @@ from tests.worker.conftest import Command
 from worker.embedded import ports
 from worker.logs import redact
 from worker.metrics import Figures
+from worker.metrics.families import RENAMED
 from worker.web import MOST_BYTES, Allowance
 
 STATUS = {"messageid": "7", "status": "10"}
@@ -223,13 +224,14 @@ def test_the_metrics_tell_how_many_wait_when_one_came_last_and_whether_it_is_lea
         ]
         return {sample.name: sample.value for sample in found if sample.name.startswith("kavenegar_callback")}
 
-    assert told() == {"kavenegar_callbacks_parked": 0, "kavenegar_callbacks_leaned_on": 0}
+    assert told() == dict.fromkeys([*RENAMED, *RENAMED.values()], 0)
     with engine.begin() as connection:
         callbacks.park(connection, [StatusCallback(number, 10) for number in (1, 2, 3)], now=house.now())
         callbacks.came(connection, at=house.now() - timedelta(hours=1))
         callbacks.lean(connection, since=house.now() - timedelta(hours=2))
     found = told()
-    assert (found["kavenegar_callbacks_parked"], found["kavenegar_callbacks_leaned_on"]) == (3, 1)
+    assert (found["kavenegar_callback_backlog"], found["kavenegar_callbacks_active"]) == (3, 1)
+    assert {found[old] == found[new] for old, new in RENAMED.items()} == {True}
     assert found["kavenegar_callback_age_seconds"] == pytest.approx(3600, abs=60)
 
 

@@ -13,6 +13,9 @@ import sys
 from typing import Any
 
 from worker.cli import door
+from worker.settings import reading
+
+assert reading  # the command imports it only when it reads settings
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from datetime import date
 import click
 
 from campaigns import BadInput, account, ledger
-from campaigns.kavenegar.records import AccountConfig
+from campaigns.kavenegar.records.account import AccountConfig
 from campaigns.store.database import Database
 from campaigns.store.installation import read as read_installation
 from campaigns.store.ledger import Counted, Day, Estimated, newest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +19,9 @@ from worker.cli.story import Order
 from worker.demo import leash, sample
 from worker.demo.surroundings import SENDER, Place
 from worker.embedded.files import make_private_folder
-from worker.settings import Settings
+
+if TYPE_CHECKING:  # it imports pydantic, which takes a tenth of a second
+    from worker.settings.model import Settings
 
 PLAIN_TEXT = "سلام! این یک پیام آزمایشی است و به هیچ‌کس نمی‌رسد."
 

@@ -23,7 +23,7 @@ from campaigns.store.lines import Line
 from worker import wiring
 from worker.cli import files, options, words
 from worker.cli.exits import Exit
-from worker.spelling import at_least_a_second
+from worker.settings.parsers import at_least_a_second
 
 MOST_TURNS: Final = 10_000
 """Of a pull in the foreground: some ten million messages."""

@@ -15,7 +15,7 @@ from campaigns.rules.phone import mask
 from worker import otp, wiring
 from worker.cli import options, words
 from worker.cli.exits import Exit
-from worker.spelling import lasting
+from worker.settings.parsers import lasting
 
 NO = frozenset({OtpState.REFUSED, OtpState.UNKNOWN, OtpState.EXPIRED})
 """Nobody can say that it was sent."""

@@ -10,7 +10,7 @@ import click
 
 from campaigns import BadInput, outbox
 from campaigns.kavenegar.codes import STATUSES
-from campaigns.kavenegar.records import ReceptorStatus
+from campaigns.kavenegar.records.messages import ReceptorStatus
 from campaigns.ledger import DEEPEST
 from campaigns.outbox import Left, NotShown
 from campaigns.rules.calendar import TEHRAN, begins

@@ -26,7 +26,7 @@ from worker.cli.steering import cancel, pause, resume, start
 from worker.cli.suppress import suppress_
 from worker.cli.watching import list_, show, watch
 from worker.cli.web import web
-from worker.spelling import decoded
+from worker.settings.parsers import decoded
 
 _HELP = """Bulk SMS campaigns through Kavenegar.
 

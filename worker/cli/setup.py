@@ -12,8 +12,8 @@ from campaigns.store import migrate as schema
 from campaigns.store.migrations.retries import PATIENCE_S
 from worker import wiring
 from worker.cli import options, words
-from worker.settings import rows
-from worker.spelling import lasting
+from worker.settings import old_names, rows
+from worker.settings.parsers import lasting
 
 
 def _patience(_: click.Context, __: click.Parameter, typed: str) -> timedelta:
@@ -50,6 +50,8 @@ def settings(as_json: bool) -> None:
     A setting is an environment variable. Of secrets it is only said whether they are set.
     """
     found = list(rows(wiring.settings()))
+    for sentence in old_names():
+        click.echo(f"campaigns: {sentence}", err=True)
     if as_json:
         words.tell([asdict(row) for row in found])
         return

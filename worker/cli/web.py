@@ -12,6 +12,7 @@ from campaigns import BadInput
 from campaigns.store.database import Database
 from worker import logs, starting, wiring
 from worker.cli import words
+from worker.settings import revealed
 
 TOKEN_BYTES = 32
 
@@ -32,15 +33,16 @@ def web(new_token: bool) -> None:
     from worker.web import Allowance, Desk, application, listening  # noqa: PLC0415 - likewise
 
     chosen = wiring.settings()
-    if chosen.callback_token is None:
+    token = revealed(chosen.callback_token)
+    if token is None:
         raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
     logs.configure(chosen.log_level, chosen.log_format)
     starting.wait_for_tables(wiring.engine())
     database = Database(wiring.engine(), patience_s=1.0)
-    desk = Desk(database, database.now, chosen.policy(), most_parked=chosen.callback_parked)
-    known = chosen.metrics_basic_auth
+    desk = Desk(database, database.now, chosen.policy(), most_parked=chosen.callback_backlog_max)
+    known = revealed(chosen.metrics_basic_auth)
     metrics = None if known is None else metrics_application(Figures(wiring.pace, database), known)
-    answers = application(desk, chosen.callback_token, Allowance(chosen.callback_rate), metrics)
+    answers = application(desk, token, Allowance(chosen.callback_rate), metrics)
     server = listening(chosen.web_address, chosen.web_port, answers)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     words.say(f"callbacks at http://{chosen.web_address}:{chosen.web_port}/callbacks/…/status and …/receive")

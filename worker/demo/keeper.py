@@ -31,6 +31,7 @@ from worker.demo.surroundings import Place
 from worker.embedded import Attached, Supervisor, attach, ports, procfile
 from worker.embedded.files import make_private_folder, write_private
 from worker.embedded.locks import LockFile
+from worker.settings import load
 
 READY: Final = "ready"
 FAILED: Final = "failed: "
@@ -39,8 +40,6 @@ STAYS: Final = b" stays"
 
 LOOK_AFTER_SERVERS_EVERY_S: Final = 5.0
 GRACE_S: Final = 15
-FLOWER_PORT: Final = 5555
-METRICS_PORT: Final = 9540
 
 log = logging.getLogger(__name__)
 
@@ -95,14 +94,15 @@ def _migrate(database_url: str) -> None:
 
 
 def _place(servers: Attached) -> Place:
+    usual = load({})
     return Place(
         home=servers.home,
         database_url=str(servers.database_url),
         broker_url=str(servers.broker_url),
         gateway_url=str(servers.gateway_url),
-        flower_port=_port(FLOWER_PORT),
+        flower_port=_port(usual.flower_port),
         flower_password=secrets.token_urlsafe(12),
-        metrics_port=_port(METRICS_PORT),
+        metrics_port=_port(usual.metrics_port),
     )
 
 

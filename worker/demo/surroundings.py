@@ -24,11 +24,11 @@ SANDBOX_OPTIONS: Final = ("--delivery", "2s..8s")
 # The same house at the pace of minutes instead of days.
 _FAST: Final = {
     "STATUS_POLLS": "2s,4s,6s,8s,10s,12s,15s,20s,25s,30s,40s,60s",
-    "UNKNOWN_SETTLE": "5s",
+    "UNKNOWN_GRACE": "5s",
     "HTTP_DEADLINE": "5s",
     "LEASE": "15s",
-    "RING_AGAIN": "3s",
-    "ACCOUNT_PROBE": "10s",
+    "REENQUEUE_AFTER": "3s",
+    "HOLD_RECHECK": "10s",
     "PACE_START": "40",
     "PACE_MAX": "60",
     "SEND_THREADS": "8",

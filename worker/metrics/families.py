@@ -7,7 +7,7 @@ values that are known beforehand; none is a campaign, a number, a text or a key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
@@ -105,7 +105,7 @@ PACE: Final[tuple[Family[PaceView], ...]] = (
     ),
 )
 
-HOUSE: Final[tuple[Family[HouseView], ...]] = (
+_HOUSE: Final[tuple[Family[HouseView], ...]] = (
     Family(
         "kavenegar_campaigns",
         "Campaigns that are not over, by state; a cancelled one is over once all that left has its verdict",
@@ -172,8 +172,8 @@ HOUSE: Final[tuple[Family[HouseView], ...]] = (
         lambda house: house.installation.debug_mode,
     ),
     Family(
-        "kavenegar_callbacks_parked",
-        "Callbacks of the gateway that wait to be heeded, counted up to 100,000",
+        "kavenegar_callback_backlog",
+        "Callbacks of the gateway that wait to be processed, counted up to 100,000",
         lambda house: house.parked,
     ),
     Family(
@@ -182,8 +182,24 @@ HOUSE: Final[tuple[Family[HouseView], ...]] = (
         lambda house: house.since(house.installation.called_back_at) if house.installation.called_back_at else None,
     ),
     Family(
-        "kavenegar_callbacks_leaned_on",
+        "kavenegar_callbacks_active",
         "1 while callbacks come and messages are therefore polled less often",
         lambda house: house.installation.leans_on_callbacks,
+    ),
+)
+
+RENAMED: Final[Mapping[str, str]] = {
+    "kavenegar_callbacks_parked": "kavenegar_callback_backlog",
+    "kavenegar_callbacks_leaned_on": "kavenegar_callbacks_active",
+}
+"""Old names of metrics, each with the name that it has now. They are served beside the new ones in this release."""
+
+HOUSE: Final = (
+    *_HOUSE,
+    *(
+        replace(family, name=old, meaning=f"The old name of `{family.name}`; the next release does not serve it")
+        for old, new in RENAMED.items()
+        for family in _HOUSE
+        if family.name == new
     ),
 )

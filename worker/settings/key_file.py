@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from campaigns.errors import BadInput
-from worker.settings.reading import read
-from worker.settings.table import Table
+from worker.settings.parsers import api_key
+from worker.settings.variables import Unreadable, text_of
 
 log = logging.getLogger(__name__)
 
 VARIABLE: Final = "KAVENEGAR_API_KEY_FILE"
-_ABOUT: Final = Table.__dataclass_fields__["kavenegar_api_key"].metadata
 
 
 def path_of_key(environ: Mapping[str, str] | None = None) -> Path | None:
@@ -55,10 +53,16 @@ class KeyFile:
 
     def _read(self) -> None:
         try:
-            key = read("kavenegar_api_key", _ABOUT, {VARIABLE: str(self._path)})
-        except BadInput as why:
+            text = text_of("KAVENEGAR_API_KEY", {VARIABLE: str(self._path)}, secret=True)
+            key = None if text is None else api_key(text)
+        except Unreadable as why:
             log.warning("key file not read", extra={"why": str(why)})
-            return
+        except ValueError as why:
+            log.warning("key file not read", extra={"why": f"KAVENEGAR_API_KEY: its value is not {why}"})
+        else:
+            self._take(key)
+
+    def _take(self, key: str | None) -> None:
         if key is None:
             log.warning("key file empty")
         elif key != self._key:

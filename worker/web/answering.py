@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 AGAIN_S: Final = 120
 """The gateway calls again two minutes later, thirty times; others are told so."""
 NOT_TAKEN: Final[Mapping[type[Exception], str]] = {
-    DeskIsFull: "more than CALLBACK_PARKED wait",
+    DeskIsFull: "more than CALLBACK_BACKLOG_MAX wait",
     LineNotPulled: "a message on a line that is not pulled",
 }
 

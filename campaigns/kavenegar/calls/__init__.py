@@ -1,17 +1,8 @@
-"""Every method as a Python function, in groups by what they are for; `Client` and `Gateway` have them all.
+"""All 22 methods as Python functions. `Client` and `PacedClient` have them all.
 
-    sending     sms/send, sms/sendarray
-    following   sms/status, statuslocalmessageid, statusbyreceptor, select, cancel
-    outbox      sms/selectoutbox, latestoutbox, countoutbox
-    inbox       sms/receive, inboxpaged, countinbox
-    blocklist   line/blocked/list, add, exists, remove
-    otp         verify/lookup
-    voice       call/maketts
-    account     account/info, account/config, utils/getdate
-
-A function checks what it is given, makes a `Call` of it, and performs it: at once in `Client`, in its lane and with
-further tries in `Gateway`. Each says the lane it takes if it is not told another. All raise ValueError for what the
-documentation forbids, before anything leaves us, and a `GatewayError` for whatever is no answer.
+A function checks its arguments, builds a `Call`, and performs it: at once in `Client`, in its lane and with further
+tries in `PacedClient`. Each has a lane by default. All raise ValueError for arguments that the documentation forbids,
+before anything leaves us, and a `GatewayError` for every failed call.
 """
 
 from campaigns.kavenegar.calls.account import AccountCalls
@@ -28,16 +19,3 @@ class EveryMethod(
     SendingCalls, FollowingCalls, OutboxCalls, InboxCalls, BlocklistCalls, OtpCalls, VoiceCalls, AccountCalls
 ):
     """All 22 methods."""
-
-
-__all__ = [
-    "AccountCalls",
-    "BlocklistCalls",
-    "EveryMethod",
-    "FollowingCalls",
-    "InboxCalls",
-    "OtpCalls",
-    "OutboxCalls",
-    "SendingCalls",
-    "VoiceCalls",
-]

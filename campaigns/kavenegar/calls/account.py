@@ -1,11 +1,11 @@
-"""The account, its settings, the gateway's clock."""
+"""The account: the methods."""
 
 from __future__ import annotations
 
 from campaigns.kavenegar import call, methods
 from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Account, AccountConfig, ServerDate
+from campaigns.kavenegar.records.account import Account, AccountConfig, ServerDate
 
 API_LOGS = ("justfaults", "enabled", "disabled")
 

@@ -1,4 +1,4 @@
-"""The numbers that a line does not reach."""
+"""The block list of a line: the methods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from campaigns.kavenegar.call import Calls, Parameters
 from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import BlockedPage, BlockedStatus
+from campaigns.kavenegar.records.blocklist import BlockedPage, BlockedStatus
 
 
 class BlocklistCalls(Calls):
@@ -39,16 +39,16 @@ class BlocklistCalls(Calls):
     ) -> list[BlockedStatus]:
         """Block at most 200 numbers. Source: kavenegar-rest, blocked-add."""
         method = methods.BLOCKED_ADD
-        asked = call.of(method, _numbers(method, linenumber, receptors), call.rows(BlockedStatus.read))
-        return self.perform(asked, lane=lane)
+        request = call.of(method, _numbers(method, linenumber, receptors), call.rows(BlockedStatus.read))
+        return self.perform(request, lane=lane)
 
     def blocked_exists(
         self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[BlockedStatus]:
         """Which of at most 200 numbers are blocked. Source: kavenegar-rest, blocked-exists."""
         method = methods.BLOCKED_EXISTS
-        asked = call.of(method, _numbers(method, linenumber, receptors), call.rows(BlockedStatus.read))
-        return self.perform(asked, lane=lane)
+        request = call.of(method, _numbers(method, linenumber, receptors), call.rows(BlockedStatus.read))
+        return self.perform(request, lane=lane)
 
     def blocked_remove(self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING) -> str:
         """Unblock at most 50 numbers; what the gateway says it did, for a person to read.

@@ -1,4 +1,4 @@
-"""What became of messages, and taking back those that still wait."""
+"""Status and cancelling: the methods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from campaigns.kavenegar import call, form, limits, methods
 from campaigns.kavenegar.call import Calls, Parameters
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import Cancelled, LocalStatus, MessageStatus, ReceptorStatus, SentMessage
+from campaigns.kavenegar.records.messages import Cancelled, LocalStatus, MessageStatus, ReceptorStatus, SentMessage
 
 
 class FollowingCalls(Calls):
@@ -16,14 +16,14 @@ class FollowingCalls(Calls):
 
     def status(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[MessageStatus]:
         """Of at most 500 messages, within 48 hours of sending. Source: kavenegar-rest, Status."""
-        asked = call.of(methods.STATUS, _ids(methods.STATUS, "messageid", messageids), call.rows(MessageStatus.read))
-        return self.perform(asked, lane=lane)
+        request = call.of(methods.STATUS, _ids(methods.STATUS, "messageid", messageids), call.rows(MessageStatus.read))
+        return self.perform(request, lane=lane)
 
     def statuslocalmessageid(self, localids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[LocalStatus]:
         """Of at most 500 of our own ids, within 12 hours of sending. Source: kavenegar-rest, StatusByLocalid."""
         method = methods.STATUSLOCALMESSAGEID
-        asked = call.of(method, _ids(method, "localid", localids), call.rows(LocalStatus.read))
-        return self.perform(asked, lane=lane)
+        request = call.of(method, _ids(method, "localid", localids), call.rows(LocalStatus.read))
+        return self.perform(request, lane=lane)
 
     def statusbyreceptor(
         self, receptor: str, start: int, end: int | None = None, *, lane: Lane = Lane.HOUSEKEEPING
@@ -41,13 +41,13 @@ class FollowingCalls(Calls):
 
     def select(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[SentMessage]:
         """At most 500 whole messages; 407 unless our IP address is registered. Source: kavenegar-rest, Select."""
-        asked = call.of(methods.SELECT, _ids(methods.SELECT, "messageid", messageids), call.rows(SentMessage.read))
-        return self.perform(asked, lane=lane)
+        request = call.of(methods.SELECT, _ids(methods.SELECT, "messageid", messageids), call.rows(SentMessage.read))
+        return self.perform(request, lane=lane)
 
     def cancel(self, messageids: Sequence[int], *, lane: Lane = Lane.SEND) -> list[Cancelled]:
         """Take back at most 200 scheduled messages. May be repeated freely. Source: kavenegar-rest, Cancel."""
-        asked = call.of(methods.CANCEL, _ids(methods.CANCEL, "messageid", messageids), call.rows(Cancelled.read))
-        return self.perform(asked, lane=lane)
+        request = call.of(methods.CANCEL, _ids(methods.CANCEL, "messageid", messageids), call.rows(Cancelled.read))
+        return self.perform(request, lane=lane)
 
 
 def _ids(method: Method, name: str, ids: Sequence[int]) -> Parameters:

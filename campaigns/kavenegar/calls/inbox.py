@@ -1,4 +1,4 @@
-"""What people sent to our lines."""
+"""Messages that people sent to our lines: the methods."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from campaigns.kavenegar import call, limits, methods
 from campaigns.kavenegar.call import Calls, Parameters
 from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import InboxCount, InboxPage, readable
+from campaigns.kavenegar.records.inbound import InboxCount, InboxPage
+from campaigns.kavenegar.records.reading import readable
 from campaigns.kavenegar.transport import InTime
 
 
@@ -27,8 +28,8 @@ class InboxCalls(Calls):
         """
         limits.single("linenumber", linenumber)
         parameters: Parameters = {"linenumber": linenumber, "isread": int(isread)}
-        asked = call.of(methods.RECEIVE, parameters, InboxPage.read, consumes=not isread)
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.RECEIVE, parameters, InboxPage.read, consumes=not isread)
+        return self.perform(request, lane=lane, in_time=in_time)
 
     def inboxpaged(
         self,
@@ -43,8 +44,10 @@ class InboxCalls(Calls):
     ) -> InboxPage:
         """A page of 200 of a line's messages, read or unread, of two days at most: the last two if nothing is said.
 
-        Unread ones have no second page: when the first has been handed out, the next is the first of those left.
-        `paging.inbox` knows that. Source: kavenegar-rest, InboxPaged.
+        Unread ones have no second page: what page 1 hands out becomes read, so page 1 is asked for again, and page 2 of
+        what is left would pass over 200. Among the read ones a message that becomes read meanwhile moves the others by
+        one: it can come twice, and the last page has been seen only when it says itself that it is the last.
+        Source: kavenegar-rest, InboxPaged.
         """
         limits.single("linenumber", linenumber)
         limits.page(page)
@@ -56,8 +59,8 @@ class InboxCalls(Calls):
             "enddate": end,
             "pagenumber": page,
         }
-        asked = call.of(methods.INBOXPAGED, parameters, InboxPage.read, consumes=not isread)
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.INBOXPAGED, parameters, InboxPage.read, consumes=not isread)
+        return self.perform(request, lane=lane, in_time=in_time)
 
     def countinbox(
         self,

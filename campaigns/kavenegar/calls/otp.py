@@ -5,7 +5,7 @@ from __future__ import annotations
 from campaigns.kavenegar import call, limits, methods
 from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.kavenegar.transport import InTime
 
 
@@ -40,5 +40,5 @@ class OtpCalls(Calls):
         limits.tokens(tokens, type)
         limits.tag(tag)
         parameters = {"receptor": receptor, "template": template, **tokens, "type": type, "tag": tag}
-        asked = call.of(methods.LOOKUP, parameters, call.one(SentMessage.read))
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.LOOKUP, parameters, call.one(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)

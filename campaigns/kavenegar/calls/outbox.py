@@ -1,4 +1,4 @@
-"""What the gateway has sent for the account, whoever asked it to."""
+"""The outbox of the account, with the messages of every program that uses it: the methods."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.envelope import Envelope
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import OutboxCount, SentMessage, readable
+from campaigns.kavenegar.records.messages import OutboxCount, SentMessage
+from campaigns.kavenegar.records.reading import readable
 
 
 class OutboxCalls(Calls):

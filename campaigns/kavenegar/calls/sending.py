@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from campaigns.kavenegar import call, form, limits, methods
 from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.kavenegar.transport import InTime
 
 
@@ -51,8 +51,8 @@ class SendingCalls(Calls):
             "tag": tag,
             "policy": policy,
         }
-        asked = call.of(methods.SEND, parameters, call.some(SentMessage.read))
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.SEND, parameters, call.some(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)
 
     def sendarray(
         self,
@@ -91,5 +91,5 @@ class SendingCalls(Calls):
             "tag": tag,
             "policy": policy,
         }
-        asked = call.of(methods.SENDARRAY, parameters, call.some(SentMessage.read))
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.SENDARRAY, parameters, call.some(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)

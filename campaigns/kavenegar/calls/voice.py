@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from campaigns.kavenegar import call, form, limits, methods
 from campaigns.kavenegar.call import Calls
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records import SentMessage
+from campaigns.kavenegar.records.messages import SentMessage
 from campaigns.kavenegar.transport import InTime
 
 
@@ -43,5 +43,5 @@ class VoiceCalls(Calls):
             "repeat": repeat,
             "tag": tag,
         }
-        asked = call.of(methods.MAKETTS, parameters, call.some(SentMessage.read))
-        return self.perform(asked, lane=lane, in_time=in_time)
+        request = call.of(methods.MAKETTS, parameters, call.some(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)

@@ -11,36 +11,3 @@ The service is loose with types: numbers come as text, costs as 120.0, ids of ou
 Each reader takes what can be understood. A row that cannot is left out, and the caller sees it as missing. What a row
 holds beside the fields of its record stays in `extra`. No repr shows a text or a person's number.
 """
-
-from campaigns.kavenegar.records.account import Account, AccountConfig, ServerDate
-from campaigns.kavenegar.records.blocklist import BlockedNumber, BlockedPage, BlockedStatus
-from campaigns.kavenegar.records.inbound import InboundMessage, InboxCount, InboxPage
-from campaigns.kavenegar.records.messages import (
-    Cancelled,
-    LocalStatus,
-    MessageStatus,
-    OutboxCount,
-    ReceptorStatus,
-    SentMessage,
-)
-from campaigns.kavenegar.records.reading import Unreadable, readable
-
-__all__ = [
-    "Account",
-    "AccountConfig",
-    "BlockedNumber",
-    "BlockedPage",
-    "BlockedStatus",
-    "Cancelled",
-    "InboundMessage",
-    "InboxCount",
-    "InboxPage",
-    "LocalStatus",
-    "MessageStatus",
-    "OutboxCount",
-    "ReceptorStatus",
-    "SentMessage",
-    "ServerDate",
-    "Unreadable",
-    "readable",
-]

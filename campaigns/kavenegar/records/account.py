@@ -1,4 +1,4 @@
-"""The account, its settings, the gateway's clock."""
+"""The account: the records."""
 
 from __future__ import annotations
 

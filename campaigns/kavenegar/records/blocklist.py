@@ -1,4 +1,4 @@
-"""Numbers a line does not reach, because their owners or we blocked it."""
+"""The block list of a line: the records. The recipient or we blocked these numbers."""
 
 from __future__ import annotations
 
@@ -54,6 +54,13 @@ class BlockedPage:
     @classmethod
     def read(cls, answer: Envelope) -> BlockedPage:
         return cls(readable(BlockedNumber.read, answer.rows), len(answer.rows), **pages(answer.metadata))
+
+
+def is_last(page: BlockedPage, number: int, full: int) -> bool:
+    """Whether no page follows this one; where it does not say, whether it is not `full`."""
+    if page.rows == 0:
+        return True
+    return page.rows < (page.pagesize or full) if page.totalpages is None else number >= page.totalpages
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Messages people sent us."""
+"""Messages that people sent to our lines: the records."""
 
 from __future__ import annotations
 
@@ -65,6 +65,17 @@ class InboxPage:
     @classmethod
     def read(cls, answer: Envelope) -> InboxPage:
         return cls(readable(InboundMessage.read, answer.rows), len(answer.rows), **pages(answer.metadata))
+
+
+def comes_again(page: InboxPage, before: InboxPage | None) -> bool:
+    """Whether unread messages are those of the page before: nothing marks them read, and there would be no end.
+
+    Two pages in a row of which nothing can be read are the same as far as anybody can tell.
+    """
+    if before is None:
+        return False
+    ids, known = ({message.messageid for message in each.messages} for each in (page, before))
+    return ids <= known if ids else not known
 
 
 @dataclass(frozen=True, slots=True)

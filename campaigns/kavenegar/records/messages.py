@@ -1,4 +1,4 @@
-"""Messages we sent: their rows, their statuses, their counts."""
+"""Messages that we sent: the records."""
 
 from __future__ import annotations
 

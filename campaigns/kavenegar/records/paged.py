@@ -1,4 +1,4 @@
-"""What a paged answer says about its pages, in `metadata` beside its rows."""
+"""How many pages there are: `metadata` beside the rows of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A value of a row, however loosely it was written."""
+"""The values of a row, however loosely they are written."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ KNOBS: Final = {"senders": LINES, "latency_ms": 200}
 TIMES: Final = {
     "INBOX_LINES": ",".join(f"{line}=1s" for line in LINES),
     "INBOX_RECONCILE": "10s",
-    "INBOX_HORIZON": "30d",
+    "INBOX_LOOKBACK": "30d",
     "LEASE": "6s",
-    "UNKNOWN_SETTLE": "3s",
+    "UNKNOWN_GRACE": "3s",
     "HTTP_DEADLINE": "3s",
     "PACE_START": "100",
     "PACE_MAX": "100",

@@ -10,7 +10,7 @@ from typing import Any, cast
 from campaigns.house import House
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.records import LocalStatus
+from campaigns.kavenegar.records.messages import LocalStatus
 from worker import wiring
 from worker.app import app
 

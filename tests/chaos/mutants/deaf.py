@@ -25,7 +25,7 @@ def no_lapse(*_: Any, **__: Any) -> list[int]:
 @cache
 def deaf_house() -> House:
     house = real_house()
-    return replace(house, policy=replace(house.policy, ring_again=timedelta(days=1)))
+    return replace(house, policy=replace(house.policy, reenqueue_after=timedelta(days=1)))
 
 
 wiring.house = cast("Any", deaf_house)

@@ -36,10 +36,10 @@ HTTP_DEADLINE: Final = timedelta(seconds=3)
 
 TIMES: Final = {
     "LEASE": f"{LEASE.total_seconds():.0f}s",
-    "UNKNOWN_SETTLE": f"{SETTLE.total_seconds():.0f}s",
+    "UNKNOWN_GRACE": f"{SETTLE.total_seconds():.0f}s",
     "HTTP_DEADLINE": f"{HTTP_DEADLINE.total_seconds():.0f}s",
-    "RING_AGAIN": "3s",
-    "ACCOUNT_PROBE": "3s",
+    "REENQUEUE_AFTER": "3s",
+    "HOLD_RECHECK": "3s",
     # Close together to the end: what an account is asked about only once its key is back is then asked about soon.
     "STATUS_POLLS": ",".join(["3s,6s,10s,15s,20s,30s,45s", *(f"{seconds}s" for seconds in range(60, 2700, 30))]),
 }

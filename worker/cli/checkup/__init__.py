@@ -32,7 +32,8 @@ def examine() -> Iterator[Finding]:
         chosen = wiring.settings()
         where = wiring.places()
     except CampaignsError as why:
-        yield Finding("settings", Level.BAD, str(why), "correct the setting; `campaigns settings` lists them all")
+        for sentence in str(why).splitlines():
+            yield Finding("settings", Level.BAD, sentence, "correct the setting; `campaigns settings` lists them all")
         return
     yield from house.settings(chosen)
     yield from house.database()

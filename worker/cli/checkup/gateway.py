@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from campaigns import account
 from campaigns.errors import CampaignsError, GatewayError
-from campaigns.kavenegar.records import AccountConfig
+from campaigns.kavenegar.records.account import AccountConfig
 from worker import wiring
 from worker.cli.checkup import clocks
 from worker.cli.checkup.finding import Finding, Level

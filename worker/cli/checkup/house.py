@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -17,8 +17,11 @@ from worker.cli.checkup import clocks, dispatcher, listening, safety, writes
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
 from worker.logs import first_line
-from worker.settings import Settings
+from worker.settings import old_names
 from worker.settings.key_file import path_of_key
+
+if TYPE_CHECKING:  # it imports pydantic, which takes a tenth of a second
+    from worker.settings.model import Settings
 
 KEY_NOT_VALID: Final = 403
 LATE_AFTER: Final = timedelta(seconds=60)
@@ -44,6 +47,8 @@ def settings(chosen: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding("settings", Level.OK, "every setting can be read")
+    for sentence in old_names():
+        yield Finding("settings", Level.WARN, sentence, "use the new name; `campaigns settings` lists them all")
     if chosen.status_polls[-1] >= chosen.status_window:
         yield Finding(
             "polls",

@@ -1,8 +1,8 @@
 """Whether workers of another database take tasks from the same queues.
 
 A task carries an id, and an id of one database means nothing, or something else, in another one. Nothing is lost by it,
-since a claim decides; but a task that the wrong worker takes is published again only after RING_AGAIN, and an order to
-create a campaign is carried out in the wrong database.
+since a claim decides; but a task that the wrong worker takes is published again only after REENQUEUE_AFTER, and an
+order to create a campaign is carried out in the wrong database.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
@@ -15,7 +15,9 @@ from campaigns.store.sessions import WEAK
 from worker import wiring
 from worker.cli.checkup.finding import Finding, Level
 from worker.cli.words import duration, moment
-from worker.settings import Settings
+
+if TYPE_CHECKING:  # it imports pydantic, which takes a tenth of a second
+    from worker.settings.model import Settings
 
 _PLACES: Final = {
     Place.COPIED: (
@@ -26,7 +28,7 @@ _PLACES: Final = {
     Place.FAILED_OVER: (
         Level.WARN,
         "another server took over: the last commits may be missing, so everything open is asked about first",
-        "nothing: the next tick sees to it, and sending goes on after LEASE and UNKNOWN_SETTLE",
+        "nothing: the next tick sees to it, and sending goes on after LEASE and UNKNOWN_GRACE",
     ),
     Place.RESTARTED: (
         Level.WARN,
@@ -49,13 +51,13 @@ def findings(connection: Connection, chosen: Settings, *, now: datetime) -> Iter
 
 def times(chosen: Settings) -> Finding:
     """How long an unanswered request has until it is asked about, beside how long it may last."""
-    rest = chosen.unknown_settle - chosen.http_deadline
+    rest = chosen.unknown_grace - chosen.http_deadline
     says = (
-        f"an unanswered request is asked about after {duration(chosen.unknown_settle.total_seconds())}, "
+        f"an unanswered request is asked about after {duration(chosen.unknown_grace.total_seconds())}, "
         f"{duration(rest.total_seconds())} longer than a request may last"
     )
     if rest < chosen.http_deadline:
-        do = "make UNKNOWN_SETTLE longer than the gateway may still act on a request that it has not answered"
+        do = "make UNKNOWN_GRACE longer than the gateway may still act on a request that it has not answered"
         return Finding("unknown outcomes", Level.WARN, says, do)
     return Finding("unknown outcomes", Level.OK, says)
 
@@ -90,7 +92,7 @@ def _leap(found: Gate, chosen: Settings) -> Finding:
     if found.leap is None:
         return Finding("database clock", Level.OK, "it has not leapt")
     by_s = found.leap.by.total_seconds()
-    quiet = duration((chosen.lease + chosen.unknown_settle).total_seconds())
+    quiet = duration((chosen.lease + chosen.unknown_grace).total_seconds())
     says = (
         f"it leapt {'ahead' if by_s > 0 else 'back'} by {duration(abs(by_s))} at {moment(found.leap.at)}: nothing is "
         f"sent, resolved or polled for {quiet} after that"

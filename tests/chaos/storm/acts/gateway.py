@@ -1,7 +1,7 @@
 """The gateway fails, limits, lies, or has no credit left.
 
 Nothing here is milder than it is in life, with one exception that the product's own promise names: a gateway that
-does not drop repeated localids may act on an aborted request for no longer than UNKNOWN_SETTLE.
+does not drop repeated localids may act on an aborted request for no longer than UNKNOWN_GRACE.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FULL_PURSE_RIAL: Final = 10_000_000_000
 SENDING: Final = ("sms/send", "sms/sendarray")
 ASKING: Final = ("sms/statuslocalmessageid", "sms/status")
 
-# Kind → its details, drawn anew each time. `late_accept` stays under UNKNOWN_SETTLE.
+# Kind → its details, drawn anew each time. `late_accept` stays under UNKNOWN_GRACE.
 TROUBLES: Final[Mapping[str, Callable[[Random], dict[str, Any]]]] = {
     "drop": lambda _: {},
     "accept_then_drop": lambda _: {},
