@@ -1,4 +1,4 @@
-"""Writes the pages told by the code: states, codes, methods, metrics, exit codes, settings. A test compares them."""
+"""Write the pages that come from the code: states, codes, methods, metrics, exit codes, settings. A test compares."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def within(text: str, name: str, table: str) -> str:
 
 
 def states_page() -> str:
-    """The state machines, drawn and told."""
+    """The state machines, as diagrams and in words."""
     told = ["# States\n", "Written by `scripts/docs` from `campaigns/rules/states.py`."]
-    told.append("The database holds the same moves:")
-    told.append("every UPDATE names the state it moves from, and CHECK constraints refuse what cannot be.\n")
+    told.append("The database allows the same moves:")
+    told.append("every UPDATE names the state that it moves from, and CHECK constraints refuse impossible states.\n")
     for title, kind, moves in (
         ("A campaign", states.CampaignState, states.CAMPAIGN_MOVES),
         ("A batch", states.BatchState, states.BATCH_MOVES),
@@ -74,15 +74,19 @@ def comments(kind: type[StrEnum]) -> str:
 
 
 def codes_page() -> str:
-    """What every code and status of the gateway means to us."""
+    """Every code and status of the gateway, and what the worker does about it."""
     told = ["# The gateway's codes\n", "Written by `scripts/docs` from `campaigns/kavenegar/codes.py`.\n"]
-    told += ["## Return codes\n", "| code | what we do | what an operator is told | source |", "|---|---|---|---|"]
+    told += [
+        "## Return codes\n",
+        "| code | what the worker does | what an operator reads | source |",
+        "|---|---|---|---|",
+    ]
     for row in RETURN_CODES.values():
         verdict = row.verdict if isinstance(row.verdict, str) else row.verdict.__name__
         on_sends = f", on sends {row.on_sends.__name__}" if row.on_sends else ""
-        on_unread = f", where unread messages are handed out {row.on_consuming.__name__}" if row.on_consuming else ""
+        on_unread = f", when unread messages are read {row.on_consuming.__name__}" if row.on_consuming else ""
         told.append(f"| {row.code} | {verdict}{on_sends}{on_unread} | {row.advice} | {row.source} |")
-    other = "GatewayDown, on sends OutcomeUnknown, where unread messages are handed out AnswerLost"
+    other = "GatewayDown, on sends OutcomeUnknown, when unread messages are read AnswerLost"
     told.append(f"| any other 5xx | {other} | the gateway failed | ours |")
     told.append("| any other | CampaignRefused | an undocumented code: sending stops until a person looks | ours |")
     told += ["\n## Message statuses\n", "| status | our state | meaning | refunded | source |", "|---|---|---|---|---|"]
@@ -99,15 +103,15 @@ METHODS_ARE_FOR = """\
 Written by `scripts/docs` from `campaigns/kavenegar/methods.py`.
 
 All 22 methods are functions of `campaigns.kavenegar.client.Client`, and of `Gateway`, which keeps the pace and tries
-again what may be tried again. The limits are held before anything leaves us. `L147` is the line of kavenegar-rest at
-which a method's section begins; what each code means is told in [codes.md](codes.md).
+again when a call may be repeated. The limits are checked before a call leaves. `L147` is the line of kavenegar-rest at
+which a method's section begins; [codes.md](codes.md) says what each code means.
 """
 
 
 def methods_page() -> str:
     """Every method of the gateway, with its limits, and where the worker uses it."""
     told = ["# The gateway's methods\n", METHODS_ARE_FOR]
-    told += ["| method | what for | limits | codes of its own | where the worker uses it | section |"]
+    told += ["| method | purpose | limits | its own codes | where the worker uses it | section |"]
     told += ["|---|---|---|---|---|---|"]
     for row in METHODS:
         codes = " ".join(map(str, sorted(row.codes)))
@@ -147,13 +151,13 @@ def length(seconds: int) -> str:
 METRICS_ARE_FOR = """\
 Written by `scripts/docs` from `worker/metrics/families.py`.
 
-The process `metrics` of the Procfile tells them at `http://METRICS_ADDRESS:METRICS_PORT/metrics` to whoever sends the
-name and the password of `METRICS_BASIC_AUTH`; `/healthz` answers everybody. They are read from Redis and PostgreSQL
-when they are asked for, for all hosts together: one such process is enough. A scrape reads no messages, and of batches
-only those that are open. All are gauges.
+The process `metrics` of the Procfile serves them at `http://METRICS_ADDRESS:METRICS_PORT/metrics` to clients that send
+the name and the password of `METRICS_BASIC_AUTH`; `/healthz` needs no password. Each scrape reads them from Redis and
+PostgreSQL, for all hosts together, so one such process is enough. A scrape reads no messages, and only open batches.
+All metrics are gauges.
 
-Where `METRICS_BASIC_AUTH` is set for the process `web` too, it answers `http://WEB_ADDRESS:WEB_PORT/metrics` likewise,
-and the process `metrics` may be left out. A proxy in front of `web` should pass on `/callbacks/` alone.
+If `METRICS_BASIC_AUTH` is set for the process `web` as well, `web` serves them at `http://WEB_ADDRESS:WEB_PORT/metrics`,
+and the process `metrics` is not needed. A proxy in front of `web` should forward only `/callbacks/`.
 
 ```yaml
 scrape_configs:
@@ -162,7 +166,7 @@ scrape_configs:
     static_configs: [{targets: ["127.0.0.1:9540"]}]
 ```
 
-Worth waking somebody for: `kavenegar_up == 0`, `kavenegar_tick_age_seconds > 60`, `kavenegar_account_on_hold == 1`,
+Alert on `kavenegar_up == 0`, `kavenegar_tick_age_seconds > 60`, `kavenegar_account_on_hold == 1`,
 `kavenegar_account_debug_mode == 1`,
 `kavenegar_batches_overdue_seconds > 600`, and an increase of `kavenegar_messages_uncertain`.
 """
@@ -185,14 +189,14 @@ def metrics_page() -> str:
 
 
 EXITS_ARE_FOR = """\
-Written by `scripts/docs` from `worker/cli/exits.py`. They are a promise: scripts decide by them.
+Written by `scripts/docs` from `worker/cli/exits.py`. They are stable: scripts may rely on them.
 
-`campaigns verify ID` ends with 0 where everything was checked that applies to the campaign and nothing was found wrong,
-with 1 where something is not true, and with 4 where nothing was found wrong and something was not checked: the gateway
-did not answer, it no longer tells of messages this old, it did not tell a price, or a message is uncertain. What does
-not apply (calls in the count of the outbox, prices where `SELECT_ALLOWED` is off) is told as not checked and changes no
-exit code. In its JSON, `true` says whether nothing was found wrong, `checked` whether all was checked, and `missed` of
-a check that it was not.
+`campaigns verify ID` ends with 0 if every check that applies to the campaign was made and found nothing wrong, with 1
+if something is not true, and with 4 if nothing was found wrong and a check could not be made: the gateway did not
+answer, it no longer answers for messages of this age, it did not say a price, or a message is uncertain. A check that
+does not apply (calls in the count of the outbox, prices if `SELECT_ALLOWED` is off) is shown as not made and does not
+change the exit code. In the JSON, `true` says whether nothing was found wrong, `checked` whether every check was made,
+and `missed` that a check should have been made and was not.
 """
 
 
