@@ -11,48 +11,48 @@ from typing import Final
 
 
 class CampaignState(StrEnum):
-    """Where a campaign stands."""
+    """The state of a campaign."""
 
-    DRAFT = "draft"  # loaded whole, nothing planned
-    SCHEDULED = "scheduled"  # batches cut; starts by itself at `start_at`
-    RUNNING = "running"
+    DRAFT = "draft"  # loaded completely, not planned yet
+    SCHEDULED = "scheduled"  # split into batches; starts by itself at `start_at`
+    RUNNING = "running"  # its batches are sent as they become due
     PAUSED = "paused"  # by a person, or by a refusal that a person must mend: see `hold_reason`
     FINISHED = "finished"  # every message has its verdict
-    CANCELLED = "cancelled"  # nothing more is sent; what had left is still followed to its verdict
+    CANCELLED = "cancelled"  # nothing more is sent; messages that were sent are still polled to their verdict
 
 
 class BatchState(StrEnum):
-    """Where a batch of at most 200 messages stands."""
+    """The state of a batch of at most 200 messages."""
 
     READY = "ready"  # waits for `due_at`
     CLAIMED = "claimed"  # a worker holds it until `due_at`, the end of its lease
-    UNKNOWN = "unknown"  # a request left without an answer; asked about at `due_at`
-    ACCEPTED = "accepted"  # the gateway has every message that was to go; verdicts are being polled
+    UNKNOWN = "unknown"  # a request left and got no answer; the gateway is asked about it at `due_at`
+    ACCEPTED = "accepted"  # the gateway has every message that was to be sent; verdicts are polled
     CLOSED = "closed"  # every message has its verdict, or its window closed
-    REFUSED = "refused"  # the gateway wants none of it
+    REFUSED = "refused"  # the gateway refused every message
     SPLIT = "split"  # replaced by its two halves
-    UNCERTAIN = "uncertain"  # unknown for longer than the gateway can answer for: a person decides
+    UNCERTAIN = "uncertain"  # unknown for longer than the gateway answers for localids: a person decides
     CANCELLED = "cancelled"  # never sent
 
 
 class MessageState(StrEnum):
-    """Where one message to one number stands."""
+    """The state of one message to one number."""
 
-    PENDING = "pending"  # nothing has left, or nobody knows yet: the batch says which
+    PENDING = "pending"  # not sent, or not known yet whether it was sent: the state of the batch says which
     ACCEPTED = "accepted"  # the gateway has it under `gateway_id`
-    DELIVERED = "delivered"
+    DELIVERED = "delivered"  # it reached the phone
     UNDELIVERED = "undelivered"  # may still become delivered: the gateway can resend by itself
-    FAILED = "failed"
+    FAILED = "failed"  # failed at the sending line
     BLOCKED = "blocked"  # the recipient opted out at the gateway; refunded
     CANCELLED = "cancelled"  # withdrawn before it was sent, or status 13; refunded
     EXPIRED = "expired"  # the window closed without a verdict; `status` keeps the last one known
     REFUSED = "refused"  # the gateway refused this number or text; `refused_code` says why
     SUPPRESSED = "suppressed"  # on our suppression list; never sent
-    UNCERTAIN = "uncertain"  # nobody can know any more whether it was sent: a person decides
+    UNCERTAIN = "uncertain"  # the gateway can no longer say whether it was sent: a person decides
 
 
 class OtpState(StrEnum):
-    """Where a one-time password stands. There is no localid for it: what is unknown stays so."""
+    """The state of a one-time password. It has no localid, so the gateway cannot be asked about an unknown one."""
 
     WAITING = "waiting"  # waits for `due_at`
     CLAIMED = "claimed"  # a worker holds it until `due_at`, the end of its lease
@@ -62,9 +62,9 @@ class OtpState(StrEnum):
     FAILED = "failed"
     BLOCKED = "blocked"
     CANCELLED = "cancelled"  # status 13: a problem in sending, or the account's debug mode
-    REFUSED = "refused"  # the gateway wanted none of it; `code` says why
-    UNKNOWN = "unknown"  # a request left without an answer: it may have been sent, and is never sent again by itself
-    EXPIRED = "expired"  # too old to be of use before it could be sent, or no verdict came
+    REFUSED = "refused"  # the gateway refused it; `code` says why
+    UNKNOWN = "unknown"  # a request left and got no answer: it may have been sent, and is never sent again by itself
+    EXPIRED = "expired"  # too old before it could be sent, or it got no verdict
 
 
 _C, _B, _M, _O = CampaignState, BatchState, MessageState, OtpState
