@@ -207,6 +207,12 @@ def test_each_kind_of_name_is_looked_at() -> None:
     ]
 
 
+def test_each_kind_of_name_is_found_in_the_project() -> None:
+    found = {named.kind for named in identifiers()}
+
+    assert found == {"module", "class", "function", "parameter", "attribute", "field", "local", "column", "metric"}
+
+
 def test_a_word_that_is_retired_as_a_whole_may_be_a_part() -> None:
     names = tuple(names_of("campaigns/x.py", ast.parse("def look(): ...\ndef look_up(): ...\nclass Outlook: ...\n")))
 

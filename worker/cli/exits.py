@@ -29,5 +29,5 @@ _MEANINGS = {
     Exit.UNREACHABLE: "the database, the broker or the gateway cannot be reached, or is not ready",
     Exit.NOT_CHECKED: "nothing was found wrong, but not everything could be checked, for example at the gateway",
     Exit.INTERRUPTED: "interrupted by Ctrl-C",
-    Exit.NOBODY_READS: "whoever read the output has gone",
+    Exit.NOBODY_READS: "the reader of the output has gone",
 }
