@@ -14,6 +14,8 @@ from tests.store.upgrades.old_workers import OldWorkers
 from tests.worker.conftest import Command
 
 OLDER = ("0001", "0002", "0003")
+BESIDE_WORKERS = "0005_2"
+"""Up to here an upgrade takes nothing away from the workers of the versions before."""
 
 
 def _made_old(engine: Engine, revision: str) -> tuple[str, list[int]]:
@@ -34,8 +36,9 @@ def test_where_a_reader_does_not_end_it_says_who_that_is_and_the_next_run_goes_o
         with reading(url, application="nightly report") as reader:
             said = command("migrate", "--wait", "2s")
             workers.until_more(1)
-        again = command("migrate")
+        upgrade(engine, revision=BESIDE_WORKERS)
         workers.until_more(1)
+    again = command("migrate")
 
     assert said.exit == 3
     named = rf'pid {reader.pid} \(application "nightly report", role \w+, its transaction has been open for \d+ s\)'
