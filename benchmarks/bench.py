@@ -19,16 +19,16 @@ import redis
 import requests
 from sqlalchemy import Engine, create_engine, make_url, text
 
+import campaigns_devkit
 from benchmarks.recipients import SENDER
 from campaigns.store import identity
 from campaigns.store.database import make_engine
 from campaigns.store.migrate import upgrade
-from worker import embedded
-from worker.embedded import SANDBOX_API_KEY, Supervisor
-from worker.embedded.files import last_lines
-from worker.embedded.postgres import Postgres
-from worker.embedded.procfile import commands
-from worker.embedded.valkey import Valkey
+from campaigns_devkit import SANDBOX_API_KEY, Supervisor
+from campaigns_devkit.files import last_lines
+from campaigns_devkit.postgres import Postgres
+from campaigns_devkit.supervisor import procfile_commands
+from campaigns_devkit.valkey import Valkey
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -98,7 +98,7 @@ class Bench:
         self.administer(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}", "CHECKPOINT")
         engine = make_engine(self.url_of(name))
         with engine.begin() as connection:
-            identity.settle(connection)  # it is a copy, and a database of its own all the same
+            identity.record_place(connection)  # it is a copy, and a database of its own all the same
         try:
             yield engine
         finally:
@@ -142,7 +142,7 @@ class Bench:
             "PACE_MAX": str(max_rate),
             **TIMES,
         }
-        processes = commands(("worker-send", "worker-poll", "beat"))
+        processes = procfile_commands(("worker-send", "worker-poll", "beat"))
         processes |= {f"worker-send-{place}": processes["worker-send"] for place in range(2, senders + 1)}
         with self.running(processes, settings) as supervisor:
             yield supervisor
@@ -172,7 +172,7 @@ def laid() -> Iterator[Bench]:
     """The servers, started; stopped and removed with all their data at the end of the block."""
     with TemporaryDirectory(prefix="campaigns-bench-") as name:
         folder = Path(name)
-        with embedded.attach(folder / "home") as attached:
+        with campaigns_devkit.attach(folder / "home") as attached:
             bench = Bench(folder, attached.home, str(attached.database_url), str(attached.broker_url))
             bench.administer(f"CREATE DATABASE {_TEMPLATE}")
             migrated = make_engine(bench.url_of(_TEMPLATE))

@@ -16,8 +16,8 @@ from celery import Celery
 from benchmarks.bench import Bench, Unfinished, pids, until
 from benchmarks.figures import Row, Table
 from benchmarks.processes import resident_mb
-from worker.embedded import ports
-from worker.embedded.procfile import commands
+from campaigns_devkit import servers
+from campaigns_devkit.supervisor import procfile_commands
 
 AUTH: Final = ("bench", "bench")
 EVENTS_A_TASK: Final = 3
@@ -29,7 +29,7 @@ _COUNTED: Final = re.compile(r'^flower_events_total\{[^}]*type="task-[^}]*\} (\S
 
 def measure(bench: Bench, tasks: Sequence[int], *, max_tasks: int) -> list[Table]:
     """The memory of a Flower that keeps `max_tasks` tasks, after each of so many tasks, in ascending order."""
-    port = ports.find_free()
+    port = servers.find_free_port()
     settings = {
         "DATABASE_URL": bench.database_url,
         "BROKER_URL": bench.broker_url,
@@ -38,7 +38,7 @@ def measure(bench: Bench, tasks: Sequence[int], *, max_tasks: int) -> list[Table
         "FLOWER_MAX_TASKS": str(max_tasks),
     }
     rows: list[Row] = []
-    with bench.running(commands(["flower"]), settings) as supervisor:
+    with bench.running(procfile_commands(["flower"]), settings) as supervisor:
         watched = Watched(f"http://127.0.0.1:{port}")
         until(watched.answers, within_s=60, what="the start of Flower")
         rows.append({"tasks": 0, "resident MB": resident_mb(pids(supervisor)["flower"])})

@@ -103,7 +103,7 @@ def _finished(engine: Engine, campaign: int) -> bool:
 def _waited(engine: Engine, campaign: int) -> float:
     """The seconds from the start of a finished campaign to its first request."""
     with engine.connect() as connection:
-        found = campaigns.report(connection, campaign)
+        found = campaigns.build_report(connection, campaign)
     over, began = found.campaign.finished_at, found.campaign.started_at
     if over is None or began is None:
         raise Unfinished("the campaign has not finished")
@@ -113,7 +113,7 @@ def _waited(engine: Engine, campaign: int) -> float:
 def _checked(engine: Engine, campaign: int, gateway: Gateway) -> campaigns.Report:
     """The report, once it is certain that every message was sent once and has its verdict: speed alone is no figure."""
     with engine.connect() as connection:
-        report = campaigns.report(connection, campaign)
+        report = campaigns.build_report(connection, campaign)
     sent = gateway.summary()
     expected = WARM_UP + report.campaign.messages
     if sent["messages"] != expected or sent["localids_sent_twice"]:

@@ -19,7 +19,7 @@ import campaigns
 from benchmarks.processes import peak
 from benchmarks.recipients import SENDER, TEXTS, Kind
 from campaigns.store.database import make_engine
-from campaigns.store.loading import copying
+from campaigns.store.loading import copy_connection
 
 RAW = "raw"
 _BLOCK = 1 << 16
@@ -35,7 +35,7 @@ def load(connection: Connection, file: Path, way: str) -> None:
 
 def _copy(connection: Connection, lines: Path) -> None:
     statement = "COPY sms.messages (id, campaign_id, row_no, parts, number, text) FROM STDIN"
-    with lines.open("rb") as file, copying(connection).cursor() as cursor, cursor.copy(statement) as copy:
+    with lines.open("rb") as file, copy_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
         while block := file.read(_BLOCK):
             copy.write(block)
 

@@ -18,11 +18,11 @@ from benchmarks.bench import Bench, Unfinished
 from benchmarks.figures import Row, Table, ratio
 from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
-from campaigns.rules.splitting import BATCH, POLL
+from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from campaigns.rules.states import MessageState
-from campaigns.store import accounts, attempts, batches, polls
+from campaigns.store import batches, identity, outcomes, polls
 from campaigns.store.database import Database
-from campaigns.store.records import Asked, Claim, Fact
+from campaigns.store.records import Claim, Fact, PollShare
 
 ACCOUNT: Final = "benchmarks"
 LEASE: Final = timedelta(minutes=10)
@@ -54,9 +54,9 @@ def measure(bench: Bench, messages: int, stored: int) -> list[Table]:
             store(each, stored)
             _load(each, messages)
         ids = [row[0] for row in bare.execute("SELECT id FROM sms.messages WHERE state = 'pending' ORDER BY id")]
-        accepted = _milliseconds(_bare(bare, _BARE_ACCEPT, ids, BATCH), _acceptances(Database(engine)))
-        settled = _milliseconds(_bare(bare, _BARE_SETTLE, ids, POLL), _settlements(Database(engine)))
-    rows = [*_rows(f"{BATCH} accepted", BATCH, accepted), *_rows(f"{POLL} settled", POLL, settled)]
+        accepted = _milliseconds(_bare(bare, _BARE_ACCEPT, ids, BATCH_SIZE), _acceptances(Database(engine)))
+        settled = _milliseconds(_bare(bare, _BARE_SETTLE, ids, POLL_SIZE), _settlements(Database(engine)))
+    rows = [*_rows(f"{BATCH_SIZE} accepted", BATCH_SIZE, accepted), *_rows(f"{POLL_SIZE} settled", POLL_SIZE, settled)]
     return [Table(f"merge: {messages:,} rows written back, beside {stored:,} stored", rows, _NOTE)]
 
 
@@ -101,7 +101,7 @@ def _bare(connection: psycopg.Connection[Any], statement: str, ids: list[int], s
 def _acceptances(database: Database) -> list[Commit]:
     """One for each batch; the claims are made before, and not timed."""
     now = database.now()
-    database(accounts.recognise, ACCOUNT, account=None, contradicted=False, now=now)
+    database(identity.recognise_key, ACCOUNT, account=None, contradicted=False, now=now)
     claims = [_claimed(database, batch_id, now) for batch_id in database(_batch_ids)]
     return [partial(database, _accept, claim, now=now) for claim in claims]
 
@@ -129,16 +129,16 @@ def _claimed(database: Database, batch_id: int, now: datetime) -> Claim:
 def _accept(connection: Connection, claim: Claim, *, now: datetime) -> None:
     """What a send writes down when all went well."""
     facts = [Fact(message.id, MessageState.ACCEPTED, message.id, 1, 120) for message in claim.messages]
-    batches.learn(connection, claim, facts, now=now, poll_at=now, closes_at=now + WINDOW)
-    attempts.record(connection, claim, kind="send", event="accepted", now=now)
+    batches.record_facts(connection, claim, facts, now=now, poll_at=now, closes_at=now + WINDOW)
+    outcomes.record_attempt(connection, claim, kind="send", event="accepted", now=now)
 
 
-def _settle(connection: Connection, asked: Sequence[Asked], *, now: datetime) -> None:
+def _settle(connection: Connection, asked: Sequence[PollShare], *, now: datetime) -> None:
     """What a poll writes down when all verdicts have come."""
     facts = [
         Fact(message_id, MessageState.DELIVERED, gateway_id, 10)
         for batch in asked
         for gateway_id, message_id in batch.message_ids.items()
     ]
-    nexts = [now if batch.resume_at is not None else now + WINDOW for batch in asked]
-    polls.settle(connection, asked, facts, next_polls=nexts, call_id=uuid4(), now=now)
+    nexts = [now if batch.resume_id is not None else now + WINDOW for batch in asked]
+    polls.record_poll(connection, asked, facts, next_polls=nexts, call_id=uuid4(), now=now)

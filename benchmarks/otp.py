@@ -17,14 +17,14 @@ from sqlalchemy import Engine
 import campaigns
 from benchmarks.bench import Bench, Gateway, Unfinished
 from benchmarks.figures import Row, Table, ratio
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway as PacedGateway
-from campaigns.kavenegar.throttle import Throttle, connect
-from campaigns.otp.send import send
-from campaigns.rules.tokens import order
+from campaigns.kavenegar.pace import Throttle, connect_redis
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.rules.otp_request import parse_otp_request
+from campaigns.stages.otp.send import send_at_once
 from campaigns.store.database import Database
-from worker.embedded import SANDBOX_API_KEY
+from campaigns_devkit import SANDBOX_API_KEY
 
 RATE: Final = 1000.0
 LOOK_EVERY_S: Final = 0.001
@@ -82,17 +82,17 @@ def _took_ms(send_one: Code) -> float:
 def _ways(bench: Bench, engine: Engine, gateway: Gateway) -> Iterator[dict[str, Code]]:
     """The bare POST comes first."""
     database = Database(engine)
-    pace = Throttle(connect(bench.broker_url), account="benchmarks", start_rate=RATE, max_rate=RATE)
+    pace = Throttle(connect_redis(bench.broker_url), account="benchmarks", start_rate=RATE, max_rate=RATE)
     with (
         bench.workers(engine, gateway, start_rate=RATE, max_rate=RATE, senders=1),
         requests.Session() as session,
         closing(Client(SANDBOX_API_KEY, gateway.url)) as client,
         Celery("a web app", broker=bench.broker_url, set_as_current=False) as app,
     ):
-        house = House(database, PacedGateway(client, pace), pace, database.now)
+        context = Context(database, PacedClient(client, pace), pace, database.now)
         yield {
             "bare POST": lambda: _post(session, gateway),
-            "straight call": lambda: _straight(house),
+            "straight call": lambda: _straight(context),
             "ring to a worker": lambda: _ring(app, engine),
         }
 
@@ -102,17 +102,21 @@ def _post(session: requests.Session, gateway: Gateway) -> None:
     session.post(f"{gateway.url}/v1/{SANDBOX_API_KEY}/verify/lookup.json", data=form, timeout=30).raise_for_status()
 
 
-def _straight(house: House) -> None:
+def _straight(context: Context) -> None:
     two_minutes = timedelta(minutes=2)
     tokens = {"token": CODE}
-    wish = order("sms", NUMBER, "verify", tokens, key=None, tag=None, call_after=None, lifetime=two_minutes)
-    if send(house, wish).gateway_id is None:
+    otp_request = parse_otp_request(
+        "sms", NUMBER, "verify", tokens, key=None, tag=None, call_after=None, lifetime=two_minutes
+    )
+    if send_at_once(context, otp_request).gateway_id is None:
         raise Unfinished("a code was not accepted")
 
 
 def _ring(app: Celery, engine: Engine) -> None:
     with engine.begin() as connection:
-        otp_id = campaigns.otp(connection, number=NUMBER, template="verify", token=CODE, key=f"bench-{next(_keys)}")
+        otp_id = campaigns.order_otp(
+            connection, number=NUMBER, template="verify", token=CODE, key=f"bench-{next(_keys)}"
+        )
     app.send_task("campaigns.send_otp", args=[otp_id], queue="otp")
     deadline = time.monotonic() + AT_MOST_S
     while not _accepted(engine, otp_id):

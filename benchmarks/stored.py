@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from benchmarks.recipients import SENDER
-from campaigns.rules.splitting import BATCH
+from campaigns.rules.batches import BATCH_SIZE
 
 _FINISHED: Final = text("""
     INSERT INTO sms.campaigns (name, content_digest, sender, template, personal, state, message_ids, rows_read,
@@ -34,6 +34,6 @@ def store(engine: Engine, messages: int) -> None:
     with engine.begin() as connection:
         campaign = connection.execute(_FINISHED, {"messages": messages, "sender": SENDER}).scalar_one()
         connection.execute(_MESSAGES, {"campaign": campaign, "messages": messages})
-        connection.execute(_BATCHES, {"campaign": campaign, "messages": messages, "size": BATCH})
+        connection.execute(_BATCHES, {"campaign": campaign, "messages": messages, "size": BATCH_SIZE})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))

@@ -14,12 +14,12 @@ from benchmarks.bench import Bench, Unfinished
 from benchmarks.figures import Row, Table, ratio
 from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
-from campaigns import dispatch
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.throttle import Throttle, connect
-from campaigns.rules.splitting import BATCH
+from campaigns.kavenegar.pace import Throttle, connect_redis
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.rules.batches import BATCH_SIZE
+from campaigns.stages import dispatch
 from campaigns.store.database import Database
 
 TICKS: Final = 100
@@ -36,11 +36,11 @@ def measure(bench: Bench, stored: tuple[int, ...]) -> list[Table]:
     Their ticks take turns, so that whatever else the machine does meets all of them alike.
     """
     with ExitStack() as stack:
-        houses = [stack.enter_context(_house(bench, messages)) for messages in stored]
-        quiet = _milliseconds(houses, expected=0)
-        for house in houses:
-            _make_due(house)
-        busy = _milliseconds(houses, expected=DUE)
+        contexts = [stack.enter_context(_context(bench, messages)) for messages in stored]
+        quiet = _milliseconds(contexts, expected=0)
+        for context in contexts:
+            _make_due(context)
+        busy = _milliseconds(contexts, expected=DUE)
     rows: list[Row] = [
         {
             "stored messages": f"{messages:,}",
@@ -54,34 +54,34 @@ def measure(bench: Bench, stored: tuple[int, ...]) -> list[Table]:
     return [Table("tick: one tick of the dispatcher", rows, _NOTE)]
 
 
-def _milliseconds(houses: Sequence[House], *, expected: int) -> list[float]:
-    """The median tick of each house. Time goes on between two, so that what was rung for is rung for again."""
-    times = [houses[0].now() + turn * (houses[0].policy.reenqueue_after + ONE_SECOND) for turn in range(TICKS)]
-    took = [[_tick_ms(house, now, expected) for house in houses] for now in times]
+def _milliseconds(contexts: Sequence[Context], *, expected: int) -> list[float]:
+    """The median tick of each installation. Time goes on between two, so that what was rung for is rung for again."""
+    times = [contexts[0].now() + turn * (contexts[0].policy.reenqueue_after + ONE_SECOND) for turn in range(TICKS)]
+    took = [[_tick_ms(context, now, expected) for context in contexts] for now in times]
     return [median(each) for each in zip(*took, strict=True)]
 
 
-def _tick_ms(house: House, now: datetime, expected: int) -> float:
+def _tick_ms(context: Context, now: datetime, expected: int) -> float:
     began = time.perf_counter()
-    bells = dispatch.tick(house, now=now)
+    due_work = dispatch.tick(context, now=now)
     took = time.perf_counter() - began
-    if len(bells.send) != expected:
-        raise Unfinished(f"a tick rang for {len(bells.send)} batches instead of {expected}")
+    if len(due_work.send) != expected:
+        raise Unfinished(f"a tick rang for {len(due_work.send)} batches instead of {expected}")
     return took * 1000
 
 
 @contextmanager
-def _house(bench: Bench, messages: int) -> Iterator[House]:
-    """A house with so many messages stored. A tick calls nobody, so its gateway leads nowhere."""
-    pace = Throttle(connect(bench.broker_url), account="benchmarks", start_rate=20, max_rate=20)
+def _context(bench: Bench, messages: int) -> Iterator[Context]:
+    """A context whose database holds so many messages. A tick calls nobody, so its gateway leads nowhere."""
+    pace = Throttle(connect_redis(bench.broker_url), account="benchmarks", start_rate=20, max_rate=20)
     with bench.database() as engine, closing(Client("nobody", "http://127.0.0.1:9")) as client:
         store(engine, messages)
         database = Database(engine)
-        yield House(database, Gateway(client, pace), pace, database.now)
+        yield Context(database, PacedClient(client, pace), pace, database.now)
 
 
-def _make_due(house: House) -> None:
-    numbers = (number for number, *_ in people(DUE * BATCH))
-    with house.database.engine.begin() as connection:
+def _make_due(context: Context) -> None:
+    numbers = (number for number, *_ in people(DUE * BATCH_SIZE))
+    with context.database.engine.begin() as connection:
         campaign = campaigns.create(connection, recipients=numbers, text=TEXTS[Kind.UNIFORM], sender=SENDER)
         campaigns.start(connection, campaign)

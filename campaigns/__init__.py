@@ -16,35 +16,39 @@ what the campaign's state allows.
 
 from __future__ import annotations
 
+import warnings
+from typing import TYPE_CHECKING, Final
+
+from campaigns.api.create import create
+from campaigns.api.inbox import acknowledge, get_inbound, list_inbound
+from campaigns.api.otp import order_otp, otp_state
+from campaigns.api.steer import cancel, pause, resume, send_uncertain, start
+from campaigns.api.suppression import suppress, suppressed, unsuppress
+from campaigns.api.watch import build_report, export, export_rejects, get, newest, preview, progress, why_waiting
 from campaigns.errors import BadInput, CampaignsError, IllegalMove, KeyConflict, NotFound
-from campaigns.face.inbox import inbound, inbox, taken
-from campaigns.face.otp import otp, otp_state
-from campaigns.face.people import suppress, suppressed, unsuppress
-from campaigns.face.steering import cancel, create, pause, resume, send_uncertain, start
-from campaigns.face.watching import export, export_rejects, get, newest, preview, progress, report, waiting
-from campaigns.intake import Estimate, Recipients, estimate
-from campaigns.report import Report
-from campaigns.rules.manner import Kind
+from campaigns.rules.message_options import CampaignKind
+from campaigns.rules.otp_request import OtpKind
 from campaigns.rules.states import CampaignState, MessageState, OtpState
-from campaigns.rules.suppression import Reason
-from campaigns.rules.tokens import OtpKind
-from campaigns.sample_texts import Preview
+from campaigns.rules.suppression import SuppressionReason
+from campaigns.stages.intake import Estimate, Recipients, estimate
+from campaigns.stages.plan import Preview
+from campaigns.stages.report import Report
+from campaigns.stages.waiting import Waiting
 from campaigns.store.inbound import Inbound
 from campaigns.store.otps import Otp
 from campaigns.store.records import Campaign, Progress
 from campaigns.store.suppressions import Suppression
-from campaigns.waiting import Waiting
 
 __all__ = [
     "BadInput",
     "Campaign",
+    "CampaignKind",
     "CampaignState",
     "CampaignsError",
     "Estimate",
     "IllegalMove",
     "Inbound",
     "KeyConflict",
-    "Kind",
     "MessageState",
     "NotFound",
     "Otp",
@@ -52,32 +56,53 @@ __all__ = [
     "OtpState",
     "Preview",
     "Progress",
-    "Reason",
     "Recipients",
     "Report",
     "Suppression",
+    "SuppressionReason",
     "Waiting",
+    "acknowledge",
+    "build_report",
     "cancel",
     "create",
     "estimate",
     "export",
     "export_rejects",
     "get",
-    "inbound",
-    "inbox",
+    "get_inbound",
+    "list_inbound",
     "newest",
-    "otp",
+    "order_otp",
     "otp_state",
     "pause",
     "preview",
     "progress",
-    "report",
     "resume",
     "send_uncertain",
     "start",
     "suppress",
     "suppressed",
-    "taken",
     "unsuppress",
-    "waiting",
+    "why_waiting",
 ]
+
+_RENAMED: Final = {
+    "inbound": "get_inbound",
+    "inbox": "list_inbound",
+    "otp": "order_otp",
+    "report": "build_report",
+    "taken": "acknowledge",
+    "waiting": "why_waiting",
+}
+"""Old names of functions, for one release more."""
+
+if not TYPE_CHECKING:  # so that a type checker objects to the old names, and to names that are none
+
+    def __getattr__(name: str) -> object:
+        """Find a function by its old name, with a DeprecationWarning that says the new one. Raises: AttributeError."""
+        new = _RENAMED.get(name)
+        if new is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        what = f"campaigns.{name} has become campaigns.{new}; the old name goes with the next release"
+        warnings.warn(what, DeprecationWarning, stacklevel=2)
+        return globals()[new]

@@ -1,4 +1,4 @@
-"""Every error of the house, drawn as a tree. Each class says what the caller does next.
+"""Every error of this package, drawn as a tree. Each class says what the caller does next.
 
     CampaignsError
     ├── BadInput              tell the operator: the row, the value, and what would be right

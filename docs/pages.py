@@ -9,12 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from campaigns.kavenegar.codes import BLOCK_REASONS, RETURN_CODES, STATUSES
-from campaigns.kavenegar.methods import DAY, EVERYWHERE, HOUR, METHODS, Method
+from campaigns.kavenegar.methods import COMMON_CODES, DAY_S, HOUR_S, METHODS, Method
 from campaigns.rules import states
 from worker.cli.exits import Exit
-from worker.metrics.families import HOUSE, PACE, UP
-from worker.settings import load, rows
-from worker.settings.variables import ALIASES
+from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP
+from worker.settings import ALIASES, load, rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -102,7 +101,7 @@ def codes_page() -> str:
 METHODS_ARE_FOR = """\
 Written by `scripts/docs` from `campaigns/kavenegar/methods.py`.
 
-All 22 methods are functions of `campaigns.kavenegar.client.Client`, and of `Gateway`, which keeps the pace and tries
+All 22 methods are functions of `campaigns.kavenegar.client.Client` and of `PacedClient`, which keeps the pace and tries
 again when a call may be repeated. The limits are checked before a call leaves. `L147` is the line of kavenegar-rest at
 which a method's section begins; [codes.md](codes.md) says what each code means.
 """
@@ -118,7 +117,7 @@ def methods_page() -> str:
         told.append(
             f"| `{row.path}` | {row.purpose} | {'; '.join(limits(row))} | {codes} | {row.used_by} | {row.section} |"
         )
-    told.append(f"\nEvery method can answer {', '.join(map(str, EVERYWHERE))} as well.")
+    told.append(f"\nEvery method can answer {', '.join(map(str, COMMON_CODES))} as well.")
     return "\n".join([*told, ""])
 
 
@@ -126,16 +125,16 @@ def limits(row: Method) -> Iterator[str]:
     """The limits of a method, in words."""
     if row.verbs != "GET or POST":
         yield f"{row.verbs} only"
-    if row.at_most:
-        yield f"{row.at_most} a request" if row.at_most > 1 else "one number a request"
-    if row.answers > 1:
-        yield f"{row.answers} rows an answer"
-    if row.span_s:
-        yield f"a span of {length(row.span_s)}"
-    if row.depth_s:
-        yield f"begun at most {length(row.depth_s)} ago"
-    if row.known_s:
-        yield f"known for {row.known_s // HOUR} hours"
+    if row.max_rows:
+        yield f"{row.max_rows} a request" if row.max_rows > 1 else "one number a request"
+    if row.max_answer_rows > 1:
+        yield f"{row.max_answer_rows} rows an answer"
+    if row.max_span_s:
+        yield f"a span of {length(row.max_span_s)}"
+    if row.max_age_s:
+        yield f"begun at most {length(row.max_age_s)} ago"
+    if row.known_for_s:
+        yield f"known for {row.known_for_s // HOUR_S} hours"
     if row.sends:
         yield "unknown without an answer"
     if row.consumes:
@@ -144,8 +143,8 @@ def limits(row: Method) -> Iterator[str]:
 
 def length(seconds: int) -> str:
     """3 days (less a minute), 1 day."""
-    days = -(-seconds // DAY)
-    return f"{days} day{'s' if days > 1 else ''}{' (less a minute)' if seconds % DAY else ''}"
+    days = -(-seconds // DAY_S)
+    return f"{days} day{'s' if days > 1 else ''}{' (less a minute)' if seconds % DAY_S else ''}"
 
 
 METRICS_ARE_FOR = """\
@@ -177,8 +176,8 @@ def metrics_page() -> str:
     told = ["# Metrics\n", METRICS_ARE_FOR]
     for title, families in (
         ("The process", (UP,)),
-        ("The pace, from Redis", PACE),
-        ("The house, from PostgreSQL", HOUSE),
+        ("The pace, from Redis", PACE_METRICS),
+        ("The installation, from PostgreSQL", DATABASE_METRICS),
     ):
         told += [f"## {title}\n", "| metric | label | meaning |", "|---|---|---|"]
         for family in families:

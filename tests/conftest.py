@@ -17,16 +17,16 @@ import redis
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from campaigns.house import House, Policy
+import campaigns_devkit
+from campaigns.context import Context, Policy
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.throttle import Throttle, connect
-from campaigns.store import accounts, identity
+from campaigns.kavenegar.pace import Throttle, connect_redis
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.store import identity
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
 from tests.store.emptying import empty
 from tests.world import ACCOUNTS, Sandbox
-from worker import embedded
 
 _numbers = itertools.count()
 
@@ -51,21 +51,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.Attached]:
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[campaigns_devkit.Attached]:
     """PostgreSQL and Valkey for this run, with data of their own."""
     home = tmp_path_factory.mktemp("home")
-    with embedded.attach(home) as attached:
+    with campaigns_devkit.attach(home) as attached:
         _hasten(attached)
         yield attached
     shutil.rmtree(home)  # a disk has to hold the runs of all the supported Pythons
 
 
-def _hasten(servers: embedded.Attached) -> None:
+def _hasten(servers: campaigns_devkit.Attached) -> None:
     settings = (f"ALTER SYSTEM SET {setting} = off" for setting in _HASTE)
     _administer(servers, *settings, "SELECT pg_reload_conf()")
 
 
-def _administer(servers: embedded.Attached, *statements: str) -> None:
+def _administer(servers: campaigns_devkit.Attached, *statements: str) -> None:
     admin = create_engine(str(servers.database_url), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         for statement in statements:
@@ -74,37 +74,37 @@ def _administer(servers: embedded.Attached, *statements: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def _template(servers: embedded.Attached) -> str:
+def _template(servers: campaigns_devkit.Attached) -> str:
     """A migrated, empty database from which every test's is copied."""
     migrated = _create(servers, "template_of_tests")
     upgrade(migrated)
     with migrated.begin() as connection:
         for label in ACCOUNTS:
-            accounts.recognise(
-                connection, label, account=accounts.FIRST_ACCOUNT, contradicted=False, now=datetime.now(UTC)
+            identity.recognise_key(
+                connection, label, account=identity.FIRST_ACCOUNT, contradicted=False, now=datetime.now(UTC)
             )
     migrated.dispose()  # PostgreSQL copies only a database that nobody uses
     return "template_of_tests"
 
 
-def _create(servers: embedded.Attached, name: str, template: str = "template1") -> Engine:
+def _create(servers: campaigns_devkit.Attached, name: str, template: str = "template1") -> Engine:
     _administer(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
     url = make_url(str(servers.database_url)).set(database=name)
     engine = make_engine(url.render_as_string(hide_password=False))
     if template != "template1":
         with engine.begin() as connection:
-            identity.settle(connection)  # it is a copy, and a database of its own all the same
+            identity.record_place(connection)  # it is a copy, and a database of its own all the same
     return engine
 
 
-def _drop(servers: embedded.Attached, engine: Engine) -> None:
+def _drop(servers: campaigns_devkit.Attached, engine: Engine) -> None:
     """A run makes hundreds of databases; together they would fill a small disk."""
     engine.dispose()
     _administer(servers, f"DROP DATABASE IF EXISTS {engine.url.database} WITH (FORCE)")
 
 
 @pytest.fixture
-def engine(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
+def engine(servers: campaigns_devkit.Attached, _template: str) -> Iterator[Engine]:
     """An empty database at the newest schema."""
     found = _create(servers, f"test_{next(_numbers)}", _template)
     yield found
@@ -112,7 +112,7 @@ def engine(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
-def _shared(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
+def _shared(servers: campaigns_devkit.Attached, _template: str) -> Iterator[Engine]:
     found = _create(servers, f"shared_{next(_numbers)}", _template)
     yield found
     _drop(servers, found)
@@ -132,7 +132,7 @@ def database_url(engine: Engine) -> str:
 
 
 @pytest.fixture
-def broker_url(servers: embedded.Attached) -> str:
+def broker_url(servers: campaigns_devkit.Attached) -> str:
     """An empty broker."""
     with redis.Redis.from_url(str(servers.broker_url)) as client:
         client.flushall()
@@ -162,16 +162,16 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def house(engine: Engine, broker_url: str, sandbox: Sandbox) -> Iterator[House]:
-    """A house of one process at the sandbox; its clock and the gateway's go together: `sandbox.advance`."""
+def context(engine: Engine, broker_url: str, sandbox: Sandbox) -> Iterator[Context]:
+    """A context of one process at the sandbox; its clock and the gateway's go together: `sandbox.advance`."""
     client = Client(sandbox.api_key, sandbox.url, deadline_s=15.0, connect_timeout_s=5.0)
-    throttle = Throttle(connect(broker_url), account="tests", start_rate=500.0, max_rate=500.0)
+    throttle = Throttle(connect_redis(broker_url), account="tests", start_rate=500.0, max_rate=500.0)
     database = Database(engine)
     policy = Policy(
         lease=timedelta(seconds=120),
         unknown_grace=timedelta(seconds=90),
         status_polls=(timedelta(minutes=5), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=47)),
     )
-    yield House(database, Gateway(client, throttle), throttle, lambda: database.now() + sandbox.ahead, policy)
+    yield Context(database, PacedClient(client, throttle), throttle, lambda: database.now() + sandbox.ahead, policy)
     client.close()
     engine.dispose()

@@ -12,19 +12,19 @@ from wsgiref.types import WSGIApplication
 from sqlalchemy import Engine, text
 from waitress.wasyncore import close_all
 
-from campaigns.house import House
-from worker.embedded import ports
-from worker.web import Allowance, Desk, application, listening
+from campaigns.context import Context
+from campaigns_devkit import servers
+from worker.web import Recorder, TokenBucket, bind_server, callbacks_application
 
 TOKEN = "a-token-of-the-tests-0123456789-ABCDEF_xyz"
 
 
 @contextmanager
 def served(
-    app: WSGIApplication, port: int | None = None, listening: Callable[..., Any] = listening, **options: Any
+    app: WSGIApplication, port: int | None = None, listening: Callable[..., Any] = bind_server, **options: Any
 ) -> Iterator[str]:
     """The address of the real server with this application."""
-    port = port or ports.find_free()
+    port = port or servers.find_free_port()
     server = listening("127.0.0.1", port, app, **options)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -38,16 +38,18 @@ def served(
 
 
 @contextmanager
-def web(house: House, *, rate: float = 10_000, most_parked: int = 1_000_000, port: int | None = None) -> Iterator[str]:
+def web(
+    context: Context, *, rate: float = 10_000, max_backlog: int = 1_000_000, port: int | None = None
+) -> Iterator[str]:
     """What the gateway calls: `…/status` and `…/receive` below it."""
-    desk = Desk(house.database, house.clock, house.policy, most_parked=most_parked)
-    with served(application(desk, TOKEN, Allowance(rate)), port) as url:
+    recorder = Recorder(context.database, context.clock, context.policy, max_backlog=max_backlog)
+    with served(callbacks_application(recorder, TOKEN, TokenBucket(rate)), port) as url:
         yield f"{url}/callbacks/{TOKEN}"
 
 
-def expecting(house: House, **policy: Any) -> House:
-    """The same house, where callbacks are expected."""
-    return replace(house, policy=replace(house.policy, callbacks=True, **policy))
+def expecting(context: Context, **policy: Any) -> Context:
+    """The same context, where callbacks are expected."""
+    return replace(context, policy=replace(context.policy, callbacks_expected=True, **policy))
 
 
 def parked(engine: Engine) -> list[tuple[int, int]]:

@@ -13,13 +13,13 @@ import requests
 from sqlalchemy import Connection, Engine, text
 
 import campaigns
-from campaigns import account, dispatch, guards, heed, submit, track, withdraw
-from campaigns.house import House
-from campaigns.inbox import pull
+from campaigns.context import Context
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.otp.follow import follow
-from campaigns.otp.send import run as run_otp
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.stages import account, callbacks, dispatch, guards, submit, track
+from campaigns.stages.inbox import pull
+from campaigns.stages.otp.send import follow_otps
+from campaigns.stages.otp.send import send_otp as run_otp
 from kavenegar_sandbox import Knobs, Options, background
 
 SENDER = "10004346"
@@ -67,7 +67,7 @@ class Sandbox:
         self._post("credit", {"rial": rial})
 
     def advance(self, **span: float) -> None:
-        """Let time pass, at the gateway and in the house."""
+        """Let time pass, at the gateway and here."""
         step = timedelta(**span)
         self.ahead += step
         self._post("clock", {"advance": step.total_seconds()})
@@ -134,43 +134,43 @@ def running(engine: Engine, count: int, *, text: str = "سلام", **options: An
     return campaign
 
 
-def answer_bells(house: House) -> dispatch.Bells:
+def run_due_work(context: Context) -> dispatch.DueWork:
     """One tick of the dispatcher, and every task it rings for, in this process, one after the other."""
-    look_first(house)
-    bells = dispatch.tick(house, now=house.now())
-    for batch_id in bells.send:
-        submit.run(house, batch_id)
-    for batch_id in bells.resolve:
-        submit.resolve(house, batch_id)
-    for batch_id in bells.withdraw:
-        withdraw.run(house, batch_id)
-    for _ in range(bells.polls):
-        track.run(house)
-    for _ in range(bells.heed):
-        heed.run(house)
-    if bells.account:
-        account.look(house)
-    for otp_id in bells.otp:
-        run_otp(house, otp_id)
-    if bells.follow:
-        follow(house)
-    for line in bells.lines:
-        pull.run(house, line)
-    return bells
+    look_first(context)
+    due_work = dispatch.tick(context, now=context.now())
+    for batch_id in due_work.send:
+        submit.send_batch(context, batch_id)
+    for batch_id in due_work.resolve:
+        submit.resolve_batch(context, batch_id)
+    for batch_id in due_work.withdraw:
+        track.withdraw_batch(context, batch_id)
+    for _ in range(due_work.polls):
+        track.poll_statuses(context)
+    for _ in range(due_work.callbacks):
+        callbacks.process_callbacks(context)
+    if due_work.account:
+        account.recheck_hold(context)
+    for otp_id in due_work.otp:
+        run_otp(context, otp_id)
+    if due_work.follow_otps:
+        follow_otps(context)
+    for line in due_work.lines:
+        pull.pull_line(context, line)
+    return due_work
 
 
-def look_first(house: House) -> None:
+def look_first(context: Context) -> None:
     """What a tick looks at before it rings for anything, and what it rings for where that is amiss."""
-    guards.clock.look(house)
-    guards.account.ensure(house)
-    if guards.place.look(house, now=house.now()):
-        guards.place.check(house)
+    guards.check_clock(context)
+    account.recognise_key(context)
+    if guards.check_place(context, now=context.now()):
+        guards.check_restart(context)
 
 
-def at(house: House, url: str, *, deadline_s: float = 15.0) -> House:
-    """The same house, at another gateway."""
+def at(context: Context, url: str, *, deadline_s: float = 15.0) -> Context:
+    """The same context, at another gateway."""
     client = Client(Sandbox.api_key, url, deadline_s=deadline_s, connect_timeout_s=5.0)
-    return replace(house, gateway=Gateway(client, house.pace))
+    return replace(context, gateway=PacedClient(client, context.pace))
 
 
 def batch_ids(engine: Engine, campaign_id: int) -> list[int]:

@@ -9,9 +9,9 @@ def __getattr__(name: str) -> object:
     Settings that cannot be used end that command here, with a sentence instead of Celery's traceback.
     """
     if name == "celery":
-        from worker import starting  # noqa: PLC0415 - only Celery's own command line needs it
+        from worker import process  # noqa: PLC0415 - only Celery's own command line needs it
         from worker.app import app  # noqa: PLC0415 - likewise
 
-        starting.check_settings()
+        process.check_settings()
         return app
     raise AttributeError(name)

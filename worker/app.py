@@ -1,27 +1,63 @@
-"""The Celery app. Every line of its configuration has a reason; they were measured under faults.
+"""The Celery app, its task class, whose events show nothing secret in Flower, and the logs of its processes.
 
-Celery on Redis loses and doubles messages whatever its settings, so it only rings the bell: a task carries an id,
-and a claim in PostgreSQL decides whether there is work.
+Every line of the configuration has a reason; they were measured under faults. Celery on Redis loses and doubles
+messages whatever its settings, so a task only says "look": it carries an id, and a claim in PostgreSQL decides whether
+there is work.
+
+A tick a second, each with three events, would push everything else out of Flower within hours: its events are left
+out. A tick that failed is shown all the same, as two events: that it was received, and how it failed.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from celery import Celery
+from celery import Task as CeleryTask
+from celery.signals import setup_logging, task_postrun, task_prerun
+from celery.worker import request
 from kombu import Queue
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from worker import queues, task_logs, wiring
-from worker.broker_address import for_celery
+from campaigns.errors import BadInput
+from worker import logs, queues, wiring
+from worker.addresses import celery_broker_settings
+from worker.logs import BOUND, redact
 
-assert task_logs  # noqa: S101 - importing it connects our logging to Celery's signals
+# ── logs: in the format that is set, with the ids of the task bound once, before it runs ──
+
+
+@setup_logging.connect(weak=False)
+def _configure_logs(loglevel: int | str | None = None, **_: Any) -> None:
+    try:
+        log_format = wiring.settings().log_format
+    except BadInput:
+        log_format = "console"  # the process is about to end with a sentence on it
+    logs.configure(logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel or "INFO", log_format)
+
+
+@task_prerun.connect(weak=False)
+def _bind_task(task_id: str, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], **_: Any) -> None:
+    """Bind what every record of the task carries: its name, its id, and the ids it was given or was published with."""
+    clear_contextvars()
+    given = {**dict(zip(inspect.signature(task.run).parameters, args, strict=False)), **kwargs}
+    known = {**{name: given.get(name, task.request.get(name)) for name in BOUND}, "task": task.name, "task_id": task_id}
+    bind_contextvars(**{name: value for name, value in known.items() if value is not None})
+
+
+@task_postrun.connect(weak=False)
+def _clear_task(**_: Any) -> None:
+    clear_contextvars()
 
 
 def configuration() -> dict[str, Any]:
     """Celery's settings; asked for only when the app is first used."""
     return {
         # where the broker is, and how its TLS is verified
-        **for_celery(wiring.places().broker_url or "redis://broker-url-is-not-set.invalid"),
+        **celery_broker_settings(wiring.endpoints().broker_url or "redis://broker-url-is-not-set.invalid"),
         "broker_connection_retry_on_startup": True,  # the order in which processes start does not matter
         "broker_connection_max_retries": None,  # the default gives up after 100
         "broker_transport_options": {
@@ -54,8 +90,8 @@ def configuration() -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "timezone": "UTC",
         "enable_utc": True,
-        "imports": ["worker.tasks", "worker.starting", "worker.watchdog", "worker.remote"],
-        "beat_scheduler": "worker.beat:Scheduler",  # on the steady clock; full queues get no more
+        "imports": ["worker.tasks", "worker.process"],
+        "beat_scheduler": "worker.process:Scheduler",  # on the steady clock; full queues get no more
         "beat_schedule": {
             "tick": {"task": "campaigns.tick", "schedule": 1.0, "options": {"queue": "maint"}},
             "chores": {"task": "campaigns.chores", "schedule": 10.0, "options": {"queue": "maint"}},
@@ -66,5 +102,49 @@ def configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("campaigns", set_as_current=True, task_cls="worker.events:Task")
+app = Celery("campaigns", set_as_current=True, task_cls="worker.app:RedactedTask")
 app.add_defaults(configuration)
+
+
+# ── tasks whose events show no key, password or full number in Flower ──
+
+TASK_FAILED: Final = "task-failed"
+
+
+class RedactedRequest(request.Request):  # type: ignore[misc]  # celery ships no types
+    """One task in a worker; its events and its log lines are redacted."""
+
+    @property
+    def argsrepr(self) -> str:
+        """The arguments as Flower and the log show them."""
+        return redact(super().argsrepr)
+
+    @property
+    def kwargsrepr(self) -> str:
+        """The keyword arguments as Flower and the log show them."""
+        return redact(super().kwargsrepr)
+
+    def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
+        """Send an event without keys, passwords and full numbers; of a task without events, its failure alone."""
+        if self.task.send_events:
+            super().send_event(type, **_redact_fields(fields))
+        elif type == TASK_FAILED and self.eventer and self.eventer.enabled:
+            self.eventer.send("task-received", uuid=self.id, name=self.name, args=self.argsrepr, kwargs=self.kwargsrepr)
+            self.eventer.send(type, uuid=self.id, **_redact_fields(fields))
+
+
+class RedactedTask(CeleryTask):  # type: ignore[misc]  # celery ships no types
+    """A task whose events are those of `RedactedRequest`."""
+
+    Request = "worker.app:RedactedRequest"
+
+
+class FailureEventsOnly(RedactedTask):
+    """A task that comes round by the clock: Flower sees it only where it failed."""
+
+    abstract = True
+    send_events = False
+
+
+def _redact_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}

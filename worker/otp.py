@@ -6,7 +6,7 @@
 
 The process finds DATABASE_URL, BROKER_URL (the pace is kept there) and KAVENEGAR_API_KEY in its environment, as the
 workers do. A person waits for the answer: an HTTP_DEADLINE of a few seconds suits such a process. Whoever wants no call
-to the gateway in a web process orders with `campaigns.otp` and rings for a worker.
+to the gateway in a web process orders with `campaigns.order_otp` and rings for a worker.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import campaigns
-from campaigns.otp.send import send as _send
-from campaigns.rules.tokens import order
+from campaigns.rules.otp_request import parse_otp_request
+from campaigns.stages.otp.send import send_at_once as _send
 from worker import wiring
 
 
@@ -34,7 +34,7 @@ def send(
     call_after: timedelta | None = None,
     lifetime: timedelta = timedelta(minutes=2),
 ) -> campaigns.Otp:
-    """Order, commit, send; how it stands then. What may be ordered, and what `call_after` does: see `campaigns.otp`.
+    """Order, commit, send; how it stands then. What may be ordered, and `call_after`: see `campaigns.order_otp`.
 
     `accepted` has the gateway's id and the cost, `refused` the code and its advice. `waiting`: the pace had no room,
     the gateway could not be reached, or the account is on hold; the workers send it as soon as they may, until it is
@@ -48,5 +48,7 @@ def send(
             is not sent again by itself.
     """
     tokens = {"token": token, "token2": token2, "token3": token3, "token10": token10, "token20": token20}
-    wish = order(kind, number, template, tokens, key=key, tag=tag, call_after=call_after, lifetime=lifetime)
-    return _send(wiring.house(), wish)
+    otp_request = parse_otp_request(
+        kind, number, template, tokens, key=key, tag=tag, call_after=call_after, lifetime=lifetime
+    )
+    return _send(wiring.context(), otp_request)

@@ -1,4 +1,4 @@
-"""The broker's queues: their names, which task goes where, and how many messages may wait in each.
+"""The broker's queues (their names, which task goes where, how many messages may wait in each), and publishing to them.
 
 No message of ours carries `expires`, `eta` or `countdown`: each is a moment on the clock of the host that publishes,
 and the host that consumes compares it with its own clock. What bounds the queues while workers are away is their
@@ -8,11 +8,19 @@ what is due, and the next tick publishes it.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from typing import Final
 
+from celery import Task
+from kombu.exceptions import OperationalError
 from redis import Redis
+from redis.exceptions import RedisError
+
+from campaigns.store.lookups import BatchPosition
+from worker import wiring
 
 NAMES: Final = ("otp", "send", "poll", "inbox", "maint")
 DEFAULT: Final = "maint"
@@ -21,26 +29,26 @@ ROUTES: Final[Mapping[str, str]] = {
     "campaigns.resolve_batch": "send",
     "campaigns.withdraw_batch": "send",
     "campaigns.poll_statuses": "poll",
-    "campaigns.heed_callbacks": "poll",
+    "campaigns.confirm_callbacks": "poll",
     "campaigns.pull_inbox": "inbox",
-    "campaigns.hand_inbound": "inbox",
+    "campaigns.deliver_inbound": "inbox",
     "campaigns.send_otp": "otp",
     "campaigns.follow_otps": "poll",
 }
 
-FULL: Final[Mapping[str, int]] = {"otp": 200, "send": 1000, "poll": 100, "inbox": 20, "maint": 10}
+MAX_LENGTH: Final[Mapping[str, int]] = {"otp": 200, "send": 1000, "poll": 100, "inbox": 20, "maint": 10}
 """A queue in which so many messages wait gets no more of them: about what its workers answer within seconds. Together
 they hold 2 MB of the broker's memory."""
 
-BEAT: Final = "campaigns:beat"
+BEAT_KEY: Final = "campaigns:beat"
 """The sign of life that every beat leaves in the broker, the time of its host in it. The broker takes it away, by its
 own clock."""
-BEAT_LASTS_S: Final = 30
-PROBE: Final = "campaigns:doctor"
+BEAT_EXPIRES_S: Final = 30
+WRITE_PROBE_KEY: Final = "campaigns:doctor"
 """What the doctor writes to see whether the broker takes it: a replica, or a full one, only lets itself be read."""
 
 
-def of_task(name: str) -> str:
+def queue_of_task(name: str) -> str:
     """The queue that a task of ours goes to."""
     return ROUTES.get(name, DEFAULT)
 
@@ -53,27 +61,108 @@ def lengths(broker: Redis) -> dict[str, int]:
         return dict(zip(NAMES, pipeline.execute(), strict=True))
 
 
-def sign_of_beat(broker: Redis, queue: str) -> int:
+def record_beat(broker: Redis, queue: str) -> int:
     """Leave beat's sign of life; how many messages wait in `queue`. One round trip. Raises: RedisError."""
     with broker.pipeline(transaction=False) as pipeline:
-        pipeline.set(BEAT, repr(time.time()), ex=BEAT_LASTS_S)
+        pipeline.set(BEAT_KEY, repr(time.time()), ex=BEAT_EXPIRES_S)
         pipeline.llen(queue)
         _, waiting = pipeline.execute()
     return int(waiting)
 
 
-def clock_of_beat(broker: Redis) -> float | None:
+def read_beat_clock(broker: Redis) -> float | None:
     """What time it is by the clock of beat's host, in seconds since 1970; None without a sign of life within
     BEAT_LASTS_S. Raises: RedisError."""
     with broker.pipeline(transaction=False) as pipeline:
-        pipeline.get(BEAT)
-        pipeline.pttl(BEAT)
-        told, left_ms = pipeline.execute()
-    if told is None or left_ms < 0:
+        pipeline.get(BEAT_KEY)
+        pipeline.pttl(BEAT_KEY)
+        beat_s, left_ms = pipeline.execute()
+    if beat_s is None or left_ms < 0:
         return None
-    return float(told) + BEAT_LASTS_S - float(left_ms) / 1000
+    return float(beat_s) + BEAT_EXPIRES_S - float(left_ms) / 1000
 
 
 def check_writes(broker: Redis) -> None:
     """Write something that goes by itself. Raises: RedisError where the broker answers and takes nothing."""
-    broker.set(PROBE, 1, ex=BEAT_LASTS_S)
+    broker.set(WRITE_PROBE_KEY, 1, ex=BEAT_EXPIRES_S)
+
+
+# ── publishing: hints, as many as the queues have room for ──
+
+log = logging.getLogger(__name__)
+
+_NOTHING_SHOWN: Final[Mapping[tuple[int | str, ...], str]] = {}
+_NO_CAMPAIGNS: Final[Mapping[tuple[int | str, ...], int]] = {}
+
+
+class Publisher:
+    """Publishes the hints of one task. It looks at the queues' lengths once, before the first hint.
+
+    A hint that is not published, because its queue is full or the broker is away, is published by a later tick: nothing
+    is lost but seconds. Once the broker has failed, this publisher tries no more.
+    """
+
+    def __init__(self) -> None:
+        self._room: dict[str, int] | None = None
+        self._broker_failed = False
+
+    def batches(self, task: Task, batch_ids: Sequence[int], positions: Mapping[int, BatchPosition]) -> None:
+        """Publish `task` once for each batch. Flower shows the campaign of each, and its position in the campaign."""
+        shown: dict[tuple[int | str, ...], str] = {(each,): describe_batch(place) for each, place in positions.items()}
+        campaigns: dict[tuple[int | str, ...], int] = {(each,): place.campaign_id for each, place in positions.items()}
+        self(task, [(batch_id,) for batch_id in batch_ids], shown=shown, campaigns=campaigns)
+
+    def __call__(
+        self,
+        task: Task,
+        arguments: Iterable[tuple[int | str, ...]],
+        *,
+        shown: Mapping[tuple[int | str, ...], str] = _NOTHING_SHOWN,
+        campaigns: Mapping[tuple[int | str, ...], int] = _NO_CAMPAIGNS,
+    ) -> None:
+        """Publish `task` once for each of `arguments`; `shown` holds what Flower shows instead of them.
+
+        `campaigns` holds the campaign of each, which travels as a header and which the worker's log names.
+
+        What is shown is published in the order of its arguments; which are left out of a full queue stays as it was.
+        """
+        wanted = list(arguments)
+        if not wanted or self._broker_failed:
+            return
+        published = 0
+        try:
+            fitting = wanted[: self._free_slots(queue_of_task(task.name), len(wanted))]
+            with task.app.producer_pool.acquire(block=True, timeout=5) as producer:
+                for each in sorted(fitting) if shown else fitting:
+                    task.apply_async(
+                        each,
+                        producer=producer,
+                        kwargsrepr=shown.get(each) or name_arguments(task, each),
+                        headers={"campaign_id": campaigns[each]} if each in campaigns else None,
+                    )
+                    published += 1
+        except (OperationalError, RedisError) as why:
+            self._broker_failed = True
+            facts = {"enqueued_task": task.name, "enqueued": published, "error": type(why).__name__}
+            log.warning("enqueue failed", extra=facts)
+
+    def _free_slots(self, queue: str, wanted: int) -> int:
+        """How many of `wanted` messages the queue takes; they are counted as published. Raises: RedisError."""
+        if self._room is None:
+            waiting = lengths(wiring.broker())
+            self._room = {name: max(0, MAX_LENGTH[name] - waiting[name]) for name in NAMES}
+        fitting = min(wanted, self._room[queue])
+        self._room[queue] -= fitting
+        if fitting < wanted:
+            log.info("queue full", extra={"queue": queue, "left_out": wanted - fitting})
+        return fitting
+
+
+def describe_batch(position: BatchPosition) -> str:
+    """The keyword arguments that Flower shows of a batch's task. Its search finds them: `kwargs:campaign=17`."""
+    return repr({"campaign": position.campaign_id, "messages": position.share})
+
+
+def name_arguments(task: Task, arguments: Sequence[int | str]) -> str:
+    """The arguments of any other task under the names of its parameters."""
+    return repr(dict(zip(signature(task.run).parameters, arguments, strict=False)))

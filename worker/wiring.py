@@ -1,4 +1,4 @@
-"""Puts the house together, once a process: settings, where the servers are, and the parts on top of them.
+"""Builds the context, once a process: settings, where the servers are, and the parts on top of them.
 
 What depends on the API key is put together again when the file that holds the key has another one: see `key_file`.
 """
@@ -13,26 +13,25 @@ from typing import TYPE_CHECKING, Final
 import redis
 from sqlalchemy import Engine
 
-from campaigns import guards
+from campaigns.context import Context
 from campaigns.errors import BadInput
-from campaigns.house import House
-from campaigns.inbox.hand import Webhook
 from campaigns.kavenegar.client import Client, key_label
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.kavenegar.pace import Throttle, connect_redis
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.stages import account
+from campaigns.stages.inbox.deliver import Webhook
 from campaigns.store import lines
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
-from worker import embedded
-from worker.settings import load, revealed
-from worker.settings.key_file import KeyFile, path_of_key
+from worker import extras
+from worker.settings import KeyFile, load, path_of_key, revealed
 
 if TYPE_CHECKING:  # it imports pydantic, which takes a tenth of a second
     from worker.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Places:
+class Endpoints:
     """Where this process finds its servers. Holds secrets: it has no repr."""
 
     database_url: str
@@ -47,16 +46,16 @@ def settings() -> Settings:
     return load()
 
 
-KEYS_KEPT: Final = 2
+KEYS_CACHED: Final = 2
 """What was put together for the key before is kept as well, for the tasks that go on with it."""
 
 
-def places() -> Places:
+def endpoints() -> Endpoints:
     """Where the servers are; without DATABASE_URL and BROKER_URL they are started from wheels and migrated.
 
     Raises: BadInput when one of the two is missing or the embedded servers cannot run here.
     """
-    where, file = _places(), _key_file()
+    where, file = _fixed_endpoints(), _key_file()
     return where if file is None else replace(where, api_key=file.key())
 
 
@@ -67,49 +66,49 @@ def _key_file() -> KeyFile | None:
 
 
 @cache
-def _places() -> Places:
+def _fixed_endpoints() -> Endpoints:
     chosen = settings()
     if chosen.embedded:
-        return _embedded(chosen)
+        return _embedded_endpoints(chosen)
     database_url = revealed(chosen.database_url)
     if database_url is None:
         raise BadInput("DATABASE_URL is not set, but BROKER_URL is: set both, or neither for the embedded servers")
     api_key = revealed(chosen.kavenegar_api_key)
-    return Places(database_url, revealed(chosen.broker_url), chosen.kavenegar_base_url, api_key)
+    return Endpoints(database_url, revealed(chosen.broker_url), chosen.kavenegar_base_url, api_key)
 
 
-def _embedded(chosen: Settings) -> Places:
-    attached = embedded.attach(chosen.campaigns_home, sandbox=chosen.sandboxed)
+def _embedded_endpoints(chosen: Settings) -> Endpoints:
+    attached = extras.attach_embedded_servers(chosen.campaigns_home, sandbox=chosen.sandboxed)
     database_url = str(attached.database_url)
     migrating = make_engine(database_url)
     upgrade(migrating)
     migrating.dispose()
-    return Places(
+    return Endpoints(
         database_url,
         attached.broker_url,
         attached.gateway_url or chosen.kavenegar_base_url,
-        embedded.SANDBOX_API_KEY if chosen.sandboxed else revealed(chosen.kavenegar_api_key),
+        attached.api_key or revealed(chosen.kavenegar_api_key),
     )
 
 
 @cache
 def engine() -> Engine:
     """The database. Raises: BadInput."""
-    return make_engine(places().database_url, threads=max(settings().send_threads, settings().poll_threads))
+    return make_engine(endpoints().database_url, threads=max(settings().send_threads, settings().poll_threads))
 
 
 @cache
 def broker() -> redis.Redis:
     """The broker, to look at its queues. Raises: BadInput when BROKER_URL is missing."""
-    url = places().broker_url
+    url = endpoints().broker_url
     if url is None:
         raise BadInput("BROKER_URL is not set: Celery's queues are there")
-    return connect(url)
+    return connect_redis(url)
 
 
 def pace() -> Throttle:
     """The pace that every worker shares. Raises: BadInput when the broker is missing, or both key and PACE_NAME."""
-    where = places()
+    where = endpoints()
     if where.broker_url is None:
         raise BadInput("BROKER_URL is not set: the pace that all workers share lives there")
     account = settings().pace_name or where.api_key
@@ -118,16 +117,16 @@ def pace() -> Throttle:
     return _pace(where.broker_url, account)
 
 
-@lru_cache(maxsize=KEYS_KEPT)
+@lru_cache(maxsize=KEYS_CACHED)
 def _pace(broker_url: str, account: str) -> Throttle:
-    return throttle(settings(), broker_url, account_label(account, settings().pace_egress))
+    return build_throttle(settings(), broker_url, account_label(account, settings().pace_egress))
 
 
-def throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
+def build_throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
     """The pace under this label, found or fixed as the settings say."""
     fixed = chosen.pace_fixed
     return Throttle(
-        connect(broker_url),
+        connect_redis(broker_url),
         account=account,
         start_rate=chosen.pace_start if fixed is None else fixed,
         max_rate=chosen.pace_max if fixed is None else fixed,
@@ -135,26 +134,26 @@ def throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
     )
 
 
-def gateway() -> Gateway:
+def paced_client() -> PacedClient:
     """The gateway behind the shared pace. Raises: BadInput when the key or the broker is missing."""
-    return _gateway(_api_key(places()), pace())
+    return _paced_client(_api_key(endpoints()), pace())
 
 
-@lru_cache(maxsize=KEYS_KEPT)
-def _gateway(api_key: str, shared: Throttle) -> Gateway:
+@lru_cache(maxsize=KEYS_CACHED)
+def _paced_client(api_key: str, shared: Throttle) -> PacedClient:
     chosen = settings()
     client = Client(
         api_key,
-        places().base_url,
+        endpoints().base_url,
         deadline_s=chosen.http_deadline.total_seconds(),
         pool_size=max(chosen.send_threads, chosen.poll_threads) + 2,
         clock=lambda: database().now().timestamp(),
         longest_text=chosen.max_characters,
     )
-    return Gateway(client, shared)
+    return PacedClient(client, shared)
 
 
-def _api_key(where: Places) -> str:
+def _api_key(where: Endpoints) -> str:
     if where.api_key is None:
         raise BadInput("KAVENEGAR_API_KEY is not set: nothing can be asked of the gateway without it")
     return where.api_key
@@ -170,42 +169,42 @@ def account_label(account: str, egress: str) -> str:
     return f"{address}-{key}"
 
 
-def gateway_account() -> str:
+def api_key_label() -> str:
     """The label of our key, as `store.accounts` knows it. Raises: BadInput where there is no key."""
-    return key_label(_api_key(places()))
+    return key_label(_api_key(endpoints()))
 
 
 @cache
 def database() -> Database:
     """The door to PostgreSQL. Raises: BadInput."""
-    return Database(engine(), believe_after=settings().policy().quiet)
+    return Database(engine(), believe_after=settings().policy().quiet_period)
 
 
-def house() -> House:
-    """Everything a station needs. Raises: BadInput."""
-    return _house(gateway(), pace())
+def context() -> Context:
+    """Everything a stage needs. Raises: BadInput."""
+    return _context(paced_client(), pace())
 
 
-@lru_cache(maxsize=KEYS_KEPT)
-def _house(asked: Gateway, shared: Throttle) -> House:
-    return House(database(), asked, shared, database().now, settings().policy())
+@lru_cache(maxsize=KEYS_CACHED)
+def _context(asked: PacedClient, shared: Throttle) -> Context:
+    return Context(database(), asked, shared, database().now, settings().policy())
 
 
-_recognised: set[str] = set()
+_recognised_accounts: set[str] = set()
 
 
-def recognised_house() -> House:
+def recognised_context() -> Context:
     """The same, once it is known whose account our key belongs to: before that, no claim succeeds. Raises: BadInput."""
-    found = house()
-    if found.account not in _recognised and guards.account.ensure(found):
-        _recognised.add(found.account)
+    found = context()
+    if found.account not in _recognised_accounts and account.recognise_key(found):
+        _recognised_accounts.add(found.account)
     return found
 
 
 @cache
-def lines_of_settings() -> None:
+def seed_inbox_lines() -> None:
     """See to it, once a process, that the lines of INBOX_LINES are pulled. Raises: BadInput."""
-    database()(lines.seed, settings().inbox_schedule, now=database().now())
+    database()(lines.sync_settings, settings().inbox_schedule, now=database().now())
 
 
 @cache

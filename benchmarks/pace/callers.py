@@ -23,10 +23,9 @@ from benchmarks.pace.watch import Pause
 from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from campaigns.errors import OutcomeUnknown, Postpone
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Throttle, connect
-from worker.embedded import SANDBOX_API_KEY
+from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns_devkit import SANDBOX_API_KEY
 
 SENDERS = 5
 POLL_EVERY_S = 2.0
@@ -78,7 +77,7 @@ class Caller:
 
     def __init__(self, gateway_url: str, orders: Orders) -> None:
         throttle = Throttle(
-            connect(orders.broker),
+            connect_redis(orders.broker),
             account=orders.account,
             start_rate=orders.start_rate,
             max_rate=orders.max_rate,
@@ -87,7 +86,7 @@ class Caller:
         self.findings = Findings()
         self.stop = threading.Event()
         self._orders = orders
-        self._gateway = Gateway(Client(SANDBOX_API_KEY, gateway_url, pool_size=SENDERS + OTPS_AT_ONCE), throttle)
+        self._gateway = PacedClient(Client(SANDBOX_API_KEY, gateway_url, pool_size=SENDERS + OTPS_AT_ONCE), throttle)
         self._localids = count((orders.place + 1) * 1_000_000_000)
         self._numbers = [number for number, _, _ in islice(people(4000), orders.place, None, 4)]
         self._messageids: list[int] = []
@@ -122,7 +121,7 @@ class Caller:
         asked_s, waits_s, left_s = time.monotonic(), [0.0], [0.0]
 
         def ask() -> None:
-            waits_s.append(self._gateway.admit(Lane.OTP))
+            waits_s.append(self._gateway.acquire_slot(Lane.OTP))
             left_s.append(time.monotonic())
             self._send(Lane.OTP)
 

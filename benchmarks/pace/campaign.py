@@ -19,14 +19,14 @@ from benchmarks.pace.outcome import Outcome, seconds_of
 from benchmarks.pace.run import LATENCY_MS, WORKERS, calling
 from benchmarks.pace.watch import Watch
 from benchmarks.recipients import SENDER, TEXTS, Kind, write_csv
-from campaigns import verify
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway as PacedGateway
-from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.kavenegar.pace import Throttle, connect_redis
+from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.rules.states import MessageState
+from campaigns.stages import verify
 from campaigns.store.database import Database
-from worker.embedded import SANDBOX_API_KEY
+from campaigns_devkit import SANDBOX_API_KEY
 from worker.wiring import account_label
 
 MESSAGES = 100_000
@@ -42,7 +42,9 @@ class Voyage:
     def __init__(self, bench: Bench, case: Case, messages: int = MESSAGES) -> None:
         self._bench, self._case, self._messages = bench, case, messages
         self._account = account_label(SANDBOX_API_KEY, "default")
-        throttle = Throttle(connect(bench.broker_url), account=self._account, start_rate=START_RATE, max_rate=MAX_RATE)
+        throttle = Throttle(
+            connect_redis(bench.broker_url), account=self._account, start_rate=START_RATE, max_rate=MAX_RATE
+        )
         self._watch = Watch(throttle)
         self._turns: list[tuple[float, float]] = []
 
@@ -123,8 +125,8 @@ class Voyage:
     def _verified(self, engine: Engine, gateway: Gateway, campaign: int) -> verify.Verified:
         throttle, database = self._watch.throttle, Database(engine)
         client = Client(SANDBOX_API_KEY, gateway.url)
-        paced = PacedGateway(client, throttle, max_wait_s=30.0)
-        found = verify.verify(House(database, paced, throttle, database.now), campaign)
+        paced = PacedClient(client, throttle, max_wait_s=30.0)
+        found = verify.verify_campaign(Context(database, paced, throttle, database.now), campaign)
         client.close()
         return found
 

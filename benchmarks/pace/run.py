@@ -19,7 +19,7 @@ from benchmarks.pace.callers import Orders, read_findings, ready_of
 from benchmarks.pace.cases import MAX_RATE, MINUTE, START_RATE, Case, counted
 from benchmarks.pace.outcome import Outcome, seconds_of
 from benchmarks.pace.watch import Watch
-from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.kavenegar.pace import Throttle, connect_redis
 
 WORKERS = 4
 LATENCY_MS = 20.0
@@ -35,7 +35,7 @@ class Run:
     def __init__(self, bench: Bench, case: Case, stop: threading.Event) -> None:
         self._bench, self._case, self._stop = bench, case, stop
         self._account = f"bench-{next(_numbers)}"
-        self._watch = Watch(Throttle(connect(bench.broker_url), account=self._account, **self._rates()))
+        self._watch = Watch(Throttle(connect_redis(bench.broker_url), account=self._account, **self._rates()))
         self._turns: list[tuple[float, float]] = []
 
     def outcome(self) -> Outcome:

@@ -12,7 +12,7 @@ from campaigns.kavenegar.pace import Lane
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call, from the wish to make it to what the gateway said.
+    """One call, from the decision to make it to what the gateway said.
 
     A `probe` finds out whether a block is over. `answered_s` is infinite where the answer never came.
     """

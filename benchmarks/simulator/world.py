@@ -15,8 +15,7 @@ import redis
 from benchmarks.simulator.record import Call, Record
 from benchmarks.simulator.script import LuaRedis
 from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Slot, Throttle
+from campaigns.kavenegar.pace import Lane, Slot, Throttle
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.limiter import Limiter, limiter
 
@@ -150,7 +149,7 @@ class _Simulation:
         if not admitted:
             yield from self._refused(slot)
         else:
-            self._throttle.passed(slot)
+            self._throttle.report_ok(slot)
         return admitted
 
     def _way_back_s(self, slot: Slot) -> float:
@@ -160,7 +159,7 @@ class _Simulation:
         return self._world.latency_s / 2 + self._lateness_s()
 
     def _refused(self, slot: Slot) -> Steps:
-        pause_s = self._throttle.blocked(slot, TOO_MANY, 60.0)
+        pause_s = self._throttle.report_throttled(slot, TOO_MANY, 60.0)
         self._record.pauses.append((self._now_s, self._now_s + pause_s))
         yield self._until_next_try_s(pause_s)
 
@@ -173,7 +172,7 @@ class _Simulation:
                 while slot.wait_s:
                     yield slot.wait_s + self._lateness_s()
                     waited_s += slot.wait_s
-                    slot = self._throttle.depart(slot, max_wait_s=MAX_WAIT_S - waited_s)
+                    slot = self._throttle.confirm(slot, max_wait_s=MAX_WAIT_S - waited_s)
             except Throttled as why:
                 yield self._until_next_try_s(why.retry_after_s)
             else:

@@ -1,19 +1,18 @@
-"""The wire: what Kavenegar can be asked, what it answers, and how fast it may be asked.
+"""The wire: every method of the Kavenegar gateway, how it answers, and how fast it may be called.
 
-    codes       the gateway's numbers as tables: return codes, message statuses
-    methods     the 22 methods: their limits, their codes, and where the worker uses them
-    limits      what the documentation forbids, found before anything leaves us
-    form        parameters to a form body, fast for Persian
-    envelope    an answer's bytes to its code, rows and metadata
-    records/    a row to a typed record
-    call        one request, checked and encoded
-    calls/      every method as a Python function
-    connection  a total deadline for every step, and the certain knowledge whether anything left us
-    transport   one request over kept connections
-    faults      our words for every error of the HTTP libraries
-    client      makes a call, once: its answer, or one error of the tree
-    throttle    the pace all workers share, kept in Redis (pace.lua)
-    gateway     makes a call at the pace, with further tries: what the stations use
+    codes         the gateway's numbers as tables: return codes, message statuses, block reasons
+    methods       the 22 methods as data: their limits, their codes, and where the worker uses them
+    call          build one call: check its parameters, encode its form
+    answers       read an answer: its bytes, its rows, the values of a row
+    sending       methods: SMS, one-time passwords, voice calls
+    sent_messages methods: status, outbox, cancel, with the records of messages
+    inbox         methods: inbound messages, with their records
+    account       methods: account, settings, clock, block lists of lines, with their records
+    connection    a total deadline for every step, and the certain knowledge whether anything left us
+    transport     one HTTP request over kept connections; every library error under a name of ours
+    client        `Client`: one try of a call; its answer, or one error of the tree in `campaigns.errors`
+    pace          the rate of calls that all workers share, kept in Redis (lua/)
+    paced_client  `PacedClient`: makes calls at the pace, with further tries; the stages use this one
 
-The gateway's own words stay inside this room: receptor, entries, messageid, localid.
+The gateway's own words stay inside this package: receptor, entries, messageid, localid.
 """

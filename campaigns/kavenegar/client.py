@@ -11,7 +11,7 @@
     envelope, 200, no readable row                 OutcomeUnknown    no rows           no rows
 
 The one certain fact decides: whether the request left this machine. Every failed call becomes its one error here
-(`without_answer`, `unusable`, `refusal`) and nowhere else.
+(`error_without_answer`, `error_of_unusable_answer`, `error_of_code`) and nowhere else.
 
 A bare 403, 413 or 429 is somebody on the way, not the gateway's code. It says that the request was stopped there, but
 not who stopped it or when, so a send stays unknown.
@@ -27,24 +27,38 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from campaigns.errors import AnswerLost, GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
-from campaigns.kavenegar import codes, envelope, methods
+from campaigns.kavenegar import answers, codes, methods
+from campaigns.kavenegar.account import AccountMethods, BlocklistMethods
+from campaigns.kavenegar.answers import Envelope, Unreadable
 from campaigns.kavenegar.call import Answer, Call
-from campaigns.kavenegar.calls import EveryMethod
 from campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
-from campaigns.kavenegar.envelope import Envelope
-from campaigns.kavenegar.faults import Fault, Kind
+from campaigns.kavenegar.inbox import InboxMethods
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.records.reading import Unreadable
-from campaigns.kavenegar.transport import InTime, Reply, Transport, prepare
+from campaigns.kavenegar.sending import OtpMethods, SendMethods, VoiceMethods
+from campaigns.kavenegar.sent_messages import OutboxMethods, StatusMethods
+from campaigns.kavenegar.transport import Fault, FaultKind, InTime, Reply, Transport, prepare_request
 from campaigns.rules.text import MAX_CHARACTERS
+
+# All 22 methods as Python functions. `Client` and `PacedClient` have them all.
+#
+# A function checks its arguments, builds a `Call`, and performs it: at once in `Client`, in its lane and with further
+# tries in `PacedClient`. Each has a lane by default. All raise ValueError for arguments that the documentation forbids,
+# before anything leaves us, and a `GatewayError` for every failed call.
+
+
+class AllMethods(
+    SendMethods, StatusMethods, OutboxMethods, InboxMethods, BlocklistMethods, OtpMethods, VoiceMethods, AccountMethods
+):
+    """All 22 methods."""
+
 
 RETRY_DOWN_AFTER_S = 5.0
 DEADLINE_S: Final = 30.0
 """How long one call to the gateway may take in all, where HTTP_DEADLINE says nothing else."""
 
 
-class Client(EveryMethod):
+class Client(AllMethods):
     """One account at one gateway; safe to share between threads, and made anew after a fork.
 
     Args:
@@ -81,7 +95,7 @@ class Client(EveryMethod):
             raise ValueError("the API key is empty or holds a character that no key has")
         self.account = key_label(api_key)
         root = f"{self._base_url}/v1/{quote(api_key, safe='')}"
-        self._requests = {row.path: prepare(f"{root}/{row.path}.json", row.verb) for row in methods.METHODS}
+        self._requests = {row.path: prepare_request(f"{root}/{row.path}.json", row.verb) for row in methods.METHODS}
         self._transport = Transport(
             self._base_url, deadline_s=deadline_s, connect_timeout_s=connect_timeout_s, pool_size=pool_size
         )
@@ -96,15 +110,15 @@ class Client(EveryMethod):
         """One try, at once: lanes are for who keeps a pace."""
         method = call.method
         try:
-            reply = self._transport.ask(self._requests[method.path], call.form, in_time)
+            reply = self._transport.request(self._requests[method.path], call.form, in_time)
         except Fault as fault:
-            raise without_answer(method, fault, consumes=call.consumes) from fault
-        answer = _envelope(call, reply)
+            raise error_without_answer(method, fault, consumes=call.consumes) from fault
+        answer = _good_envelope(call, reply)
         try:
             return call.read(answer)
         except Unreadable as why:
             what = str(why)
-        raise unusable(method, what, consumes=call.consumes)
+        raise error_of_unusable_answer(method, what, consumes=call.consumes)
 
 
 def key_label(api_key: str) -> str:
@@ -112,19 +126,19 @@ def key_label(api_key: str) -> str:
     return hashlib.sha256(f"kavenegar-campaigns:key:{api_key}".encode()).hexdigest()[:16]
 
 
-def _envelope(call: Call[Any], reply: Reply) -> Envelope:
+def _good_envelope(call: Call[Any], reply: Reply) -> Envelope:
     """The gateway's answer, if it is a good one."""
-    answer = envelope.read(reply.body)
+    answer = answers.read_envelope(reply.body)
     if answer is None:
         what = f"HTTP {reply.http_status} without the gateway's envelope"
-        raise unusable(call.method, what, consumes=call.consumes)
-    row = codes.meaning(answer.code)
+        raise error_of_unusable_answer(call.method, what, consumes=call.consumes)
+    row = codes.return_code(answer.code)
     verdict = row.for_call(sends=call.method.sends, consumes=call.consumes)
     if verdict == "ok":
         return answer
     if verdict == "empty":
         return Envelope(answer.code, answer.message, [])
-    raise refusal(call.method, verdict, row, answer)
+    raise error_of_code(call.method, verdict, row, answer)
 
 
 def _checked_base_url(base_url: str) -> str:
@@ -136,17 +150,17 @@ def _checked_base_url(base_url: str) -> str:
         raise ValueError("the gateway's base URL is scheme and host only, as in https://api.kavenegar.com")
     parts.hostname.encode("idna")
     base_url = f"{parts.scheme}://{parts.netloc}"
-    prepare(base_url)
+    prepare_request(base_url)
     return base_url
 
 
 # ── every failed call, as one error ──
 
 
-def without_answer(method: Method, fault: Fault, *, consumes: bool = False) -> GatewayError:
+def error_without_answer(method: Method, fault: Fault, *, consumes: bool = False) -> GatewayError:
     """A call that ended in a fault, and whether it may have done something before that."""
     what = f"{method.path}: {fault} ({fault.kind.value})"
-    if fault.kind is not Kind.NOT_SENT:
+    if fault.kind is not FaultKind.NOT_SENT:
         if method.sends:
             return OutcomeUnknown(what)
         if consumes:
@@ -154,19 +168,19 @@ def without_answer(method: Method, fault: Fault, *, consumes: bool = False) -> G
     return GatewayDown(what, retry_after_s=RETRY_DOWN_AFTER_S)
 
 
-def unusable(method: Method, what: str, *, consumes: bool = False) -> GatewayError:
+def error_of_unusable_answer(method: Method, what: str, *, consumes: bool = False) -> GatewayError:
     """An answer came, but none we can read a result from."""
-    fault = Fault(what, Kind.UNUSABLE)
-    error = without_answer(method, fault, consumes=consumes)
+    fault = Fault(what, FaultKind.UNUSABLE)
+    error = error_without_answer(method, fault, consumes=consumes)
     error.__cause__ = fault
     return error
 
 
-def refusal(method: Method, kind: type[GatewayError], row: ReturnCode, envelope: Envelope) -> GatewayError:
+def error_of_code(method: Method, kind: type[GatewayError], row: ReturnCode, envelope: Envelope) -> GatewayError:
     """A call the gateway answered with a code other than 200, as the error its row names."""
     what = f"{method.path}: {row.code}, {row.advice}"
     if row.code not in RETURN_CODES:
-        what += f" (it says: {_quotable(envelope.message)})"
+        what += f" (it says: {_redacted(envelope.message)})"
     if issubclass(kind, Postpone):
         return kind(what, retry_after_s=row.pause_s, code=row.code)
     if issubclass(kind, Refused):
@@ -176,6 +190,6 @@ def refusal(method: Method, kind: type[GatewayError], row: ReturnCode, envelope:
     return error
 
 
-def _quotable(message: str) -> str:
+def _redacted(message: str) -> str:
     """The gateway's own words about an undocumented code, without anything that could be a number or a key."""
     return re.sub(r"[\w-]*\d[\w-]*", "…", message)[:120]

@@ -144,11 +144,11 @@ RETURN_CODES: dict[int, ReturnCode] = {
 }
 
 
-OF_THE_LINE = frozenset({407, 412, 426, 427})
+LINE_REFUSALS = frozenset({407, 412, 426, 427})
 """Refusals of a campaign that another line may overcome."""
 
 
-def meaning(code: int) -> ReturnCode:
+def return_code(code: int) -> ReturnCode:
     """The row of a code, also for one nobody has documented: then a person looks before anything more is sent.
 
     Neither such a code nor an unlisted 5xx, the gateway's own failure, says of a send what was done.
@@ -213,15 +213,15 @@ STATUSES: dict[int, Status] = {
 NO_LONGER_KNOWN = 100
 
 
-def verdict(status: int) -> MessageState | None:
+def final_state(status: int) -> MessageState | None:
     """Our message state for a gateway status; None where it is no verdict, or a number nobody has documented."""
     row = STATUSES.get(status)
     return None if row is None else row.state
 
 
-def standing(status: int) -> MessageState:
+def message_state(status: int) -> MessageState:
     """Where a message stands that the gateway has under this status: without a verdict it is accepted."""
-    return verdict(status) or MessageState.ACCEPTED
+    return final_state(status) or MessageState.ACCEPTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,4 +244,4 @@ BLOCK_REASONS: dict[int, BlockReason] = {
         BlockReason(10, "unknown"),
     )
 }
-BLOCKED_FOR_UNKNOWN = 10
+BLOCK_REASON_UNKNOWN = 10

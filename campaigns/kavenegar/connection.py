@@ -14,11 +14,13 @@ import http.client
 import io
 import queue
 import socket
+import struct
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -26,33 +28,72 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 
 from campaigns.clock import steady
 from campaigns.errors import Postpone
-from campaigns.kavenegar import send_buffer
+
+# The kernel's send buffer: once the time of a request is over, the kernel sends nothing more of it.
+#
+# A write only fills the kernel's send buffer. The kernel sends it for a quarter of an hour, through a network that is
+# down for most of it, and goes on after we close the connection or are killed. Measured: a request that was given up
+# after 2 s reached the server when the link came back, and so did the request of a process that was killed.
+#
+#     TCP_USER_TIMEOUT    the kernel drops what the server has not acknowledged for so long
+#     SO_LINGER, 0 s      whoever closes the connection, or dies, drops what is not sent; it covers a server that reads
+#                         slowly but steadily, whose acknowledgements keep the first option from ever acting
+#
+# What neither can drop: bytes on their way through the network, or in the hands of a proxy. And the kernel's timers
+# stand still while the machine sleeps: what is in the buffer when it falls asleep may leave when it wakes.
+
+# Linux alone has it. Elsewhere SO_LINGER works alone.
+USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
+_LINGER_DROP: Final = struct.pack("ii", 1, 0)
+_LINGER_KEEP: Final = struct.pack("ii", 0, 0)
+
+
+def drop_unsent_after(connected: object, seconds: float) -> None:
+    """From now on the kernel sends what is written for `seconds` at most, and drops it if the connection is closed."""
+    sock = _raw_socket(connected)
+    if USER_TIMEOUT is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, USER_TIMEOUT, max(1, int(seconds * 1000)))  # 0 would be "no bound"
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_DROP)
+
+
+def allow_graceful_close(connected: object) -> None:
+    """All that was written has been answered: closing this connection is no longer a break."""
+    with suppress(OSError):  # macOS says so of a connection that the server has reset
+        _raw_socket(connected).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_KEEP)
+
+
+def _raw_socket(connected: object) -> socket.socket:
+    """The socket itself: urllib3 wraps it where TLS runs within a proxy's TLS."""
+    while not isinstance(connected, socket.socket):
+        connected = connected.socket  # type: ignore[attr-defined]
+    return connected
+
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-Lookup = Callable[..., Sequence[Address]]
+Resolver = Callable[..., Sequence[Address]]
 InTime = Callable[[], bool]
 
 # A server that closes an idle connection just as we write makes a send unknown. The shortest keep-alive in common
 # use is five seconds (Apache, Node): parting first means that their close and our request seldom cross.
-LONGEST_IDLE_S = 4.0
+MAX_IDLE_S = 4.0
 
 # Written at once. While a server takes no more, the machine may fall asleep: no further piece leaves when it wakes.
-PIECE = 65_536
+WRITE_SIZE = 65_536
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One call's budget and its one certain fact: whether it `left`.
+    """One call's budget and its one certain fact: `request_left`.
 
     `deadline` is on the steady clock; `lookup` is getaddrinfo, or what stands in for it; `in_time` says whether a
     request may still leave, None where it always may.
     """
 
     deadline: float
-    lookup: Lookup = socket.getaddrinfo
-    longest_idle_s: float = LONGEST_IDLE_S
+    lookup: Resolver = socket.getaddrinfo
+    max_idle_s: float = MAX_IDLE_S
     in_time: InTime | None = None
-    left: bool = False
+    request_left: bool = False
 
     def remaining(self) -> float:
         """Seconds left. TimeoutError when there are none: a socket takes zero for "do not wait", not for "over"."""
@@ -70,10 +111,10 @@ class Exchange:
 
 
 # Between the call and the connection stands urllib3's pool, which carries nothing of ours.
-current: ContextVar[Exchange] = ContextVar("exchange")
+current_exchange: ContextVar[Exchange] = ContextVar("exchange")
 
 
-class _ClockedReader(io.RawIOBase):
+class _DeadlineReader(io.RawIOBase):
     """A socket's bytes, each read given only what is left of the budget."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: Exchange) -> None:
@@ -93,39 +134,39 @@ class _ClockedReader(io.RawIOBase):
         super().close()
 
 
-class _ClockedResponse(http.client.HTTPResponse):
+class _DeadlineResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_ClockedReader(self.fp.detach(), sock, current.get()))
+        self.fp = io.BufferedReader(_DeadlineReader(self.fp.detach(), sock, current_exchange.get()))
 
 
-class _Clocked(HTTPConnection):
+class _DeadlineConnection(HTTPConnection):
     """What both kinds of connection have in common."""
 
-    response_class = _ClockedResponse
-    parked_at: float | None = None
+    response_class = _DeadlineResponse
+    idle_since: float | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        exchange = current.get()
+        exchange = current_exchange.get()
         if self.sock is None:
             self.connect()
         exchange.check()
-        exchange.left = True
+        exchange.request_left = True
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
-        exchange, whole = current.get(), memoryview(data)
-        for start in range(0, len(whole), PIECE):
-            send_buffer.bound(self.sock, exchange.remaining())
+        exchange, whole = current_exchange.get(), memoryview(data)
+        for start in range(0, len(whole), WRITE_SIZE):
+            drop_unsent_after(self.sock, exchange.remaining())
             self.sock.settimeout(exchange.remaining())  # of the whole piece, over TLS as well
-            super().send(whole[start : start + PIECE])
+            super().send(whole[start : start + WRITE_SIZE])
 
     def _new_conn(self) -> socket.socket:
-        exchange = current.get()
+        exchange = current_exchange.get()
         allowed_s = float(self.timeout) if isinstance(self.timeout, int | float) else exchange.remaining()
         until = min(steady() + allowed_s, exchange.deadline)
         try:
-            return dial(addresses(self._dns_host.strip("[]"), self.port, until, exchange.lookup), until)
+            return dial(resolve(self._dns_host.strip("[]"), self.port, until, exchange.lookup), until)
         except socket.gaierror as unresolved:
             raise NameResolutionError(self.host, self, unresolved) from unresolved
         except TimeoutError as late:
@@ -134,42 +175,42 @@ class _Clocked(HTTPConnection):
             raise NewConnectionError(self, f"no connection: {refused.strerror}") from refused
 
 
-class ClockedHTTPConnection(_Clocked):
+class DeadlineHTTPConnection(_DeadlineConnection):
     pass
 
 
-class ClockedHTTPSConnection(_Clocked, HTTPSConnection):
+class DeadlineHTTPSConnection(_DeadlineConnection, HTTPSConnection):
     pass
 
 
-class _ParkingPool(HTTPConnectionPool):
+class _FreshConnectionPool(HTTPConnectionPool):
     """A pool that does not hand out a connection the other side may be about to close."""
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = super()._get_conn(timeout)
-        if isinstance(connection, _Clocked):
-            parked_at, connection.parked_at = connection.parked_at, None
-            if parked_at is not None and steady() - parked_at > current.get().longest_idle_s:
+        if isinstance(connection, _DeadlineConnection):
+            idle_since, connection.idle_since = connection.idle_since, None
+            if idle_since is not None and steady() - idle_since > current_exchange.get().max_idle_s:
                 connection.close()
         return connection
 
     def _put_conn(self, conn: Any) -> None:
-        if isinstance(conn, _Clocked):
-            conn.parked_at = steady()
+        if isinstance(conn, _DeadlineConnection):
+            conn.idle_since = steady()
             if conn.sock is not None:
-                send_buffer.close_in_order(conn.sock)
+                allow_graceful_close(conn.sock)
         super()._put_conn(conn)
 
 
-class ClockedHTTPPool(_ParkingPool):
-    ConnectionCls = ClockedHTTPConnection
+class DeadlineHTTPPool(_FreshConnectionPool):
+    ConnectionCls = DeadlineHTTPConnection
 
 
-class ClockedHTTPSPool(_ParkingPool, HTTPSConnectionPool):
-    ConnectionCls = ClockedHTTPSConnection
+class DeadlineHTTPSPool(_FreshConnectionPool, HTTPSConnectionPool):
+    ConnectionCls = DeadlineHTTPSConnection
 
 
-def addresses(host: str, port: int | None, until: float, lookup: Lookup) -> Sequence[Address]:
+def resolve(host: str, port: int | None, until: float, lookup: Resolver) -> Sequence[Address]:
     """Where a name leads. The system's resolver knows no deadline, so it is asked in a thread that may be left behind.
 
     Raises:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-HOUR = 3600
-DAY = 24 * HOUR
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
 # A start that lies as far back as allowed has passed the limit by the time the gateway reads it.
-MARGIN = 60
+START_MARGIN_S = 60
 
 # What every method can answer: table 1 and the tables before the methods (L59, L85).
-EVERYWHERE = (400, 401, 402, 403, 404, 405, 406, 409, 416, 429, 430, 451)
+COMMON_CODES = (400, 401, 402, 403, 404, 405, 406, 409, 416, 429, 430, 451)
 # What every send can answer beside that (L139).
-SENDING = (407, 411, 412, 413, 414, 417, 418, 420, 422, 427, 501, 607)
+SEND_CODES = (407, 411, 412, 413, 414, 417, 418, 420, 422, 427, 501, 607)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,11 @@ class Method:
     """One method.
 
     `section` is its heading in kavenegar-rest and the heading's line. `purpose` and `used_by` are for an operator.
-    `codes` are what it can answer beside `EVERYWHERE`. `verbs` is what the documentation allows, `verb` what we use.
+    `codes` are what it can answer beside `COMMON_CODES`. `verbs` is what the documentation allows, `verb` what we use.
     `sends`: a call that leaves without an answer may have reached people. `consumes`: unread messages are marked read
-    as they are handed out. `at_most`: rows a request, 0 for none; `answers`: rows an answer. `span_s`: the longest
-    span of a request, `depth_s`: how far back it may begin, `known_s`: how long the gateway knows a message.
+    as they are handed out. `max_rows`: rows a request, 0 for none; `max_answer_rows`: rows an answer.
+    `max_span_s`: the longest span of a request, `max_age_s`: how far back it may begin, `known_for_s`: how long the
+    gateway knows a message.
     """
 
     path: str
@@ -38,19 +39,19 @@ class Method:
     verb: str = "POST"
     sends: bool = False
     consumes: bool = False
-    at_most: int = 0
-    answers: int = 0
-    span_s: int = 0
-    depth_s: int = 0
-    known_s: int = 0
+    max_rows: int = 0
+    max_answer_rows: int = 0
+    max_span_s: int = 0
+    max_age_s: int = 0
+    known_for_s: int = 0
 
     def check_size(self, count: int) -> None:
-        if not 0 < count <= self.at_most:
-            raise ValueError(f"{self.path} takes 1 to {self.at_most} rows a request, not {count}")
+        if not 0 < count <= self.max_rows:
+            raise ValueError(f"{self.path} takes 1 to {self.max_rows} rows a request, not {count}")
 
     def earliest(self, now: float) -> int:
         """The earliest start, in unix time, that may still be asked for in the minute after `now`."""
-        return int(now) - self.depth_s + MARGIN
+        return int(now) - self.max_age_s + START_MARGIN_S
 
 
 GETDATE = Method("utils/getdate", "REST API, L14", "the gateway's clock", "`campaigns doctor`: are the clocks right?")
@@ -62,19 +63,19 @@ SEND = Method(
     "Send, L147",
     "one text to many receptors",
     "campaigns whose text is the same for all",
-    codes=(*SENDING, 426),
+    codes=(*SEND_CODES, 426),
     sends=True,
-    at_most=200,
+    max_rows=200,
 )
 SENDARRAY = Method(
     "sms/sendarray",
     "SendArray, L245",
     "to each receptor a text and a sender of its own",
     "campaigns with a text of each recipient's own",
-    codes=(*SENDING, 419, 426),
+    codes=(*SEND_CODES, 419, 426),
     verbs="POST",
     sends=True,
-    at_most=200,
+    max_rows=200,
 )
 LOOKUP = Method(
     "verify/lookup",
@@ -83,16 +84,16 @@ LOOKUP = Method(
     "one-time passwords",
     codes=(411, 418, 422, 424, 426, 428, 431, 432, 607),
     sends=True,
-    at_most=1,
+    max_rows=1,
 )
 MAKETTS = Method(
     "call/maketts",
     "TTS, L1481",
     "a text read out on the phone",
     "voice campaigns",
-    codes=SENDING,
+    codes=SEND_CODES,
     sends=True,
-    at_most=200,
+    max_rows=200,
 )
 
 # ── what became of them ──
@@ -103,8 +104,8 @@ STATUS = Method(
     "where messages stand",
     "polls",
     codes=(414, 449),
-    at_most=500,
-    known_s=48 * HOUR,
+    max_rows=500,
+    known_for_s=48 * HOUR_S,
 )
 # 3,000 in the text, 500 in the table of errors.
 STATUSLOCALMESSAGEID = Method(
@@ -113,8 +114,8 @@ STATUSLOCALMESSAGEID = Method(
     "where messages stand, by our own ids",
     "what became of sends that got no answer",
     codes=(414, 449),
-    at_most=500,
-    known_s=12 * HOUR,
+    max_rows=500,
+    known_for_s=12 * HOUR_S,
 )
 STATUSBYRECEPTOR = Method(
     "sms/statusbyreceptor",
@@ -122,8 +123,8 @@ STATUSBYRECEPTOR = Method(
     "what went to one number in a day",
     "`campaigns number`: one person's messages at the gateway; `campaigns verify`",
     codes=(411, 417, 449),
-    at_most=1,
-    span_s=DAY,
+    max_rows=1,
+    max_span_s=DAY_S,
 )
 SELECT = Method(
     "sms/select",
@@ -131,7 +132,7 @@ SELECT = Method(
     "whole messages by their ids",
     "a closer look at sends that got no answer, `campaigns verify` (`SELECT_ALLOWED`)",
     codes=(407, 414, 449),
-    at_most=500,
+    max_rows=500,
 )
 # 500 in the text, 200 in the table of errors. A write, but one that may be repeated: no send.
 CANCEL = Method(
@@ -140,7 +141,7 @@ CANCEL = Method(
     "take scheduled messages back",
     "cancelled campaigns that wait at the gateway",
     codes=(412, 414, 449),
-    at_most=200,
+    max_rows=200,
 )
 
 # ── the outbox ──
@@ -151,9 +152,9 @@ SELECTOUTBOX = Method(
     "what was sent in a span of time",
     "`campaigns outbox`",
     codes=(407, 412, 417, 449),
-    answers=500,
-    span_s=DAY,
-    depth_s=3 * DAY - MARGIN,
+    max_answer_rows=500,
+    max_span_s=DAY_S,
+    max_age_s=3 * DAY_S - START_MARGIN_S,
 )
 # 500 in the text, 200 in the list of changes.
 LATESTOUTBOX = Method(
@@ -162,7 +163,7 @@ LATESTOUTBOX = Method(
     "what was sent last",
     "`campaigns outbox`",
     codes=(407, 412, 449),
-    answers=200,
+    max_answer_rows=200,
 )
 COUNTOUTBOX = Method(
     "sms/countoutbox",
@@ -170,9 +171,9 @@ COUNTOUTBOX = Method(
     "how many messages and parts were sent, and their cost",
     "`campaigns ledger`, `campaigns verify`",
     codes=(417, 449),
-    answers=1,
-    span_s=DAY,
-    depth_s=3 * DAY - MARGIN,
+    max_answer_rows=1,
+    max_span_s=DAY_S,
+    max_age_s=3 * DAY_S - START_MARGIN_S,
 )
 
 # ── the inbox ──
@@ -184,7 +185,7 @@ RECEIVE = Method(
     "the inbox pull",
     codes=(412, 449),
     consumes=True,
-    answers=100,
+    max_answer_rows=100,
 )
 INBOXPAGED = Method(
     "sms/inboxpaged",
@@ -193,8 +194,8 @@ INBOXPAGED = Method(
     "the inbox's reconciling pass",
     codes=(412, 417, 449),
     consumes=True,
-    answers=200,
-    span_s=2 * DAY,
+    max_answer_rows=200,
+    max_span_s=2 * DAY_S,
 )
 COUNTINBOX = Method(
     "sms/countinbox",
@@ -202,9 +203,9 @@ COUNTINBOX = Method(
     "how many messages people sent",
     "`campaigns inbox check`",
     codes=(412, 417, 449),
-    answers=1,
-    span_s=DAY,
-    depth_s=60 * DAY,
+    max_answer_rows=1,
+    max_span_s=DAY_S,
+    max_age_s=60 * DAY_S,
 )
 
 # ── block lists ──
@@ -215,7 +216,7 @@ BLOCKED_LIST = Method(
     "the numbers that a line does not reach",
     "`campaigns suppress sync`",
     codes=(412, 417, 449),
-    answers=200,
+    max_answer_rows=200,
 )
 BLOCKED_ADD = Method(
     "line/blocked/add",
@@ -223,7 +224,7 @@ BLOCKED_ADD = Method(
     "block numbers for a line",
     "`campaigns suppress sync`",
     codes=(411, 412, 604),
-    at_most=200,
+    max_rows=200,
 )
 # The sample is a GET, and nothing says that it has to be one: a POST keeps the numbers out of the URL.
 BLOCKED_EXISTS = Method(
@@ -232,7 +233,7 @@ BLOCKED_EXISTS = Method(
     "whether a line reaches numbers",
     "`campaigns suppress check`",
     codes=(411, 412, 449, 604),
-    at_most=200,
+    max_rows=200,
 )
 BLOCKED_REMOVE = Method(
     "line/blocked/remove",
@@ -242,7 +243,7 @@ BLOCKED_REMOVE = Method(
     codes=(411, 412, 449, 604),
     verbs="DELETE",
     verb="DELETE",
-    at_most=50,
+    max_rows=50,
 )
 
 # ── the account ──

@@ -8,23 +8,105 @@ with are honoured.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import logging
 import re
 import socket
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import requests
+import urllib3.exceptions as urllib3
 from requests.adapters import HTTPAdapter
 
 from campaigns.clock import steady
-from campaigns.kavenegar import connection, faults
-from campaigns.kavenegar.connection import LONGEST_IDLE_S, Exchange, Lookup
+from campaigns.kavenegar import connection
+from campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver
+
+# The errors of the HTTP libraries under names of ours, which hold no URL and so no API key.
+
+
+class FaultKind(Enum):
+    """How far a call without an answer came."""
+
+    NOT_SENT = "nothing left this machine"
+    LOST = "the request left and no complete answer came"
+    UNUSABLE = "the answer that came is not the gateway's"
+
+
+class Fault(Exception):
+    """Why a call brought no answer, in our words: the texts of the libraries hold the URL, and with it the API key."""
+
+    def __init__(self, what: str, kind: FaultKind) -> None:
+        super().__init__(what)
+        self.kind = kind
+
+
+class AnswerTooLarge(Exception):
+    """An answer larger than any method's."""
+
+
+# What a fault of the libraries is called. The first row that fits names it, so the narrow stand before the wide.
+FAULT_NAMES: tuple[tuple[type[BaseException], str], ...] = (
+    (AnswerTooLarge, "the answer is larger than any answer of the gateway"),
+    (urllib3.NameResolutionError, "the gateway's name cannot be resolved"),
+    (urllib3.ProxyError, "the proxy failed"),
+    (urllib3.SSLError, "TLS failed"),
+    (urllib3.NewConnectionError, "no connection to the gateway"),
+    (urllib3.ConnectTimeoutError, "no connection to the gateway in time"),
+    (urllib3.ReadTimeoutError, "no complete answer in time"),
+    (urllib3.TimeoutError, "not done in time"),
+    (urllib3.IncompleteRead, "the answer was cut off"),
+    (urllib3.InvalidChunkLength, "the answer was cut off"),
+    (urllib3.ProtocolError, "the connection was lost"),
+    (urllib3.DecodeError, "the answer's compression is broken"),
+    (urllib3.InvalidHeader, "the answer's headers contradict themselves"),
+    (urllib3.LocationValueError, "the base URL is not a URL"),
+    (urllib3.ProxySchemeUnsupported, "no transport for this kind of proxy"),
+    (urllib3.PoolError, "the connection pool is closed"),
+    (requests.exceptions.ProxyError, "the proxy failed"),
+    (requests.exceptions.SSLError, "TLS failed"),
+    (requests.exceptions.ConnectTimeout, "no connection to the gateway in time"),
+    (requests.exceptions.Timeout, "no complete answer in time"),
+    (requests.exceptions.ChunkedEncodingError, "the answer was cut off"),
+    (requests.exceptions.ContentDecodingError, "the answer's compression is broken"),
+    (requests.exceptions.InvalidHeader, "the answer's headers contradict themselves"),
+    (requests.exceptions.ConnectionError, "the connection was lost"),
+    (requests.exceptions.InvalidProxyURL, "the proxy's URL is not a URL"),
+    (requests.exceptions.InvalidSchema, "no transport for this kind of URL or proxy"),
+    (requests.exceptions.RequestException, "the request could not be made"),
+    (urllib3.HTTPError, "the exchange failed"),
+    (http.client.HTTPException, "the answer is not HTTP"),
+    (TimeoutError, "no complete answer in time"),
+    (OSError, "the network or the certificate bundle failed"),
+)
+LIBRARY_ERRORS = (
+    AnswerTooLarge,
+    requests.exceptions.RequestException,
+    urllib3.HTTPError,
+    urllib3.ProxySchemeUnsupported,
+    http.client.HTTPException,
+    OSError,
+)
+
+
+def fault_name(exc: BaseException) -> str:
+    """Our words for a fault of the libraries, named by what lies at its bottom."""
+    inner = root_cause(exc)
+    return next(words for kind, words in FAULT_NAMES if isinstance(inner, kind))
+
+
+def root_cause(exc: BaseException) -> BaseException:
+    """requests wraps what urllib3 raised, and urllib3 wraps that again when it counts retries."""
+    wrapped = exc.reason if isinstance(exc, urllib3.MaxRetryError) else next(iter(exc.args), None)
+    return root_cause(wrapped) if isinstance(wrapped, urllib3.HTTPError) else exc
+
 
 InTime = connection.InTime
 
 # The largest answer, 500 rows of sms/select with 900 Persian letters written as \\u escapes, is 3 MB.
-LARGEST_ANSWER = 4 * 1024 * 1024
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
 _CHUNK = 65_536
 _HEADERS = {
     "Accept": "application/json",
@@ -33,8 +115,8 @@ _HEADERS = {
     "Content-Type": "application/x-www-form-urlencoded",
     "User-Agent": "kavenegar-campaigns",
 }
-_BODILESS = {name: value for name, value in _HEADERS.items() if name != "Content-Type"}
-_POOLS = {"http": connection.ClockedHTTPPool, "https": connection.ClockedHTTPSPool}
+_HEADERS_WITHOUT_BODY = {name: value for name, value in _HEADERS.items() if name != "Content-Type"}
+_POOLS = {"http": connection.DeadlineHTTPPool, "https": connection.DeadlineHTTPSPool}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +138,7 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-class _DiscreetLog(logging.Filter):
+class _RedactingFilter(logging.Filter):
     """urllib3 logs the target of a request: our key is a part of its path, and people's numbers of its query."""
 
     _KEY = re.compile(r"/v1/[^/\s]+/")
@@ -68,7 +150,7 @@ class _DiscreetLog(logging.Filter):
         return True
 
 
-_DISCREET_LOG = _DiscreetLog()
+_REDACTING_FILTER = _RedactingFilter()
 
 
 class Transport:
@@ -79,7 +161,7 @@ class Transport:
         deadline_s: seconds for a whole call, from the name's lookup to the last byte of the answer.
         connect_timeout_s: seconds of these for name, connection and TLS together.
         pool_size: connections kept; a call beyond them opens one of its own.
-        longest_idle_s: a connection that rested longer is not used again.
+        max_idle_s: a connection that rested longer is not used again.
         lookup: getaddrinfo, or what stands in for it.
     """
 
@@ -90,12 +172,12 @@ class Transport:
         deadline_s: float,
         connect_timeout_s: float,
         pool_size: int,
-        longest_idle_s: float = LONGEST_IDLE_S,
-        lookup: Lookup = socket.getaddrinfo,
+        max_idle_s: float = MAX_IDLE_S,
+        lookup: Resolver = socket.getaddrinfo,
     ) -> None:
         self._deadline_s = deadline_s
         self._connect_timeout_s = connect_timeout_s
-        self._longest_idle_s = longest_idle_s
+        self._longest_idle_s = max_idle_s
         self._lookup = lookup
         self._adapter = _Adapter(pool_connections=1, pool_maxsize=pool_size)
         with requests.Session() as session:
@@ -103,9 +185,9 @@ class Transport:
         self._proxies = surroundings["proxies"]
         self._verify = surroundings["verify"] or True
         for logger in ("connection", "connectionpool", "response", "util.retry"):
-            logging.getLogger(f"urllib3.{logger}").addFilter(_DISCREET_LOG)
+            logging.getLogger(f"urllib3.{logger}").addFilter(_REDACTING_FILTER)
 
-    def ask(self, template: requests.PreparedRequest, form: bytes, in_time: InTime | None = None) -> Reply:
+    def request(self, template: requests.PreparedRequest, form: bytes, in_time: InTime | None = None) -> Reply:
         """Send `form` as `template` says: a POST carries it as its body, a DELETE as its query.
 
         `in_time` is asked once the deadline runs, so that a process that stands still after it finds the deadline over,
@@ -117,16 +199,16 @@ class Transport:
             Fault: no complete answer came, or one of more than 4 MB. It names the kind, never the URL.
         """
         exchange = Exchange(steady() + self._deadline_s, self._lookup, self._longest_idle_s, in_time)
-        token = connection.current.set(exchange)
+        token = connection.current_exchange.set(exchange)
         try:
             exchange.check()
-            return self._exchange(_filled(template, form))
-        except faults.CAUGHT as exc:
-            what = faults.name(exc)
+            return self._exchange(_with_form(template, form))
+        except LIBRARY_ERRORS as exc:
+            what = fault_name(exc)
         finally:
-            connection.current.reset(token)
+            connection.current_exchange.reset(token)
         # Raised out here, so that no chain leads to an exception whose text holds the key.
-        raise faults.Fault(what, faults.Kind.LOST if exchange.left else faults.Kind.NOT_SENT)
+        raise Fault(what, FaultKind.LOST if exchange.request_left else FaultKind.NOT_SENT)
 
     def _exchange(self, request: requests.PreparedRequest) -> Reply:
         response = self._adapter.send(
@@ -137,22 +219,22 @@ class Transport:
             proxies=self._proxies,
         )
         with contextlib.closing(response):
-            return Reply(response.status_code, _bounded(response))
+            return Reply(response.status_code, _read_body(response))
 
     def close(self) -> None:
         self._adapter.close()
 
 
-def prepare(url: str, verb: str = "POST") -> requests.PreparedRequest:
+def prepare_request(url: str, verb: str = "POST") -> requests.PreparedRequest:
     """A request that lacks only its form: parsing the URL is paid once for each method.
 
     Raises:
         ValueError: not a URL.
     """
-    return requests.Request(verb, url, headers=_HEADERS if verb == "POST" else _BODILESS).prepare()
+    return requests.Request(verb, url, headers=_HEADERS if verb == "POST" else _HEADERS_WITHOUT_BODY).prepare()
 
 
-def _filled(template: requests.PreparedRequest, form: bytes) -> requests.PreparedRequest:
+def _with_form(template: requests.PreparedRequest, form: bytes) -> requests.PreparedRequest:
     request = template.copy()
     if request.method == "POST":
         request.body = form
@@ -162,13 +244,13 @@ def _filled(template: requests.PreparedRequest, form: bytes) -> requests.Prepare
     return request
 
 
-def _bounded(response: requests.Response) -> bytes:
+def _read_body(response: requests.Response) -> bytes:
     announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > LARGEST_ANSWER:
-        raise faults.Overlong
+    if announced.isdecimal() and int(announced) > MAX_ANSWER_BYTES:
+        raise AnswerTooLarge
     body = bytearray()
     for chunk in response.iter_content(_CHUNK):
         body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise faults.Overlong
+        if len(body) > MAX_ANSWER_BYTES:
+            raise AnswerTooLarge
     return bytes(body)

@@ -1,29 +1,44 @@
-"""Moments that a person or a program gives us, in the Persian or the Gregorian calendar."""
+"""Days and moments as people write them and as spreadsheets show them, in the Persian or the Gregorian calendar.
+
+The gateway, its operators and most recipients live by the clock of Tehran.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from persiantools.jdatetime import JalaliDate
 
 from campaigns.errors import BadInput
-from campaigns.rules.calendar import TEHRAN
 from campaigns.rules.phone import ASCII_DIGITS
+from campaigns.rules.spreadsheet import CellFormat, FormatPiece, unsupported_format
+
+TEHRAN: Final = ZoneInfo("Asia/Tehran")
+
+
+def day_start(day: date) -> datetime:
+    """The first moment of a day of Tehran."""
+    return datetime.combine(day, time.min, TEHRAN)
+
+
+# Moments that a person or a program gives us, in the Persian or the Gregorian calendar.
 
 PERSIAN_YEARS: Final = range(1300, 1600)
 """Years that are meant in the Persian calendar: 1921 to 2221. Nobody means the Middle Ages."""
 
 _FIRST_YEAR: Final = 1900
 
-LATE: Final = timedelta(days=1)
+MAX_START_AGE: Final = timedelta(days=1)
 """A start that is later than this was meant for another time. One that is less late may have waited on its way."""
 
 _DAY: Final = re.compile(r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})(?!\d)")
 
 
-def read_moment(typed: str) -> datetime:
+def parse_moment(typed: str) -> datetime:
     """A moment as typed: ISO 8601, also with `/`, with digits of any kind, in the Persian or the Gregorian calendar.
 
     Without a zone it is the time of Tehran. Raises: ValueError for what is none; BadInput for a day that a year of the
@@ -32,20 +47,20 @@ def read_moment(typed: str) -> datetime:
     plain = typed.strip().translate(ASCII_DIGITS)
     day = _DAY.match(plain)
     if day is not None:
-        plain = _gregorian(int(day[1]), int(day[3]), int(day[4])).isoformat() + plain[day.end() :]
+        plain = _gregorian_date(int(day[1]), int(day[3]), int(day[4])).isoformat() + plain[day.end() :]
     at = datetime.fromisoformat(plain)
     if at.year < _FIRST_YEAR:
         raise ValueError(typed)
     return at if at.utcoffset() is not None else at.replace(tzinfo=TEHRAN)
 
 
-def is_persian(typed: str) -> bool:
+def is_persian_date(typed: str) -> bool:
     """Whether what was typed begins with a year of the Persian calendar."""
     year = typed.strip().translate(ASCII_DIGITS)[:4]
     return year.isdecimal() and int(year) in PERSIAN_YEARS
 
 
-def in_persian(at: datetime) -> str:
+def persian_date(at: datetime) -> str:
     """The day of a moment in the Persian calendar, by the clock of Tehran: `1405-09-10`."""
     return str(JalaliDate.to_jalali(at.astimezone(TEHRAN).date()))
 
@@ -55,7 +70,7 @@ def check_moment(at: datetime, name: str) -> None:
     if at.utcoffset() is None:
         raise BadInput(f"{name} has no time zone: nobody can tell when that is")
     if at.year in PERSIAN_YEARS:
-        meant = _gregorian(at.year, at.month, at.day)
+        meant = _gregorian_date(at.year, at.month, at.day)
         raise BadInput(
             f"{name}: {at.year} is a year of the Persian calendar: {at:%Y-%m-%d} there is {meant}, so give {meant}"
         )
@@ -64,7 +79,7 @@ def check_moment(at: datetime, name: str) -> None:
 def check_start(at: datetime, name: str, *, now: datetime) -> None:
     """Refuse a time to begin that has passed long ago: what was meant is another one. Raises: BadInput."""
     check_moment(at, name)
-    if at < now - LATE:
+    if at < now - MAX_START_AGE:
         local = f"{at.astimezone(TEHRAN):%Y-%m-%d %H:%M}"
         raise BadInput(
             f"{name}: {local} (Tehran) has passed {(now - at).days:,} days ago: give a time to come, or the present "
@@ -72,7 +87,7 @@ def check_start(at: datetime, name: str, *, now: datetime) -> None:
         )
 
 
-def _gregorian(year: int, month: int, day: int) -> date:
+def _gregorian_date(year: int, month: int, day: int) -> date:
     if year not in PERSIAN_YEARS:
         return date(year, month, day)
     try:
@@ -80,3 +95,98 @@ def _gregorian(year: int, month: int, day: int) -> date:
     except ValueError:
         raise BadInput(f"{year}-{month:02}-{day:02} is no day of the Persian calendar") from None
     return found
+
+
+# Dates and times as a spreadsheet shows them, in the Gregorian or the Persian calendar.
+
+CellMoment = datetime | date | time | timedelta
+"""What a cell with a date format holds."""
+
+_LOCAL_FORMATS: Final = {"mm-dd-yy": "%Y-%m-%d", "m/d/yy h:mm": "%Y-%m-%d %H:%M"}
+"""Formats that every computer shows in its own way: they become ISO 8601, which all read alike."""
+
+
+def format_date(value: CellMoment, code: str, parsed: CellFormat) -> str:
+    """A moment in a format of dates or times. Raises: BadInput for what cannot be shown with certainty."""
+    if code in _LOCAL_FORMATS and isinstance(value, datetime):
+        return value.strftime(_LOCAL_FORMATS[code])
+    pieces = [piece for piece in parsed.sections[0] if piece.kind != "text"]
+    half = any(piece.kind == "half" for piece in pieces)
+    shown = []
+    for at, piece in enumerate(pieces):
+        if piece.kind == "literal":
+            shown.append(piece.text)
+        elif piece.kind == "date" and _is_minute(pieces, at):
+            shown.append(_padded(_seconds(value) // 60 % 60, piece.text))
+        else:
+            shown.append(_date_piece(value, piece, code, jalali=parsed.jalali, half=half))
+    return parsed.with_digits("".join(shown))
+
+
+def _is_minute(pieces: Sequence[FormatPiece], at: int) -> bool:
+    """Whether an m means minutes: behind hours, or before seconds."""
+    if pieces[at].text not in {"m", "mm"}:
+        return False
+    codes = [(index, piece.text.strip("[]")[:1]) for index, piece in enumerate(pieces) if _is_code(piece)]
+    place = [index for index, _ in codes].index(at)
+    before = codes[place - 1][1] if place else ""
+    after = codes[place + 1][1] if place + 1 < len(codes) else ""
+    return before == "h" or after == "s"
+
+
+def _is_code(piece: FormatPiece) -> bool:
+    return piece.kind in {"date", "elapsed"}
+
+
+def _date_piece(value: CellMoment, piece: FormatPiece, code: str, *, jalali: bool, half: bool) -> str:
+    if piece.kind == "half":
+        return "AM" if _seconds(value) // 3600 % 24 < 12 else "PM"
+    if piece.kind == "elapsed":
+        unit = {"h": 3600, "m": 60, "s": 1}[piece.text[1]]
+        return _padded(_seconds(value) // unit, piece.text.strip("[]"))
+    if piece.kind != "date":
+        raise unsupported_format(code)
+    letter = piece.text[0]
+    if letter in "hs":
+        return _padded(_clock_part(value, letter, half=half), piece.text)
+    if not isinstance(value, date):
+        raise unsupported_format(code)
+    try:
+        return _day_part(
+            JalaliDate.to_jalali(value.year, value.month, value.day) if jalali else value, piece.text, code
+        )
+    except ValueError:  # a day before the first that the calendar knows
+        raise unsupported_format(code) from None
+
+
+def _clock_part(value: CellMoment, letter: str, *, half: bool) -> int:
+    seconds = _seconds(value)
+    if letter == "s":
+        return seconds % 60
+    hours = seconds // 3600 % 24
+    return (hours + 11) % 12 + 1 if half else hours
+
+
+def _day_part(day: date | JalaliDate, spelled: str, code: str) -> str:
+    """The year, month or day; names only where they are the same on every computer, which are the Persian months."""
+    letter, length = spelled[0], len(spelled)
+    if letter == "y":
+        return f"{day.year:04}" if length > 2 else f"{day.year % 100:02}"
+    if length <= 2:
+        return _padded(day.month if letter == "m" else day.day, spelled)
+    if isinstance(day, JalaliDate) and spelled == "mmmm":
+        return str(day.strftime("%B", locale="fa"))
+    raise unsupported_format(code)
+
+
+def _seconds(value: CellMoment) -> int:
+    """Whole seconds since midnight; of a span, all of them."""
+    if isinstance(value, timedelta):
+        return int(value.total_seconds())
+    if isinstance(value, (datetime, time)):
+        return value.hour * 3600 + value.minute * 60 + value.second
+    return 0
+
+
+def _padded(number: int, spelled: str) -> str:
+    return str(number).rjust(len(spelled), "0")

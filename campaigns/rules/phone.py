@@ -11,7 +11,7 @@ from typing import Final
 
 from campaigns.errors import BadInput
 
-LONGEST_SPELLING: Final = 64
+MAX_SPELLING_LENGTH: Final = 64
 """Characters. What is longer is not a number in any spelling, and is not looked at further."""
 
 _MOBILE: Final = re.compile(r"(?:(?:\+|00)?980?|0)?(9[0-9]{9})")  # +98 (0) 912 … is written by many
@@ -43,7 +43,7 @@ _NUMBER_CELL: Final = re.compile(r"([0-9]+)\.0+")  # 9121234567.0
 _DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]{1,2}")
 _SCIENTIFIC: Final = re.compile(r"([0-9])\.([0-9]+)[eE]\+?([0-9]{1,2})")  # 9.121234567E9
 
-_RIGHT: Final = "a mobile number is 09 and nine more digits, with +98, 0098 or nothing in place of the first 0"
+_MOBILE_RULE: Final = "a mobile number is 09 and nine more digits, with +98, 0098 or nothing in place of the first 0"
 
 # What people write in place of a mobile number, most telling first.
 _MISTAKES: Final = (
@@ -61,7 +61,7 @@ _MISTAKES: Final = (
 _LINE: Final = re.compile(r"[0-9]{3,20}")
 
 
-def normalise(value: str) -> str:
+def normalise_mobile(value: str) -> str:
     """A mobile number in any of its spellings, as "09121234567".
 
     Persian and Arabic digits, spaces, separators and invisible marks do not matter; a number that a spreadsheet
@@ -71,7 +71,7 @@ def normalise(value: str) -> str:
     """
     match = _MOBILE.fullmatch(value) or _MOBILE.fullmatch(_tidy(value))
     if match is None:
-        raise BadInput(_objection(value))
+        raise BadInput(_what_is_wrong(value))
     return "0" + match[1]
 
 
@@ -89,13 +89,15 @@ def normalise_line(value: str) -> str:
     for country in ("+98", "0098"):
         digits = digits.removeprefix(country)
     if not _LINE.fullmatch(digits):
-        raise BadInput(f'the sender "{mask(value)}" is no line of yours: a line is digits alone, such as 10004346')
+        raise BadInput(
+            f'the sender "{mask_number(value)}" is no line of yours: a line is digits alone, such as 10004346'
+        )
     return digits
 
 
-def mask(number: str) -> str:
+def mask_number(number: str) -> str:
     """`0912***4567`: enough to find it again, too little to call it. What is no number is covered likewise."""
-    visible = "".join(filter(str.isprintable, number[:LONGEST_SPELLING]))
+    visible = "".join(filter(str.isprintable, number[:MAX_SPELLING_LENGTH]))
     if len(visible) < 6:
         return visible
     shown = 4 if len(visible) >= 11 else 2
@@ -104,7 +106,7 @@ def mask(number: str) -> str:
 
 def _tidy(value: str) -> str:
     """ASCII digits without separators and marks; what may have lost a digit keeps its dot, so that it fits nothing."""
-    if len(value) > LONGEST_SPELLING:
+    if len(value) > MAX_SPELLING_LENGTH:
         return ""
     text = value.translate(_CLEAN).strip("='\"")  # ="0912…" and '0912… keep spreadsheets from touching a number
     text = _SCHEME.sub("", text, count=1).strip(_LIST_ENDS)
@@ -118,13 +120,13 @@ def _tidy(value: str) -> str:
     return text if _DECIMAL.fullmatch(text) else text.translate(_SEPARATORS)
 
 
-def _objection(value: str) -> str:
+def _what_is_wrong(value: str) -> str:
     if not value.strip():
-        return f"the number is empty: {_RIGHT}"
-    if len(value) > LONGEST_SPELLING:
-        return f"{len(value)} characters stand where the number should be: {_RIGHT}"
+        return f"the number is empty: {_MOBILE_RULE}"
+    if len(value) > MAX_SPELLING_LENGTH:
+        return f"{len(value)} characters stand where the number should be: {_MOBILE_RULE}"
     tidy = _tidy(value)
     for mistake, words in _MISTAKES:
         if mistake.fullmatch(tidy):
-            return f'"{mask(value)}" is no mobile number, {words}: {_RIGHT}'
-    return f'"{mask(value)}" is no mobile number: {_RIGHT}'
+            return f'"{mask_number(value)}" is no mobile number, {words}: {_MOBILE_RULE}'
+    return f'"{mask_number(value)}" is no mobile number: {_MOBILE_RULE}'

@@ -130,7 +130,7 @@ OPEN_BATCH_STATES: Final[tuple[BatchState, ...]] = (_B.READY, _B.CLAIMED, _B.UNK
 """A campaign with a batch in one of these is not finished."""
 
 
-def sources(target: MessageState) -> frozenset[MessageState]:
+def states_leading_to(target: MessageState) -> frozenset[MessageState]:
     """Every state from which `target` can be reached, over however many moves, `target` itself left out.
 
     An answer can tell two moves at once: a message that was pending may come back as delivered.

@@ -1,16 +1,20 @@
-"""Reasons for suppressing a number: their words for an operator, and their numbers at the gateway."""
+"""Reasons for suppressing a number, and the opt-out words that people send."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
-from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.dates import TEHRAN
 
 
-class Reason(StrEnum):
+class SuppressionReason(StrEnum):
     """Why a number is suppressed. An operator may also give words of their own."""
 
     OPTED_OUT = "opted_out"
@@ -26,61 +30,117 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class ReasonInfo:
     """One row of the table: the words an operator reads; the gateway's number for it; who has to tell whom.
 
-    `written` numbers are added to the lines' block lists by us. The others the gateway has told us, or, of the
-    unreachable, nobody has asked for anything.
+    Numbers whose reason is `written_to_gateway` are added to the lines' block lists by us. The others come from the
+    gateway; the unreachable are on no block list.
     """
 
-    told: str
-    written: bool = False
+    text: str
+    written_to_gateway: bool = False
     blockreason: int | None = None
 
 
-MEANINGS: Final[dict[Reason, Meaning]] = {
-    Reason.OPTED_OUT: Meaning("opted out by an inbound message", written=True),
-    Reason.BLOCKED: Meaning("blocked by the recipient, as a status of the gateway says (14)"),
-    Reason.UNREACHABLE: Meaning("message after message did not reach it (status 11 or 6)"),
-    Reason.GATEWAY_OPT_OUT: Meaning("opted out at the gateway (لغو۱۱)", blockreason=2),
-    Reason.GATEWAY_PANEL: Meaning("blocked by hand in the gateway's panel", blockreason=1),
-    Reason.GATEWAY_SERVICE: Meaning("blocked at the gateway through its web service", blockreason=0),
-    Reason.GATEWAY_ADMIN: Meaning("blocked by the gateway's administrators", blockreason=3),
-    Reason.GATEWAY_UNKNOWN: Meaning("blocked at the gateway, which does not say why", blockreason=10),
-    Reason.BY_HAND: Meaning("suppressed by hand", written=True),
-    Reason.IMPORTED: Meaning("imported from a list", written=True),
+REASONS: Final[dict[SuppressionReason, ReasonInfo]] = {
+    SuppressionReason.OPTED_OUT: ReasonInfo("opted out by an inbound message", written_to_gateway=True),
+    SuppressionReason.BLOCKED: ReasonInfo("blocked by the recipient, as a status of the gateway says (14)"),
+    SuppressionReason.UNREACHABLE: ReasonInfo("message after message did not reach it (status 11 or 6)"),
+    SuppressionReason.GATEWAY_OPT_OUT: ReasonInfo("opted out at the gateway (لغو۱۱)", blockreason=2),
+    SuppressionReason.GATEWAY_PANEL: ReasonInfo("blocked by hand in the gateway's panel", blockreason=1),
+    SuppressionReason.GATEWAY_SERVICE: ReasonInfo("blocked at the gateway through its web service", blockreason=0),
+    SuppressionReason.GATEWAY_ADMIN: ReasonInfo("blocked by the gateway's administrators", blockreason=3),
+    SuppressionReason.GATEWAY_UNKNOWN: ReasonInfo("blocked at the gateway, which does not say why", blockreason=10),
+    SuppressionReason.BY_HAND: ReasonInfo("suppressed by hand", written_to_gateway=True),
+    SuppressionReason.IMPORTED: ReasonInfo("imported from a list", written_to_gateway=True),
 }
 
-NOT_WRITTEN: Final = tuple(reason for reason, meaning in MEANINGS.items() if not meaning.written)
+NOT_WRITTEN_TO_GATEWAY: Final = tuple(reason for reason, meaning in REASONS.items() if not meaning.written_to_gateway)
 """Everything else is written to the gateway's block lists, an operator's own words included."""
 
-BLOCKED_BY_SERVICE: Final = 0
+SERVICE_BLOCKREASON: Final = 0
 """What the gateway gives as the reason of what we add. Source: kavenegar-rest, blockedlist."""
 
-REMOVABLE: Final = (BLOCKED_BY_SERVICE, 1)
+REMOVABLE_BLOCKREASONS: Final = (SERVICE_BLOCKREASON, 1)
 """Only what the web service or the panel has blocked may be removed. Source: kavenegar-rest, blocked-remove."""
 
-AFTER: Final = 3
+UNREACHABLE_AFTER: Final = 3
 """Verdicts of one number in a row, all undelivered or failed, after which it counts as unreachable."""
 
-LONGEST_REASON: Final = 200
+MAX_REASON_LENGTH: Final = 200
 """Characters of an operator's own words."""
 
-_OF_BLOCKREASON: Final = {
-    meaning.blockreason: reason for reason, meaning in MEANINGS.items() if meaning.blockreason is not None
+_REASON_OF_BLOCKREASON: Final = {
+    meaning.blockreason: reason for reason, meaning in REASONS.items() if meaning.blockreason is not None
 }
 
 
-def of_blockreason(number: int) -> Reason:
+def reason_of_blockreason(number: int) -> SuppressionReason:
     """The reason behind the gateway's number; one that the spec does not know is an unknown one."""
-    return _OF_BLOCKREASON.get(number, Reason.GATEWAY_UNKNOWN)
+    return _REASON_OF_BLOCKREASON.get(number, SuppressionReason.GATEWAY_UNKNOWN)
 
 
-def told(reason: str) -> str:
+def reason_text(reason: str) -> str:
     """A reason in words; what is not one of ours is in the operator's own."""
-    return MEANINGS[Reason(reason)].told if reason in MEANINGS else reason
+    return REASONS[SuppressionReason(reason)].text if reason in REASONS else reason
 
 
-def told_of(reason: str, since: datetime) -> str:
+def suppressed_text(reason: str, since: datetime) -> str:
     """`suppressed: opted out by an inbound message, 2026-11-20`: the day is Tehran's."""
-    return f"suppressed: {told(reason)}, {since.astimezone(TEHRAN).date()}"
+    return f"suppressed: {reason_text(reason)}, {since.astimezone(TEHRAN).date()}"
+
+
+# Opt-out words: a message opts out if it *is* an opt-out word, however it is written.
+#
+# «ساعت ۱۱ می‌آیم» is no opt-out, and neither are 2011 and «لغوی»: a number that is suppressed by mistake misses messages
+# that its owner wants, and nobody notices.
+
+OPT_OUT_WORDS: Final = ("لغو", "لغو۱۱", "لغو 11", "11", "STOP")
+"""What people send to be left alone; 11 and «لغو۱۱» are what Iranian operators tell them to send."""
+
+_ONE_LETTER: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
+_TATWEEL: Final = "\u0640"
+_UNSEEN: Final = frozenset({"Cf", "Mn", "Me"})  # half-spaces and bidi marks, vowel signs, the frame of a keycap emoji
+_RUNS: Final = re.compile(r"[^\W\d_]+|[0-9]+")
+
+WordRuns = tuple[str, ...]
+"""Runs of letters and runs of digits: «لغو ۱۱» and «لغو۱۱» are both ("لغو", "11"), and «1 1» is not ("11",)."""
+
+
+def is_opt_out(text: str, words: Sequence[str] = OPT_OUT_WORDS, *, anywhere: bool = False) -> bool:
+    """Whether `text` is one of `words`.
+
+    What people and keyboards vary does not matter: case, Arabic or Persian letters and digits, half-spaces, vowel
+    signs, spaces between a word and its digits, and the punctuation and emoji around it.
+
+    With `anywhere`, a word that has a letter in it also counts as a whole word within a sentence: «لطفا لغو کنید».
+    """
+    said = word_runs(text)
+    asked = [_runs_of_word(word) for word in words]
+    if said and said in asked:
+        return True
+    return anywhere and any(_within(said, word) for word in asked if _has_letter(word))
+
+
+def word_runs(text: str) -> WordRuns:
+    """What is left of a text when everything is gone that may vary; nothing where there is no letter and no digit."""
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_ONE_LETTER)
+    return tuple(_RUNS.findall("".join(map(_visible, folded))))
+
+
+_runs_of_word = lru_cache(maxsize=64)(word_runs)
+
+
+def _visible(letter: str) -> str:
+    if letter == _TATWEEL or unicodedata.category(letter) in _UNSEEN:
+        return ""
+    digit = unicodedata.decimal(letter, None)
+    return letter if digit is None else str(digit)
+
+
+def _has_letter(word: WordRuns) -> bool:
+    return any(not run.isdecimal() for run in word)
+
+
+def _within(said: WordRuns, word: WordRuns) -> bool:
+    return any(said[at : at + len(word)] == word for at in range(len(said) - len(word) + 1))

@@ -18,9 +18,9 @@ from campaigns.errors import BadInput
 MAX_CHARACTERS: Final = 900
 """UTF-16 code units in a whole text; the gateway answers 413 beyond."""
 
-PERSIAN_ALONE: Final = 70
-PERSIAN_EACH: Final = 67
-LATIN_EACH: Final = 153
+PERSIAN_SINGLE_PART: Final = 70
+PERSIAN_EACH_PART: Final = 67
+LATIN_EACH_PART: Final = 153
 
 _GSM_BASIC: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -35,7 +35,7 @@ _BRACES: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 # Control characters, lone surrogates, the byte order mark. ZWNJ and ZWJ stay: Persian is written with them.
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
-_BREAKS: Final = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
+_LINE_BREAKS: Final = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 _FORBIDDEN_IN_TEMPLATE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPREADSHEET_ERRORS: Final = frozenset(
     {"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
@@ -53,43 +53,43 @@ class Size(NamedTuple):
     latin: bool
 
 
-def beyond_latin(text: str) -> str:
+def non_latin_characters(text: str) -> str:
     """The few characters that alone keep a Latin text out of the Latin alphabet, such as ’; empty for other texts."""
     others = "".join(sorted({character for character in text if not _LATIN.fullmatch(character)}))
     return "" if any(character.isalpha() and character > _LAST_LATIN for character in others) else others
 
 
-def measure(text: str) -> Size:
+def measure_text(text: str) -> Size:
     """The size of `text`. The empty text has no parts."""
     units = len(text.encode("utf-16-le", "surrogatepass")) // 2
     if _LATIN.fullmatch(text):
-        return Size(units, -(-(units + len(_EXTENDED.findall(text))) // LATIN_EACH), True)
-    return Size(units, 1 if units <= PERSIAN_ALONE else -(-units // PERSIAN_EACH), False)
+        return Size(units, -(-(units + len(_EXTENDED.findall(text))) // LATIN_EACH_PART), True)
+    return Size(units, 1 if units <= PERSIAN_SINGLE_PART else -(-units // PERSIAN_EACH_PART), False)
 
 
-def parts(text: str) -> int:
+def count_parts(text: str) -> int:
     """The parts the gateway will bill for `text`."""
-    return measure(text).parts
+    return measure_text(text).parts
 
 
-def fitting(text: str, at_most: int = MAX_CHARACTERS) -> Size:
+def measure_sendable(text: str, at_most: int = MAX_CHARACTERS) -> Size:
     """The size of a text that may be sent. Raises BadInput for an empty one and one over `at_most` code units."""
     if not text.strip():
         raise BadInput("the text is empty: there is nothing to send")
-    size = measure(text)
+    size = measure_text(text)
     if size.units > at_most:
         raise BadInput(f"the text has {size.units} characters: {at_most} are allowed")
     return size
 
 
-def clean(value: str) -> str:
+def clean_value(value: str) -> str:
     """A value as it may stand inside a text: NFC, trimmed, on one line, without control characters.
 
     Error values of a spreadsheet (#N/A and the like) come out empty: nobody wants to read them on a phone.
     """
     value = unicodedata.normalize("NFC", value.strip())
     if not value.isprintable():
-        value = unicodedata.normalize("NFC", _UNPRINTABLE.sub("", _BREAKS.sub(" ", value)).strip())
+        value = unicodedata.normalize("NFC", _UNPRINTABLE.sub("", _LINE_BREAKS.sub(" ", value)).strip())
     return "" if value in _SPREADSHEET_ERRORS else value
 
 
@@ -125,7 +125,7 @@ class Template:
             pieces.append(_piece(match, names))
             end = match.end()
         pieces.append(text[end:])
-        return cls(_merged(pieces), tuple(names))
+        return cls(_merge_literals(pieces), tuple(names))
 
     @property
     def personal(self) -> bool:
@@ -143,7 +143,7 @@ class Template:
 
     def fill(self, values: Sequence[str]) -> str:
         """The text with `values` in the order of `placeholders`. Raises as `render` does."""
-        cleaned = [clean(value) for value in values]
+        cleaned = [clean_value(value) for value in values]
         if not all(cleaned):
             raise BadInput(f"there is no value for {{{self.placeholders[cleaned.index('')]}}}")
         return "".join([piece if isinstance(piece, str) else cleaned[piece] for piece in self.pieces])
@@ -172,7 +172,7 @@ def _excerpt(inside: str) -> str:
     return shown if len(shown) <= 20 else shown[:20] + "…"
 
 
-def _merged(pieces: list[str | int]) -> tuple[str | int, ...]:
+def _merge_literals(pieces: list[str | int]) -> tuple[str | int, ...]:
     """Neighbouring literals as one, without empty ones."""
     merged: list[str | int] = []
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""What happens to a batch on its way out: claimed, accepted, released, doubted, halved, resolved.
+"""A batch on its way out: claimed, accepted, released, marked unknown, resolved.
 
 A claim and its line in `attempts` are one commit, made before a byte leaves. Every decision after it is fenced by
 `(lease_owner, attempt)`, where the owner of a lease is one call, by its id: after a commit was lost, two threads of one
@@ -15,21 +15,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
-from campaigns.rules.manner import Kind, Manner
+from campaigns.rules.message_options import CampaignKind, MessageOptions
 from campaigns.rules.states import BatchState
-from campaigns.store import holders, messages, sparing
-from campaigns.store.accounts import FIRST_ACCOUNT
-from campaigns.store.gate import CLOCK_IS_TRUSTED, MAY_SEND
+from campaigns.store import lookups, messages
+from campaigns.store.gate import CLOCK_IS_TRUSTED, DURABLE, MAY_SEND
+from campaigns.store.identity import FIRST_ACCOUNT
+from campaigns.store.loading import LINE_OF_BATCH
 from campaigns.store.records import Claim, Fact, Outgoing
-from campaigns.store.senders import LINE_OF_BATCH
-from campaigns.store.sessions import DURABLE
 
 _BEGAN: Final = """
-    INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
+    INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, at)
     SELECT id, :call_id, '{kind}', 'began', attempt, pending, :now FROM claimed
 """
 
-_CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("template", "personal", *Manner.__slots__))
+_CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("template", "personal", *MessageOptions.__slots__))
 
 # Columns are named, never `*`: a prepared statement fails once its answer has other columns than it was prepared with.
 _COLUMNS: Final = ", ".join(
@@ -49,7 +48,7 @@ _CLAIM_READY: Final = text(f"""
     WITH claimed AS (
         UPDATE sms.batches AS batch
            SET state = 'claimed', due_at = :lease_ends, lease_owner = :call_id, attempt = batch.attempt + 1,
-               rung_at = NULL, first_sent_at = coalesce(batch.first_sent_at, :now), account = own.account
+               enqueued_at = NULL, first_sent_at = coalesce(batch.first_sent_at, :now), account = own.account
           FROM sms.campaigns AS campaign, sms.accounts AS own
          WHERE batch.id = :batch_id AND batch.state = 'ready' AND batch.due_at <= :now
            AND campaign.id = batch.campaign_id AND campaign.state = 'running'
@@ -60,7 +59,7 @@ _CLAIM_READY: Final = text(f"""
 """)
 
 OURS_OR_FORGOTTEN: Final = f"""
-    (coalesce(batch.account, {FIRST_ACCOUNT}) = own.account OR batch.first_sent_at <= :forgotten_before)
+    (coalesce(batch.account, {FIRST_ACCOUNT}) = own.account OR batch.first_sent_at <= :localid_cutoff)
 """
 """A condition: only the account that a batch left under can be asked about it. Once it can no longer be asked, anybody
 may write that down."""
@@ -69,7 +68,7 @@ may write that down."""
 _CLAIM_UNKNOWN: Final = text(f"""
     WITH claimed AS (
         UPDATE sms.batches AS batch
-           SET due_at = :lease_ends, lease_owner = :call_id, attempt = batch.attempt + 1, rung_at = NULL
+           SET due_at = :lease_ends, lease_owner = :call_id, attempt = batch.attempt + 1, enqueued_at = NULL
           FROM sms.campaigns AS campaign, sms.accounts AS own
          WHERE batch.id = :batch_id AND batch.state = 'unknown' AND batch.due_at <= :now
            AND campaign.id = batch.campaign_id
@@ -80,8 +79,8 @@ _CLAIM_UNKNOWN: Final = text(f"""
 """)
 
 
-# Does this batch wait to be claimed? Asked before a slot of the pace is spent: rings come late, and twice.
-_WAITS: Final = {
+# Does this batch wait to be claimed? Asked before a slot of the pace is spent: tasks come late, and twice.
+_IS_DUE: Final = {
     BatchState.READY: text(f"""
         SELECT EXISTS (SELECT FROM sms.batches WHERE id = :batch_id AND state = 'ready' AND due_at <= :now)
            AND {MAY_SEND}
@@ -93,11 +92,11 @@ _WAITS: Final = {
 }
 
 
-def waits(connection: Connection, batch_id: int, state: BatchState, *, now: datetime) -> bool:
-    """Whether a batch stands in `state`, ready or unknown, and is due. Only a claim decides; this keeps most of the
-    vain ones away.
+def is_due(connection: Connection, batch_id: int, state: BatchState, *, now: datetime) -> bool:
+    """Whether a batch is in `state`, ready or unknown, and due. Only a claim decides; this check saves most of the
+    slots that claims would waste.
     """
-    return bool(connection.execute(_WAITS[state], {"batch_id": batch_id, "now": now}).scalar_one())
+    return bool(connection.execute(_IS_DUE[state], {"batch_id": batch_id, "now": now}).scalar_one())
 
 
 def claim_ready(
@@ -108,7 +107,7 @@ def claim_ready(
     `account` is the label of the key it leaves under. None when it is not due, not ready, paused, on hold, or somebody
     else's, when nobody is left in it, and while nothing may be sent at all: see `gate`.
     """
-    sparing.spare(connection, batch_id, now=now)
+    messages.drop_suppressed(connection, batch_id, now=now)
     values = {"batch_id": batch_id, "call_id": call_id, "account": account, "now": now, "lease_ends": now + lease}
     return _claim(connection, _CLAIM_READY, values, now=now)
 
@@ -121,14 +120,14 @@ def claim_unknown(
     call_id: UUID,
     now: datetime,
     lease: timedelta,
-    forgotten_before: datetime,
+    localid_cutoff: datetime,
 ) -> Claim | None:
     """The batch, to be asked about now; its messages are those we know nothing of.
 
-    A batch that left under another account is claimed only if it first left before `forgotten_before`.
+    A batch that left under another account is claimed only if it first left before `localid_cutoff`.
     """
     values = {"batch_id": batch_id, "call_id": call_id, "account": account, "now": now, "lease_ends": now + lease}
-    return _claim(connection, _CLAIM_UNKNOWN, {**values, "forgotten_before": forgotten_before}, now=now)
+    return _claim(connection, _CLAIM_UNKNOWN, {**values, "localid_cutoff": localid_cutoff}, now=now)
 
 
 def _claim(
@@ -151,7 +150,9 @@ def _claimed(connection: Connection, row: RowMapping, *, now: datetime) -> Claim
         first_sent_at=row["first_sent_at"],
         sender=row["sender"],
         personal=row["personal"],
-        manner=Manner(**{name: row[name] for name in Manner.__slots__} | {"kind": Kind(row["kind"])}),
+        options=MessageOptions(
+            **{name: row[name] for name in MessageOptions.__slots__} | {"kind": CampaignKind(row["kind"])}
+        ),
         cancelled=row["cancelled"],
         send_at=row["send_at"],
         of_another_account=row["of_another_account"],
@@ -160,7 +161,7 @@ def _claimed(connection: Connection, row: RowMapping, *, now: datetime) -> Claim
     )
 
 
-def learn(
+def record_facts(
     connection: Connection,
     claim: Claim,
     facts: Sequence[Fact],
@@ -175,8 +176,8 @@ def learn(
 
     What is news is polled first at `poll_at` and given up at `closes_at`; it leaves the gateway at `leaves_at`, or now.
     """
-    ids = holders.lock(connection, [claim.batch_id], [fact.message_id for fact in facts])
-    messages.merge(connection, facts, now=now, suppress_after=suppress_after)
+    ids = lookups.lock_batches(connection, [claim.batch_id], [fact.message_id for fact in facts])
+    messages.merge_facts(connection, facts, now=now, suppress_after=suppress_after)
     if any(fact.gateway_id is not None for fact in facts):
         accepted_at = leaves_at or now
         messages.recount(connection, ids, now=now, accepted_at=accepted_at, poll_at=poll_at, closes_at=closes_at)
@@ -187,14 +188,14 @@ def learn(
 FENCE: Final = "id = :batch_id AND lease_owner = :call_id AND attempt = :attempt AND state IN ('claimed', 'unknown')"
 
 # Is this claim still the one that decides? Nobody else claims the batch until the transaction ends.
-_HOLDS: Final = text(f"SELECT id FROM sms.batches WHERE {FENCE} FOR UPDATE")
+_OWNS_LEASE: Final = text(f"SELECT id FROM sms.batches WHERE {FENCE} FOR UPDATE")
 
 
-def holds(connection: Connection, claim: Claim) -> bool:
-    """Whether a claim still decides about its batch; asked before whatever is a decision and no fact."""
+def owns_lease(connection: Connection, claim: Claim) -> bool:
+    """Whether a claim still owns the lease of its batch; asked before every decision, not before facts are merged."""
     return (
         connection.execute(
-            _HOLDS, {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt}
+            _OWNS_LEASE, {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt}
         ).one_or_none()
         is not None
     )
@@ -209,7 +210,7 @@ _RELEASE: Final = text(f"""
 """)
 
 # Nobody knows what became of it: it is asked about at `due_at`.
-_DOUBT: Final = text(f"""
+_MARK_UNKNOWN: Final = text(f"""
     UPDATE sms.batches SET state = 'unknown', due_at = :due_at, trouble = :trouble, lease_owner = NULL
      WHERE {FENCE} AND pending > 0
 """)
@@ -228,9 +229,9 @@ def release(connection: Connection, claim: Claim, *, due_at: datetime, trouble: 
     return _decide(connection, _RELEASE, claim, due_at=due_at, trouble=trouble)
 
 
-def doubt(connection: Connection, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
-    """It may have left. False when the claim no longer held, or nothing of the batch is pending any more."""
-    return _decide(connection, _DOUBT, claim, due_at=due_at, trouble=trouble)
+def mark_unknown(connection: Connection, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
+    """Mark a batch unknown: its request may have left. False when the lease is lost, or nothing is pending any more."""
+    return _decide(connection, _MARK_UNKNOWN, claim, due_at=due_at, trouble=trouble)
 
 
 def send_again(connection: Connection, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
@@ -258,7 +259,7 @@ IDS_IN_DOUBT: Final = "ids in doubt"
 """Of an unknown batch: the gateway has other people's messages under some of its ids, so that each is looked at."""
 
 
-def set_apart(connection: Connection, claim: Claim, *, now: datetime) -> None:
+def quarantine(connection: Connection, claim: Claim, *, now: datetime) -> None:
     """Mark a batch whose ids collided, so that only `epochs` touches what is uncertain in it."""
     connection.execute(
         text("UPDATE sms.batches SET trouble = :trouble, lease_owner = NULL, due_at = :now WHERE id = :id"),
@@ -270,7 +271,7 @@ def postpone(connection: Connection, batch_id: int, *, due_at: datetime) -> None
     """The pace has no room soon: a batch that nobody holds waits until `due_at` without costing an attempt."""
     connection.execute(
         text("""
-            UPDATE sms.batches SET due_at = :due_at, rung_at = NULL
+            UPDATE sms.batches SET due_at = :due_at, enqueued_at = NULL
              WHERE id = :batch_id AND state IN ('ready', 'unknown') AND due_at < :due_at
         """),
         {"batch_id": batch_id, "due_at": due_at},

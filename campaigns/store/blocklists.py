@@ -14,12 +14,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.suppression import BLOCKED_BY_SERVICE, NOT_WRITTEN, Reason, of_blockreason
+from campaigns.rules.suppression import (
+    NOT_WRITTEN_TO_GATEWAY,
+    SERVICE_BLOCKREASON,
+    SuppressionReason,
+    reason_of_blockreason,
+)
 from campaigns.store import suppressions
 from campaigns.store.gate import MAY_ACT
-from campaigns.store.suppressions import New
+from campaigns.store.suppressions import NewSuppression
 
-WHOLE_EVERY: Final = timedelta(days=1)
+FULL_PULL_EVERY: Final = timedelta(days=1)
 """How often a list is gone through from its beginning; in between, only what is new is asked for."""
 OVERLAP: Final = timedelta(hours=6)
 """How far back what is new begins: the gateway's clock is not ours, and its time zone may not be what it says."""
@@ -28,7 +33,7 @@ STALE_AFTER: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ListSync:
     """A line that is ours until its lease ends. Its pull goes on at `page`, of what was blocked since `since`.
 
     Where the turn before came to the end of the list, and to no end of its own, `page` and `began_at` are None.
@@ -42,7 +47,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocked:
+class ListedNumber:
     """A number on a line's list; `reason` is the gateway's, `blocked_at` None where it does not tell when."""
 
     number: str = field(repr=False)
@@ -53,16 +58,18 @@ class Blocked:
 # ── whose turn it is ──
 
 # Which lines do we know: those that are pulled, and those that campaigns were sent from?
-_LINES: Final = text("SELECT line FROM sms.lines UNION SELECT sender FROM sms.campaigns WHERE sender <> '' ORDER BY 1")
+_KNOWN_LINES: Final = text(
+    "SELECT line FROM sms.lines UNION SELECT sender FROM sms.campaigns WHERE sender <> '' ORDER BY 1"
+)
 
 
-def lines(connection: Connection) -> list[str]:
+def known_lines(connection: Connection) -> list[str]:
     """Every line that we know of."""
-    return list(connection.execute(_LINES).scalars())
+    return list(connection.execute(_KNOWN_LINES).scalars())
 
 
 # A line that is new here is due at once.
-_NOTE: Final = text("""
+_ADD_LINES: Final = text("""
     INSERT INTO sms.blocklists (line, due_at) SELECT line, :now FROM unnest(CAST(:lines AS text[])) AS line
   ORDER BY line ON CONFLICT (line) DO NOTHING
 """)
@@ -76,8 +83,8 @@ _DUE: Final = text(f"""
 
 def due(connection: Connection, *, now: datetime) -> list[str]:
     """The lines whose lists are to be synchronised now."""
-    known = {"lines": lines(connection), "now": now}
-    connection.execute(_NOTE, known)
+    known = {"lines": known_lines(connection), "now": now}
+    connection.execute(_ADD_LINES, known)
     return list(connection.execute(_DUE, known).scalars())
 
 
@@ -87,7 +94,7 @@ _CLAIM: Final = text(f"""
     WITH free AS (
         SELECT line, page IS NOT NULL AND began_at > :stale AS goes_on,
                page IS NULL AND complete_to > :stale AND (synced_at IS NULL OR synced_at < complete_to) AS pulled,
-               CASE WHEN whole_at > :whole THEN complete_to - CAST(:overlap AS interval) END AS newest
+               CASE WHEN last_full_pull_at > :whole THEN complete_to - CAST(:overlap AS interval) END AS newest
           FROM sms.blocklists
          WHERE line = :line AND (due_at <= :now OR (lease_owner IS NULL AND :at_once)) AND {MAY_ACT}
            FOR UPDATE
@@ -104,9 +111,9 @@ _CLAIM: Final = text(f"""
 
 def claim(
     connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, at_once: bool = False
-) -> Turn | None:
+) -> ListSync | None:
     """The line, to be synchronised now; None while somebody else does, or, unless `at_once`, before it is due."""
-    connection.execute(_NOTE, {"lines": [line], "now": now})
+    connection.execute(_ADD_LINES, {"lines": [line], "now": now})
     row = connection.execute(
         _CLAIM,
         {
@@ -115,26 +122,26 @@ def claim(
             "now": now,
             "lease_ends": now + lease,
             "stale": now - STALE_AFTER,
-            "whole": now - WHOLE_EVERY,
+            "whole": now - FULL_PULL_EVERY,
             "overlap": OVERLAP,
             "at_once": at_once,
         },
     ).one_or_none()
-    return None if row is None else Turn(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
+    return None if row is None else ListSync(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
 
 
 # Is it still our turn? Then it lasts longer.
-_STAY: Final = text("UPDATE sms.blocklists SET due_at = :lease_ends WHERE line = :line AND lease_owner = :owner")
+_RENEW: Final = text("UPDATE sms.blocklists SET due_at = :lease_ends WHERE line = :line AND lease_owner = :owner")
 
 
-def stay(connection: Connection, turn: Turn, *, lease_ends: datetime) -> bool:
+def renew(connection: Connection, sync: ListSync, *, lease_ends: datetime) -> bool:
     """Move the lease on; False when it is somebody else's turn by now."""
-    holder = {"line": turn.line, "owner": turn.owner}
-    return bool(connection.execute(_STAY, {**holder, "lease_ends": lease_ends}).rowcount)
+    holder = {"line": sync.line, "owner": sync.owner}
+    return bool(connection.execute(_RENEW, {**holder, "lease_ends": lease_ends}).rowcount)
 
 
 # Our turn is over; with nothing left to do, the line is synchronised.
-_LEAVE: Final = text("""
+_RELEASE: Final = text("""
     UPDATE sms.blocklists
        SET lease_owner = NULL, due_at = :due_at, trouble = :trouble,
            synced_at = CASE WHEN :whole THEN :now ELSE synced_at END
@@ -142,17 +149,17 @@ _LEAVE: Final = text("""
 """)
 
 
-def leave(
-    connection: Connection, turn: Turn, *, due_at: datetime, trouble: str | None, whole: bool, now: datetime
+def release(
+    connection: Connection, sync: ListSync, *, due_at: datetime, trouble: str | None, whole: bool, now: datetime
 ) -> None:
     """The turn is over, and `whole` if nothing was left to do; the next is at `due_at`."""
     ending = {"due_at": due_at, "trouble": trouble, "whole": whole, "now": now}
-    connection.execute(_LEAVE, {"line": turn.line, "owner": turn.owner, **ending})
+    connection.execute(_RELEASE, {"line": sync.line, "owner": sync.owner, **ending})
 
 
 # ── from the gateway to us ──
 
-_NOT_OURS: Final = ", ".join(f"'{reason}'" for reason in NOT_WRITTEN)
+_NOT_OURS: Final = ", ".join(f"'{reason}'" for reason in NOT_WRITTEN_TO_GATEWAY)
 _LISTED: Final = """
     unnest(CAST(:numbers AS text[]), CAST(:reasons AS smallint[]), CAST(:blocked_ats AS timestamptz[]))
         AS listed (number, reason, blocked_at)
@@ -166,22 +173,22 @@ _NEWS: Final = text(f"""
     SELECT listed.number, listed.reason,
            least(:now, greatest(
                CASE WHEN listed.blocked_at >= looked.complete_to - CAST(:overlap AS interval) THEN looked.complete_to
-                    ELSE looked.whole_at END,
+                    ELSE looked.last_full_pull_at END,
                CASE WHEN seen.number IS NOT NULL OR looked.complete_to IS NULL
-                         OR listed.reason <> {BLOCKED_BY_SERVICE} OR known.reason IN ({_NOT_OURS})
+                         OR listed.reason <> {SERVICE_BLOCKREASON} OR known.reason IN ({_NOT_OURS})
                     THEN coalesce(listed.blocked_at, :now) END)) AS made_at
       FROM {_LISTED}
       JOIN sms.blocklists AS looked ON looked.line = :line
       LEFT JOIN sms.suppressions AS known ON known.number = listed.number
-      LEFT JOIN sms.blocked AS seen ON seen.line = :line AND seen.number = listed.number
-     WHERE known.number IS NULL OR (known.lifted_at IS NULL AND known.reason = '{Reason.UNREACHABLE}')
+      LEFT JOIN sms.blocklist_entries AS seen ON seen.line = :line AND seen.number = listed.number
+     WHERE known.number IS NULL OR (known.lifted_at IS NULL AND known.reason = '{SuppressionReason.UNREACHABLE}')
         OR (known.lifted_at IS NOT NULL
             AND (seen.number IS NULL OR seen.reason <> listed.reason OR listed.blocked_at > seen.blocked_at
                  OR (seen.removed_at IS NOT NULL AND (listed.blocked_at IS NULL OR seen.blocked_at IS NULL))))
 """)
 # What does the list say of them now?
-_SEE: Final = text(f"""
-    INSERT INTO sms.blocked AS known (line, number, reason, blocked_at, seen_at)
+_RECORD_PAGE: Final = text(f"""
+    INSERT INTO sms.blocklist_entries AS known (line, number, reason, blocked_at, seen_at)
     SELECT :line, number, reason, blocked_at, :now FROM {_LISTED} ORDER BY number
         ON CONFLICT (line, number) DO UPDATE
        SET reason = excluded.reason, blocked_at = coalesce(excluded.blocked_at, known.blocked_at), seen_at = :now,
@@ -189,47 +196,47 @@ _SEE: Final = text(f"""
 """)
 
 
-def see(connection: Connection, turn: Turn, page: Sequence[Blocked], *, now: datetime) -> int:
+def record_page(connection: Connection, sync: ListSync, page: Sequence[ListedNumber], *, now: datetime) -> int:
     """Keep what a page of a line's list says, and suppress who stands on it; how many numbers are new to us."""
     found = {each.number: each for each in page}.values()
     listed = {
-        "line": turn.line,
+        "line": sync.line,
         "numbers": [each.number for each in found],
         "reasons": [each.reason for each in found],
         "blocked_ats": [each.blocked_at for each in found],
         "overlap": OVERLAP,
         "now": now,
     }
-    source = f"the list of line {turn.line}"
+    source = f"the list of line {sync.line}"
     rows = connection.execute(_NEWS, listed)
-    news = [New(row.number, of_blockreason(row.reason), source, row.made_at) for row in rows]
-    connection.execute(_SEE, listed)
-    return suppressions.add_each(connection, news, now=now)
+    news = [NewSuppression(row.number, reason_of_blockreason(row.reason), source, row.made_at) for row in rows]
+    connection.execute(_RECORD_PAGE, listed)
+    return suppressions.add_dated(connection, news, now=now)
 
 
-def turn_page(connection: Connection, turn: Turn, *, page: int) -> None:
+def next_page(connection: Connection, sync: ListSync, *, page: int) -> None:
     """The page before is kept; the pull goes on at this one."""
-    connection.execute(text("UPDATE sms.blocklists SET page = :page WHERE line = :line"), {**_of(turn), "page": page})
+    connection.execute(text("UPDATE sms.blocklists SET page = :page WHERE line = :line"), {**_of(sync), "page": page})
 
 
 # What a whole list did not show any more is off it.
-_FORGET: Final = text("DELETE FROM sms.blocked WHERE line = :line AND seen_at < :began_at")
+_DROP_UNSEEN: Final = text("DELETE FROM sms.blocklist_entries WHERE line = :line AND seen_at < :began_at")
 # The list is gone through.
-_DONE: Final = text("""
+_COMPLETE: Final = text("""
     UPDATE sms.blocklists
        SET page = NULL, began_at = NULL, since = NULL, complete_to = :began_at,
-           whole_at = CASE WHEN :whole THEN :began_at ELSE whole_at END
+           last_full_pull_at = CASE WHEN :whole THEN :began_at ELSE last_full_pull_at END
      WHERE line = :line
 """)
 
 
-def complete(connection: Connection, turn: Turn) -> None:
+def complete(connection: Connection, sync: ListSync) -> None:
     """The last page is kept. Who is no longer on the list stays suppressed here until a person lifts it."""
-    whole = turn.since is None
+    whole = sync.since is None
     if whole:
-        connection.execute(_FORGET, {**_of(turn), "began_at": turn.began_at})
-    connection.execute(_DONE, {**_of(turn), "began_at": turn.began_at, "whole": whole})
+        connection.execute(_DROP_UNSEEN, {**_of(sync), "began_at": sync.began_at})
+    connection.execute(_COMPLETE, {**_of(sync), "began_at": sync.began_at, "whole": whole})
 
 
-def _of(turn: Turn) -> dict[str, str]:
-    return {"line": turn.line}
+def _of(sync: ListSync) -> dict[str, str]:
+    return {"line": sync.line}

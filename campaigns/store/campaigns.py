@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Row, func, select, text
 
 from campaigns.errors import IllegalMove, NotFound
-from campaigns.rules.manner import Kind
+from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import CAMPAIGN_MOVES, CampaignState, MessageState
 from campaigns.store.records import Campaign, Progress
 from campaigns.store.tables import campaigns
@@ -19,7 +19,7 @@ _COLUMNS: Final = [campaigns.c[name] for name in Campaign.__slots__]
 
 def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
-    values |= {"state": CampaignState(values["state"]), "kind": Kind(values["kind"])}
+    values |= {"state": CampaignState(values["state"]), "kind": CampaignKind(values["kind"])}
     return Campaign(**values)
 
 
@@ -108,23 +108,23 @@ def schedule(connection: Connection, campaign_id: int, *, start_at: datetime | N
 
 
 # A refusal pauses a running campaign; whoever comes second finds it paused.
-_HOLD: Final = text("""
+_PAUSE_FOR_PERSON: Final = text("""
     UPDATE sms.campaigns SET state = 'paused', hold_code = :code, hold_reason = :reason, paused_at = now()
      WHERE id = :id AND state = 'running'
 """)
 
 
-def hold(connection: Connection, campaign_id: int, *, code: int | None, reason: str) -> bool:
+def pause_for_person(connection: Connection, campaign_id: int, *, code: int | None, reason: str) -> bool:
     """Pause a running campaign for a person to mend; False when it no longer ran."""
-    done = connection.execute(_HOLD, {"id": campaign_id, "code": code, "reason": reason})
+    done = connection.execute(_PAUSE_FOR_PERSON, {"id": campaign_id, "code": code, "reason": reason})
     return bool(done.rowcount)
 
 
 def wait_for_date(connection: Connection, campaign_id: int, *, until: datetime) -> int:
-    """The gateway does not take a campaign's date: what has not left waits here until then; how many batches."""
+    """The gateway rejected a campaign's date (417): hold what has not left until then. Returns how many batches."""
     held = connection.execute(
         text("""
-            UPDATE sms.batches SET due_at = :until, rung_at = NULL
+            UPDATE sms.batches SET due_at = :until, enqueued_at = NULL
              WHERE id IN (SELECT id FROM sms.batches
                            WHERE campaign_id = :campaign_id AND state = 'ready' AND due_at < :until
                              FOR UPDATE SKIP LOCKED)
@@ -151,7 +151,7 @@ _SUPPRESS: Final = text("""
 """)
 
 
-def suppress(connection: Connection, campaign_id: int, *, now: datetime) -> int:
+def suppress_recipients(connection: Connection, campaign_id: int, *, now: datetime) -> int:
     """How many recipients of a campaign are on the suppression list and will get nothing."""
     anybody = text("SELECT EXISTS (SELECT FROM sms.suppressions WHERE lifted_at IS NULL)")
     if not connection.execute(anybody).scalar_one():

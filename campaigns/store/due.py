@@ -1,4 +1,4 @@
-"""What is due: the questions of the one-second tick. None of them reads more rows than it rings for."""
+"""Find what is due, for the one-second tick. No statement reads more rows than it enqueues."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_
 from campaigns.store.identity import IS_HOME
 
 # Does another dispatcher tick at this moment? Then this one has nothing to do.
-_ALONE: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")
+_TICK_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")
 
 
-def alone(connection: Connection) -> bool:
+def try_tick_lock(connection: Connection) -> bool:
     """True for one dispatcher at a time, until its commit."""
-    return bool(connection.execute(_ALONE).scalar_one())
+    return bool(connection.execute(_TICK_LOCK).scalar_one())
 
 
 # Was there a tick just now? Another process may believe a slightly later time.
@@ -31,13 +31,13 @@ _JUST_TICKED: Final = text("""
 def just_ticked(connection: Connection, *, now: datetime, apart: timedelta) -> bool:
     """Whether a tick has done its work within `apart` of now, so that one more finds nothing to do.
 
-    It only saves work: two that ask at the same moment are kept apart by `alone`.
+    It only saves work: two that ask at the same moment are kept apart by `try_tick_lock`.
     """
     return bool(connection.execute(_JUST_TICKED, {"now": now, "apart": apart}).scalar_one())
 
 
 # Whose lease ran out? The request may have left: nobody knows.
-_LAPSE: Final = text("""
+_EXPIRE_LEASES: Final = text("""
     WITH lapsed AS (
         SELECT id FROM sms.batches WHERE state = 'claimed' AND due_at <= :now ORDER BY due_at LIMIT 500
            FOR UPDATE SKIP LOCKED
@@ -48,26 +48,26 @@ _LAPSE: Final = text("""
 """)
 
 
-def lapse(connection: Connection, *, now: datetime, settle: timedelta) -> list[int]:
-    """Batches whose worker died or hung are now unknown, and asked about once the gateway has had time to `settle`."""
-    return [row.id for row in connection.execute(_LAPSE, {"now": now, "ask_at": now + settle})]
+def expire_leases(connection: Connection, *, now: datetime, unknown_grace: timedelta) -> list[int]:
+    """Mark batches with expired leases unknown, to be resolved after `unknown_grace`. Returns their ids."""
+    return [row.id for row in connection.execute(_EXPIRE_LEASES, {"now": now, "ask_at": now + unknown_grace})]
 
 
-# How many rings for batches that may leave are still on their way to a worker? Those of a campaign that was paused
-# meanwhile find nothing to claim, and take no room.
-_READY_RUNG: Final = text("""
+# How many tasks for batches to send are still on their way to a worker? Those of a campaign that was paused meanwhile
+# find nothing to claim, and take no room.
+_READY_ENQUEUED: Final = text("""
     SELECT count(*) FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
-     WHERE batch.state IN ('ready', 'unknown') AND batch.rung_at > :since AND batch.state = 'ready'
+     WHERE batch.state IN ('ready', 'unknown') AND batch.enqueued_at > :since AND batch.state = 'ready'
        AND campaign.state = 'running'
 """)
 
-# Which batches are to leave next? The oldest due of each running campaign in turn. What a campaign has on its way, rung
-# for or claimed, are turns that it has had; of those that have had as many, another goes first at each tick.
+# Which batches are to leave next? The oldest due of each running campaign in turn. What a campaign has on its way,
+# enqueued or claimed, are turns that it has had; of those that have had as many, another goes first at each tick.
 _READY: Final = text(f"""
     WITH on_their_way AS (
         SELECT campaign_id, count(*) AS batches
           FROM (SELECT campaign_id FROM sms.batches
-                 WHERE state IN ('ready', 'unknown') AND rung_at > :since AND state = 'ready'
+                 WHERE state IN ('ready', 'unknown') AND enqueued_at > :since AND state = 'ready'
              UNION ALL SELECT campaign_id FROM sms.batches WHERE state = 'claimed') AS busy
       GROUP BY campaign_id
     ), next AS (
@@ -78,7 +78,7 @@ _READY: Final = text(f"""
                SELECT id, coalesce(on_their_way.batches, 0) + row_number() OVER (ORDER BY due_at, id) AS place
                  FROM (SELECT id, due_at FROM sms.batches
                         WHERE campaign_id = campaign.id AND state = 'ready' AND due_at <= :now
-                          AND (rung_at IS NULL OR rung_at <= :since)
+                          AND (enqueued_at IS NULL OR enqueued_at <= :since)
                      ORDER BY due_at, id LIMIT :most) AS waiting) AS turn
          WHERE campaign.finished_at IS NULL AND campaign.state = 'running'
            AND {MAY_SEND}
@@ -87,21 +87,21 @@ _READY: Final = text(f"""
     ), free AS (
         SELECT id FROM sms.batches WHERE id IN (SELECT id FROM next) FOR UPDATE SKIP LOCKED
     )
-    UPDATE sms.batches AS batch SET rung_at = :now FROM free WHERE batch.id = free.id
+    UPDATE sms.batches AS batch SET enqueued_at = :now FROM free WHERE batch.id = free.id
  RETURNING batch.id
 """)
 
 
-def ring_ready(connection: Connection, *, now: datetime, since: datetime, room: int) -> list[int]:
-    """Batches to ring for, so that at most `room` rings are on their way; rings from before `since` are lost ones."""
+def enqueue_ready(connection: Connection, *, now: datetime, since: datetime, room: int) -> list[int]:
+    """Enqueue batches to send, so that at most `room` tasks are on their way; those from before `since` are lost."""
     tick = int(now.timestamp())
-    return _ring(connection, _READY_RUNG, _READY, now=now, since=since, room=room, tick=tick)
+    return _enqueue(connection, _READY_ENQUEUED, _READY, now=now, since=since, room=room, tick=tick)
 
 
-# How many rings for unknown batches are still on their way to a worker?
-_UNKNOWN_RUNG: Final = text("""
+# How many tasks for unknown batches are still on their way to a worker?
+_UNKNOWN_ENQUEUED: Final = text("""
     SELECT count(*) FROM sms.batches
-     WHERE state IN ('ready', 'unknown') AND rung_at > :since AND state = 'unknown'
+     WHERE state IN ('ready', 'unknown') AND enqueued_at > :since AND state = 'unknown'
 """)
 
 # Which unknown batches may be asked about now, with our key?
@@ -110,29 +110,30 @@ _UNKNOWN: Final = text(f"""
         SELECT batch.id
           FROM sms.accounts AS own, sms.batches AS batch
          WHERE own.label = :account AND {OURS_OR_FORGOTTEN} AND {CLOCK_IS_TRUSTED}
-           AND batch.state = 'unknown' AND batch.due_at <= :now AND (batch.rung_at IS NULL OR batch.rung_at <= :since)
+           AND batch.state = 'unknown' AND batch.due_at <= :now
+           AND (batch.enqueued_at IS NULL OR batch.enqueued_at <= :since)
       ORDER BY batch.due_at LIMIT :most
            FOR UPDATE OF batch SKIP LOCKED
     )
-    UPDATE sms.batches AS batch SET rung_at = :now FROM next WHERE batch.id = next.id
+    UPDATE sms.batches AS batch SET enqueued_at = :now FROM next WHERE batch.id = next.id
  RETURNING batch.id
 """)
 
 
-def ring_unknown(
-    connection: Connection, *, account: str, now: datetime, since: datetime, forgotten_before: datetime, most: int
+def enqueue_unknown(
+    connection: Connection, *, account: str, now: datetime, since: datetime, localid_cutoff: datetime, most: int
 ) -> list[int]:
-    """Unknown batches to ask about with the key labelled `account`, so that at most `most` rings are on their way.
+    """Enqueue unknown batches to resolve with the key labelled `account`; at most `most` tasks are on their way.
 
-    Of another account, those that first left before `forgotten_before`: there is nothing to ask any more.
+    Of another account, those that first left before `localid_cutoff`: there is nothing to ask any more.
     """
-    values = {"account": account, "forgotten_before": forgotten_before}
-    return _ring(connection, _UNKNOWN_RUNG, _UNKNOWN, now=now, since=since, room=most, **values)
+    values = {"account": account, "localid_cutoff": localid_cutoff}
+    return _enqueue(connection, _UNKNOWN_ENQUEUED, _UNKNOWN, now=now, since=since, room=most, **values)
 
 
-def _ring(
+def _enqueue(
     connection: Connection,
-    rung: TextClause,
+    enqueued: TextClause,
     next_: TextClause,
     *,
     now: datetime,
@@ -140,7 +141,7 @@ def _ring(
     room: int,
     **values: object,
 ) -> list[int]:
-    free = room - connection.execute(rung, {"since": since}).scalar_one()
+    free = room - connection.execute(enqueued, {"since": since}).scalar_one()
     if free <= 0:
         return []
     return [row.id for row in connection.execute(next_, {"now": now, "since": since, "most": free, **values})]
@@ -170,7 +171,7 @@ _WITHDRAWN: Final = text(f"""
 """)
 
 
-def withdraw(connection: Connection, *, now: datetime, most: int = 50) -> int:
+def cancel_unsent(connection: Connection, *, now: datetime, most: int = 50) -> int:
     """Cancel what a cancelled campaign has not sent; how many batches, at most `most`."""
     rows = connection.execute(_WITHDRAWN, {"most": most}).all()
     if not rows:
@@ -197,16 +198,16 @@ _SCHEDULED: Final = text(f"""
           JOIN sms.batches AS batch ON batch.campaign_id = campaign.id AND batch.state = 'accepted'
          WHERE campaign.finished_at IS NULL AND campaign.state = 'cancelled'
            AND campaign.at_gateway AND campaign.start_at > :now
-           AND (batch.rung_at IS NULL OR batch.rung_at <= :since) AND {MAY_ACT} AND {LEFT_FROM_HERE}
+           AND (batch.enqueued_at IS NULL OR batch.enqueued_at <= :since) AND {MAY_ACT} AND {LEFT_FROM_HERE}
          LIMIT :most
            FOR UPDATE OF batch SKIP LOCKED
     )
-    UPDATE sms.batches AS batch SET rung_at = :now FROM next WHERE batch.id = next.id
+    UPDATE sms.batches AS batch SET enqueued_at = :now FROM next WHERE batch.id = next.id
  RETURNING batch.id
 """)
 
 
-def ring_scheduled(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
+def enqueue_withdrawals(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
     """Batches that are to be withdrawn from the gateway before their date."""
     return [row.id for row in connection.execute(_SCHEDULED, {"now": now, "since": since, "most": most})]
 
@@ -226,18 +227,18 @@ _FINISH: Final = text(f"""
 """)
 
 
-def finish(connection: Connection, *, now: datetime) -> list[int]:
+def finish_campaigns(connection: Connection, *, now: datetime) -> list[int]:
     """Campaigns in which every message has its verdict."""
     return [row.id for row in connection.execute(_FINISH, {"now": now})]
 
 
 # The dispatcher lives. So does the database's history, unless it is not known where it went on. Is the clock trusted?
-_TICKED: Final = text(f"""
+_HEARTBEAT: Final = text(f"""
     UPDATE sms.installation SET ticked_at = :now, alive_at = CASE WHEN {IS_HOME} THEN :now ELSE alive_at END
  RETURNING clock_leapt_at IS NULL
 """)
 
 
-def ticked(connection: Connection, *, now: datetime) -> bool:
-    """Leave a sign that the dispatcher lives, which `campaigns doctor` looks for; whether the clock is trusted."""
-    return bool(connection.execute(_TICKED, {"now": now}).scalar_one())
+def record_heartbeat(connection: Connection, *, now: datetime) -> bool:
+    """Record the dispatcher's heartbeat, which `campaigns doctor` reads. Returns whether the clock is trusted."""
+    return bool(connection.execute(_HEARTBEAT, {"now": now}).scalar_one())

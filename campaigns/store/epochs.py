@@ -7,43 +7,98 @@ then on; after a collision, also for what has not left under its old ids. A mess
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
 from campaigns.errors import BadInput
-from campaigns.rules.splitting import BATCH, BLOCK, EPOCH_SHIFT, EPOCHS, block_start
-from campaigns.store import draft_ids, holders, identity, messages
-from campaigns.store.accounts import IN_USE
+from campaigns.rules.batches import BATCH_SIZE, EPOCH_COUNT, EPOCH_SHIFT, ID_BLOCK_SIZE, id_block_start
+from campaigns.store import identity, lookups, messages
 from campaigns.store.batches import COLLISION
+from campaigns.store.identity import ACCOUNT_IN_USE
 
-PAGE: Final = BLOCK // BATCH
+# New ids for campaigns that are not cut into batches yet, after ids collided.
+#
+# They are moved when the new epoch begins, and not when they are started: a draft that is started in a history that is
+# lost afterwards must be asked about under the ids it left under, so both histories have to know them.
+
+
+@dataclass(frozen=True, slots=True)
+class DraftSpan:
+    """Ids of a draft, `first` to `last`, at most a block of them."""
+
+    campaign_id: int
+    first: int
+    last: int
+
+
+# Which ids of drafts are of an epoch in which ids collided? Not those that may have left in a history that was lost.
+# Nobody starts the campaign until the transaction ends.
+_OLD_DRAFTS: Final = text("""
+    WITH collided AS (
+        SELECT own.number FROM sms.epochs AS own
+         WHERE EXISTS (SELECT FROM sms.epochs AS later WHERE later.id > own.id AND later.cause = 'collision')
+           AND NOT EXISTS (SELECT FROM sms.epochs AS later WHERE later.id > own.id AND later.lost_since IS NOT NULL)
+    )
+    SELECT campaign.id, lower(span) AS first, least(lower(span) + :block, upper(span)) - 1 AS last
+      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+     WHERE campaign.state = 'draft' AND lower(span) >> :shift IN (SELECT number FROM collided)
+  ORDER BY campaign.id, lower(span) LIMIT 1
+       FOR UPDATE OF campaign
+""")
+
+
+def next_draft_span(connection: Connection) -> DraftSpan | None:
+    """The ids that are to be moved next; None when all drafts stand under ids that nobody else has."""
+    row = connection.execute(_OLD_DRAFTS, {"shift": EPOCH_SHIFT, "block": ID_BLOCK_SIZE}).one_or_none()
+    return None if row is None else DraftSpan(row.id, row.first, row.last)
+
+
+def move_draft(connection: Connection, span: DraftSpan, *, to: int) -> None:
+    """Move messages of a draft, and the range of its campaign, to ids from `to` on."""
+    facts = {"campaign_id": span.campaign_id, "first": span.first, "last": span.last, "shift": to - span.first}
+    connection.execute(text("UPDATE sms.messages SET id = id + :shift WHERE id BETWEEN :first AND :last"), facts)
+    connection.execute(MOVE_RANGE, facts)
+
+
+# Of a campaign, these ids were moved.
+MOVE_RANGE: Final = text("""
+    UPDATE sms.campaigns
+       SET message_ids = message_ids - int8multirange(int8range(:first, :last, '[]'))
+                       + int8multirange(int8range(:first + :shift, :last + :shift, '[]'))
+     WHERE id = :campaign_id
+""")
+"""The range of ids of a campaign, after `first` to `last` were moved by `shift`."""
+
+
+BATCHES_A_BLOCK: Final = ID_BLOCK_SIZE // BATCH_SIZE
 """Batches that find room in one block of ids."""
 
 
 def random_epoch() -> int:
     """A number for a new epoch: two databases on one account meet once in a million."""
-    return 1 + secrets.randbelow(EPOCHS - 1)
+    return 1 + secrets.randbelow(EPOCH_COUNT - 1)
 
 
 # The next block of ids, and whether this database is the one that hands out ids of its epoch.
-_BLOCK: Final = text(f"""
+_NEXT_BLOCK: Final = text(f"""
     SELECT epoch, nextval('sms.message_id_blocks') AS block, {identity.IS_SAME_DATABASE} AS same_database
       FROM sms.installation
 """)
 
 
 def reserve_block(connection: Connection) -> int:
-    """The first of `rules.splitting.BLOCK` message ids that are ours alone, now and for ever.
+    """The first of `ID_BLOCK_SIZE` message ids that are ours alone, now and for ever.
 
     In a copy that does not know yet what it is, the ids are of an epoch of their own: those that come next in this one
     may have been handed out by the database that it was copied from.
     """
-    row = connection.execute(_BLOCK).one_or_none()
+    row = connection.execute(_NEXT_BLOCK).one_or_none()
     if row is None:
         raise BadInput("the database has no epoch yet: run `campaigns migrate` first")
-    return block_start(row.epoch if row.same_database else random_epoch(), row.block)
+    return id_block_start(row.epoch if row.same_database else random_epoch(), row.block)
 
 
 # A new epoch began.
@@ -55,7 +110,7 @@ _BEGAN: Final = text("""
 """)
 
 
-def begin(
+def begin_epoch(
     connection: Connection,
     *,
     cause: str,
@@ -88,7 +143,7 @@ _STRAY: Final = text("""
 """)
 
 
-def adopt_stray(connection: Connection, *, now: datetime) -> int:
+def record_stray_epochs(connection: Connection, *, now: datetime) -> int:
     """Write down the epochs of campaigns that were created since the database is a copy; how many."""
     return connection.execute(_STRAY, {"shift": EPOCH_SHIFT, "now": now}).rowcount
 
@@ -96,7 +151,7 @@ def adopt_stray(connection: Connection, *, now: datetime) -> int:
 # Which new batches of a campaign stand under ids of an epoch after which something was lost? They may have left.
 _MAY_HAVE_LEFT: Final = text(f"""
     WITH lost AS MATERIALIZED (
-        SELECT number, since, ask_at, {IN_USE.format(at="began_at")} AS account
+        SELECT number, since, ask_at, {ACCOUNT_IN_USE.format(at="began_at")} AS account
           FROM (SELECT own.number, min(later.lost_since) AS since, max(later.ask_at) AS ask_at,
                        min(later.began_at) AS began_at
                   FROM sms.epochs AS own
@@ -116,15 +171,15 @@ MAY_HAVE_LEFT: Final = "may have left before a restore"
 """Of an unknown batch: this database does not know of a request, but it may lack the commit that would say so."""
 
 
-def ask_first(connection: Connection, campaign_id: int, *, now: datetime) -> int:
+def mark_unknown_if_lost(connection: Connection, campaign_id: int, *, now: datetime) -> int:
     """Of a campaign just cut: batches that may have left in a history that is lost are unknown; how many."""
     values = {"campaign_id": campaign_id, "now": now, "shift": EPOCH_SHIFT, "trouble": MAY_HAVE_LEFT}
     return connection.execute(_MAY_HAVE_LEFT, values).rowcount
 
 
-def renew(connection: Connection, *, now: datetime) -> int:
+def renew_epoch(connection: Connection, *, now: datetime) -> int:
     """Begin a new epoch after a collision; its number. What collided is cut out of its batches, ready to be moved."""
-    epoch = begin(connection, cause="collision", now=now)
+    epoch = begin_epoch(connection, cause="collision", now=now)
     mixed = connection.execute(
         text("""
             SELECT id FROM sms.batches
@@ -155,14 +210,14 @@ _RUNS: Final = text("""
 
 
 def _carve(connection: Connection, batch_id: int, *, now: datetime) -> None:
-    holders.lock(connection, [batch_id])
+    lookups.lock_batches(connection, [batch_id])
     connection.execute(text("UPDATE sms.batches SET state = 'split', poll_at = NULL WHERE id = :id"), {"id": batch_id})
     born = [row.id for row in connection.execute(_RUNS, {"id": batch_id, "now": now})]
     messages.recount(connection, born, now=now)
 
 
 # Which batches still stand under ids of an epoch in which ids collided, and have not left under them?
-_OLD: Final = text("""
+_OLD_BATCHES: Final = text("""
     SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id
       FROM sms.batches AS batch
      WHERE (batch.first_id >> :shift) IN (SELECT own.number FROM sms.epochs AS own
@@ -175,30 +230,30 @@ _OLD: Final = text("""
 """)
 
 
-def reissue(connection: Connection, *, campaign_id: int | None = None) -> int:
+def reissue_ids(connection: Connection, *, campaign_id: int | None = None) -> int:
     """Move a page of batches to ids of the present epoch; how many batches moved, 0 when all are done.
 
     Without `campaign_id`, also what is not cut into batches yet, which is counted as if it were.
     """
     rows = connection.execute(
-        _OLD, {"shift": EPOCH_SHIFT, "campaign_id": campaign_id, "trouble": COLLISION, "most": PAGE}
+        _OLD_BATCHES, {"shift": EPOCH_SHIFT, "campaign_id": campaign_id, "trouble": COLLISION, "most": BATCHES_A_BLOCK}
     ).all()
     if rows:
         start = reserve_block(connection)
         for place, row in enumerate(rows):
-            _move(connection, row, to=start + place * BATCH)
-    return len(rows) if rows or campaign_id is not None else _reissue_draft(connection)
+            _move_batch(connection, row, to=start + place * BATCH_SIZE)
+    return len(rows) if rows or campaign_id is not None else _reissue_draft_ids(connection)
 
 
-def _reissue_draft(connection: Connection) -> int:
-    span = draft_ids.next_old(connection)
+def _reissue_draft_ids(connection: Connection) -> int:
+    span = next_draft_span(connection)
     if span is None:
         return 0
-    draft_ids.move(connection, span, to=reserve_block(connection))
-    return -(-(span.last - span.first + 1) // BATCH)
+    move_draft(connection, span, to=reserve_block(connection))
+    return -(-(span.last - span.first + 1) // BATCH_SIZE)
 
 
-def _move(connection: Connection, row: Row[tuple[object, ...]], *, to: int) -> None:
+def _move_batch(connection: Connection, row: Row[tuple[object, ...]], *, to: int) -> None:
     """One batch, its messages and its campaign's ranges, by the same distance."""
     facts = {"id": row.id, "campaign_id": row.campaign_id, "first": row.first_id, "last": row.last_id}
     facts["shift"] = to - row.first_id
@@ -220,4 +275,4 @@ def _move(connection: Connection, row: Row[tuple[object, ...]], *, to: int) -> N
         """),
         facts,
     )
-    connection.execute(draft_ids.MOVE_RANGE, facts)
+    connection.execute(MOVE_RANGE, facts)

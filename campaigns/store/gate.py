@@ -1,15 +1,14 @@
-"""What must hold before anything is sent or resolved, as conditions that every claim repeats.
+"""What must hold before anything is sent or resolved: conditions of every claim, settings of every session.
 
-    the account is not on hold              a refusal of the account stops all sending: `installation.hold`
-    the database's clock is trusted         it has not leapt a moment ago: `clock`
-    the database is where it was            nothing that was committed is missing: `identity`
-
-A condition of a claim bites at once and cannot be forgotten: no task, no process and no restart goes around it.
+The account is not on hold (`installation.hold_account`), the database's clock has not leapt a moment ago
+(`database.DatabaseClock`), and nothing that was committed is missing (`identity`). A condition of a claim bites at
+once and cannot be forgotten: no task, no process and no restart goes around it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -61,12 +60,12 @@ class Gate:
 
 
 # What keeps the installation from sending?
-_READ: Final = text(COMPARED)
+_READ_GATE: Final = text(COMPARED)
 
 
-def read(connection: Connection) -> Gate:
+def read_gate(connection: Connection) -> Gate:
     """How the gate stands now."""
-    row = connection.execute(_READ).one()
+    row = connection.execute(_READ_GATE).one()
     leap = None if row.clock_leapt_at is None else Leap(row.clock_leapt_at, row.clock_leapt_by)
     return Gate(place_of(row), row.alive_at, leap)
 
@@ -77,11 +76,223 @@ def may_end(connection: Connection) -> bool:
 
 
 # Is it time to ask the gateway about our place and our key? Then put the next time off at once, so that one asks.
-_CHECK: Final = text("""
-    UPDATE sms.installation SET check_at = :next WHERE check_at IS NULL OR check_at <= :now RETURNING 1
+_IDENTITY_CHECK: Final = text("""
+    UPDATE sms.installation SET identity_check_at = :next
+     WHERE identity_check_at IS NULL OR identity_check_at <= :now RETURNING 1
 """)
 
 
-def claim_check(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
+def claim_identity_check(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
     """Whether the caller is the one to ask."""
-    return connection.execute(_CHECK, {"now": now, "next": next_at}).one_or_none() is not None
+    return connection.execute(_IDENTITY_CHECK, {"now": now, "next": next_at}).one_or_none() is not None
+
+
+# Nothing of ours is planned further ahead than it has a reason for. A due time beyond that was written while the clock
+# ran ahead, or the clock has been set back since. Left alone, it would stall a campaign as long as the clock was wrong.
+
+
+def note_leap(connection: Connection, *, by: timedelta, now: datetime) -> None:
+    """The database's clock has leapt: from this commit on nothing is sent or resolved. A later leap begins anew."""
+    connection.execute(
+        text("UPDATE sms.installation SET clock_leapt_at = :now, clock_leapt_by = :by"), {"now": now, "by": by}
+    )
+
+
+def clear_leap(connection: Connection, *, leapt_at: datetime) -> bool:
+    """The clock is trusted again, unless it has leapt once more since `leapt_at`; whether it was this leap."""
+    done = connection.execute(
+        text("""
+            UPDATE sms.installation SET clock_leapt_at = NULL, clock_leapt_by = NULL WHERE clock_leapt_at = :leapt_at
+        """),
+        {"leapt_at": leapt_at},
+    )
+    return bool(done.rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class FurthestAhead:
+    """How far ahead the times of each kind may lie at most."""
+
+    put_off: timedelta  # what waits for the pace, or for a gateway that is down
+    lease: timedelta
+    unknown_grace: timedelta  # what is unknown, until it may be asked about
+    status_window: timedelta
+    probe: timedelta
+    watch: timedelta
+    ledger: timedelta
+    block_lists: timedelta
+    reconcile: timedelta
+    deliver: timedelta
+
+
+# Each statement moves the times of one kind that lie too far ahead; none of them reads more than it moves.
+_PULL_BACK: Final = {
+    "batches to send": """
+        UPDATE sms.batches AS batch SET due_at = :now
+          FROM sms.campaigns AS campaign
+         CROSS JOIN LATERAL (SELECT id FROM sms.batches
+                              WHERE campaign_id = campaign.id AND state = 'ready' AND due_at > :now + :put_off
+                           ORDER BY due_at DESC LIMIT 1000) AS late
+         WHERE campaign.finished_at IS NULL AND batch.id = late.id AND batch.state = 'ready'
+           AND NOT (campaign.at_gateway AND campaign.start_at > :now)
+    """,
+    "claims": """
+        UPDATE sms.batches SET due_at = :now + :lease WHERE state = 'claimed' AND due_at > :now + :lease
+    """,
+    "questions": """
+        UPDATE sms.batches SET due_at = :now + :unknown_grace
+         WHERE state = 'unknown' AND due_at > :now + greatest(:put_off, :lease + :unknown_grace)
+    """,
+    "enqueued batches": """
+        UPDATE sms.batches SET enqueued_at = NULL WHERE state IN ('ready', 'unknown') AND enqueued_at > :now
+    """,
+    "first sends": """
+        UPDATE sms.batches SET first_sent_at = :now
+         WHERE state IN ('claimed', 'unknown') AND first_sent_at > :now + interval '1 second'
+    """,
+    # Accepted in the future: its polls and the end of its window lie as much too late.
+    "polls": """
+        UPDATE sms.batches AS batch
+           SET accepted_at = :now, closes_at = batch.closes_at - (batch.accepted_at - :now),
+               poll_at = greatest(batch.poll_at - (batch.accepted_at - :now), :now)
+          FROM sms.campaigns AS campaign
+         WHERE batch.poll_at IS NOT NULL AND batch.closes_at > :now + :status_window + interval '1 second'
+           AND batch.accepted_at > :now AND campaign.id = batch.campaign_id
+           AND NOT (campaign.at_gateway AND campaign.start_at > :now)
+    """,
+    "one-time passwords": """
+        UPDATE sms.otps
+           SET created_at = :now, expires_at = expires_at - (created_at - :now), due_at = due_at - (created_at - :now)
+         WHERE state IN ('waiting', 'claimed') AND created_at > :now + interval '1 second'
+    """,
+    "inbox lines": """
+        UPDATE sms.lines
+           SET due_at = least(due_at, :now + greatest(every, CAST(:put_off AS interval))),
+               leased_until = CASE WHEN leased_until > :now + :lease THEN :now + :lease ELSE leased_until END,
+               reconcile_at = least(reconcile_at, :now + :reconcile)
+         WHERE due_at > :now + greatest(every, CAST(:put_off AS interval)) OR leased_until > :now + :lease
+            OR reconcile_at > :now + :reconcile
+    """,
+    # Complete up to the future: what comes in until then would never be looked for. The last day is gone through again.
+    "complete lines": """
+        UPDATE sms.lines
+           SET complete_to = :now - interval '1 day', reconcile_began_at = NULL, reconciled_to = NULL,
+               reconcile_at = :now,
+               needs_reconcile_since = least(needs_reconcile_since, :now - interval '1 day')
+         WHERE complete_to > :now + interval '1 second' OR needs_reconcile_since > :now + interval '1 second'
+    """,
+    "looks at the account": """
+        UPDATE sms.installation SET hold_recheck_at = :now WHERE hold_recheck_at > :now + :probe
+    """,
+    "chores": """
+        UPDATE sms.installation
+           SET account_check_at = least(account_check_at, :now + :watch),
+               ledger_count_at = least(ledger_count_at, :now + :ledger),
+               identity_check_at = least(identity_check_at, :now + :put_off), ticked_at = least(ticked_at, :now),
+               alive_at = least(alive_at, :now)
+         WHERE account_check_at > :now + :watch OR ledger_count_at > :now + :ledger
+            OR identity_check_at > :now + :put_off
+            OR ticked_at > :now + interval '1 minute' OR alive_at > :now + interval '1 minute'
+    """,
+    "block lists": """
+        UPDATE sms.blocklists SET due_at = :now + :block_lists WHERE due_at > :now + greatest(:block_lists, :lease)
+    """,
+    "messages to hand over": """
+        UPDATE sms.inbound SET next_delivery_at = :now WHERE next_delivery_at > :now + :deliver
+    """,
+}
+_PULL_BACK_STATEMENTS: Final = {kind: text(statement) for kind, statement in _PULL_BACK.items()}
+
+
+def pull_back_due_times(connection: Connection, furthest: FurthestAhead, *, now: datetime) -> dict[str, int]:
+    """Bring back what is due further ahead than anything of ours is planned; how many rows of which kind."""
+    values = {**asdict(furthest), "now": now}
+    moved = {kind: connection.execute(statement, values).rowcount for kind, statement in _PULL_BACK_STATEMENTS.items()}
+    return {kind: rows for kind, rows in moved.items() if rows}
+
+
+# Whose next poll lies behind the next age of the schedule by more than `allowed`? The clock ran ahead when it was
+# planned, or the schedule ended earlier then. What was put off for longer is asked about once more than needed.
+_PLAN_POLLS: Final = text(f"""
+    UPDATE sms.batches AS batch SET poll_at = planned.at
+      FROM sms.batches AS late
+     CROSS JOIN LATERAL (SELECT least(min(late.accepted_at + age), late.closes_at) AS at
+                           FROM unnest(CASE WHEN (SELECT callbacks_active FROM sms.installation)
+                                            THEN CAST(:reduced_ages AS interval[])
+                                            ELSE CAST(:ages AS interval[]) END) AS age
+                          WHERE late.accepted_at + age > :now) AS planned
+     WHERE late.poll_at IS NOT NULL AND batch.id = late.id AND batch.poll_at > planned.at + :allowed
+       AND (:in_doubt OR {CLOCK_IS_TRUSTED})
+""")
+# The same of one-time passwords.
+_PLAN_OTP_POLLS: Final = text("UPDATE sms.otps SET poll_at = :now WHERE poll_at > :now + :put_off")
+
+
+@dataclass(frozen=True, slots=True)
+class PollSchedule:
+    """The ages at which a batch is asked about, and those while callbacks bring the verdicts."""
+
+    ages: Sequence[timedelta]
+    reduced_ages: Sequence[timedelta]
+
+
+def plan_polls(
+    connection: Connection,
+    schedule: PollSchedule,
+    *,
+    put_off: timedelta,
+    now: datetime,
+    allowed: timedelta = timedelta(0),
+    in_doubt: bool = False,
+) -> dict[str, int]:
+    """Plan the polls anew that are later than the schedule says, by more than `allowed`; how many of which kind.
+
+    `in_doubt`: also while the database's clock is in doubt. It reads every batch that waits for verdicts: it is for
+    once after a leap, and for once in some minutes.
+    """
+    ages = {"ages": list(schedule.ages), "reduced_ages": list(schedule.reduced_ages)}
+    values = {**ages, "now": now, "allowed": allowed, "in_doubt": in_doubt}
+    batches = connection.execute(_PLAN_POLLS, values).rowcount
+    otps = connection.execute(_PLAN_OTP_POLLS, {"put_off": put_off, "now": now}).rowcount
+    return {kind: rows for kind, rows in (("polls", batches), ("looks at one-time passwords", otps)) if rows}
+
+
+# A shared database may have been told to confirm commits before they are on disk, or to isolate transactions otherwise.
+# A confirmed claim that is lost in a crash is sent twice, so nothing here is left to a default.
+
+PINNED_SETTINGS: Final = {
+    "synchronous_commit": "on",  # a commit that we were told of is on disk, and with a synchronous standby there too
+    "default_transaction_isolation": r"read\ committed",  # our statements see what others committed, and wait for locks
+    "default_transaction_deferrable": "off",
+    "transform_null_equals": "off",
+    "timezone": "UTC",
+}
+"""What a client names at its start goes before the settings of the database and the role. Only settings that every role
+may change: a superuser's setting would keep all other roles from connecting."""
+
+SESSION_LIMITS: Final = {
+    "statement_timeout": "60s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "15s",  # a frozen worker keeps its locks no longer
+    "jit": "off",  # our statements are short; compiling one would take longer than running it
+}
+
+CONNECTION_OPTIONS: Final = " ".join(f"-c {name}={value}" for name, value in (PINNED_SETTINGS | SESSION_LIMITS).items())
+"""The `options` of a connection."""
+
+WEAK_COMMITS: Final = ("off", "local", "remote_write")
+"""Of synchronous_commit: what may lose a confirmed commit in a crash or a failover."""
+
+DURABLE: Final = f"""
+    CASE WHEN current_setting('synchronous_commit') IN ({", ".join(f"'{value}'" for value in WEAK_COMMITS)})
+         THEN set_config('synchronous_commit', 'on', true) END AS durable
+"""
+"""A column for a statement whose commit must not be lost. It holds until the transaction ends; no round trip more."""
+
+# Whatever the caller's session says: once this commit is confirmed, it is on disk.
+_MAKE_DURABLE: Final = text(f"SELECT {DURABLE}")
+
+
+def make_durable(connection: Connection) -> None:
+    """See to it that the caller's transaction is on disk once its commit was confirmed. Nothing else of it changes."""
+    connection.execute(_MAKE_DURABLE)

@@ -1,15 +1,19 @@
-"""Where this database lives: how a restored backup, a clone or a promoted standby is told from the database it was.
+"""Which database this is, and which gateway account a key belongs to.
 
-The one row of `sms.identity` holds the number of the transaction that wrote it, and PostgreSQL keeps the same number
-in the row's `xmin`. A dump, a clone or a logical replica brings the row, but another transaction writes it there, or
-another database holds it: the row then no longer describes its own place. A standby that was promoted began another
-timeline, and every restart of the server changes its start time.
+A restored backup, a clone or a promoted standby is told from the database it was by the one row of `sms.identity`.
+The row holds the number of the transaction that wrote it, and PostgreSQL keeps the same number in the row's `xmin`.
+A dump, a clone or a logical replica brings the row, but another transaction writes it there, or another database
+holds it: the row then no longer describes its own place. A standby that was promoted began another timeline, and
+every restart of the server changes its start time.
 
 Batches and one-time passwords are claimed only where the row describes its own place: see `IS_HOME`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
@@ -68,24 +72,24 @@ COMPARED: Final = f"""
 """Where the database is, held against where it last was; when it was last worked on; and whether its clock leapt."""
 
 # Is this database where it was?
-_READ: Final = text(COMPARED)
+_READ_PLACE: Final = text(COMPARED)
 
 
-def read(connection: Connection) -> Place:
+def read_place(connection: Connection) -> Place:
     """Where the database is, held against where it last was."""
-    return place_of(connection.execute(_READ).one())
+    return place_of(connection.execute(_READ_PLACE).one())
 
 
 # Which database is this, at whatever address it is reached?
-_LABEL: Final = text(f"""
+_DATABASE_LABEL: Final = text(f"""
     SELECT current_database() AS name, system_identifier AS system_id, {_DATABASE_OID} AS database_oid
       FROM pg_control_system()
 """)
 
 
-def label(connection: Connection) -> str:
+def database_label(connection: Connection) -> str:
     """The database's name, and a few digits that tell it from one of the same name on another server."""
-    row = connection.execute(_LABEL).one()
+    row = connection.execute(_DATABASE_LABEL).one()
     return f"{row.name} ({sha256(f'{row.system_id}:{row.database_oid}'.encode()).hexdigest()[:8]})"
 
 
@@ -98,12 +102,12 @@ def place_of(row: Row[tuple[object, ...]]) -> Place:
     return Place.HOME if row.same_start else Place.RESTARTED
 
 
-_COLUMNS: Final = "database_oid, system_id, timeline, server_started_at"
+_PLACE_COLUMNS: Final = "database_oid, system_id, timeline, server_started_at"
 _THIS_TRANSACTION: Final = "pg_current_xact_id()::xid::text::bigint"
 
 # This is where the database is from now on.
-_SETTLE: Final = text(f"""
-    INSERT INTO sms.identity (id, {_COLUMNS}, written_by, seen_at)
+_RECORD_PLACE: Final = text(f"""
+    INSERT INTO sms.identity (id, {_PLACE_COLUMNS}, written_by, seen_at)
     SELECT 1, here.*, {_THIS_TRANSACTION}, clock_timestamp() FROM ({_HERE}) AS here
         ON CONFLICT (id) DO UPDATE
        SET database_oid = excluded.database_oid, system_id = excluded.system_id, timeline = excluded.timeline,
@@ -111,12 +115,12 @@ _SETTLE: Final = text(f"""
 """)
 
 
-def settle(connection: Connection) -> None:
+def record_place(connection: Connection) -> None:
     """Write down that this is the place of the database. From the next commit on, batches may be claimed here.
 
     To be called in a transaction of its own: inside a savepoint the row would bear another transaction's number.
     """
-    connection.execute(_SETTLE)
+    connection.execute(_RECORD_PLACE)
 
 
 # Of a database that was worked on before, nothing is known that is later than the last tick: it may be a backup.
@@ -125,13 +129,127 @@ _SEEN_WHEN_TICKED: Final = text("""
 """)
 
 
-def establish(connection: Connection) -> bool:
+def establish_place(connection: Connection) -> bool:
     """Write down the place of a database that has none yet: a new one, or one of before there was such a row.
 
     Whether there was none.
     """
     if connection.execute(text("SELECT FROM sms.identity")).one_or_none() is not None:
         return False
-    settle(connection)
+    record_place(connection)
     connection.execute(_SEEN_WHEN_TICKED)
     return True
+
+
+# Which gateway account a key belongs to, as far as it was found out, and what of each account is still open.
+#
+# A batch belongs to the account it left under: only there does "never seen" prove that it was not sent. Keys change, so
+# what is compared is an account's number here, which the keys of one account share.
+
+FIRST_ACCOUNT: Final = 1
+"""The account of the key that was used first, and of batches of before accounts were told apart."""
+
+
+ACCOUNT_IN_USE: Final = f"""
+    (SELECT account
+       FROM (SELECT account, recognised_at AS at FROM sms.accounts
+          UNION ALL SELECT coalesce(account, {FIRST_ACCOUNT}), first_sent_at FROM sms.batches) AS used
+      WHERE used.at <= {{at}} ORDER BY used.at DESC LIMIT 1)
+"""
+"""The account under which a batch would have left at the moment `at`: of the last claim, or of a key new since then.
+
+Read once after a restore: it looks through all batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEvidence:
+    """Messages that the gateway accepted under an account not long ago: message ids, and the gateway's ids of them."""
+
+    account: int
+    gateway_ids: dict[int, int]
+
+
+def account_of_key(connection: Connection, label: str) -> int | None:
+    """The account of a key, by the key's label; None where that is not known yet."""
+    found = connection.execute(text("SELECT account FROM sms.accounts WHERE label = :label"), {"label": label})
+    account: int | None = found.scalar_one_or_none()
+    return account
+
+
+# Which messages were accepted last, under each account, within the time in which their ids can be asked about?
+_EVIDENCE: Final = text(f"""
+    WITH known AS (
+        SELECT account FROM sms.accounts UNION SELECT {FIRST_ACCOUNT}
+    ), newest AS (
+        SELECT known.account, batch.first_id, batch.last_id
+          FROM known
+         CROSS JOIN LATERAL (SELECT first_id, last_id FROM sms.batches
+                              WHERE coalesce(account, {FIRST_ACCOUNT}) = known.account
+                                AND accepted_at IS NOT NULL AND first_sent_at > :since
+                           ORDER BY id DESC LIMIT 1) AS batch
+    )
+    SELECT newest.account, message.id, message.gateway_id
+      FROM newest
+     CROSS JOIN LATERAL (SELECT id, gateway_id FROM sms.messages
+                          WHERE id BETWEEN newest.first_id AND newest.last_id AND gateway_id IS NOT NULL
+                       ORDER BY id LIMIT :most) AS message
+  ORDER BY newest.account DESC, message.id
+""")
+
+
+def account_evidence(connection: Connection, *, since: datetime, most: int) -> Sequence[AccountEvidence]:
+    """For each account at most `most` messages that left under it after `since`, the newest account first.
+
+    Read once for a new key: it may look through all batches.
+    """
+    found: dict[int, dict[int, int]] = {}
+    for row in connection.execute(_EVIDENCE, {"since": since, "most": most}):
+        found.setdefault(row.account, {})[row.id] = row.gateway_id
+    return [AccountEvidence(account, ids) for account, ids in found.items()]
+
+
+# One key is recognised at a time, so that two new ones do not get the number of one account.
+_ONE_KEY_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.accounts'))")
+# This key belongs to this account, or to one that was never used before.
+_RECOGNISE: Final = text(f"""
+    INSERT INTO sms.accounts (label, account, recognised_at)
+    SELECT :label, coalesce(CAST(:account AS smallint), max(account) + 1, {FIRST_ACCOUNT}), :now
+      FROM (SELECT account FROM sms.accounts UNION SELECT {FIRST_ACCOUNT} WHERE :contradicted) AS known
+        ON CONFLICT (label) DO NOTHING
+""")
+
+
+def recognise_key(connection: Connection, label: str, *, account: int | None, contradicted: bool, now: datetime) -> int:
+    """Write down whose key this is, and return the account's number; `account` None: nobody's so far.
+
+    `contradicted`: messages of the first account are not known under this key, though no key of it was written down.
+    """
+    connection.execute(_ONE_KEY_AT_A_TIME)
+    values = {"label": label, "account": account, "contradicted": contradicted, "now": now}
+    connection.execute(_RECOGNISE, values)
+    number = account_of_key(connection, label)
+    assert number is not None  # noqa: S101 - it was just inserted, or stood there
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class StrandedBatches:
+    """Unanswered batches that left under another account than that of our key; the first left at `since`."""
+
+    batches: int
+    messages: int
+    since: datetime
+
+
+# What can be asked about only with another account's key?
+_STRANDED: Final = text(f"""
+    SELECT count(*) AS batches, coalesce(sum(batch.pending), 0) AS messages, min(batch.first_sent_at) AS since
+      FROM sms.batches AS batch, sms.accounts AS own
+     WHERE batch.state = 'unknown' AND own.label = :label AND coalesce(batch.account, {FIRST_ACCOUNT}) <> own.account
+""")
+
+
+def stranded_batches(connection: Connection, label: str) -> StrandedBatches | None:
+    """What left under another account and has no answer yet; None where nothing does."""
+    row = connection.execute(_STRANDED, {"label": label}).one()
+    return None if not row.batches else StrandedBatches(row.batches, int(row.messages), row.since)

@@ -11,8 +11,8 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.errors import BadInput, NotFound
-from campaigns.rules import optout
-from campaigns.rules.phone import is_mobile, normalise
+from campaigns.rules import suppression
+from campaigns.rules.phone import is_mobile, normalise_mobile
 from campaigns.store import suppressions
 from campaigns.store.gate import MAY_ACT
 
@@ -39,12 +39,12 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class InboundPolicy:
     """What is done about a message that is new: who opts out by it, and whether somebody is to be told of it."""
 
-    words: Sequence[str] = optout.WORDS
+    words: Sequence[str] = suppression.OPT_OUT_WORDS
     anywhere: bool = False
-    hand_over: bool = False
+    deliver: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Inbound:
     """A message that somebody wrote to a line.
 
     `id` is the gateway's, and what to deduplicate by. `number` is 09121234567 where it is a mobile one, else as it
-    came. `campaign_id` and `message_id` are of the message that this number had received last. `taken_at` is when the
-    user's own code took it; until then it is handed over again at `hand_at`, and `hands` counts how often it was.
+    came. `campaign_id` and `message_id` are of the message that this number had received last. The user's own code
+    acknowledges it at `acknowledged_at`; until then it is delivered again at `next_delivery_at`.
     """
 
     id: int
@@ -66,21 +66,18 @@ class Inbound:
     opted_out: bool
     campaign_id: int | None
     message_id: int | None
-    hand_at: datetime | None
-    hands: int
-    taken_at: datetime | None
+    next_delivery_at: datetime | None
+    delivery_attempts: int
+    acknowledged_at: datetime | None
 
 
-# ── stored once ──
-
-# Which of these are new? Each is linked to the message that its sender had received last. The gateway tells when a
-# message came in seconds, so what was accepted within that second counts. In order, so that two writers do not wait
-# for each other.
-_TAKE_IN: Final = text("""
-    INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, stored_at, via, opted_out, hand_at,
+# Which of these are new? Each is linked to the message that its sender had received last: the gateway dates a message
+# in seconds, so what was accepted within that second counts. In order, so that two writers do not wait for each other.
+_STORE_NEW: Final = text("""
+    INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, stored_at, via, opted_out, next_delivery_at,
                              campaign_id, message_id)
     SELECT arrived.gateway_id, :line, arrived.number, arrived.text, arrived.received_at, :now, :via, arrived.opted_out,
-           CAST(:hand_at AS timestamptz), last.campaign_id, last.id
+           CAST(:next_delivery_at AS timestamptz), last.campaign_id, last.id
       FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS text[]), CAST(:texts AS text[]),
                   CAST(:received_ats AS timestamptz[]), CAST(:opted_outs AS boolean[]))
            AS arrived (gateway_id, number, text, received_at, opted_out)
@@ -102,8 +99,8 @@ _TAKE_IN: Final = text("""
 """)
 
 
-def take_in(
-    connection: Connection, line: str, arrivals: Sequence[Arrival], *, via: Via, watch: Watch, now: datetime
+def store_new(
+    connection: Connection, line: str, arrivals: Sequence[Arrival], *, via: Via, watch: InboundPolicy, now: datetime
 ) -> int:
     """Store what is new, a few hundred at once, and suppress whoever opts out by it; how many were new."""
     if not arrivals:
@@ -111,16 +108,16 @@ def take_in(
     numbers = [_number(each.number) for each in arrivals]
     texts = [_storable(each.text) for each in arrivals]
     new = connection.execute(
-        _TAKE_IN,
+        _STORE_NEW,
         {
             "line": line,
             "ids": [each.gateway_id for each in arrivals],
             "numbers": numbers,
             "texts": texts,
             "received_ats": [each.received_at for each in arrivals],
-            "opted_outs": [optout.opts_out(said, watch.words, anywhere=watch.anywhere) for said in texts],
+            "opted_outs": [suppression.is_opt_out(said, watch.words, anywhere=watch.anywhere) for said in texts],
             "via": via,
-            "hand_at": now if watch.hand_over else None,
+            "next_delivery_at": now if watch.deliver else None,
             "now": now,
         },
     ).all()
@@ -133,7 +130,7 @@ def take_in(
 def _number(came: str) -> str:
     """A mobile number in its one spelling; what is none (a bank's name, a short code) as it came, up to a length."""
     try:
-        return normalise(came)
+        return normalise_mobile(came)
     except BadInput:
         return _storable(came)[:LONGEST_NUMBER]
 
@@ -147,7 +144,7 @@ def _storable(came: str) -> str:
 
 _COLUMNS: Final = (
     "gateway_id AS id, line, number, text, received_at, stored_at, via, opted_out, campaign_id, message_id, "
-    "hand_at, hands, taken_at"
+    "next_delivery_at, delivery_attempts, acknowledged_at"
 )
 
 # How does this message stand?
@@ -210,88 +207,88 @@ def in_pages(
 
 
 # How many messages of a line are stored that came in within these seconds, both counted?
-_COUNTED: Final = text("""
+_COUNT_BETWEEN: Final = text("""
     SELECT count(*) FROM sms.inbound
      WHERE line = :line AND received_at >= :start AND (CAST(:before AS timestamptz) IS NULL OR received_at < :before)
 """)
 
 
-def counted(connection: Connection, line: str, start: datetime, end: datetime | None) -> int:
+def count_between(connection: Connection, line: str, start: datetime, end: datetime | None) -> int:
     """Messages from `start` to the end of the second `end`, or of all that is later where there is no end."""
     before = None if end is None else end + timedelta(seconds=1)
-    return int(connection.execute(_COUNTED, {"line": line, "start": start, "before": before}).scalar_one())
+    return int(connection.execute(_COUNT_BETWEEN, {"line": line, "start": start, "before": before}).scalar_one())
 
 
-# ── handed over to the user's own code, until it says that it took them ──
-
-DELAYS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60))
+RETRY_DELAYS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60))
 """After the first, second, … handing over: when it is tried again; the last one ever after."""
 GIVEN_UP_AFTER: Final = timedelta(days=7)
 
 # Is anything to be handed over?
-_TO_HAND: Final = text(f"SELECT EXISTS (SELECT FROM sms.inbound WHERE hand_at <= :now) AND {MAY_ACT}")
+_ANY_TO_DELIVER: Final = text(f"SELECT EXISTS (SELECT FROM sms.inbound WHERE next_delivery_at <= :now) AND {MAY_ACT}")
 # Which messages have been waiting for longest to be handed over? Whoever asks tries them now; unless they are taken,
 # they are due again later, until it is too late. One that was handed over before has to be due since `again_before`.
-_HAND: Final = text(f"""
+_CLAIM_DUE: Final = text(f"""
     WITH due AS (
         SELECT gateway_id FROM sms.inbound
-         WHERE hand_at <= :now AND (hands = 0 OR hand_at <= :again_before) AND {MAY_ACT}
-      ORDER BY hand_at, gateway_id LIMIT :most FOR UPDATE SKIP LOCKED
+         WHERE next_delivery_at <= :now AND (delivery_attempts = 0 OR next_delivery_at <= :again_before) AND {MAY_ACT}
+      ORDER BY next_delivery_at, gateway_id LIMIT :most FOR UPDATE SKIP LOCKED
     )
     UPDATE sms.inbound AS inbound
-       SET hands = hands + 1,
-           hand_at = CASE WHEN stored_at > :given_up
-                          THEN :now + (CAST(:delays AS interval[]))[least(hands + 1, :steps)] END
+       SET delivery_attempts = delivery_attempts + 1,
+           next_delivery_at = CASE WHEN stored_at > :given_up
+                                   THEN :now + (CAST(:delays AS interval[]))[least(delivery_attempts + 1, :steps)] END
       FROM due WHERE inbound.gateway_id = due.gateway_id
  RETURNING inbound.{_COLUMNS}
 """)
 # The user's own code has it.
-_TAKEN: Final = text("""
-    UPDATE sms.inbound SET taken_at = :now, hand_at = NULL WHERE gateway_id = :id AND taken_at IS NULL
+_ACKNOWLEDGE: Final = text("""
+    UPDATE sms.inbound SET acknowledged_at = :now, next_delivery_at = NULL
+     WHERE gateway_id = :id AND acknowledged_at IS NULL
  RETURNING gateway_id
 """)
 # How many messages are waiting to be taken, and how many were given up?
-_UNTAKEN: Final = text("""
-    SELECT count(*) FILTER (WHERE hand_at IS NOT NULL) AS waiting, count(*) FILTER (WHERE hand_at IS NULL) AS given_up
-      FROM sms.inbound WHERE taken_at IS NULL AND (hand_at IS NOT NULL OR hands > 0)
+_UNACKNOWLEDGED: Final = text("""
+    SELECT count(*) FILTER (WHERE next_delivery_at IS NOT NULL) AS waiting,
+           count(*) FILTER (WHERE next_delivery_at IS NULL) AS given_up
+      FROM sms.inbound WHERE acknowledged_at IS NULL AND (next_delivery_at IS NOT NULL OR delivery_attempts > 0)
 """)
 
 
-def to_hand(connection: Connection, *, now: datetime) -> bool:
+def any_to_deliver(connection: Connection, *, now: datetime) -> bool:
     """Whether anything is to be handed over now."""
-    return bool(connection.execute(_TO_HAND, {"now": now}).scalar_one())
+    return bool(connection.execute(_ANY_TO_DELIVER, {"now": now}).scalar_one())
 
 
-def hand(connection: Connection, *, now: datetime, most: int, overdue: timedelta = timedelta(0)) -> list[Inbound]:
-    """Messages to hand over now, at most `most`, the longest due first; nobody else gets them before DELAYS says so.
+def claim_due(connection: Connection, *, now: datetime, most: int, overdue: timedelta = timedelta(0)) -> list[Inbound]:
+    """Messages to hand over now, at most `most`, the longest due first; nobody else gets them for RETRY_DELAYS.
 
     What was handed over before is left alone until it has been due again for `overdue`.
     """
-    times = {"now": now, "given_up": now - GIVEN_UP_AFTER, "delays": list(DELAYS), "steps": len(DELAYS)}
+    times = {"now": now, "given_up": now - GIVEN_UP_AFTER, "delays": list(RETRY_DELAYS), "steps": len(RETRY_DELAYS)}
     chosen = {**times, "most": most, "again_before": now - overdue}
-    found = [Inbound(**row) for row in connection.execute(_HAND, chosen).mappings()]
+    found = [Inbound(**row) for row in connection.execute(_CLAIM_DUE, chosen).mappings()]
     return sorted(found, key=lambda each: (each.received_at, each.id))
 
 
-def taken(connection: Connection, inbound_id: int, *, now: datetime) -> bool:
-    """The user's code took a message: it is not handed over any more. False when it had been taken before."""
-    return connection.execute(_TAKEN, {"id": inbound_id, "now": now}).one_or_none() is not None
+def acknowledge(connection: Connection, inbound_id: int, *, now: datetime) -> bool:
+    """Record that the user's code has a message: it is not delivered again. False when it was acknowledged before."""
+    return connection.execute(_ACKNOWLEDGE, {"id": inbound_id, "now": now}).one_or_none() is not None
 
 
-def untaken(connection: Connection) -> tuple[int, int]:
-    """How many messages are waiting to be taken, and how many are handed over no more after a week of trying."""
-    row = connection.execute(_UNTAKEN).one()
+def count_unacknowledged(connection: Connection) -> tuple[int, int]:
+    """How many messages wait for an acknowledgement, and how many were given up after a week of trying."""
+    row = connection.execute(_UNACKNOWLEDGED).one()
     return row.waiting, row.given_up
 
 
 # Since when does the oldest message wait to be taken, and how often was it handed over?
-_LONGEST_UNTAKEN: Final = text("""
-    SELECT stored_at, hands FROM sms.inbound
-     WHERE hand_at IS NOT NULL AND taken_at IS NULL ORDER BY stored_at, gateway_id LIMIT 1
+_OLDEST_UNACKNOWLEDGED: Final = text("""
+    SELECT stored_at, delivery_attempts FROM sms.inbound
+     WHERE next_delivery_at IS NOT NULL AND acknowledged_at IS NULL ORDER BY stored_at, gateway_id LIMIT 1
 """)
 
 
-def longest_untaken(connection: Connection) -> tuple[datetime, int] | None:
-    """When the message that has waited longest to be taken was stored, and how often it was handed over."""
-    row = connection.execute(_LONGEST_UNTAKEN).one_or_none()
-    return None if row is None else (row.stored_at, row.hands)
+def oldest_unacknowledged(connection: Connection) -> tuple[datetime, int] | None:
+    """When the message that has waited longest for its acknowledgement was stored, and how often it was delivered."""
+    row = connection.execute(_OLDEST_UNACKNOWLEDGED).one_or_none()
+    return None if row is None else (row.stored_at, row.delivery_attempts)

@@ -1,4 +1,4 @@
-"""What is true of this installation as a whole: its epoch, the account and its hold, the last tick."""
+"""The installation as a whole: its epoch, the account's hold and credit, the last tick, what the pace has learned."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Installation:
     debug_mode: bool | None = None  # None until the account's settings have been read
     min_credit_alarm_rial: int | None = None
     config_seen_at: datetime | None = None
-    called_back_at: datetime | None = None  # when a callback that proved true came last
-    leans_on_callbacks: bool = False
+    last_callback_at: datetime | None = None  # when a callback that proved true came last
+    callbacks_active: bool = False
 
 
 def establish(connection: Connection) -> bool:
@@ -41,15 +41,15 @@ def establish(connection: Connection) -> bool:
     is_new = made.one_or_none() is not None
     if is_new:
         now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        epochs.begin(connection, cause="installed", now=now)
-    return identity.establish(connection) and not is_new
+        epochs.begin_epoch(connection, cause="installed", now=now)
+    return identity.establish_place(connection) and not is_new
 
 
 # How does the installation stand?
 _READ: Final = text("""
-    SELECT epoch, hold_code, hold_reason, held_since, probe_at, let_go_credit_rial,
+    SELECT epoch, hold_code, hold_reason, held_since, hold_recheck_at, released_credit_rial,
            credit_rial, credit_seen_at, ticked_at, debug_mode, min_credit_alarm_rial, config_seen_at,
-           called_back_at, coalesce(leans_on_callbacks, false) AS leans_on_callbacks
+           last_callback_at, coalesce(callbacks_active, false) AS callbacks_active
       FROM sms.installation
 """)
 
@@ -60,7 +60,7 @@ def read(connection: Connection) -> Installation:
     hold = (
         None
         if row.hold_code is None
-        else Hold(row.hold_code, row.hold_reason, row.held_since, row.probe_at, row.let_go_credit_rial)
+        else Hold(row.hold_code, row.hold_reason, row.held_since, row.hold_recheck_at, row.released_credit_rial)
     )
     return Installation(
         epoch=row.epoch,
@@ -71,12 +71,12 @@ def read(connection: Connection) -> Installation:
         debug_mode=row.debug_mode,
         min_credit_alarm_rial=row.min_credit_alarm_rial,
         config_seen_at=row.config_seen_at,
-        called_back_at=row.called_back_at,
-        leans_on_callbacks=row.leans_on_callbacks,
+        last_callback_at=row.last_callback_at,
+        callbacks_active=row.callbacks_active,
     )
 
 
-def hold(connection: Connection, *, code: int, reason: str, probe_at: datetime, now: datetime) -> bool:
+def hold_account(connection: Connection, *, code: int, reason: str, hold_recheck_at: datetime, now: datetime) -> bool:
     """Stop all sending for the account; False when it was on hold already.
 
     What was accepted since the account was last let go proves that its credit was enough then; what the gateway holds
@@ -85,41 +85,41 @@ def hold(connection: Connection, *, code: int, reason: str, probe_at: datetime, 
     held = connection.execute(
         text("""
             UPDATE sms.installation
-               SET hold_code = :code, hold_reason = :reason, held_since = :now, probe_at = :probe_at,
-                   let_go_credit_rial = CASE
-                       WHEN let_go_at > coalesce((SELECT max(accepted_at) FROM sms.batches WHERE accepted_at <= :now),
-                                                 '-infinity') THEN let_go_credit_rial
+               SET hold_code = :code, hold_reason = :reason, held_since = :now, hold_recheck_at = :hold_recheck_at,
+                   released_credit_rial = CASE
+                       WHEN released_at > coalesce((SELECT max(accepted_at) FROM sms.batches WHERE accepted_at <= :now),
+                                                 '-infinity') THEN released_credit_rial
                        END
              WHERE hold_code IS NULL
         """),
-        {"code": code, "reason": reason, "now": now, "probe_at": probe_at},
+        {"code": code, "reason": reason, "now": now, "hold_recheck_at": hold_recheck_at},
     )
     return bool(held.rowcount)
 
 
-def hold_for(connection: Connection, why: Refused, *, now: datetime) -> bool:
+def hold_account_for(connection: Connection, why: Refused, *, now: datetime) -> bool:
     """Stop all sending because of what the gateway says is wrong with the account; it is looked at again at once."""
-    return hold(connection, code=why.code, reason=str(why), probe_at=now, now=now)
+    return hold_account(connection, code=why.code, reason=str(why), hold_recheck_at=now, now=now)
 
 
-def still_held(connection: Connection, *, credit_rial: int) -> None:
+def lower_released_credit(connection: Connection, *, credit_rial: int) -> None:
     """The account stays on hold with this credit: a credit above what it has fallen to is another one."""
     connection.execute(
         text("""
-            UPDATE sms.installation SET let_go_credit_rial = :credit
-             WHERE hold_code IS NOT NULL AND let_go_credit_rial > :credit
+            UPDATE sms.installation SET released_credit_rial = :credit
+             WHERE hold_code IS NOT NULL AND released_credit_rial > :credit
         """),
         {"credit": credit_rial},
     )
 
 
-def let_go(connection: Connection, *, credit_rial: int, now: datetime) -> bool:
+def release_hold(connection: Connection, *, credit_rial: int, now: datetime) -> bool:
     """The account may send again, with this credit; False when it was not on hold."""
     done = connection.execute(
         text("""
             UPDATE sms.installation
-               SET hold_code = NULL, hold_reason = NULL, held_since = NULL, probe_at = NULL,
-                   let_go_credit_rial = :credit, let_go_at = :now
+               SET hold_code = NULL, hold_reason = NULL, held_since = NULL, hold_recheck_at = NULL,
+                   released_credit_rial = :credit, released_at = :now
              WHERE hold_code IS NOT NULL
         """),
         {"credit": credit_rial, "now": now},
@@ -127,7 +127,7 @@ def let_go(connection: Connection, *, credit_rial: int, now: datetime) -> bool:
     return bool(done.rowcount)
 
 
-def note_credit(connection: Connection, *, credit_rial: int, now: datetime) -> None:
+def record_credit(connection: Connection, *, credit_rial: int, now: datetime) -> None:
     """Remember the account's credit as last seen."""
     connection.execute(
         text("UPDATE sms.installation SET credit_rial = :credit, credit_seen_at = :now"),
@@ -135,7 +135,7 @@ def note_credit(connection: Connection, *, credit_rial: int, now: datetime) -> N
     )
 
 
-def note_config(connection: Connection, *, debug_mode: bool, min_credit_alarm_rial: int, now: datetime) -> None:
+def record_config(connection: Connection, *, debug_mode: bool, min_credit_alarm_rial: int, now: datetime) -> None:
     """Remember the account's settings as last seen."""
     connection.execute(
         text("""
@@ -175,32 +175,84 @@ def next_cost(connection: Connection) -> int | None:
 
 
 # Is it time to look whether the account may send again? Then put the next look off at once, so that one looks.
-_PROBE: Final = text("""
-    UPDATE sms.installation SET probe_at = :next WHERE hold_code IS NOT NULL AND probe_at <= :now RETURNING 1
+_HOLD_RECHECK: Final = text("""
+    UPDATE sms.installation SET hold_recheck_at = :next
+     WHERE hold_code IS NOT NULL AND hold_recheck_at <= :now RETURNING 1
 """)
 
 
-def claim_probe(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
+def claim_hold_recheck(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
     """Whether the caller is the one to look."""
-    return connection.execute(_PROBE, {"now": now, "next": next_at}).one_or_none() is not None
+    return connection.execute(_HOLD_RECHECK, {"now": now, "next": next_at}).one_or_none() is not None
 
 
 # Is it time to look at the account? Then put the next look off at once, so that one looks.
-_WATCH: Final = text("""
-    UPDATE sms.installation SET watch_at = :next WHERE watch_at IS NULL OR watch_at <= :now RETURNING 1
+_ACCOUNT_CHECK: Final = text("""
+    UPDATE sms.installation SET account_check_at = :next
+     WHERE account_check_at IS NULL OR account_check_at <= :now RETURNING 1
 """)
 
 # Is it time to count the days? Then put the next count off at once, so that one counts.
-_COUNT_DAYS: Final = text("""
-    UPDATE sms.installation SET ledger_at = :next WHERE ledger_at IS NULL OR ledger_at <= :now RETURNING 1
+_LEDGER_COUNT: Final = text("""
+    UPDATE sms.installation SET ledger_count_at = :next
+     WHERE ledger_count_at IS NULL OR ledger_count_at <= :now RETURNING 1
 """)
 
 
-def claim_watch(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
+def claim_account_check(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
     """Whether the caller is the one to look at the account's credit and settings."""
-    return connection.execute(_WATCH, {"now": now, "next": next_at}).one_or_none() is not None
+    return connection.execute(_ACCOUNT_CHECK, {"now": now, "next": next_at}).one_or_none() is not None
 
 
-def claim_ledger(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
+def claim_ledger_count(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
     """Whether the caller is the one to count the days."""
-    return connection.execute(_COUNT_DAYS, {"now": now, "next": next_at}).one_or_none() is not None
+    return connection.execute(_LEDGER_COUNT, {"now": now, "next": next_at}).one_or_none() is not None
+
+
+# What the gateway has taught the pace, kept where neither a flush nor a restart of Redis reaches.
+#
+# Nobody waits for this: Redis keeps the pace, and comes here only once it knows nothing any more.
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedPace:
+    """The last good rate of an account.
+
+    `rate` is the most calls a second that the gateway took, `refused` the least that it did not, None if it took all;
+    `at` is when that was last confirmed, on the clock of the Redis server.
+    """
+
+    rate: float
+    refused: float | None
+    at: datetime
+
+
+# What had the gateway taught this account, or else the one that called last from the same address? A label is the
+# address's and, behind a hyphen, the key's; labels of before had the key's alone.
+_RECALL: Final = text("""
+    SELECT rate, refused, learnt_at FROM sms.pace
+     WHERE split_part(label, '-', 1) = split_part(:label, '-', 1) OR label = split_part(:label, '-', 2)
+  ORDER BY label = :label DESC, learnt_at DESC LIMIT 1
+""")
+
+
+def recall_pace(connection: Connection, account: str) -> RememberedPace | None:
+    """What is known of `account`, the label under which the pace keeps it; None where nothing is.
+
+    Too many calls are counted by address: of a new key is known what the last one of the same address was taught.
+    """
+    row = connection.execute(_RECALL, {"label": account}).one_or_none()
+    return None if row is None else RememberedPace(row.rate, row.refused, row.learnt_at)
+
+
+# This is what it teaches now.
+_REMEMBER: Final = text("""
+    INSERT INTO sms.pace (label, rate, refused, learnt_at) VALUES (:label, :rate, :refused, :at)
+        ON CONFLICT (label) DO UPDATE
+       SET rate = excluded.rate, refused = excluded.refused, learnt_at = excluded.learnt_at
+""")
+
+
+def remember_pace(connection: Connection, account: str, known: RememberedPace) -> None:
+    """Replace what is known of `account`."""
+    connection.execute(_REMEMBER, {"label": account, "rate": known.rate, "refused": known.refused, "at": known.at})

@@ -9,8 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.windows import CLOCKS_DIFFER
-from campaigns.store.accounts import FIRST_ACCOUNT
+from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.store.identity import FIRST_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ _OF_OUR_ACCOUNT: Final = f"""
 # What of ours set out in this span? A campaign's message when its batch was accepted or leaves the gateway, a
 # one-time password when it was sent. What the gateway never priced, since its answer was lost, costs as the others of
 # its kind do.
-_OURS: Final = text(f"""
+_COUNT_OURS: Final = text(f"""
     WITH sent AS (
         SELECT campaign.kind, message.parts, message.cost_rial
           FROM sms.batches AS batch
@@ -96,19 +96,19 @@ _OURS: Final = text(f"""
 """)
 
 
-def ours(connection: Connection, *, account: str, start: datetime, end: datetime) -> tuple[Counted, Estimated]:
+def count_ours(connection: Connection, *, account: str, start: datetime, end: datetime) -> tuple[Counted, Estimated]:
     """What our rows say of the account that has the key labelled `account`, and what of it is estimated.
 
     Reads every message of the span.
     """
-    row = connection.execute(_OURS, {"account": account, "start": start, "end": end}).one()
+    row = connection.execute(_COUNT_OURS, {"account": account, "start": start, "end": end}).one()
     counted = Counted(row.messages, int(row.parts), int(row.cost_rial))
     return counted, Estimated(row.unpriced, int(row.estimated_rial))
 
 
 # How many messages of ours may the gateway have taken in this span at most? A batch between its first request and its
 # acceptance; also what has no answer, or of which nobody knows.
-_MOST: Final = text(f"""
+_COUNT_POSSIBLE: Final = text(f"""
     SELECT (SELECT coalesce(sum(known.messages), 0)
               FROM sms.batches AS batch
              CROSS JOIN LATERAL (SELECT count(message.gateway_id) AS messages FROM sms.messages AS message
@@ -125,31 +125,31 @@ _MOST: Final = text(f"""
 """)
 
 
-def most(connection: Connection, *, account: str, start: datetime, end: datetime) -> int:
+def count_possible(connection: Connection, *, account: str, start: datetime, end: datetime) -> int:
     """How many messages of a span, by the gateway's clock, may be ours at most. More of them are not."""
-    widened = {"start": start - CLOCKS_DIFFER, "end": end + CLOCKS_DIFFER}
-    found = connection.execute(_MOST, {"account": account, **widened})
+    widened = {"start": start - MAX_CLOCK_SKEW, "end": end + MAX_CLOCK_SKEW}
+    found = connection.execute(_COUNT_POSSIBLE, {"account": account, **widened})
     return int(found.scalar_one())
 
 
 # Write a day down. What the gateway once said stays where it was not asked again.
 _WRITE: Final = text("""
-    INSERT INTO sms.days (day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial,
+    INSERT INTO sms.ledger_days (day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial,
                           unexplained, unpriced, estimated_rial, seen_at)
     VALUES (:day, :messages, :parts, :cost, :their_messages, :their_parts, :their_cost, :unexplained, :unpriced,
             :estimated, :now)
     ON CONFLICT (day) DO UPDATE
        SET messages = excluded.messages, parts = excluded.parts, cost_rial = excluded.cost_rial,
-           gateway_messages = coalesce(excluded.gateway_messages, days.gateway_messages),
-           gateway_parts = coalesce(excluded.gateway_parts, days.gateway_parts),
-           gateway_cost_rial = coalesce(excluded.gateway_cost_rial, days.gateway_cost_rial),
-           unexplained = coalesce(excluded.unexplained, days.unexplained),
+           gateway_messages = coalesce(excluded.gateway_messages, ledger_days.gateway_messages),
+           gateway_parts = coalesce(excluded.gateway_parts, ledger_days.gateway_parts),
+           gateway_cost_rial = coalesce(excluded.gateway_cost_rial, ledger_days.gateway_cost_rial),
+           unexplained = coalesce(excluded.unexplained, ledger_days.unexplained),
            unpriced = excluded.unpriced, estimated_rial = excluded.estimated_rial,
            seen_at = excluded.seen_at
 """)
 
 
-def write(
+def write_day(
     connection: Connection,
     day: date,
     ours: tuple[Counted, Estimated],
@@ -182,11 +182,11 @@ def write(
 _NEWEST: Final = text("""
     SELECT day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial, unexplained, unpriced,
            estimated_rial, seen_at
-      FROM sms.days ORDER BY day DESC LIMIT :limit
+      FROM sms.ledger_days ORDER BY day DESC LIMIT :limit
 """)
 
 
-def newest(connection: Connection, *, limit: int) -> Sequence[Day]:
+def newest_days(connection: Connection, *, limit: int) -> Sequence[Day]:
     """The days that were counted, the newest first."""
     rows = connection.execute(_NEWEST, {"limit": limit})
     return [

@@ -1,7 +1,7 @@
 """The lines that people answer to: which are due, who pulls one, and since when something of it may be lost.
 
-A claim doubts ahead: in its own commit it writes down that from now on an answer may be lost. Only an ending in which
-none was takes that back, so a worker that dies leaves the doubt behind.
+A claim sets `needs_reconcile_since` ahead: in its own commit it writes down that from now on an answer may be lost.
+Only an ending in which none was takes that back, so a worker that dies leaves it behind.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from campaigns.store.gate import MAY_ACT
 class Line:
     """A line as its row stands.
 
-    `doubtful_since`: since then messages may be read at the gateway that are not stored here. `complete_to`: what had
-    been handed out by then, or was unread, is stored. `trouble` is why the last pull ended early.
+    `needs_reconcile_since`: since then messages may be read at the gateway that are not stored here. `complete_to`:
+    what had been handed out by then, or was unread, is stored. `trouble` is why the last pull ended early.
     """
 
     line: str
@@ -32,7 +32,7 @@ class Line:
     from_settings: bool
     due_at: datetime
     leased_until: datetime | None
-    doubtful_since: datetime | None
+    needs_reconcile_since: datetime | None
     complete_to: datetime | None
     reconcile_at: datetime
     pulled_at: datetime | None
@@ -44,7 +44,7 @@ class Line:
 class LineClaim:
     """A line that is ours to pull until the lease ends. `(owner, attempt)` is the fence.
 
-    `doubtful_since` is as it stood before this claim: what an earlier worker left behind.
+    `needs_reconcile_since` is as it stood before this claim: what an earlier worker left behind.
     """
 
     line: str
@@ -53,38 +53,36 @@ class LineClaim:
     claimed_at: datetime
     lease_ends: datetime
     every: timedelta
-    doubtful_since: datetime | None
+    needs_reconcile_since: datetime | None
     complete_to: datetime | None
     reconcile_at: datetime
     reconciled_at: datetime | None
-    look_began: datetime | None
-    looked_to: datetime | None
-    thorough_at: datetime | None
+    reconcile_began_at: datetime | None
+    reconciled_to: datetime | None
+    full_reconcile_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class LineEnding:
     """How a claim ended. What is None of the last five stays as it is in the row.
 
-    `look_began` and `looked_to` are None where no look back is under way.
+    `reconcile_began_at` and `reconciled_to` are None where no look back is under way.
     """
 
     due_at: datetime
-    doubtful_since: datetime | None
+    needs_reconcile_since: datetime | None
     trouble: str | None = None
-    look_began: datetime | None = None
-    looked_to: datetime | None = None
+    reconcile_began_at: datetime | None = None
+    reconciled_to: datetime | None = None
     complete_to: datetime | None = None
     pulled_at: datetime | None = None
     reconciled_at: datetime | None = None
     reconcile_at: datetime | None = None
-    thorough_at: datetime | None = None
+    full_reconcile_at: datetime | None = None
 
-
-# ── which lines there are ──
 
 # The lines that the settings name, but for those that a person has taken over.
-_SEED: Final = text("""
+_SYNC_SETTINGS: Final = text("""
     INSERT INTO sms.lines AS known (line, every, from_settings, due_at, reconcile_at)
     SELECT line, every, true, :now, :now
       FROM unnest(CAST(:lines AS text[]), CAST(:everies AS interval[])) AS wanted (line, every)
@@ -100,10 +98,10 @@ _RETIRE: Final = text("""
 """)
 
 
-def seed(connection: Connection, wanted: Mapping[str, timedelta], *, now: datetime) -> None:
+def sync_settings(connection: Connection, wanted: Mapping[str, timedelta], *, now: datetime) -> None:
     """Pull the lines of the settings, each as often as they say; a line that a person has changed stays as it is."""
     parameters = {"lines": list(wanted), "everies": list(wanted.values()), "now": now}
-    connection.execute(_SEED, parameters)
+    connection.execute(_SYNC_SETTINGS, parameters)
     connection.execute(_RETIRE, parameters)
 
 
@@ -159,8 +157,6 @@ def _line(row: RowMapping) -> Line:
     return Line(**{name: row[name] for name in Line.__slots__})
 
 
-# ── which are due ──
-
 # Somebody whose lease has just run out may still be waiting for an answer: the line is left alone until that is over.
 # In a copy of a database nothing is pulled: what it reads, the other does not get.
 _FREE: Final = f"enabled AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :settled) AND {MAY_ACT}"
@@ -171,18 +167,18 @@ _DUE: Final = text(f"""
   ORDER BY due_at, line
      LIMIT greatest(0, :most - (SELECT count(*) FROM sms.lines WHERE leased_until > :now))
 """)
-# Is this line to be pulled? Asked before a slot of the pace is spent: rings come late, and twice.
-_WAITS: Final = text(f"SELECT EXISTS (SELECT FROM sms.lines WHERE line = :line AND {_FREE})")
+# Is this line to be pulled? Asked before a slot of the pace is spent: tasks come late, and twice.
+_IS_DUE: Final = text(f"SELECT EXISTS (SELECT FROM sms.lines WHERE line = :line AND {_FREE})")
 
 
-def due(connection: Connection, *, now: datetime, settle: timedelta, most: int) -> list[str]:
+def due(connection: Connection, *, now: datetime, unknown_grace: timedelta, most: int) -> list[str]:
     """Lines to pull, the longest due first, so that at most `most` are pulled at once."""
-    return [row.line for row in connection.execute(_DUE, {"now": now, "settled": now - settle, "most": most})]
+    return [row.line for row in connection.execute(_DUE, {"now": now, "settled": now - unknown_grace, "most": most})]
 
 
-def waits(connection: Connection, line: str, *, now: datetime, settle: timedelta) -> bool:
+def is_due(connection: Connection, line: str, *, now: datetime, unknown_grace: timedelta) -> bool:
     """Whether a line is due and nobody's. Only a claim decides."""
-    return bool(connection.execute(_WAITS, {"line": line, "now": now, "settled": now - settle}).scalar_one())
+    return bool(connection.execute(_IS_DUE, {"line": line, "now": now, "settled": now - unknown_grace}).scalar_one())
 
 
 def make_due(connection: Connection, line: str, *, now: datetime) -> None:
@@ -201,28 +197,26 @@ def postpone(connection: Connection, line: str, *, due_at: datetime) -> None:
     )
 
 
-# ── who pulls one ──
-
 # Is this line due and nobody's? Then it is ours, and in doubt from this commit on.
 _CLAIM: Final = text(f"""
     WITH before AS (
-        SELECT line, doubtful_since FROM sms.lines WHERE line = :line AND {_FREE} FOR UPDATE SKIP LOCKED
+        SELECT line, needs_reconcile_since FROM sms.lines WHERE line = :line AND {_FREE} FOR UPDATE SKIP LOCKED
     )
     UPDATE sms.lines AS line
        SET lease_owner = :owner, leased_until = :lease_ends, attempt = line.attempt + 1,
-           doubtful_since = coalesce(line.doubtful_since, :now)
+           needs_reconcile_since = coalesce(line.needs_reconcile_since, :now)
       FROM before WHERE line.line = before.line
  RETURNING line.line, line.lease_owner AS owner, line.attempt, line.leased_until AS lease_ends, line.every,
-           before.doubtful_since, line.complete_to, line.reconcile_at, line.reconciled_at, line.look_began,
-           line.looked_to, line.thorough_at
+           before.needs_reconcile_since, line.complete_to, line.reconcile_at, line.reconciled_at,
+           line.reconcile_began_at, line.reconciled_to, line.full_reconcile_at
 """)
 
 
 def claim(
-    connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, settle: timedelta
+    connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, unknown_grace: timedelta
 ) -> LineClaim | None:
     """The line, to be pulled now; None when it is not due, disabled, or somebody else's."""
-    parameters = {"line": line, "owner": owner, "now": now, "lease_ends": now + lease, "settled": now - settle}
+    parameters = {"line": line, "owner": owner, "now": now, "lease_ends": now + lease, "settled": now - unknown_grace}
     row = connection.execute(_CLAIM, parameters).mappings().one_or_none()
     return None if row is None else LineClaim(claimed_at=now, **row)
 
@@ -246,26 +240,26 @@ def renew(
 # The worker has come to an end, and says what that means for the line.
 _RELEASE: Final = text(f"""
     UPDATE sms.lines
-       SET lease_owner = NULL, leased_until = NULL, due_at = :due_at, doubtful_since = :doubtful_since,
+       SET lease_owner = NULL, leased_until = NULL, due_at = :due_at, needs_reconcile_since = :needs_reconcile_since,
            trouble = :trouble, complete_to = greatest(complete_to, CAST(:complete_to AS timestamptz)),
            pulled_at = coalesce(:pulled_at, pulled_at), reconciled_at = coalesce(:reconciled_at, reconciled_at),
-           reconcile_at = coalesce(:reconcile_at, reconcile_at), look_began = :look_began, looked_to = :looked_to,
-           thorough_at = coalesce(:thorough_at, thorough_at)
+           reconcile_at = coalesce(:reconcile_at, reconcile_at), reconcile_began_at = :reconcile_began_at,
+           reconciled_to = :reconciled_to, full_reconcile_at = coalesce(:full_reconcile_at, full_reconcile_at)
      WHERE {_FENCE}
 """)
 
 
-def release(connection: Connection, claim: LineClaim, ending: Ending) -> bool:
+def release(connection: Connection, claim: LineClaim, ending: LineEnding) -> bool:
     """Give the line back, to be due again. False when the claim no longer held."""
-    told = {name: getattr(ending, name) for name in Ending.__slots__}
-    return bool(connection.execute(_RELEASE, {**_fence(claim), **told}).rowcount)
+    values = {name: getattr(ending, name) for name in LineEnding.__slots__}
+    return bool(connection.execute(_RELEASE, {**_fence(claim), **values}).rowcount)
 
 
 # An answer was lost on the way. That is a fact, whoever holds the line now: their own claim ends with it, because what
 # they take for complete may not be. Of the lease so much stays that nobody has the line before the request has settled.
-_LOSE: Final = text("""
+_LOST_ANSWER: Final = text("""
     UPDATE sms.lines
-       SET doubtful_since = least(doubtful_since, CAST(:since AS timestamptz)), trouble = :trouble,
+       SET needs_reconcile_since = least(needs_reconcile_since, CAST(:since AS timestamptz)), trouble = :trouble,
            complete_to = CASE WHEN complete_to <= CAST(:complete_to AS timestamptz) THEN complete_to
                               WHEN complete_to IS NOT NULL THEN CAST(:complete_to AS timestamptz) END,
            due_at = greatest(due_at, :due_at), attempt = attempt + 1, lease_owner = coalesce(lease_owner, :owner),
@@ -275,21 +269,21 @@ _LOSE: Final = text("""
 """)
 
 
-def lose(
+def record_lost_answer(
     connection: Connection,
     claim: LineClaim,
     *,
     complete_to: datetime | None,
     now: datetime,
-    settle: timedelta,
+    unknown_grace: timedelta,
     trouble: str,
 ) -> None:
     """Leave the line in doubt, with nothing taken for complete that was not before `complete_to`.
 
-    Whatever makes it due before: nobody has it until the gateway has had time to `settle`.
+    Whatever makes it due before: nobody has it before `unknown_grace` is over.
     """
-    told = {"since": claim.claimed_at, "complete_to": complete_to, "due_at": now + settle, "trouble": trouble}
-    connection.execute(_LOSE, {**_fence(claim), **told, "now": now})
+    values = {"since": claim.claimed_at, "complete_to": complete_to, "due_at": now + unknown_grace, "trouble": trouble}
+    connection.execute(_LOST_ANSWER, {**_fence(claim), **values, "now": now})
 
 
 def _fence(claim: LineClaim) -> dict[str, object]:

@@ -1,10 +1,14 @@
-"""Loading a campaign: ids reserved in blocks, rows by COPY, its own row last; all in the caller's transaction."""
+"""Load a campaign, split it into batches, and choose the line (sender) that they leave from.
+
+Loading takes place in the caller's transaction: ids are reserved in blocks, rows go in by COPY, the campaign's row
+last.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import psycopg
@@ -13,7 +17,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from campaigns.errors import BadInput
-from campaigns.rules.manner import Manner
+from campaigns.rules.batches import BATCH_SIZE
+from campaigns.rules.message_options import MessageOptions
 from campaigns.rules.states import CampaignState
 
 
@@ -27,7 +32,7 @@ class Draft:
     template: str = field(repr=False)
     personal: bool
     start_at: datetime | None
-    manner: Manner
+    options: MessageOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class Loaded:
     parts: int
 
 
-def copying(connection: Connection) -> psycopg.Connection[Any]:
+def copy_connection(connection: Connection) -> psycopg.Connection[Any]:
     """The driver's own connection, which can COPY. Raises BadInput for another driver, and outside a transaction."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
@@ -69,7 +74,7 @@ def lock_key(connection: Connection, key: str) -> None:
         raise
 
 
-def by_key(connection: Connection, key: str) -> tuple[int, bytes] | None:
+def find_by_key(connection: Connection, key: str) -> tuple[int, bytes] | None:
     """The id and the content digest of the campaign that has `key`."""
     row = connection.execute(
         text("SELECT id, content_digest FROM sms.campaigns WHERE client_key = :key"), {"key": key}
@@ -77,12 +82,12 @@ def by_key(connection: Connection, key: str) -> tuple[int, bytes] | None:
     return None if row is None else (row.id, bytes(row.content_digest))
 
 
-def stay(connection: Connection) -> None:
+def keep_session_alive(connection: Connection) -> None:
     """Say that we are still here: the server cuts off who is idle in a transaction for long."""
     connection.execute(text("SELECT 1"))
 
 
-def reserve_campaign(connection: Connection) -> int:
+def reserve_campaign_id(connection: Connection) -> int:
     """The id of a campaign that is to come: its messages are written first."""
     reserved = connection.execute(text("SELECT nextval(pg_get_serial_sequence('sms.campaigns', 'id'))"))
     return int(reserved.scalar_one())
@@ -94,7 +99,7 @@ def copy_messages(
     """Write (row_no, parts, number, text) under ids from `first_id` on, as they come; one past the last id used."""
     message_id = first_id
     with (
-        copying(connection).cursor() as cursor,
+        copy_connection(connection).cursor() as cursor,
         cursor.copy("COPY sms.messages (id, campaign_id, row_no, parts, number, text) FROM STDIN") as copy,
     ):
         for message in messages:
@@ -110,7 +115,7 @@ def copy_rejects(
     if not rejects:
         return
     with (
-        copying(connection).cursor() as cursor,
+        copy_connection(connection).cursor() as cursor,
         cursor.copy("COPY sms.rejects (campaign_id, row_no, kind, value, reason, cells) FROM STDIN") as copy,
     ):
         for reject in rejects:
@@ -135,5 +140,111 @@ def insert_campaign(connection: Connection, campaign_id: int, draft: Draft, load
     ranges = ", ".join(f"[{first}, {end})" for first, end in loaded.message_ids if first < end)
     changed = {"id": campaign_id, "state": CampaignState.DRAFT.value, "message_ids": f"{{{ranges}}}"}
     ordered = asdict(draft)
-    ordered |= {**ordered.pop("manner"), "kind": draft.manner.kind.value}
+    ordered |= {**ordered.pop("options"), "kind": draft.options.kind.value}
     connection.execute(_INSERT, {**ordered, **asdict(loaded), **changed})
+
+
+# A campaign is cut into batches, each of them one request to come.
+
+# Cut a campaign into batches: consecutive ids, at most 200 of them.
+_SPLIT: Final = text("""
+    INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending)
+    SELECT campaign.id, first_id, least(first_id + :size, upper(span)) - 1, 'ready', :due_at,
+           least(first_id + :size, upper(span)) - first_id
+      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span,
+           generate_series(lower(span), upper(span) - 1, :size) AS first_id
+     WHERE campaign.id = :campaign_id
+  ORDER BY first_id
+ RETURNING id
+""")
+
+# The same where a request takes one text and texts differ: neighbours with the same text stay together.
+_SPLIT_BY_TEXT: Final = text("""
+    WITH marked AS (
+        SELECT message.id, (message.id - 1 IS DISTINCT FROM lag(message.id) OVER neighbours
+                            OR message.text IS DISTINCT FROM lag(message.text) OVER neighbours) AS first_of_run
+          FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+          JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
+         WHERE campaign.id = :campaign_id
+        WINDOW neighbours AS (ORDER BY message.id)
+    ), runs AS (
+        SELECT id, count(*) FILTER (WHERE first_of_run) OVER (ORDER BY id) AS run FROM marked
+    ), sliced AS (
+        SELECT id, run, (row_number() OVER (PARTITION BY run ORDER BY id) - 1) / :size AS slice FROM runs
+    )
+    INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending)
+    SELECT :campaign_id, min(id), max(id), 'ready', :due_at, count(*) FROM sliced
+  GROUP BY run, slice ORDER BY min(id)
+ RETURNING id
+""")
+
+
+def split_into_batches(
+    connection: Connection, campaign_id: int, *, due_at: datetime, by_text: bool = False
+) -> list[int]:
+    """The ids of the new batches, in the order in which they are to leave; `by_text`, each is of one text."""
+    statement = _SPLIT_BY_TEXT if by_text else _SPLIT
+    rows = connection.execute(statement, {"campaign_id": campaign_id, "size": BATCH_SIZE, "due_at": due_at})
+    return [row.id for row in rows]
+
+
+# The line (sender) that each batch of a campaign leaves from, where a campaign has had more than one.
+#
+# A campaign's row names the line of whatever is still to leave. When a person chooses another one, each batch that
+# left, or may have left, keeps the line that it left from in its own row: its answers are matched by that line, and
+# what the gateway never saw of it leaves from that line again.
+
+LINE_OF_BATCH: Final = "coalesce(batch.sender, campaign.sender)"
+"""The line of a `batch` of a `campaign`, as an expression."""
+
+CLAIM_UNDER_WAY: Final = timedelta(seconds=2)
+"""A claim that began before its campaign was paused believes it to run, and names a time before now: a batch that is
+due a little later is none of its."""
+
+_UNSENT: Final = "batch.state = 'ready' AND batch.first_sent_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class SenderChange:
+    """What a change of the line came to: batches that leave from the new one, and messages that keep theirs."""
+
+    changed: int
+    kept: int
+
+
+# What has not left takes the campaign's line, and is due a little later than any claim that is under way believes. A
+# claim that holds the row is waited for.
+_TAKE_NEW_SENDER: Final = text(f"""
+    UPDATE sms.batches AS batch SET sender = NULL, due_at = greatest(due_at, :later), enqueued_at = NULL
+     WHERE campaign_id = :id AND {_UNSENT}
+""")
+# What left, or may have left, keeps the line it has.
+_KEEP_SENDER: Final = text(f"""
+    UPDATE sms.batches AS batch SET sender = campaign.sender
+      FROM sms.campaigns AS campaign
+     WHERE campaign.id = :id AND batch.campaign_id = campaign.id AND batch.sender IS NULL
+       AND batch.state <> 'split' AND NOT ({_UNSENT})
+""")
+# From now on the campaign leaves from this line.
+_SET_SENDER: Final = text("UPDATE sms.campaigns SET sender = :line WHERE id = :id")
+
+
+def change_sender(connection: Connection, campaign_id: int, *, line: str, now: datetime) -> SenderChange:
+    """Let what has not left of a paused, locked campaign leave from `line`."""
+    changed = connection.execute(_TAKE_NEW_SENDER, {"id": campaign_id, "later": now + CLAIM_UNDER_WAY}).rowcount
+    connection.execute(_KEEP_SENDER, {"id": campaign_id})
+    connection.execute(_SET_SENDER, {"id": campaign_id, "line": line})
+    return SenderChange(changed, sum(kept_senders(connection, campaign_id).values()))
+
+
+# From which lines have a campaign's messages left, or may they have left?
+_KEPT_SENDERS: Final = text("""
+    SELECT sender AS line, sum(last_id - first_id + 1) AS messages FROM sms.batches
+     WHERE campaign_id = :id AND state <> 'split' AND sender IS NOT NULL
+  GROUP BY sender ORDER BY sender
+""")
+
+
+def kept_senders(connection: Connection, campaign_id: int) -> dict[str, int]:
+    """How many messages of a campaign stay with which line, whatever line it goes on with; none without a change."""
+    return {row.line: int(row.messages) for row in connection.execute(_KEPT_SENDERS, {"id": campaign_id})}

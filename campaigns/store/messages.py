@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MESSAGE_MOVES, MessageState, sources
+from campaigns.rules.states import MESSAGE_MOVES, MessageState, states_leading_to
 from campaigns.store import suppressions
-from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT
+from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT, MAY_END
 from campaigns.store.records import Fact, Witness
 
 
@@ -23,7 +23,9 @@ def _array(values: Iterable[str]) -> str:
     return f"ARRAY[{listed}]::text[]"
 
 
-_SOURCES: Final = ", ".join(f"('{state}', {_array(sources(state))})" for state in MESSAGE_MOVES if sources(state))
+_SOURCES: Final = ", ".join(
+    f"('{state}', {_array(states_leading_to(state))})" for state in MESSAGE_MOVES if states_leading_to(state)
+)
 
 # Which of these facts are news? Write those down, from the states they may follow, and leave the rest alone.
 # An accepted message whose gateway status only went on (1 queued, 4 and 5 handed over) keeps its state. What the
@@ -48,14 +50,14 @@ _MERGE: Final = text(f"""
 """)
 
 
-def merge(
+def merge_facts(
     connection: Connection, facts: Sequence[Fact], *, now: datetime, known: bool = False, suppress_after: int = 0
 ) -> int:
     """Write down `facts`, at most a few hundred at once; how many messages really moved.
 
     `known`: only what is known here to be at the gateway moves. A restored database may not know it, and asks first.
-    Whom the verdicts among them tell not to write to is suppressed in the same breath: see `suppressions.heed`, whose
-    `after` is `suppress_after`.
+    Whom the verdicts among them tell not to write to is suppressed in the same commit, after so many as
+    `suppress_after` says: see `suppressions.suppress_by_verdicts`.
     """
     if not facts:
         return 0
@@ -72,11 +74,13 @@ def merge(
             "now": now,
         },
     ).all()
-    suppressions.heed(connection, [(row.id, row.state) for row in moved], after=suppress_after, now=now)
+    suppressions.suppress_by_verdicts(connection, [(row.id, row.state) for row in moved], after=suppress_after, now=now)
     return len(moved)
 
 
-_COUNTED: Final = ", ".join(f"count(*) FILTER (WHERE message.state = '{state}') AS {state}" for state in MessageState)
+_STATE_COUNTS: Final = ", ".join(
+    f"count(*) FILTER (WHERE message.state = '{state}') AS {state}" for state in MessageState
+)
 _COUNTERS: Final = ", ".join(f"{state} = counted.{state}" for state in MessageState)
 
 # How many messages of these batches stand where? Write it on the batch; and where nothing is pending any more,
@@ -100,7 +104,7 @@ _RECOUNT: Final = text(f"""
      CROSS JOIN LATERAL (
            SELECT count(*) AS size, count(message.gateway_id) AS known,
                   count(*) FILTER (WHERE message.state = 'cancelled' AND message.gateway_id IS NULL) AS withdrawn,
-                  {_COUNTED}
+                  {_STATE_COUNTS}
              FROM sms.messages AS message WHERE message.id BETWEEN held.first_id AND held.last_id) AS counted
      WHERE held.id = ANY (CAST(:batch_ids AS bigint[])) AND batch.id = held.id AND batch.state <> 'split'
 """)
@@ -115,7 +119,7 @@ def recount(
     poll_at: datetime | None = None,
     closes_at: datetime | None = None,
 ) -> None:
-    """Make the counters of `batch_ids` true again. The caller holds their row locks: see `holders.lock`.
+    """Make the counters of `batch_ids` true again. The caller holds their row locks: see `lookups.lock_batches`.
 
     Where messages were just accepted, `accepted_at` begins their polls anew: the first at `poll_at` at the latest, and
     none is given up before `closes_at`.
@@ -165,7 +169,7 @@ _WITNESS: Final = text("""
 """)
 
 
-def witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
+def find_witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
     """A message that surely is ours, to see whether the gateway lists such; None: there is none."""
     row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
     return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
@@ -192,7 +196,7 @@ def in_pages(connection: Connection, campaign_id: int, *, size: int = 5000) -> I
 
 
 # How many messages of a campaign really stand where, counted one by one?
-_CENSUS: Final = text("""
+_COUNT_BY_STATE: Final = text("""
     SELECT message.state, count(*) AS messages, count(message.gateway_id) AS known
       FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
       JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
@@ -201,7 +205,7 @@ _CENSUS: Final = text("""
 """)
 
 
-class Counted(NamedTuple):
+class StateCount(NamedTuple):
     """How many messages stand in a state, and how many of them the gateway knows."""
 
     state: MessageState
@@ -209,14 +213,14 @@ class Counted(NamedTuple):
     known: int
 
 
-def census(connection: Connection, campaign_id: int) -> list[Counted]:
+def count_by_state(connection: Connection, campaign_id: int) -> list[StateCount]:
     """A campaign's messages by state, counted anew; reads every one of them."""
-    rows = connection.execute(_CENSUS, {"campaign_id": campaign_id})
-    return [Counted(MessageState(row.state), row.messages, row.known) for row in rows]
+    rows = connection.execute(_COUNT_BY_STATE, {"campaign_id": campaign_id})
+    return [StateCount(MessageState(row.state), row.messages, row.known) for row in rows]
 
 
 # Under how many different ids does the gateway know a campaign's messages?
-_GATEWAY_IDS: Final = text("""
+_COUNT_GATEWAY_IDS: Final = text("""
     SELECT count(DISTINCT message.gateway_id)
       FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
       JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
@@ -224,9 +228,9 @@ _GATEWAY_IDS: Final = text("""
 """)
 
 
-def gateway_ids(connection: Connection, campaign_id: int) -> int:
+def count_gateway_ids(connection: Connection, campaign_id: int) -> int:
     """How many different ids the gateway gave to a campaign's messages; reads every one of them."""
-    return int(connection.execute(_GATEWAY_IDS, {"campaign_id": campaign_id}).scalar_one())
+    return int(connection.execute(_COUNT_GATEWAY_IDS, {"campaign_id": campaign_id}).scalar_one())
 
 
 _DIFFERS: Final = " OR ".join(
@@ -244,6 +248,48 @@ _MISCOUNTED: Final = text(f"""
 """)
 
 
-def miscounted(connection: Connection, campaign_id: int) -> int:
+def count_miscounted_batches(connection: Connection, campaign_id: int) -> int:
     """How many batches have counters that are not those of their messages, counted one by one."""
     return int(connection.execute(_MISCOUNTED, {"campaign_id": campaign_id}).scalar_one())
+
+
+# Before a batch leaves: whoever is on the suppression list by now gets nothing.
+#
+# This happens in the transaction of the claim and ahead of it, so that the claim, its line in `attempts` and the time
+# at which something left count no suppressed message. A batch in which nobody is left is over and cannot be claimed.
+
+# Who of a batch that is about to leave is on the list? Its numbers go to the list's key as one array: the cost is that
+# of the batch, however long the list is.
+_SUPPRESSED: Final = text("""
+    WITH leaving AS MATERIALIZED (
+        SELECT message.id, message.number
+          FROM sms.batches AS batch
+          JOIN sms.messages AS message ON message.id BETWEEN batch.first_id AND batch.last_id
+         WHERE batch.id = :batch_id AND batch.state = 'ready' AND batch.due_at <= :now AND message.state = 'pending'
+    ), listed AS MATERIALIZED (
+        SELECT number FROM sms.suppressions
+         WHERE number = ANY (ARRAY(SELECT number FROM leaving)) AND lifted_at IS NULL
+    )
+    SELECT leaving.id FROM leaving JOIN listed ON listed.number = leaving.number
+""")
+
+# Is the batch still to leave? Nobody else claims it until we are done.
+_STILL_READY: Final = text(
+    f"SELECT id FROM sms.batches WHERE id = :batch_id AND state = 'ready' AND {MAY_END} FOR UPDATE"
+)
+
+# These get nothing.
+_DROP_SUPPRESSED: Final = text("""
+    UPDATE sms.messages SET state = 'suppressed', settled_at = :now
+     WHERE id = ANY (CAST(:ids AS bigint[])) AND state = 'pending'
+""")
+
+
+def drop_suppressed(connection: Connection, batch_id: int, *, now: datetime) -> int:
+    """Suppress the messages of a ready batch whose numbers are on the suppression list. Returns how many."""
+    ids = list(connection.execute(_SUPPRESSED, {"batch_id": batch_id, "now": now}).scalars())
+    if not ids or connection.execute(_STILL_READY, {"batch_id": batch_id}).one_or_none() is None:
+        return 0
+    spared = connection.execute(_DROP_SUPPRESSED, {"ids": ids, "now": now}).rowcount
+    recount(connection, [batch_id], now=now)
+    return spared

@@ -6,6 +6,7 @@ how a revision is written, stands in docs/upgrades.md.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,13 +23,50 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from campaigns.errors import NotReady
 from campaigns.store import installation
-from campaigns.store.migrations import blockers, rights
-from campaigns.store.migrations.blockers import Blocker
+from campaigns.store.migrations import online, session
 from campaigns.store.migrations.online import InUse, Step, giving_way
-from campaigns.store.migrations.retries import PATIENCE_S, Retries
-from campaigns.store.migrations.session import LOCK_WAIT_S, Progress, outside_transactions, upgrade_session
-from campaigns.store.migrations.watch import Watch
+from campaigns.store.migrations.session import (
+    LOCK_WAIT_S,
+    Blocker,
+    Progress,
+    Watch,
+    outside_transactions,
+    upgrade_session,
+)
 from campaigns.store.tables import SCHEMA
+
+# How long an upgrade gives way to other sessions, and how long it pauses between two tries.
+
+PATIENCE_S: Final = 600.0
+"""An upgrade that spent so long on failed tries and pauses ends, and says who was in its way."""
+
+FIRST_PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 15.0
+
+
+class Retries:
+    """The time that is left for failed tries and for the pauses between them, in seconds."""
+
+    def __init__(self, total_s: float) -> None:
+        self.total_s = total_s
+        self.left_s = total_s
+        self._pause_s = FIRST_PAUSE_S
+
+    def spend(self, seconds: float) -> None:
+        """Count the time of a try that failed."""
+        self.left_s = max(0.0, self.left_s - seconds)
+
+    def pause(self) -> float:
+        """The seconds to pause now: half to one and a half of a pause that doubles each time. This spends them."""
+        pause = min(random.uniform(0.5, 1.5) * self._pause_s, self.left_s)  # noqa: S311 - jitter, no secret
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        self.spend(pause)
+        return pause
+
+    def succeeded(self) -> None:
+        """The next pause is a short one again. What was spent stays spent."""
+        self._pause_s = FIRST_PAUSE_S
+
 
 _HERE: Final = Path(__file__).parent / "migrations"
 
@@ -141,7 +179,7 @@ class _Upgrade:
     def _advance(self, connection: Connection) -> None:
         pending = self._pending(connection)
         if pending:
-            rights.ensure(connection)
+            online.ensure_rights(connection)
         for script in pending:
             name = f"revision {script.revision}"
             self._report(f"{name}: {script.doc.splitlines()[0]}")
@@ -159,7 +197,7 @@ class _Upgrade:
                 stands_at = _stands_at(connection)
         except DBAPIError as error:
             if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-                rights.ensure(connection)  # says what is missing
+                online.ensure_rights(connection)  # says what is missing
             raise
         known = [script.revision for script in self._all]
         if stands_at is not None and stands_at not in known:
@@ -203,11 +241,11 @@ class _Upgrade:
     def _give_way(self, connection: Connection, doing: str, in_use: InUse, tried_s: float) -> None:
         """Say who was in the way and pause; where the patience is spent, end."""
         found = self._in_the_way(connection, in_use)
-        who = blockers.named(found)
+        who = session.name_blockers(found)
         why = f"{in_use.table} is in use by {who}" if in_use.table else f"it waits for {who}"
         pause_s = self._retries.pause()
         if not self._retries.left_s:
-            advice = blockers.advice(found, open_s=tried_s if in_use.table else 0.0)
+            advice = session.blocker_advice(found, open_s=tried_s if in_use.table else 0.0)
             raise NotReady(
                 f"{doing} gave way for {self._retries.total_s:.0f} s and is not done: {why}. Nothing is lost, and "
                 f"nothing is locked. {advice}; then run the upgrade again: it goes on from here"
@@ -219,7 +257,7 @@ class _Upgrade:
         """Whom the last try waited for."""
         if in_use.table is None:
             return self._watch.blockers
-        found = blockers.holders(connection, in_use.table, longer_than_s=LOCK_WAIT_S / 2)
+        found = session.lock_holders(connection, in_use.table, longer_than_s=LOCK_WAIT_S / 2)
         connection.rollback()
         return found
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.splitting import POLL
+from campaigns.rules.batches import POLL_SIZE
 from campaigns.rules.states import OtpState
 from campaigns.store.gate import MAY_SEND
 from campaigns.store.otps import CALL_AT
@@ -29,7 +29,7 @@ class OtpFact:
 
 
 @dataclass(frozen=True, slots=True)
-class OtpAsked:
+class OtpPoll:
     """One that is due to be asked about. `call_at` as in `OtpClaim`, None once no call will follow."""
 
     otp_id: int
@@ -42,7 +42,7 @@ class OtpAsked:
 # ── due ──
 
 # Which may leave now? One just ordered is left to its own ring until `since`.
-_DUE: Final = text(f"""
+_READY: Final = text(f"""
     SELECT id FROM sms.otps
      WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at > :now
        AND (due_at > created_at OR due_at <= :since) AND {MAY_SEND}
@@ -50,13 +50,13 @@ _DUE: Final = text(f"""
 """)
 
 
-def due(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
+def ready_to_send(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
     """Those to ring for, the oldest first; of those just ordered, only what was ordered before `since`."""
-    return [row.id for row in connection.execute(_DUE, {"now": now, "since": since, "most": most})]
+    return [row.id for row in connection.execute(_READY, {"now": now, "since": since, "most": most})]
 
 
 # Whose sender died, or hung? The request may have left: nobody knows.
-_LAPSE: Final = text("""
+_EXPIRE_LEASES: Final = text("""
     WITH lapsed AS (
         SELECT id FROM sms.otps WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'claimed'
       ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
@@ -66,7 +66,7 @@ _LAPSE: Final = text("""
  RETURNING otp.id
 """)
 # Which have waited until they were worth nothing?
-_EXPIRE: Final = text("""
+_EXPIRE_UNSENT: Final = text("""
     WITH late AS (
         SELECT id FROM sms.otps
          WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at <= :now
@@ -78,31 +78,31 @@ _EXPIRE: Final = text("""
 """)
 
 
-def expire(connection: Connection, *, now: datetime) -> int:
+def expire_unsent(connection: Connection, *, now: datetime) -> int:
     """What has waited until it was worth nothing is not sent any more; how many."""
-    return len(connection.execute(_EXPIRE, {"now": now}).all())
+    return len(connection.execute(_EXPIRE_UNSENT, {"now": now}).all())
 
 
-def lapse(connection: Connection, *, now: datetime) -> list[int]:
+def expire_leases(connection: Connection, *, now: datetime) -> list[int]:
     """Those whose outcome is unknown now, because whoever was sending them did not come back."""
-    return [row.id for row in connection.execute(_LAPSE, {"now": now})]
+    return [row.id for row in connection.execute(_EXPIRE_LEASES, {"now": now})]
 
 
 # ── followed ──
 
 # Is any verdict due?
-_TO_FOLLOW: Final = text("SELECT EXISTS (SELECT FROM sms.otps WHERE poll_at <= :now)")
+_ANY_POLL_DUE: Final = text("SELECT EXISTS (SELECT FROM sms.otps WHERE poll_at <= :now)")
 
 
-def any_to_follow(connection: Connection, *, now: datetime) -> bool:
+def any_poll_due(connection: Connection, *, now: datetime) -> bool:
     """Whether a verdict should be asked for."""
-    return bool(connection.execute(_TO_FOLLOW, {"now": now}).scalar_one())
+    return bool(connection.execute(_ANY_POLL_DUE, {"now": now}).scalar_one())
 
 
 # Which verdicts are due? Whoever takes them has them until `lease_ends`; then they are due again.
-_ASK: Final = text(f"""
+_CLAIM_POLLS: Final = text(f"""
     WITH due AS (
-        SELECT id FROM sms.otps WHERE poll_at <= :now ORDER BY poll_at LIMIT {POLL} FOR UPDATE SKIP LOCKED
+        SELECT id FROM sms.otps WHERE poll_at <= :now ORDER BY poll_at LIMIT {POLL_SIZE} FOR UPDATE SKIP LOCKED
     )
     UPDATE sms.otps AS otp SET poll_at = :lease_ends FROM due WHERE otp.id = due.id
  RETURNING otp.id AS otp_id, gateway_id, sent_at, expires_at,
@@ -110,14 +110,14 @@ _ASK: Final = text(f"""
 """)
 
 
-def ask(connection: Connection, *, now: datetime, lease: timedelta) -> list[OtpAsked]:
+def claim_polls(connection: Connection, *, now: datetime, lease: timedelta) -> list[OtpPoll]:
     """The next 500 to ask the gateway about."""
-    rows = connection.execute(_ASK, {"now": now, "lease_ends": now + lease}).mappings()
-    return [OtpAsked(**row) for row in rows]
+    rows = connection.execute(_CLAIM_POLLS, {"now": now, "lease_ends": now + lease}).mappings()
+    return [OtpPoll(**row) for row in rows]
 
 
 # What was said of these? A verdict is for good, but that undelivered may become delivered.
-_LEARN: Final = text("""
+_RECORD_FACTS: Final = text("""
     UPDATE sms.otps AS otp
        SET state = CASE WHEN moves THEN fact.state ELSE otp.state END,
            status = CASE WHEN moves OR otp.state = fact.state THEN coalesce(fact.status, otp.status)
@@ -136,7 +136,7 @@ _LEARN: Final = text("""
 """)
 
 
-def learn(connection: Connection, facts: Sequence[OtpFact], *, now: datetime) -> int:
+def record_facts(connection: Connection, facts: Sequence[OtpFact], *, now: datetime) -> int:
     """Write down what the gateway says, in whatever order it is heard; how many moved."""
     values = {
         "ids": [fact.otp_id for fact in facts],
@@ -144,7 +144,7 @@ def learn(connection: Connection, facts: Sequence[OtpFact], *, now: datetime) ->
         "statuses": [fact.status for fact in facts],
         "poll_ats": [fact.poll_at for fact in facts],
     }
-    return sum(row.moves for row in connection.execute(_LEARN, {**values, "now": now}))
+    return sum(row.moves for row in connection.execute(_RECORD_FACTS, {**values, "now": now}))
 
 
 # Which SMS has brought no good news in time, or bad news before? It is followed by a call with the same tokens, once,
@@ -169,6 +169,6 @@ _CALL: Final = text(f"""
 """)
 
 
-def call_instead(connection: Connection, otp_ids: Sequence[int], *, now: datetime) -> list[int]:
+def create_calls(connection: Connection, otp_ids: Sequence[int], *, now: datetime) -> list[int]:
     """The calls that follow these SMS now, to be sent like any other."""
     return [row.id for row in connection.execute(_CALL, {"ids": list(otp_ids), "now": now})]

@@ -15,15 +15,14 @@ import orjson
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from campaigns.errors import KeyConflict, NotFound
+from campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
 from campaigns.rules.states import OtpState
-from campaigns.rules.tokens import Order, OtpKind, Secret
-from campaigns.store.gate import MAY_SEND
-from campaigns.store.sessions import DURABLE
+from campaigns.store.gate import DURABLE, MAY_SEND
 
 
 @dataclass(frozen=True, slots=True)
 class Otp:
-    """A one-time password as its row stands. `code` is the gateway's, and `advice` what it means to an operator.
+    """A one-time password as its row stands. `refused_code` is the gateway's, `advice` says what to do about it.
 
     `call_id` and `call_state` are those of the call that followed; `parent_id`, of a call, is what it followed.
     """
@@ -43,7 +42,7 @@ class Otp:
     gateway_id: int | None
     status: int | None
     cost_rial: int | None
-    code: int | None
+    refused_code: int | None
     call_id: int | None
     call_state: OtpState | None
     advice: str | None = None
@@ -83,27 +82,27 @@ _INSERT: Final = text("""
 """)
 
 
-def order(connection: Connection, wish: Order, *, now: datetime) -> tuple[int, bool]:
+def create(connection: Connection, otp_request: OtpRequest, *, now: datetime) -> tuple[int, bool]:
     """The id under the order's key, and whether it is a new one. Of two at once, the second waits for the first.
 
     Raises: KeyConflict where the key belongs to another number, template or kind.
     """
     values = {
-        "key": wish.key,
-        "kind": wish.kind.value,
-        "number": wish.number,
-        "template": wish.template,
-        "tokens": Secret(orjson.dumps(dict(wish.tokens)).decode()),
-        "tag": wish.tag,
-        "call_after_s": wish.call_after_s,
+        "key": otp_request.key,
+        "kind": otp_request.kind.value,
+        "number": otp_request.number,
+        "template": otp_request.template,
+        "tokens": Secret(orjson.dumps(dict(otp_request.tokens)).decode()),
+        "tag": otp_request.tag,
+        "call_after_s": otp_request.call_after_s,
         "now": now,
-        "expires_at": now + wish.lifetime,
+        "expires_at": now + otp_request.lifetime,
     }
     made = connection.execute(_INSERT, values).scalar_one_or_none()
     if made is not None:
         return int(made), True
-    found = by_key(connection, wish.key or "")
-    if (found.kind, found.number, found.template) != (wish.kind, wish.number, wish.template):
+    found = find_by_key(connection, otp_request.key or "")
+    if (found.kind, found.number, found.template) != (otp_request.kind, otp_request.number, otp_request.template):
         raise KeyConflict(
             f"the key belongs to one-time password {found.id}, which has another number, template or kind: "
             "use a new key for a new one"
@@ -114,7 +113,7 @@ def order(connection: Connection, wish: Order, *, now: datetime) -> tuple[int, b
 _READ: Final = """
     SELECT otp.id, otp.client_key AS key, otp.parent_id, otp.kind, otp.number, otp.template, otp.tag, otp.state,
            otp.created_at, otp.expires_at, otp.sent_at, otp.settled_at, otp.gateway_id, otp.status, otp.cost_rial,
-           otp.code, call.id AS call_id, call.state AS call_state
+           otp.refused_code, call.id AS call_id, call.state AS call_state
       FROM sms.otps AS otp LEFT JOIN sms.otps AS call ON call.parent_id = otp.id
      WHERE {which}
 """
@@ -132,7 +131,7 @@ def read(connection: Connection, otp_id: int) -> Otp:
     return _otp(row)
 
 
-def by_key(connection: Connection, key: str) -> Otp:
+def find_by_key(connection: Connection, key: str) -> Otp:
     """The one ordered under this key. Raises: NotFound."""
     row = connection.execute(_BY_KEY, {"key": Secret(key)}).mappings().one_or_none()
     if row is None:
@@ -149,16 +148,16 @@ def _otp(row: RowMapping) -> Otp:
 
 CALL_AT: Final = "sent_at + make_interval(secs => call_after_s)"
 
-# Does this one wait to be sent? Asked before a slot of the pace is spent: rings come late, and twice.
-_WAITS: Final = text(f"""
+# Does this one wait to be sent? Asked before a slot of the pace is spent: tasks come late, and twice.
+_IS_DUE: Final = text(f"""
     SELECT EXISTS (SELECT FROM sms.otps
                     WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now) AND {MAY_SEND}
 """)
 
 
-def waits(connection: Connection, otp_id: int, *, now: datetime) -> bool:
-    """Whether it may leave now. Only a claim decides; this keeps most of the vain rings away."""
-    return bool(connection.execute(_WAITS, {"id": otp_id, "now": now}).scalar_one())
+def is_due(connection: Connection, otp_id: int, *, now: datetime) -> bool:
+    """Whether a one-time password may be sent now. Only a claim decides; this check saves most slots of the pace."""
+    return bool(connection.execute(_IS_DUE, {"id": otp_id, "now": now}).scalar_one())
 
 
 # Is this one due, still worth something, and may the account send? Then it is ours until the lease ends.
@@ -222,7 +221,7 @@ _ACCEPT: Final = text(
     )
 )
 # The gateway wants none of it.
-_REFUSE: Final = text(_ANSWERED.format(facts="code = :code, tokens = NULL, settled_at = :now"))
+_REFUSE: Final = text(_ANSWERED.format(facts="refused_code = :refused_code, tokens = NULL, settled_at = :now"))
 
 
 def accept(
@@ -243,7 +242,7 @@ def accept(
 
 def refuse(connection: Connection, claim: OtpClaim, *, code: int, now: datetime) -> bool:
     """The gateway wanted none of it."""
-    return _answered(connection, _REFUSE, claim, OtpState.REFUSED, now=now, code=code)
+    return _answered(connection, _REFUSE, claim, OtpState.REFUSED, now=now, refused_code=code)
 
 
 def _answered(
@@ -254,13 +253,13 @@ def _answered(
 
 
 # Nobody knows, and nobody will.
-_DOUBT: Final = text("""
+_MARK_UNKNOWN: Final = text("""
     UPDATE sms.otps SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
      WHERE id = :id AND state = 'claimed' AND lease_owner = :owner AND attempt = :attempt
 """)
 
 
-def doubt(connection: Connection, claim: OtpClaim, *, now: datetime) -> bool:
-    """It left and no usable answer came: nobody sends it again. False when somebody else has decided."""
+def mark_unknown(connection: Connection, claim: OtpClaim, *, now: datetime) -> bool:
+    """Mark it unknown: it left, and no usable answer came. Nobody sends it again. False when the lease is lost."""
     values = {"id": claim.otp_id, "owner": claim.owner, "attempt": claim.attempt, "now": now}
-    return bool(connection.execute(_DOUBT, values).rowcount)
+    return bool(connection.execute(_MARK_UNKNOWN, values).rowcount)

@@ -15,10 +15,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from campaigns.rules.splitting import POLL
-from campaigns.store import holders, messages
+from campaigns.rules.batches import POLL_SIZE
+from campaigns.store import lookups, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED
-from campaigns.store.records import Asked, Fact
+from campaigns.store.records import Fact, PollShare
 
 # When a clock that is in doubt says so, nothing is due: the next poll would be planned by it.
 _IS_DUE: Final = f"poll_at <= :now AND closes_at > :now AND {CLOCK_IS_TRUSTED}"
@@ -63,27 +63,27 @@ _CLAIM_CLOSING: Final = text(_CLAIM.format(at="closes_at", which=_IS_CLOSING))
 # Which messages of these batches has the gateway not settled yet, in the order in which they are due?
 _OPEN: Final = text("""
     SELECT batch.id AS batch_id, batch.poll_no, batch.accepted_at, batch.closes_at, message.id, message.gateway_id,
-           (SELECT coalesce(leans_on_callbacks, false) FROM sms.installation) AS leaning,
+           (SELECT coalesce(callbacks_active, false) FROM sms.installation) AS callbacks_active,
            (SELECT min(at) FROM sms.attempts
              WHERE batch_id = batch.id AND kind = 'poll' AND attempt = batch.poll_no
-               AND batch.poll_from IS NOT NULL) AS began_at
+               AND batch.poll_resume_id IS NOT NULL) AS began_at
       FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS claimed (id, place)
       JOIN sms.batches AS batch ON batch.id = claimed.id
       JOIN sms.messages AS message
-        ON message.id BETWEEN coalesce(batch.poll_from, batch.first_id) AND batch.last_id
+        ON message.id BETWEEN coalesce(batch.poll_resume_id, batch.first_id) AND batch.last_id
        AND message.state = 'accepted'
   ORDER BY claimed.place, message.id
      LIMIT :most + 1
 """)
 
 
-def due(connection: Connection, *, now: datetime, closing_before: datetime | None = None) -> bool:
+def any_due(connection: Connection, *, now: datetime, closing_before: datetime | None = None) -> bool:
     """Whether any batch is due to be asked about; with `closing_before`, whether any whose window ends by then is."""
     question = _DUE if closing_before is None else _CLOSING_DUE
     return bool(connection.execute(question, {"now": now, "closing_before": closing_before}).scalar_one())
 
 
-def waiting(connection: Connection, *, now: datetime, closing_before: datetime, most_batches: int) -> tuple[int, int]:
+def count_due(connection: Connection, *, now: datetime, closing_before: datetime, most_batches: int) -> tuple[int, int]:
     """Messages due for a poll, and those of them whose windows end by `closing_before`; of the first batches each."""
     times = {"now": now, "closing_before": closing_before}
     row = connection.execute(_WAITING, {**times, "most": most_batches}).one()
@@ -92,28 +92,30 @@ def waiting(connection: Connection, *, now: datetime, closing_before: datetime, 
 
 def claim(
     connection: Connection, *, now: datetime, lease: timedelta, closing_before: datetime | None = None
-) -> list[Asked]:
+) -> list[PollShare]:
     """The next 500 messages to ask about, by batch; empty when nothing is due any more.
 
     The oldest due come first; with `closing_before`, ahead of them those whose windows end by then, the next one first.
     """
     connection.execute(_TURN)
-    ids = _taken(connection, {"now": now, "lease_ends": now + lease, "closing_before": closing_before})
+    ids = _claim_batches(connection, {"now": now, "lease_ends": now + lease, "closing_before": closing_before})
     if not ids:
         return []
-    rows = connection.execute(_OPEN, {"ids": ids, "most": POLL}).all()
-    asked = [_asked(batch_id, list(group)) for batch_id, group in groupby(rows[:POLL], key=lambda row: row.batch_id)]
-    beyond = rows[POLL] if len(rows) > POLL else None
+    rows = connection.execute(_OPEN, {"ids": ids, "most": POLL_SIZE}).all()
+    asked = [
+        _share(batch_id, list(group)) for batch_id, group in groupby(rows[:POLL_SIZE], key=lambda row: row.batch_id)
+    ]
+    beyond = rows[POLL_SIZE] if len(rows) > POLL_SIZE else None
     if beyond is not None and asked and asked[-1].batch_id == beyond.batch_id:
-        asked[-1] = replace(asked[-1], resume_at=beyond.id)
+        asked[-1] = replace(asked[-1], resume_id=beyond.id)
     _give_back(connection, set(ids) - {batch.batch_id for batch in asked}, now=now)
     return asked
 
 
-def _taken(connection: Connection, times: Mapping[str, datetime | None]) -> list[int]:
+def _claim_batches(connection: Connection, times: Mapping[str, datetime | None]) -> list[int]:
     """Batches enough for one poll, in the order in which they are asked about."""
     ids: list[int] = []
-    room = POLL
+    room = POLL_SIZE
     for claim_first in (_CLAIM_CLOSING, _CLAIM_OLDEST) if times["closing_before"] else (_CLAIM_OLDEST,):
         rows = connection.execute(claim_first, {**times, "most": room}).all()
         ids += [row.id for row in sorted(rows, key=lambda row: (row.at, row.id))]
@@ -123,16 +125,16 @@ def _taken(connection: Connection, times: Mapping[str, datetime | None]) -> list
     return ids
 
 
-def _asked(batch_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Asked:
+def _share(batch_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> PollShare:
     first = rows[0]
-    return Asked(
+    return PollShare(
         batch_id=batch_id,
         poll_no=first.poll_no,
         accepted_at=first.accepted_at,
         closes_at=first.closes_at,
         message_ids={row.gateway_id: row.id for row in rows},
-        resume_at=None,
-        leaning=bool(first.leaning),
+        resume_id=None,
+        callbacks_active=bool(first.callbacks_active),
         began_at=first.began_at,
     )
 
@@ -142,7 +144,7 @@ def _give_back(connection: Connection, batch_ids: set[int], *, now: datetime) ->
     if batch_ids:
         connection.execute(
             text("""
-                UPDATE sms.batches SET poll_at = :now, poll_from = NULL
+                UPDATE sms.batches SET poll_at = :now, poll_resume_id = NULL
                  WHERE id = ANY (CAST(:ids AS bigint[])) AND poll_at IS NOT NULL
             """),
             {"ids": sorted(batch_ids), "now": now},
@@ -152,17 +154,17 @@ def _give_back(connection: Connection, batch_ids: set[int], *, now: datetime) ->
 # When is each of these batches asked about next? Only for whoever asked last.
 _RESCHEDULE: Final = text("""
     UPDATE sms.batches AS batch
-       SET poll_at = least(next.poll_at, batch.closes_at), poll_from = next.poll_from,
-           poll_no = batch.poll_no + CASE WHEN next.poll_from IS NULL THEN 1 ELSE 0 END
+       SET poll_at = least(next.poll_at, batch.closes_at), poll_resume_id = next.poll_resume_id,
+           poll_no = batch.poll_no + CASE WHEN next.poll_resume_id IS NULL THEN 1 ELSE 0 END
       FROM unnest(CAST(:ids AS bigint[]), CAST(:poll_nos AS smallint[]), CAST(:poll_ats AS timestamptz[]),
-                  CAST(:poll_froms AS bigint[])) AS next (id, poll_no, poll_at, poll_from)
+                  CAST(:poll_resume_ids AS bigint[])) AS next (id, poll_no, poll_at, poll_resume_id)
      WHERE batch.id = next.id AND batch.poll_no = next.poll_no AND batch.poll_at IS NOT NULL
 """)
 
 
-def settle(
+def record_poll(
     connection: Connection,
-    asked: Sequence[Asked],
+    asked: Sequence[PollShare],
     facts: Sequence[Fact],
     *,
     next_polls: Sequence[datetime],
@@ -172,24 +174,24 @@ def settle(
 ) -> int:
     """Write down what a poll answered and when to ask again, one time for each of `asked`; how many messages moved."""
     ids = [batch.batch_id for batch in asked]
-    live = holders.lock(connection, ids, [fact.message_id for fact in facts])
-    moved = messages.merge(connection, facts, now=now, known=True, suppress_after=suppress_after)
+    live = lookups.lock_batches(connection, ids, [fact.message_id for fact in facts])
+    moved = messages.merge_facts(connection, facts, now=now, known=True, suppress_after=suppress_after)
     connection.execute(
         _RESCHEDULE,
         {
             "ids": ids,
             "poll_nos": [batch.poll_no for batch in asked],
             "poll_ats": list(next_polls),
-            "poll_froms": [batch.resume_at for batch in asked],
+            "poll_resume_ids": [batch.resume_id for batch in asked],
         },
     )
     messages.recount(connection, live, now=now)
     shares = [(batch.batch_id, batch.poll_no, len(batch.message_ids)) for batch in asked]
-    _record(connection, shares, call_id=call_id, now=now)
+    _record_attempts(connection, shares, call_id=call_id, now=now)
     return moved
 
 
-def settle_each(
+def record_verdicts(
     connection: Connection,
     message_ids: Sequence[int],
     facts: Sequence[Fact],
@@ -202,20 +204,22 @@ def settle_each(
 
     With a `call_id`, the gateway was asked about all of `message_ids`.
     """
-    shares = holders.of(connection, message_ids)
-    live = holders.lock(connection, [each.batch_id for each in shares])
-    moved = messages.merge(connection, facts, now=now, known=True, suppress_after=suppress_after)
+    shares = lookups.batches_holding(connection, message_ids)
+    live = lookups.lock_batches(connection, [each.batch_id for each in shares])
+    moved = messages.merge_facts(connection, facts, now=now, known=True, suppress_after=suppress_after)
     messages.recount(connection, live, now=now)
     if call_id is not None:
-        _record(connection, shares, call_id=call_id, now=now)
+        _record_attempts(connection, shares, call_id=call_id, now=now)
     return moved
 
 
-def _record(connection: Connection, shares: Sequence[tuple[int, int, int]], *, call_id: UUID, now: datetime) -> None:
+def _record_attempts(
+    connection: Connection, shares: Sequence[tuple[int, int, int]], *, call_id: UUID, now: datetime
+) -> None:
     """One request, and each batch's share of it: its id, its round of polls, how many of its messages."""
     connection.execute(
         text("""
-            INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
+            INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, at)
             SELECT id, :call_id, 'poll', 'answered', attempt, asked, :now
               FROM unnest(CAST(:ids AS bigint[]), CAST(:nos AS integer[]), CAST(:asked AS smallint[]))
                    AS answered (id, attempt, asked)
@@ -230,7 +234,7 @@ def _record(connection: Connection, shares: Sequence[tuple[int, int, int]], *, c
     )
 
 
-def put_off(connection: Connection, asked: Sequence[Asked], *, until: datetime) -> None:
+def put_off(connection: Connection, asked: Sequence[PollShare], *, until: datetime) -> None:
     """Nothing was learned: the same messages are due again at `until`."""
     connection.execute(
         text("""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from campaigns.rules.manner import Kind, Manner
+from campaigns.rules.message_options import CampaignKind, MessageOptions
 from campaigns.rules.states import CampaignState, MessageState
 
 
@@ -35,8 +35,8 @@ class Campaign:
     at_gateway: bool
     started_at: datetime | None
     finished_at: datetime | None
-    # What goes along with every message: see `rules.manner`.
-    kind: Kind
+    # What goes along with every message: see `rules.options`.
+    kind: CampaignKind
     repeat: int | None
     tag: str | None
     policy: str | None
@@ -44,9 +44,9 @@ class Campaign:
     message_type: int | None
 
     @property
-    def manner(self) -> Manner:
+    def options(self) -> MessageOptions:
         """What goes along with every message."""
-        return Manner(self.kind, self.repeat, self.tag, self.policy, self.hide, self.message_type)
+        return MessageOptions(self.kind, self.repeat, self.tag, self.policy, self.hide, self.message_type)
 
     def waits_at_gateway(self, now: datetime) -> bool:
         """Whether the gateway keeps what it has of this campaign for a date that is still to come."""
@@ -79,7 +79,7 @@ class Claim:
     first_sent_at: datetime
     sender: str
     personal: bool
-    manner: Manner
+    options: MessageOptions
     cancelled: bool
     send_at: datetime | None  # scheduled at the gateway for then
     of_another_account: bool
@@ -109,11 +109,11 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """One batch's share of a poll: `message_ids` by the gateway's id; `resume_at` where the round stopped half-way.
+class PollShare:
+    """One batch's share of a poll: `message_ids` by the gateway's id; `resume_id` where the round stopped half-way.
 
     `began_at`: when the first half of a round was asked about that stopped half-way and goes on here.
-    `leaning`: callbacks bring the verdicts, so that it need not be asked about as often.
+    `callbacks_active`: callbacks bring the verdicts, so that it need not be asked about as often.
     """
 
     batch_id: int
@@ -121,8 +121,8 @@ class Asked:
     accepted_at: datetime
     closes_at: datetime
     message_ids: dict[int, int] = field(repr=False)
-    resume_at: int | None
-    leaning: bool = False
+    resume_id: int | None
+    callbacks_active: bool = False
     began_at: datetime | None = None
 
 
@@ -149,5 +149,5 @@ class Hold:
     code: int
     reason: str
     since: datetime
-    probe_at: datetime
-    let_go_credit_rial: int | None  # credit that was taken to be enough, and was not
+    hold_recheck_at: datetime
+    released_credit_rial: int | None  # credit that was taken to be enough, and was not

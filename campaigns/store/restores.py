@@ -14,10 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.splitting import BATCH, EPOCH_SHIFT
+from campaigns.rules.batches import BATCH_SIZE, EPOCH_SHIFT
 from campaigns.rules.states import CampaignState
 from campaigns.store import epochs, identity
-from campaigns.store.accounts import IN_USE
+from campaigns.store.identity import ACCOUNT_IN_USE
 
 
 class Cause(StrEnum):
@@ -47,7 +47,7 @@ class Restored:
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.identity'))")
 
 
-def lock(connection: Connection) -> None:
+def lock_place(connection: Connection) -> None:
     """Be the only one to decide about the database's place until the transaction ends."""
     connection.execute(_ONE_AT_A_TIME)
 
@@ -55,7 +55,7 @@ def lock(connection: Connection) -> None:
 # Which requests may have left without a line about it here? Of campaigns that came along with the history that is lost:
 # ids of epochs that are not written down belong to campaigns created since. What stands here as ready would have left
 # under the account in use. Nobody holds a claim any more.
-_ASK: Final = text(f"""
+_MARK_UNKNOWN: Final = text(f"""
     WITH open AS (
         SELECT batch.id
           FROM sms.campaigns AS campaign JOIN sms.batches AS batch ON batch.campaign_id = campaign.id
@@ -64,17 +64,17 @@ _ASK: Final = text(f"""
       ORDER BY batch.id
            FOR UPDATE OF batch
     ), in_use AS MATERIALIZED (
-        SELECT {IN_USE.format(at=":now")} AS account
+        SELECT {ACCOUNT_IN_USE.format(at=":now")} AS account
     ), asked AS (
         UPDATE sms.batches AS batch
-           SET state = 'unknown', due_at = :ask_at, lease_owner = NULL, rung_at = NULL, trouble = :trouble,
+           SET state = 'unknown', due_at = :ask_at, lease_owner = NULL, enqueued_at = NULL, trouble = :trouble,
                account = CASE WHEN batch.state = 'ready' THEN coalesce(in_use.account, batch.account)
                               ELSE batch.account END,
                first_sent_at = least(batch.first_sent_at, :lost_since)
           FROM open, in_use WHERE batch.id = open.id
      RETURNING batch.id, batch.attempt, batch.pending
     )
-    INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, asked, at)
+    INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, at)
     SELECT id, :call_id, 'send', 'may have left', attempt, pending, :now FROM asked
 """)
 # A one-time password cannot be asked about: what may have been sent is not sent again.
@@ -85,16 +85,16 @@ _GIVE_UP_OTPS: Final = text("""
 # Nor is anybody called about a message that was sent before: the call may have been made since.
 _GIVE_UP_CALLS: Final = text("UPDATE sms.otps SET tokens = NULL WHERE tokens IS NOT NULL")
 # Messages may have been read at the gateway since, and stored where nobody has them any more.
-_DOUBT_LINES: Final = text("""
+_RECONCILE_LINES: Final = text("""
     UPDATE sms.lines
-       SET doubtful_since = least(doubtful_since, :lost_since),
+       SET needs_reconcile_since = least(needs_reconcile_since, :lost_since),
            complete_to = CASE WHEN complete_to > :lost_since THEN :lost_since ELSE complete_to END,
-           lease_owner = NULL, leased_until = NULL, attempt = attempt + 1, look_began = NULL, looked_to = NULL,
-           due_at = greatest(due_at, :ask_at), reconcile_at = least(reconcile_at, :now)
+           lease_owner = NULL, leased_until = NULL, attempt = attempt + 1, reconcile_began_at = NULL,
+           reconciled_to = NULL, due_at = greatest(due_at, :ask_at), reconcile_at = least(reconcile_at, :now)
      WHERE enabled
 """)
 # What a copy reads at the gateway, the other database does not get: from here a line is pulled when a person says so.
-_LEAVE_LINES: Final = text("""
+_DISABLE_LINES: Final = text("""
     UPDATE sms.lines
        SET enabled = false, from_settings = false, lease_owner = NULL, leased_until = NULL, attempt = attempt + 1
      WHERE enabled
@@ -112,7 +112,7 @@ _CANCEL: Final = text("""
 CANCELLED_COPY: Final = "cancelled in a copy: the database that it was copied from sends it"
 
 
-def ask_about_everything(
+def mark_everything_unknown(
     connection: Connection,
     cause: Cause,
     *,
@@ -135,19 +135,19 @@ def ask_about_everything(
         "shift": EPOCH_SHIFT,
         "trouble": epochs.MAY_HAVE_LEFT,
     }
-    asked = connection.execute(_ASK, values).rowcount
+    asked = connection.execute(_MARK_UNKNOWN, values).rowcount
     otps = connection.execute(_GIVE_UP_OTPS, values).rowcount
     connection.execute(_GIVE_UP_CALLS)
     if cause is Cause.COPIED:
-        lines = connection.execute(_LEAVE_LINES).rowcount
+        lines = connection.execute(_DISABLE_LINES).rowcount
         found = connection.execute(_CANCEL, {"shift": EPOCH_SHIFT, "reason": CANCELLED_COPY})
     else:
-        lines = connection.execute(_DOUBT_LINES, values).rowcount
+        lines = connection.execute(_RECONCILE_LINES, values).rowcount
         found = connection.execute(_OPEN)
     campaigns = [row.id for row in found]
-    epoch = epochs.begin(connection, cause=cause.value, now=now, lost_since=lost_since, ask_at=ask_at)
-    epochs.adopt_stray(connection, now=now)
-    identity.settle(connection)
+    epoch = epochs.begin_epoch(connection, cause=cause.value, now=now, lost_since=lost_since, ask_at=ask_at)
+    epochs.record_stray_epochs(connection, now=now)
+    identity.record_place(connection)
     return Restored(cause, lost_since, ask_at, epoch, asked, otps, lines, campaigns)
 
 
@@ -166,17 +166,17 @@ _NEXT: Final = text("""
 """)
 
 
-def sample(connection: Connection, *, most: int = BATCH) -> list[int]:
+def sample_next_messages(connection: Connection, *, most: int = BATCH_SIZE) -> list[int]:
     """One message of each of the requests that would leave next: of commits that were lost, these are the first."""
     return [row.id for row in connection.execute(_NEXT, {"most": most}) if row.id is not None]
 
 
 # Which campaigns would this database still send?
-_LIVE: Final = text("""
+_UNFINISHED: Final = text("""
     SELECT id, name, state FROM sms.campaigns WHERE finished_at IS NULL AND state <> 'draft' ORDER BY id
 """)
 
 
-def live(connection: Connection) -> list[tuple[int, str, CampaignState]]:
+def unfinished_campaigns(connection: Connection) -> list[tuple[int, str, CampaignState]]:
     """Campaigns that are not over, by id, name and state."""
-    return [(row.id, row.name, CampaignState(row.state)) for row in connection.execute(_LIVE)]
+    return [(row.id, row.name, CampaignState(row.state)) for row in connection.execute(_UNFINISHED)]

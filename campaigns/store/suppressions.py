@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, Row, text
 
 from campaigns.rules.states import MessageState
-from campaigns.rules.suppression import Reason
+from campaigns.rules.suppression import SuppressionReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,13 @@ class Suppression:
     """A number as it stands in the table; it is no longer suppressed since `lifted_at`, where that is not None."""
 
     number: str = field(repr=False)
-    reason: str  # of `Reason`, or in an operator's own words
+    reason: str  # of `SuppressionReason`, or in an operator's own words
     source: str
     created_at: datetime
     lifted_at: datetime | None
 
 
-class New(NamedTuple):
+class NewSuppression(NamedTuple):
     """A number that is to be suppressed, as 09121234567, by what happened at a moment; None where nobody can tell."""
 
     number: str
@@ -50,8 +50,8 @@ _ADD: Final = text(f"""
   ORDER BY number
         ON CONFLICT (number) DO UPDATE
        SET reason = excluded.reason, source = excluded.source, created_at = excluded.created_at, lifted_at = NULL
-     WHERE (known.lifted_at IS NULL AND known.reason = '{Reason.UNREACHABLE}'
-            AND excluded.reason <> '{Reason.UNREACHABLE}')
+     WHERE (known.lifted_at IS NULL AND known.reason = '{SuppressionReason.UNREACHABLE}'
+            AND excluded.reason <> '{SuppressionReason.UNREACHABLE}')
         OR (known.lifted_at IS NOT NULL
             AND (CAST(:happened_ats AS timestamptz[]) IS NULL
                  OR known.lifted_at < (CAST(:happened_ats AS timestamptz[]))[
@@ -70,8 +70,8 @@ def add(connection: Connection, numbers: Sequence[str], *, reason: str, source: 
     return _add(connection, {"numbers": list(asked), **same, "happened_ats": None, "now": now})
 
 
-def add_each(connection: Connection, found: Sequence[New], *, now: datetime) -> int:
-    """The same for a few hundred numbers on the word of what happened: who was lifted after it is left alone.
+def add_dated(connection: Connection, found: Sequence[NewSuppression], *, now: datetime) -> int:
+    """Suppress numbers because of dated events; one lifted after its event is skipped. Returns how many were added.
 
     Of a number that stands there twice, the last counts.
     """
@@ -115,7 +115,7 @@ _PULLED: Final = text("SELECT pulled_at FROM sms.lines WHERE line = :line")
 
 
 def opt_out(
-    connection: Connection, line: str, told: Sequence[tuple[str, datetime]], *, unread: bool, now: datetime
+    connection: Connection, line: str, rows: Sequence[tuple[str, datetime]], *, unread: bool, now: datetime
 ) -> int:
     """Suppress who opted out by a message to this line (number, when it was received); how many numbers are new.
 
@@ -124,16 +124,18 @@ def opt_out(
     """
     pulled_at = connection.execute(_PULLED, {"line": line}).scalar_one_or_none() if unread else None
     found = [
-        New(number, Reason.OPTED_OUT, f"inbox {line}", max(received_at + SECOND, pulled_at or received_at))
-        for number, received_at in sorted(told)
+        NewSuppression(
+            number, SuppressionReason.OPTED_OUT, f"inbox {line}", max(received_at + SECOND, pulled_at or received_at)
+        )
+        for number, received_at in sorted(rows)
     ]
-    return add_each(connection, found, now=now)
+    return add_dated(connection, found, now=now)
 
 
 # ── what the verdicts tell ──
 
 # Two verdicts about one number, written down at the same moment, would each not see the other.
-_ONE_BY_ONE: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.suppressions'))")
+_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.suppressions'))")
 
 # When did a message leave? With its batch, of which no two overlap but those that are split; what is proven never to
 # have reached the gateway does not count.
@@ -146,12 +148,13 @@ _LEFT: Final = """
 # Whose message was blocked, and whose last messages did all not arrive? What was sent before a person lifted the number
 # says nothing about it any more; what has expired or was cancelled never did, and neither did a call nobody answered.
 # Who is told of in both ways has blocked us.
-_TOLD: Final = text(f"""
-    SELECT number, '{Reason.BLOCKED}' AS reason, 'status 14 of message ' || id AS source, left_at AS happened_at
+_VERDICTS: Final = text(f"""
+    SELECT number, '{SuppressionReason.BLOCKED}' AS reason, 'status 14 of message ' || id AS source,
+           left_at AS happened_at
       FROM sms.messages AS message CROSS JOIN {_LEFT}
      WHERE id = ANY (CAST(:blocked AS bigint[]))
  UNION ALL
-    SELECT lost.number, '{Reason.UNREACHABLE}', 'the verdict of message ' || max(lost.id), min(last.left_at)
+    SELECT lost.number, '{SuppressionReason.UNREACHABLE}', 'the verdict of message ' || max(lost.id), min(last.left_at)
       FROM (SELECT number, max(id) AS id FROM sms.messages
              WHERE id = ANY (CAST(:lost AS bigint[])) GROUP BY number) AS lost
       LEFT JOIN sms.suppressions AS known ON known.number = lost.number
@@ -171,7 +174,9 @@ _TOLD: Final = text(f"""
 _LOST: Final = frozenset({MessageState.UNDELIVERED, MessageState.FAILED})
 
 
-def heed(connection: Connection, moved: Sequence[tuple[int, MessageState]], *, after: int, now: datetime) -> int:
+def suppress_by_verdicts(
+    connection: Connection, moved: Sequence[tuple[int, MessageState]], *, after: int, now: datetime
+) -> int:
     """Suppress whom the verdicts of these messages (id, new state) tell not to write to; how many numbers are new.
 
     Who blocked us is suppressed at once; who did not get the last `after` messages of all campaigns, as unreachable,
@@ -182,9 +187,9 @@ def heed(connection: Connection, moved: Sequence[tuple[int, MessageState]], *, a
     if not blocked and not lost:
         return 0
     if lost:
-        connection.execute(_ONE_BY_ONE)
-    told = connection.execute(_TOLD, {"blocked": blocked, "lost": lost, "after": after, "now": now})
-    return add_each(connection, [New(*row) for row in told], now=now)
+        connection.execute(_ONE_AT_A_TIME)
+    rows = connection.execute(_VERDICTS, {"blocked": blocked, "lost": lost, "after": after, "now": now})
+    return add_dated(connection, [NewSuppression(*row) for row in rows], now=now)
 
 
 # ── what stands there ──
@@ -197,12 +202,12 @@ def _suppressions(rows: Sequence[Row[tuple[object, ...]]]) -> list[Suppression]:
 
 
 # What stands there about these numbers?
-_ABOUT: Final = text(f"SELECT {_COLUMNS} FROM sms.suppressions WHERE number = ANY (CAST(:numbers AS text[]))")
+_FIND: Final = text(f"SELECT {_COLUMNS} FROM sms.suppressions WHERE number = ANY (CAST(:numbers AS text[]))")
 
 
-def about(connection: Connection, numbers: Sequence[str]) -> Mapping[str, Suppression]:
+def find(connection: Connection, numbers: Sequence[str]) -> Mapping[str, Suppression]:
     """What is known of these numbers, by number, those included that were lifted."""
-    rows = connection.execute(_ABOUT, {"numbers": list(numbers)}).all() if numbers else []
+    rows = connection.execute(_FIND, {"numbers": list(numbers)}).all() if numbers else []
     return {each.number: each for each in _suppressions(rows)}
 
 

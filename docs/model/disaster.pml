@@ -1,5 +1,5 @@
 /* What befalls the database: it returns to an earlier state (a restored backup, a lagging standby, commits lost in a
-   crash), its server restarts, its clock leaps. campaigns/guards/{place,clock}.py, campaigns/store/restores.py. */
+   crash), its server restarts, its clock leaps. campaigns/stages/guards.py, campaigns/store/restores.py. */
 
 /* first_sent_at of whatever may have left: the last sign of life of the history that was lost */
 #define LOST_SINCE (LOST_SINCE_TICKS -> 1 : lost_age)

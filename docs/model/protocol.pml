@@ -5,7 +5,7 @@
 #include "state.pml"
 #include "worker.pml"
 #include "gateway.pml"
-#include "house.pml"
+#include "dispatcher.pml"
 #include "disaster.pml"
 
 init {

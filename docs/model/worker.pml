@@ -1,5 +1,5 @@
 /* A worker: claims a batch, sends it or asks about it, and writes down what came of it. Between any two steps it may
-   stand still for as long as it likes, or die. campaigns/submit/{send,resolve,refusal}.py, campaigns/store/batches.py. */
+   stand still for as long as it likes, or die. campaigns/stages/submit/{send,resolve,refusal}.py, campaigns/store/batches.py. */
 
 /* the fence of every decision: the call's own id is still the lease's owner */
 #define FENCE (OWNER_IS_PROCESS -> owner[b] == 3 && attempt[b] == my_attempt : owner[b] == w + 1)

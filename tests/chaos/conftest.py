@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from tests.chaos import audit
 from tests.chaos.workshop import SHORT_TIMES, Workshop
-from tests.embedded.conftest import PROJECT
+from tests.devkit.conftest import PROJECT
 from tests.world import SENDER, Sandbox
 
 

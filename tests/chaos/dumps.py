@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from worker.embedded import wheels
+from campaigns_devkit import binaries
 
 WITHIN_S: Final = 180
 
@@ -75,7 +75,7 @@ def _run(url: str, program: str, *arguments: str | Path) -> None:
     where = make_url(url)
     done = subprocess.run(
         [
-            wheels.postgres(program),
+            binaries.postgres_program(program),
             *(f"--host={where.host}", f"--port={where.port}", f"--username={where.username}"),
             *arguments,
         ],

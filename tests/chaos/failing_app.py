@@ -15,8 +15,8 @@ from typing import Any, cast
 from celery import Task
 from celery.signals import before_task_publish, task_postrun, task_prerun
 
-from campaigns.house import House
-from campaigns.kavenegar.gateway import Gateway
+from campaigns.context import Context
+from campaigns.kavenegar.paced_client import PacedClient
 from tests.chaos.failpoints import PLAN_VARIABLE, FailingDatabase, FailingGateway, Plan, Publishing, Walk, here
 from worker import wiring
 from worker.app import app
@@ -33,18 +33,20 @@ TASKS = {
 plan = Plan(Path(os.environ[PLAN_VARIABLE]))
 walk = Walk()
 publishing = Publishing(plan, walk)
-real_house = wiring.house
+real_context = wiring.context
 
 
 @cache
-def failing_house() -> House:
-    """The house of this process; its clock stays the real one."""
-    house = real_house()
-    gateway = FailingGateway(house.gateway, wiring.places().base_url, plan, walk)
-    return replace(house, database=FailingDatabase(house.database, plan, walk), gateway=cast("Gateway", gateway))
+def failing_context() -> Context:
+    """The context of this process; its clock stays the real one."""
+    context = real_context()
+    gateway = FailingGateway(context.gateway, wiring.endpoints().base_url, plan, walk)
+    return replace(
+        context, database=FailingDatabase(context.database, plan, walk), gateway=cast("PacedClient", gateway)
+    )
 
 
-wiring.house = cast("Any", failing_house)
+wiring.context = cast("Any", failing_context)
 
 
 @task_prerun.connect(weak=False)  # type: ignore[untyped-decorator]  # celery ships no types

@@ -1,9 +1,9 @@
 """Marked points of the path at which a process dies, stops or raises: once each, and proven to have been reached.
 
-The product knows nothing of them. A station takes a slot of the pace, claims in one commit, calls the gateway with no
-transaction open, and writes the result down in another commit; a house whose database and gateway are wrapped can
+The product knows nothing of them. A stage takes a slot of the pace, claims in one commit, calls the gateway with no
+transaction open, and writes the result down in another commit; a context whose database and gateway are wrapped can
 tell where on that walk a thread stands, whatever the functions are called. `failing_app` starts a worker in such a
-house.
+context.
 
 A plan is a file of lines `point <tab> mode`. The first of them that has no marker yet is armed, in every process that
 shares the plan; whoever reaches it leaves the marker and meets its fate.
@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from campaigns.kavenegar.gateway import Gateway
+from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.store.database import Database
 from tests.world import Sandbox
 
@@ -188,7 +188,7 @@ class FailingGateway:
 
     _CALLS: Final = ("send", "sendarray", "statuslocalmessageid", "status")
 
-    def __init__(self, real: Gateway, gateway_url: str, plan: Plan, walk: Walk) -> None:
+    def __init__(self, real: PacedClient, gateway_url: str, plan: Plan, walk: Walk) -> None:
         self._real = real
         self._door = Sandbox(gateway_url)
         self._plan = plan
@@ -196,14 +196,14 @@ class FailingGateway:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._real, name)
-        if name == "admit":
-            return lambda *args, **kwargs: self._admitted(found, *args, **kwargs)
+        if name == "acquire_slot":
+            return lambda *args, **kwargs: self._take_held_slot(found, *args, **kwargs)
         if name in self._CALLS:
             return lambda *args, **kwargs: self._called(name, found, *args, **kwargs)
         return found
 
-    def _admitted(self, admit: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        waited = admit(*args, **kwargs)
+    def _take_held_slot(self, acquire_slot: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        waited = acquire_slot(*args, **kwargs)
         self._walk.step = "the claim"
         return waited
 

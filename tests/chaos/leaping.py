@@ -9,13 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from campaigns import guards
 from campaigns.clock import steady
-from campaigns.house import House
-from campaigns.store.clock import DatabaseClock
-from campaigns.store.database import Database
+from campaigns.context import Context
+from campaigns.stages import guards
+from campaigns.store.database import Database, DatabaseClock
 from tests.chaos import bent
-from tests.world import Sandbox, answer_bells
+from tests.world import Sandbox, run_due_work
 
 STEP: Final = timedelta(seconds=5)
 """Between two ticks: as long as a reading of the clock is carried on, and shorter than any of our times."""
@@ -33,33 +32,33 @@ class _Believing(DatabaseClock):
 class Time:
     """`passed` in all so far, and by how much the database's clock is `ahead` of it."""
 
-    house: House
+    context: Context
     sandbox: Sandbox
     passed: timedelta = timedelta(0)
     ahead: timedelta = timedelta(0)
 
-    def process(self, *, believing: bool = False) -> House:
+    def process(self, *, believing: bool = False) -> Context:
         """A process that starts now, with a reading of the database's clock of its own.
 
         One that is `believing` lacks our protection: whatever the clock says it takes for the time.
         """
-        policy = self.house.policy
-        database = Database(self.house.database.engine, believe_after=policy.quiet)
+        policy = self.context.policy
+        database = Database(self.context.database.engine, believe_after=policy.quiet_period)
         clock = _Believing if believing else DatabaseClock
         database.clock = clock(
             partial(database, _clock_timestamp),
-            believe_after=policy.quiet,
+            believe_after=policy.quiet_period,
             on_leap=database._note_leap,
             now_s=lambda: steady() + self.passed.total_seconds(),
         )
-        return replace(self.house, database=database, clock=database.now)
+        return replace(self.context, database=database, clock=database.now)
 
     def leap(self, by: timedelta) -> None:
         """From now on the database's clock is so much ahead of the true one; by zero it is right."""
         self.ahead = by
         self._bend()
 
-    def let_pass(self, span: timedelta, *ticking: House) -> None:
+    def let_pass(self, span: timedelta, *ticking: Context) -> None:
         """Let time pass in steps; after each of them every one of `ticking` ticks, and does its chores."""
         over = self.passed + span
         while self.passed < over:
@@ -67,12 +66,12 @@ class Time:
             self.passed += step
             self.sandbox.advance(seconds=step.total_seconds())
             self._bend()
-            for house in ticking:
-                answer_bells(house)
-                guards.clock.tidy(house)
+            for context in ticking:
+                run_due_work(context)
+                guards.pull_back_unless_leapt(context)
 
     def _bend(self) -> None:
-        self.house.database(bent.bend, self.passed + self.ahead)
+        self.context.database(bent.bend, self.passed + self.ahead)
 
 
 def _clock_timestamp(connection: Connection) -> datetime:

@@ -20,10 +20,10 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import URL, make_url
 
+from campaigns_devkit import Attached, attach, binaries, servers
+from campaigns_devkit.files import make_private_folder, write_private
+from campaigns_devkit.postgres import Postgres
 from tests import waiting
-from worker.embedded import Attached, attach, ports, wheels
-from worker.embedded.files import make_private_folder, write_private
-from worker.embedded.postgres import Postgres
 
 # What a server needs to have a standby; and, where commits do not wait for the log to be written, how late that is.
 LOCAL: Final = {
@@ -72,7 +72,7 @@ class Pair:
     def url(self) -> str:
         """The address of whichever server takes writes: the DATABASE_URL of every process."""
         known = make_url(str(self._live.database_url))
-        hosts = [f"{ports.HOST}:{Postgres(place).port}" for place in self._places]
+        hosts = [f"{servers.HOST}:{Postgres(place).port}" for place in self._places]
         both = URL.create(
             known.drivername,
             known.username,
@@ -137,7 +137,7 @@ class Pair:
         where = f"host={source.host} port={source.port} user={source.username}"
         made = subprocess.run(
             [
-                wheels.postgres("pg_basebackup"),
+                binaries.postgres_program("pg_basebackup"),
                 *("-d", where, "-D", data, "--checkpoint=fast", "--wal-method=stream"),
                 *("--write-recovery-conf", "--no-sync"),
             ],
@@ -213,7 +213,7 @@ class Pair:
     def _reserve(self, place: Path) -> None:
         """The place of the first standby: its port stands in the address from the beginning on."""
         make_private_folder(place / "postgres")
-        write_private(place / "postgres" / "port", str(ports.find_free()))
+        write_private(place / "postgres" / "port", str(servers.find_free_port()))
         write_private(place / "postgres" / "password", Postgres(self.live).password)
 
     def _pid_of(self, kind: str) -> int:

@@ -9,16 +9,17 @@ import pytest
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns import CampaignState, guards, submit, track
-from campaigns.house import House
+from campaigns import CampaignState
+from campaigns.context import Context
+from campaigns.stages import guards, submit, track
+from campaigns.stages.submit import Outcome
 from campaigns.store import gate
-from campaigns.store.clock import LASTS_S
-from campaigns.submit import Outcome
+from campaigns.store.database import READING_LASTS_S
 from tests.chaos import bent, checker, dumps
 from tests.chaos.checker import Findings
 from tests.chaos.leaping import Time
 from tests.chaos.tampering import tampered
-from tests.world import SENDER, Sandbox, answer_bells, at, batch_ids, numbers, running, states
+from tests.world import SENDER, Sandbox, at, batch_ids, numbers, run_due_work, running, states
 
 HOUR = timedelta(hours=1)
 TEN_SECONDS = timedelta(seconds=10)
@@ -28,18 +29,18 @@ both_directions = pytest.mark.parametrize("by", [HOUR, -HOUR], ids=["ahead", "be
 
 
 @pytest.fixture
-def time(house: House, audited: Engine, sandbox: Sandbox, database_url: str) -> Time:
+def time(context: Context, audited: Engine, sandbox: Sandbox, database_url: str) -> Time:
     """Time in a database whose clock can be bent, at a gateway whose operators take a day."""
     sandbox.turn(delivery_s=[86_400, 90_000])
     bent.install(audited)
     dumps.configure(database_url, bent.SEARCH_PATH)
     audited.dispose()
-    return Time(house, sandbox)
+    return Time(context, sandbox)
 
 
-def waited_out(house: House) -> timedelta:
+def waited_out(context: Context) -> timedelta:
     """How long after a leap it is trusted again by whoever noticed it at once."""
-    return house.policy.quiet + timedelta(seconds=LASTS_S)
+    return context.policy.quiet_period + timedelta(seconds=READING_LASTS_S)
 
 
 def asked_or_sent(sandbox: Sandbox) -> int:
@@ -48,8 +49,8 @@ def asked_or_sent(sandbox: Sandbox) -> int:
     return sum(requests.get(f"sms/{method}", 0) for method in ("send", "sendarray", "statuslocalmessageid"))
 
 
-def is_trusted(house: House) -> bool:
-    return house.database(gate.read).leap is None
+def is_trusted(context: Context) -> bool:
+    return context.database(gate.read_gate).leap is None
 
 
 def scheduled_in(time: Time, engine: Engine, span: timedelta) -> int:
@@ -86,10 +87,10 @@ def test_an_excursion_of_ten_seconds_sends_nothing_twice_and_nothing_early_and_s
     dispatcher, worker = time.process(), time.process()
     campaign, later = running(engine, 1000), scheduled_in(time, engine, HOUR / 2)
     accepted, unanswered, *_ = batch_ids(engine, campaign)
-    assert submit.run(worker, accepted) is Outcome.ACCEPTED
+    assert submit.send_batch(worker, accepted) is Outcome.ACCEPTED
     sandbox.arm("accept_then_drop", "sms/send", count=1)
-    assert submit.run(worker, unanswered) is Outcome.UNKNOWN
-    guards.clock.look(dispatcher)
+    assert submit.send_batch(worker, unanswered) is Outcome.UNKNOWN
+    guards.check_clock(dispatcher)
     ends, calls = window_ends(engine, accepted), asked_or_sent(sandbox)
 
     time.leap(by)
@@ -116,10 +117,10 @@ def test_a_leap_that_stays_is_believed_once_every_lease_is_over_and_then_nothing
     dispatcher, worker = time.process(), time.process()
     campaign, later = running(engine, 1000), scheduled_in(time, engine, HOUR / 2)
     accepted, unanswered, *_ = batch_ids(engine, campaign)
-    assert submit.run(worker, accepted) is Outcome.ACCEPTED
+    assert submit.send_batch(worker, accepted) is Outcome.ACCEPTED
     sandbox.arm("accept_then_drop", "sms/send", count=1)
-    assert submit.run(worker, unanswered) is Outcome.UNKNOWN
-    guards.clock.look(dispatcher)
+    assert submit.send_batch(worker, unanswered) is Outcome.UNKNOWN
+    guards.check_clock(dispatcher)
     calls = asked_or_sent(sandbox)
 
     time.leap(by)
@@ -139,17 +140,17 @@ def test_verdicts_come_in_time_although_a_process_that_began_in_the_leap_has_pol
     time: Time, engine: Engine
 ) -> None:
     ages = [timedelta(minutes=minutes) for minutes in (5, 10, 20)]
-    dispatcher = replace(time.process(), policy=replace(time.house.policy, status_polls=ages))
+    dispatcher = replace(time.process(), policy=replace(time.context.policy, status_polls=ages))
     (only,) = batch_ids(engine, running(engine, 200))
-    assert submit.run(dispatcher, only) is Outcome.ACCEPTED
+    assert submit.send_batch(dispatcher, only) is Outcome.ACCEPTED
     time.let_pass(4 * MINUTE, dispatcher)
 
     time.leap(HOUR)
     young = replace(dispatcher, database=(began := time.process()).database, clock=began.clock)
-    assert track.run(young).asked == 200
+    assert track.poll_statuses(young).asked == 200
     assert next_poll_at_age(engine, only) > HOUR
     time.let_pass(TEN_SECONDS, dispatcher)
-    assert track.run(young).asked == 0
+    assert track.poll_statuses(young).asked == 0
     time.leap(timedelta(0))
     time.let_pass(waited_out(dispatcher) + MINUTE / 6, dispatcher)
 
@@ -157,23 +158,23 @@ def test_verdicts_come_in_time_although_a_process_that_began_in_the_leap_has_pol
     assert next_poll_at_age(engine, only) == 10 * MINUTE
 
 
-def sent_while_the_clock_leaps(time: Time, engine: Engine, sandbox: Sandbox, *houses: House) -> Findings:
+def sent_while_the_clock_leaps(time: Time, engine: Engine, sandbox: Sandbox, *contexts: Context) -> Findings:
     """A worker is about to send when the database says that its lease ended an hour ago; what the checker says."""
-    dispatcher, worker, other = houses
+    dispatcher, worker, other = contexts
     (only,) = batch_ids(engine, running(engine, 200))
-    for house in houses:
-        house.database.clock.look()
+    for context in contexts:
+        context.database.clock.check_leap()
 
     def meanwhile() -> None:
         time.leap(HOUR)
         time.let_pass(TEN_SECONDS, dispatcher)
         time.leap(timedelta(0))
         time.let_pass(dispatcher.policy.unknown_grace + TEN_SECONDS, dispatcher)
-        submit.resolve(other, only)
-        submit.run(other, only)
+        submit.resolve_batch(other, only)
+        submit.send_batch(other, only)
 
     with tampered(sandbox.url, "sms/send", hold=meanwhile) as url:
-        submit.run(at(worker, url), only)
+        submit.send_batch(at(worker, url), only)
     return checker.check(engine, sandbox.url)
 
 
@@ -195,13 +196,13 @@ def test_whoever_takes_what_the_clock_says_for_the_time_is_caught_sending_twice(
 
 def test_a_leap_that_a_restored_database_has_forgotten_is_noted_again(time: Time, engine: Engine) -> None:
     dispatcher = time.process()
-    guards.clock.look(dispatcher)
+    guards.check_clock(dispatcher)
     time.leap(HOUR)
-    assert not guards.clock.look(dispatcher)
+    assert not guards.check_clock(dispatcher)
     with engine.begin() as connection:
         connection.execute(text("UPDATE sms.installation SET clock_leapt_at = NULL, clock_leapt_by = NULL"))
 
-    assert not guards.clock.look(dispatcher)
+    assert not guards.check_clock(dispatcher)
 
     assert not is_trusted(dispatcher)
 
@@ -210,11 +211,11 @@ def test_nothing_is_pulled_back_by_a_clock_that_is_not_trusted(time: Time, engin
     """A process that starts while the clock is behind would take every window for one that ends an hour too late."""
     dispatcher = time.process()
     (only,) = batch_ids(engine, running(engine, 200))
-    answer_bells(dispatcher)
+    run_due_work(dispatcher)
     ends = window_ends(engine, only)
 
     time.leap(-HOUR)
-    guards.clock.look(dispatcher)
-    guards.clock.tidy(time.process())
+    guards.check_clock(dispatcher)
+    guards.pull_back_unless_leapt(time.process())
 
     assert window_ends(engine, only) == ends

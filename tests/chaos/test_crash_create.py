@@ -14,14 +14,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns.house import House
+from campaigns.context import Context
 from tests.chaos import failpoints
 from tests.chaos.creating import KEY
 from tests.chaos.failpoints import PLAN_VARIABLE, Plan
 from tests.chaos.workshop import to_the_end
-from tests.embedded.conftest import PROJECT
+from tests.devkit.conftest import PROJECT
 from tests.waiting import PATIENCE_S
-from tests.world import SENDER, Sandbox, answer_bells, numbers
+from tests.world import SENDER, Sandbox, numbers, run_due_work
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -48,19 +48,19 @@ def _rows(engine: Engine) -> dict[str, int]:
 
 @pytest.mark.parametrize("point", failpoints.CREATE)
 def test_a_web_app_killed_while_it_creates_leaves_nothing_and_can_create_again(
-    house: House, engine: Engine, sandbox: Sandbox, database_url: str, tmp_path: Path, point: str
+    context: Context, engine: Engine, sandbox: Sandbox, database_url: str, tmp_path: Path, point: str
 ) -> None:
     plan = Plan.write(tmp_path / "plan", [point])
 
     assert _create(database_url, plan) == -signal.SIGKILL
     assert list(plan.reached()) == [point]
-    answer_bells(house)
+    run_due_work(context)
     assert set(_rows(engine).values()) == {0}
 
     assert _create(database_url, plan) == 0
     assert _create(database_url, plan) == 0
     assert _rows(engine) == {"campaigns": 1, "messages": RECIPIENTS, "batches": RECIPIENTS // 200, "rejects": 0}
-    found = to_the_end(house, engine, sandbox)
+    found = to_the_end(context, engine, sandbox)
     assert found.broken == ()
     assert found.sent == RECIPIENTS
 
@@ -94,7 +94,7 @@ def test_an_upload_that_arrives_twice_at_the_same_moment_is_one_campaign(engine:
 
 
 def test_a_campaign_that_is_started_twice_at_the_same_moment_is_cut_once(
-    house: House, engine: Engine, sandbox: Sandbox
+    context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     with engine.begin() as connection:
         campaign = campaigns.create(connection, recipients=numbers(5_000), text="سلام", sender=SENDER)
@@ -106,4 +106,4 @@ def test_a_campaign_that_is_started_twice_at_the_same_moment_is_cut_once(
     _both_at_once(start)
 
     assert _rows(engine)["batches"] == 25
-    assert to_the_end(house, engine, sandbox).broken == ()
+    assert to_the_end(context, engine, sandbox).broken == ()

@@ -6,7 +6,7 @@ import ast
 import re
 
 from tests.chaos import failpoints
-from tests.embedded.conftest import PROJECT
+from tests.devkit.conftest import PROJECT
 
 PAGE = (PROJECT / "docs" / "crash-points.md").read_text(encoding="utf-8")
 

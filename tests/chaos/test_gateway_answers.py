@@ -7,12 +7,12 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine
 
-from campaigns import submit, track
-from campaigns.house import House
-from campaigns.submit import Outcome
+from campaigns.context import Context
+from campaigns.stages import submit, track
+from campaigns.stages.submit import Outcome
 from tests.chaos.tampering import Change, Row, tampered
 from tests.chaos.workshop import to_the_end
-from tests.world import Sandbox, answer_bells, at, batch_ids, running, states
+from tests.world import Sandbox, at, batch_ids, run_due_work, running, states
 
 pytestmark = pytest.mark.usefixtures("audited")
 
@@ -42,14 +42,14 @@ DEADLINE_S: Final = 0.4
 
 @pytest.mark.parametrize("kind", BROKEN_ANSWERS)
 def test_a_broken_answer_about_unknown_messages_sends_none_of_them_again(
-    house: House, engine: Engine, sandbox: Sandbox, kind: str
+    context: Context, engine: Engine, sandbox: Sandbox, kind: str
 ) -> None:
     running(engine, 200)
     sandbox.arm("accept_then_drop", "sms/send", count=1)
-    answer_bells(house)
+    run_due_work(context)
     sandbox.arm(kind, "sms/statuslocalmessageid", count=4, **BROKEN_ANSWERS[kind])
 
-    found = to_the_end(at(house, sandbox.url, deadline_s=DEADLINE_S), engine, sandbox)
+    found = to_the_end(at(context, sandbox.url, deadline_s=DEADLINE_S), engine, sandbox)
 
     assert found.broken == ()
     assert found.sent == 200
@@ -58,12 +58,12 @@ def test_a_broken_answer_about_unknown_messages_sends_none_of_them_again(
 
 @pytest.mark.parametrize("kind", BROKEN_ANSWERS)
 def test_a_broken_answer_about_accepted_messages_is_asked_for_again(
-    house: House, engine: Engine, sandbox: Sandbox, kind: str
+    context: Context, engine: Engine, sandbox: Sandbox, kind: str
 ) -> None:
     campaign = running(engine, 200)
     sandbox.arm(kind, "sms/status", count=2, **BROKEN_ANSWERS[kind])
 
-    found = to_the_end(at(house, sandbox.url, deadline_s=DEADLINE_S), engine, sandbox)
+    found = to_the_end(at(context, sandbox.url, deadline_s=DEADLINE_S), engine, sandbox)
 
     assert found.broken == ()
     assert "expired" not in states(engine, campaign)
@@ -95,18 +95,18 @@ def _unreadable(rows: list[Row]) -> list[Row]:
     ],
 )
 def test_an_answer_that_does_not_say_never_seen_sends_nothing_again(
-    house: House, engine: Engine, sandbox: Sandbox, change: Change, outcome: Outcome
+    context: Context, engine: Engine, sandbox: Sandbox, change: Change, outcome: Outcome
 ) -> None:
     campaign = running(engine, 200)
     sandbox.arm("accept_then_drop", "sms/send", count=1)
-    answer_bells(house)
+    run_due_work(context)
     sandbox.advance(seconds=91)
 
     with tampered(sandbox.url, "sms/statuslocalmessageid", change) as url:
         (batch,) = batch_ids(engine, campaign)
-        assert submit.resolve(at(house, url), batch) is outcome
+        assert submit.resolve_batch(at(context, url), batch) is outcome
 
-    found = to_the_end(house, engine, sandbox)
+    found = to_the_end(context, engine, sandbox)
     assert found.broken == ()
     assert found.sent == 200
 
@@ -129,14 +129,14 @@ def _of_no_known_kind(rows: list[Row]) -> list[Row]:
 
 @pytest.mark.parametrize("change", [_forgotten, _of_others, _back_in_the_queue, _of_no_known_kind])
 def test_a_status_that_is_no_verdict_changes_none(
-    house: House, engine: Engine, sandbox: Sandbox, change: Change
+    context: Context, engine: Engine, sandbox: Sandbox, change: Change
 ) -> None:
     campaign = running(engine, 200)
-    answer_bells(house)
+    run_due_work(context)
     sandbox.advance(minutes=6)
 
     with tampered(sandbox.url, "sms/status", change) as url:
-        track.run(at(house, url))
+        track.poll_statuses(at(context, url))
     assert states(engine, campaign) == {"accepted": 200}
 
-    assert to_the_end(house, engine, sandbox).broken == ()
+    assert to_the_end(context, engine, sandbox).broken == ()

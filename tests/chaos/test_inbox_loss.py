@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.chaos.inbox import loss
-from tests.embedded.conftest import PROJECT
+from tests.devkit.conftest import PROJECT
 from tests.world import Sandbox
 
 

@@ -16,20 +16,20 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 import campaigns
-from campaigns import guards, submit
-from campaigns.house import House
-from campaigns.store import accounts, identity
+from campaigns.context import Context
+from campaigns.stages import guards, submit
+from campaigns.stages.submit import Outcome
+from campaigns.store import identity
 from campaigns.store.database import make_engine
 from campaigns.store.identity import Place
 from campaigns.store.migrate import upgrade
-from campaigns.submit import Outcome
 from tests import waiting
 from tests.chaos import audit, checker, dumps
 from tests.chaos.mutants import careless
 from tests.chaos.pair import Pair, pair
 from tests.chaos.past import Past
 from tests.store.emptying import empty
-from tests.world import ACCOUNTS, SENDER, Sandbox, answer_bells, batch_ids, numbers, running, states
+from tests.world import ACCOUNTS, SENDER, Sandbox, batch_ids, numbers, run_due_work, running, states
 
 EARLY = {"synchronous_commit": "off"}
 """A shared database that says yes before a commit is on disk."""
@@ -43,8 +43,8 @@ def servers_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pai
         upgrade(engine)
         with engine.begin() as connection:
             for label in ACCOUNTS:
-                accounts.recognise(
-                    connection, label, account=accounts.FIRST_ACCOUNT, contradicted=False, now=datetime.now(UTC)
+                identity.recognise_key(
+                    connection, label, account=identity.FIRST_ACCOUNT, contradicted=False, now=datetime.now(UTC)
                 )
         engine.dispose()
         yield found
@@ -56,7 +56,7 @@ def engine(servers_of_our_own: Pair) -> Iterator[Engine]:
     found = make_engine(servers_of_our_own.url)
     empty(found)
     with found.begin() as connection:
-        identity.settle(connection)
+        identity.record_place(connection)
     audit.install(found)
     yield found
     found.dispose()
@@ -78,12 +78,12 @@ def early(servers_of_our_own: Pair, engine: Engine) -> Iterator[Pair]:
     dumps.configure(servers_of_our_own.live_url, {"synchronous_commit": None})
 
 
-def place(house: House) -> Place:
-    return house.database(identity.read)
+def place(context: Context) -> Place:
+    return context.database(identity.read_place)
 
 
-def send(house: House, batches: list[int]) -> None:
-    assert [submit.run(house, batch) for batch in batches] == [Outcome.ACCEPTED] * len(batches)
+def send(context: Context, batches: list[int]) -> None:
+    assert [submit.send_batch(context, batch) for batch in batches] == [Outcome.ACCEPTED] * len(batches)
 
 
 def questions(sandbox: Sandbox) -> int:
@@ -92,11 +92,11 @@ def questions(sandbox: Sandbox) -> int:
     return asked
 
 
-def settle(house: House, sandbox: Sandbox) -> None:
+def settle(context: Context, sandbox: Sandbox) -> None:
     """Until whatever could still be under way is over, and then some ticks."""
-    sandbox.advance(seconds=(house.policy.quiet + timedelta(seconds=1)).total_seconds())
+    sandbox.advance(seconds=(context.policy.quiet_period + timedelta(seconds=1)).total_seconds())
     for _ in range(4):
-        answer_bells(house)
+        run_due_work(context)
 
 
 def doubles(engine: Engine, past: Past, sandbox: Sandbox) -> list[str]:
@@ -151,26 +151,26 @@ def witnessed(url: str) -> Iterator[Callable[[], bool]]:
 
 @pytest.mark.parametrize("die", [killed, a_session_killed])
 def test_nothing_that_we_were_told_of_is_lost_where_the_database_confirms_commits_early(
-    house: House, engine: Engine, sandbox: Sandbox, early: Pair, die: Callable[[Pair], None]
+    context: Context, engine: Engine, sandbox: Sandbox, early: Pair, die: Callable[[Pair], None]
 ) -> None:
     campaign, past = running(engine, 1000), Past()
     batches = batch_ids(engine, campaign)
     early.hold_back_the_log()
     with witnessed(early.url) as is_there:
-        send(house, batches[:3])
+        send(context, batches[:3])
     with past.loss(engine) as lost:
         die(early)
 
     assert not is_there()
     assert lost["attempts"] == lost["accepted"] == 0
-    answer_bells(house)
+    run_due_work(context)
     assert states(engine, campaign) == {"accepted": 1000}
     assert questions(sandbox) == (1 if die is killed else 0)
     assert doubles(engine, past, sandbox) == []
 
 
 def test_a_campaign_that_was_created_and_started_through_an_engine_of_the_callers_own_is_not_lost_either(
-    house: House, engine: Engine, sandbox: Sandbox, early: Pair
+    context: Context, engine: Engine, sandbox: Sandbox, early: Pair
 ) -> None:
     callers = create_engine(early.url)
     early.hold_back_the_log()
@@ -183,23 +183,23 @@ def test_a_campaign_that_was_created_and_started_through_an_engine_of_the_caller
 
     assert said == "on"
     assert not is_there()
-    answer_bells(house)
+    run_due_work(context)
     assert states(engine, campaign) == {"accepted": 400}
 
 
 def test_whoever_leaves_that_to_the_database_is_caught_sending_twice(
-    house: House, engine: Engine, sandbox: Sandbox, early: Pair, monkeypatch: pytest.MonkeyPatch
+    context: Context, engine: Engine, sandbox: Sandbox, early: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test of the test: neither is a commit pinned, nor does a restart of the server keep anything back."""
     campaign, past = running(engine, 600), Past()
     batches = batch_ids(engine, campaign)
     careless.send_wherever_it_is(monkeypatch)
-    with careless.commits_left_to_the_database(monkeypatch, house, early.url) as hasty:
+    with careless.commits_left_to_the_database(monkeypatch, context, early.url) as hasty:
         early.hold_back_the_log()
         send(hasty, batches[:2])
         killed(early)
         for batch in batches:
-            submit.run(hasty, batch)
+            submit.send_batch(hasty, batch)
 
     assert sandbox.summary()["messages"] == 1000
     assert "nobody got a text more than once, whatever the id and the account" in doubles(engine, past, sandbox)
@@ -210,42 +210,42 @@ def test_whoever_leaves_that_to_the_database_is_caught_sending_twice(
 
 @pytest.mark.parametrize("restart", [restarted, killed])
 def test_after_a_restart_that_lost_nothing_sending_goes_on_after_one_question(
-    house: House, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, restart: Callable[[Pair], None]
+    context: Context, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, restart: Callable[[Pair], None]
 ) -> None:
     campaign, past = running(engine, 1000), Past()
     first, second, *_ = batch_ids(engine, campaign)
-    send(house, [first])
+    send(context, [first])
 
     restart(servers_of_our_own)
 
-    assert place(house) is Place.RESTARTED
-    assert submit.run(house, second) is Outcome.NOT_DUE
-    answer_bells(house)
-    assert place(house) is Place.HOME
+    assert place(context) is Place.RESTARTED
+    assert submit.send_batch(context, second) is Outcome.NOT_DUE
+    run_due_work(context)
+    assert place(context) is Place.HOME
     assert states(engine, campaign) == {"accepted": 1000}
     assert questions(sandbox) == 1
     assert doubles(engine, past, sandbox) == []
 
 
 def test_a_snapshot_of_the_disk_that_is_brought_back_is_found_out_by_one_question(
-    house: House, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, tmp_path: Path
+    context: Context, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, tmp_path: Path
 ) -> None:
     """The same server, the same timeline: nothing but its start time differs."""
     campaign, past, snapshot = running(engine, 1000), Past(), tmp_path / "snapshot"
     batches = batch_ids(engine, campaign)
-    send(house, batches[:1])
+    send(context, batches[:1])
     servers_of_our_own.set_aside(snapshot)
-    answer_bells(house)
+    run_due_work(context)
     assert states(engine, campaign) == {"accepted": 1000}
     with past.loss(engine) as lost:
         servers_of_our_own.go_back(snapshot)
     shutil.rmtree(snapshot)
 
     assert (lost["sends"], lost["accepted"]) == (4, 800)
-    assert place(house) is Place.RESTARTED
-    answer_bells(house)
-    assert place(house) is Place.HOME
-    settle(house, sandbox)
+    assert place(context) is Place.RESTARTED
+    run_due_work(context)
+    assert place(context) is Place.HOME
+    settle(context, sandbox)
     assert states(engine, campaign) == {"accepted": 1000}
     assert doubles(engine, past, sandbox) == []
 
@@ -267,35 +267,35 @@ def failed_over(servers: Pair, engine: Engine, past: Past, meanwhile: Callable[[
 
 
 def test_a_standby_that_was_behind_when_it_was_promoted_sends_nothing_twice(
-    house: House, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair
+    context: Context, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair
 ) -> None:
     campaign, past = running(engine, 1000), Past()
     batches = batch_ids(engine, campaign)
-    send(house, batches[:1])
-    failed_over(servers_of_our_own, engine, past, lambda: send(house, batches[1:4]))
+    send(context, batches[:1])
+    failed_over(servers_of_our_own, engine, past, lambda: send(context, batches[1:4]))
 
     assert states(engine, campaign) == {"accepted": 200, "pending": 800}
-    assert place(house) is Place.FAILED_OVER
-    assert [submit.run(house, batch) for batch in batches] == [Outcome.NOT_DUE] * 5
-    answer_bells(house)
-    assert place(house) is Place.HOME
-    answer_bells(house)
+    assert place(context) is Place.FAILED_OVER
+    assert [submit.send_batch(context, batch) for batch in batches] == [Outcome.NOT_DUE] * 5
+    run_due_work(context)
+    assert place(context) is Place.HOME
+    run_due_work(context)
     assert sandbox.summary()["messages"] == 800
-    settle(house, sandbox)
+    settle(context, sandbox)
     assert states(engine, campaign) == {"accepted": 1000}
     assert doubles(engine, past, sandbox) == []
 
 
 def test_whoever_sends_wherever_the_database_is_is_caught_sending_twice(
-    house: House, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, monkeypatch: pytest.MonkeyPatch
+    context: Context, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The test of the test."""
     campaign, past = running(engine, 600), Past()
     batches = batch_ids(engine, campaign)
     careless.send_wherever_it_is(monkeypatch)
-    failed_over(servers_of_our_own, engine, past, lambda: send(house, batches[:2]))
+    failed_over(servers_of_our_own, engine, past, lambda: send(context, batches[:2]))
     for batch in batches:
-        submit.run(house, batch)
+        submit.send_batch(context, batch)
 
     assert sandbox.summary()["messages"] == 1000
     assert "nobody got a text more than once, whatever the id and the account" in doubles(engine, past, sandbox)
@@ -314,23 +314,23 @@ def gone_back(servers: Pair, engine: Engine, past: Past, backup: Path, meanwhile
 
 
 def test_a_backup_that_is_restored_sends_nothing_twice_of_what_left_since(
-    house: House, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, tmp_path: Path
+    context: Context, engine: Engine, sandbox: Sandbox, servers_of_our_own: Pair, tmp_path: Path
 ) -> None:
     campaign, past = running(engine, 600), Past()
     batches = batch_ids(engine, campaign)
-    gone_back(servers_of_our_own, engine, past, tmp_path / "backup", lambda: send(house, batches[:2]))
+    gone_back(servers_of_our_own, engine, past, tmp_path / "backup", lambda: send(context, batches[:2]))
 
-    assert place(house) is Place.COPIED
-    answer_bells(house)
-    assert [submit.run(house, batch) for batch in batches] == [Outcome.NOT_DUE] * 3
-    guards.accept(house.database, house.policy, copy=False, now=house.now())
-    settle(house, sandbox)
+    assert place(context) is Place.COPIED
+    run_due_work(context)
+    assert [submit.send_batch(context, batch) for batch in batches] == [Outcome.NOT_DUE] * 3
+    guards.accept_database(context.database, context.policy, copy=False, now=context.now())
+    settle(context, sandbox)
     assert states(engine, campaign) == {"accepted": 600}
     assert doubles(engine, past, sandbox) == []
 
 
 def test_whoever_sends_from_a_restored_backup_at_once_is_caught_sending_twice(
-    house: House,
+    context: Context,
     engine: Engine,
     sandbox: Sandbox,
     servers_of_our_own: Pair,
@@ -341,9 +341,9 @@ def test_whoever_sends_from_a_restored_backup_at_once_is_caught_sending_twice(
     campaign, past = running(engine, 600), Past()
     batches = batch_ids(engine, campaign)
     careless.send_wherever_it_is(monkeypatch)
-    gone_back(servers_of_our_own, engine, past, tmp_path / "backup", lambda: send(house, batches[:2]))
+    gone_back(servers_of_our_own, engine, past, tmp_path / "backup", lambda: send(context, batches[:2]))
     for batch in batches:
-        submit.run(house, batch)
+        submit.send_batch(context, batch)
 
     assert sandbox.summary()["messages"] == 1000
     assert "nobody got a text more than once, whatever the id and the account" in doubles(engine, past, sandbox)

@@ -8,9 +8,9 @@ import pytest
 import redis
 from sqlalchemy import text
 
+from campaigns_devkit import Supervisor
 from tests.chaos import instants
 from tests.chaos.workshop import PATIENCE_S, Workshop
-from worker.embedded import Supervisor
 
 pytestmark = pytest.mark.timeout(2 * PATIENCE_S)
 

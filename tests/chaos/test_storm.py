@@ -12,7 +12,7 @@ import pytest
 
 from tests.chaos.storm import acts, schedule
 from tests.chaos.workshop import PATIENCE_S
-from tests.embedded.conftest import PROJECT
+from tests.devkit.conftest import PROJECT
 
 DECKS = {
     "cards": {act.__name__: copies for act, copies in acts.CARDS.items()},

@@ -1,4 +1,4 @@
-"""Processes for a test to hurt, campaigns for them to work on, and the verdict; or a house of this one process."""
+"""Processes for a test to hurt, campaigns for them to work on, and the verdict; or a context of this one process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 import campaigns
-from campaigns.house import House
+from campaigns.context import Context
+from campaigns_devkit import Supervisor
+from campaigns_devkit.supervisor import procfile_commands
 from tests import waiting
 from tests.chaos import checker, instants
 from tests.chaos.checker import Findings
 from tests.chaos.failpoints import KILL, PLAN_VARIABLE, Plan
-from tests.world import SENDER, Sandbox, answer_bells, numbers
-from worker.embedded import Supervisor
-from worker.embedded.procfile import commands
+from tests.world import SENDER, Sandbox, numbers, run_due_work
 
 SHORT_TIMES = {
     "STATUS_POLLS": "1s,2s,3s,4s,5s,6s,8s,10s,12s,15s,20s,25s,30s,45s,60s",
@@ -39,7 +39,7 @@ PATIENCE_S: Final = 240.0
 
 
 class Workshop:
-    """Processes that run, or a part of them in a failing house, and campaigns for them to work on."""
+    """Processes that run, or a part of them in a failing context, and campaigns for them to work on."""
 
     def __init__(self, engine: Engine, gateway: Sandbox, environment: Mapping[str, str], folder: Path) -> None:
         self.engine = engine
@@ -54,9 +54,9 @@ class Workshop:
 
     def start(self, app: str = "worker", *, roles: Mapping[str, int] = ONE_EACH, **settings: str) -> Supervisor:
         """Start one beat, and of each worker one from the Procfile, or as many out of `app` as `roles` says."""
-        chosen = commands(["beat"])
+        chosen = procfile_commands(["beat"])
         for role in ONE_EACH:
-            *shell, line = commands([role])[role]
+            *shell, line = procfile_commands([role])[role]
             if role in roles:
                 line = line.replace("-A worker", f"-A {app}")
             for number in range(1, roles.get(role, 1) + 1):
@@ -120,10 +120,10 @@ class Workshop:
         return checker.check(self.engine, self.gateway.url)
 
 
-def to_the_end(house: House, engine: Engine, sandbox: Sandbox) -> Findings:
+def to_the_end(context: Context, engine: Engine, sandbox: Sandbox) -> Findings:
     """Tick, and let time pass between the ticks, until every campaign is over; what the checker says of it all."""
     for _ in range(60):
-        answer_bells(house)
+        run_due_work(context)
         with engine.connect() as connection:
             if all(campaign.finished_at for campaign in campaigns.newest(connection)):
                 break

@@ -52,8 +52,8 @@ def test_every_function_takes_a_scoped_session(engine: Engine) -> None:
     assert campaigns.progress(session, campaign).campaign.messages == 1
     assert campaigns.get(session, campaign).state == "running"
     assert [each.id for each in campaigns.newest(session)] == [campaign]
-    assert campaigns.waiting(session, campaign) is not None
-    assert campaigns.report(session, campaign).campaign.id == campaign
+    assert campaigns.why_waiting(session, campaign) is not None
+    assert campaigns.build_report(session, campaign).campaign.id == campaign
     assert campaigns.suppress(session, ["09701234568"]) == 1
     assert campaigns.suppressed(session, "09701234568") is not None
     session.rollback()

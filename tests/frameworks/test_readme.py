@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 import campaigns
 from tests.frameworks.snippets import README, every_snippet, run, uploads
-from tests.worker.test_otp_door import environment
+from tests.worker.test_otp import environment
 from tests.world import Sandbox
 from worker.tasks import create
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from campaigns.errors import GatewayError
-from campaigns.kavenegar.calls import EveryMethod
+from campaigns.kavenegar.client import AllMethods
 from tests.kavenegar.scripted_server import API_KEY, Behaviour, ScriptedServer, envelope, http_answer
 
 NUMBER, TEXT = "09120000001", "متن پنهان"
@@ -21,7 +21,7 @@ ROW = {"messageid": 1, "receptor": NUMBER, "sender": LINE, "message": TEXT, "sta
 OK = http_answer(envelope(200, [ROW]))
 SECRETS = (API_KEY, NUMBER, TEXT, TOKEN)
 
-Asking = Callable[[EveryMethod], Any]
+Asking = Callable[[AllMethods], Any]
 
 # One call of each of the 22 methods, by the method's path.
 SENDING: dict[str, Asking] = {
@@ -90,7 +90,7 @@ NOT_THE_GATEWAY: dict[str, Callable[[ScriptedServer], Behaviour]] = {
 }
 
 
-def ending(call: Asking, client: EveryMethod) -> GatewayError:
+def ending(call: Asking, client: AllMethods) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         call(client)
     return caught.value

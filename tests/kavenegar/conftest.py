@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import redis
 
+import campaigns_devkit
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import CallRecord, Gateway
-from campaigns.kavenegar.throttle import Throttle
+from campaigns.kavenegar.pace import Throttle
+from campaigns.kavenegar.paced_client import CallRecord, PacedClient
 from tests.kavenegar.calls import NOW
 from tests.kavenegar.pace import Clock
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
-from worker import embedded
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def hasty(server: ScriptedServer, make_client: Callable[..., Client], request: p
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Valkey of these tests' own: they need no PostgreSQL beside it."""
-    with embedded.attach(tmp_path_factory.mktemp("valkey"), database=False) as attached:
+    with campaigns_devkit.attach(tmp_path_factory.mktemp("valkey"), database=False) as attached:
         yield str(attached.broker_url)
 
 
@@ -107,5 +107,5 @@ def calls() -> list[CallRecord]:
 
 
 @pytest.fixture
-def gateway(client: Client, throttle: Throttle, calls: list[CallRecord]) -> Gateway:
-    return Gateway(client, throttle, on_call=calls.append)
+def gateway(client: Client, throttle: Throttle, calls: list[CallRecord]) -> PacedClient:
+    return PacedClient(client, throttle, on_call=calls.append)

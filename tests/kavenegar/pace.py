@@ -16,8 +16,7 @@ from typing import Any
 import pytest
 
 from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Slot, Throttle
+from campaigns.kavenegar.pace import Lane, Slot, Throttle
 
 BEGIN = datetime(2026, 3, 21, tzinfo=UTC)
 MINUTE = 60.0
@@ -47,9 +46,9 @@ def refused(throttle: Throttle, lane: Lane = Lane.SEND, *, max_wait_s: float = M
 
 
 def turned_away(throttle: Throttle, slot: Slot, *, max_wait_s: float = MAX_WAIT_S) -> Throttled:
-    """The pace's no to a call that wants to depart."""
+    """The pace's no to a call that wants to confirm."""
     with pytest.raises(Throttled) as caught:
-        throttle.depart(slot, max_wait_s=max_wait_s)
+        throttle.confirm(slot, max_wait_s=max_wait_s)
     return caught.value
 
 
@@ -129,9 +128,9 @@ class Crowd:
             code = self.gateway(self.clock.s)
             yield self.latency_s
             if code is not None:
-                yield A_MOMENT_S + self.throttle.blocked(slot, code, 2.0)
+                yield A_MOMENT_S + self.throttle.report_throttled(slot, code, 2.0)
             else:
-                self.throttle.passed(slot)
+                self.throttle.report_ok(slot)
 
     def way_out(self, lane: Lane) -> Generator[float, None, Slot | None]:
         """As `Throttle.take`, with sleeps that others use; None, after the time it was told, for a no."""
@@ -141,7 +140,7 @@ class Crowd:
             while slot.wait_s:
                 yield slot.wait_s
                 left_s -= slot.wait_s
-                slot = self.throttle.depart(slot, max_wait_s=left_s)
+                slot = self.throttle.confirm(slot, max_wait_s=left_s)
         except Throttled as why:
             yield A_MOMENT_S + why.retry_after_s
             return None

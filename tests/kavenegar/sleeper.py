@@ -10,11 +10,9 @@ from typing import Any
 
 from campaigns.errors import CampaignsError
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.faults import Fault
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Throttle, connect
-from campaigns.kavenegar.transport import Transport, prepare
+from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.kavenegar.transport import Fault, Transport, prepare_request
 from tests.kavenegar.scripted_server import API_KEY
 from tests.sleeping import fall_asleep
 
@@ -46,9 +44,9 @@ def between_two_calls(client: Client) -> None:
 
 def with_a_slot_in_hand(client: Client) -> None:
     """The machine falls asleep between the slot of the pace and the call."""
-    throttle = Throttle(connect(sys.argv[3]), account="sleeper", start_rate=500, max_rate=500)
-    gateway = Gateway(client, throttle)
-    gateway.admit(Lane.POLL)
+    throttle = Throttle(connect_redis(sys.argv[3]), account="sleeper", start_rate=500, max_rate=500)
+    gateway = PacedClient(client, throttle)
+    gateway.acquire_slot(Lane.POLL)
     fall_asleep()
     gateway.status([1])
     say("calls", throttle.view().lanes[Lane.POLL].calls)
@@ -59,7 +57,7 @@ def in_the_middle_of_a_write(_: Client) -> None:
     signal.signal(signal.SIGUSR1, lambda *_: (fall_asleep(), say("asleep")))
     transport = Transport(sys.argv[2], deadline_s=DEADLINE_S, connect_timeout_s=5, pool_size=1)
     with contextlib.suppress(Fault):
-        transport.ask(prepare(f"{sys.argv[2]}/v1/KEY/sms/send.json"), b"x" * 20_000_000)
+        transport.request(prepare_request(f"{sys.argv[2]}/v1/KEY/sms/send.json"), b"x" * 20_000_000)
 
 
 CASES: dict[str, Callable[[Client], Any]] = {

@@ -21,10 +21,10 @@ from campaigns.errors import (
     TextRefused,
     Throttled,
 )
+from campaigns.kavenegar.account import AccountInfo
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.codes import RETURN_CODES
-from campaigns.kavenegar.records.account import Account
-from campaigns.kavenegar.records.messages import MessageStatus, OutboxCount
+from campaigns.kavenegar.sent_messages import MessageStatus, OutboxCount
 from tests.kavenegar.calls import (
     NOW,
     NUMBER,
@@ -139,7 +139,7 @@ def test_rows_come_back_in_the_gateways_order_and_without_the_unreadable(
 def test_one_object_is_as_good_as_a_list_of_one(server: ScriptedServer, client: Client) -> None:
     server.will(server.answer(200, ROW), server.answer(200, [{"remaincredit": 5, "type": "master", "expiredate": 9}]))
     assert SENDS[0](client)[0].messageid == 1
-    assert client.account_info() == Account(5, "master", 9)
+    assert client.account_info() == AccountInfo(5, "master", 9)
 
 
 def test_a_compressed_answer_is_read_although_none_was_asked_for(server: ScriptedServer, client: Client) -> None:

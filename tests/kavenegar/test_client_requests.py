@@ -10,7 +10,7 @@ import requests
 
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.transport import Transport, prepare
+from campaigns.kavenegar.transport import Transport, prepare_request
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
 from tests.waiting import PATIENCE_S
 
@@ -33,9 +33,9 @@ def test_a_refusal_does_not_cost_the_connection(server: ScriptedServer, client: 
 
 def test_a_connection_that_rested_too_long_is_not_used_again(server: ScriptedServer) -> None:
     server.will(server.answer(200, [ROW]))
-    transport = Transport(server.url, deadline_s=20, connect_timeout_s=5, pool_size=2, longest_idle_s=0)
+    transport = Transport(server.url, deadline_s=20, connect_timeout_s=5, pool_size=2, max_idle_s=0)
     for _ in range(2):
-        assert transport.ask(prepare(server.url), b"a=1").http_status == 200
+        assert transport.request(prepare_request(server.url), b"a=1").http_status == 200
     transport.close()
     assert [request.connection for request in server.received] == [1, 2]
 

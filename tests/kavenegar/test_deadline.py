@@ -13,8 +13,7 @@ import pytest
 
 from campaigns.errors import GatewayDown, GatewayError, OutcomeUnknown
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.faults import Fault, Kind
-from campaigns.kavenegar.transport import Transport, prepare
+from campaigns.kavenegar.transport import Fault, FaultKind, Transport, prepare_request
 from tests.kavenegar.scripted_server import (
     API_KEY,
     LOCALHOST_PEM,
@@ -148,10 +147,10 @@ def reluctant_url(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
 
 def test_a_server_that_will_not_read_ends_at_the_deadline(reluctant_url: str) -> None:
     transport = Transport(reluctant_url, deadline_s=DEADLINE_S, connect_timeout_s=2, pool_size=1)
-    error, took_s = timed(lambda: transport.ask(prepare(reluctant_url), b"x" * 20_000_000))
+    error, took_s = timed(lambda: transport.request(prepare_request(reluctant_url), b"x" * 20_000_000))
     transport.close()
     assert isinstance(error, Fault)
-    assert error.kind is Kind.LOST
+    assert error.kind is FaultKind.LOST
     assert DEADLINE_S <= took_s < DEADLINE_S + GRACE_S
 
 
@@ -163,10 +162,10 @@ def test_a_resolver_that_does_not_answer_is_left_behind() -> None:
         return []
 
     transport = Transport("http://gateway.invalid", deadline_s=30, connect_timeout_s=0.3, pool_size=1, lookup=silent)
-    error, took_s = timed(lambda: transport.ask(prepare("http://gateway.invalid/v1/KEY/x.json"), b""))
+    error, took_s = timed(lambda: transport.request(prepare_request("http://gateway.invalid/v1/KEY/x.json"), b""))
     answered.set()
     assert isinstance(error, Fault)
-    assert (error.kind, str(error)) == (Kind.NOT_SENT, "no connection to the gateway in time")
+    assert (error.kind, str(error)) == (FaultKind.NOT_SENT, "no connection to the gateway in time")
     assert took_s < 0.3 + GRACE_S
 
 
@@ -175,9 +174,9 @@ def test_a_name_that_does_not_exist_means_that_nothing_left() -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, lookup=nobody)
-    error, _ = timed(lambda: transport.ask(prepare("http://gateway.invalid/v1/KEY/x.json"), b""))
+    error, _ = timed(lambda: transport.request(prepare_request("http://gateway.invalid/v1/KEY/x.json"), b""))
     assert isinstance(error, Fault)
-    assert (error.kind, str(error)) == (Kind.NOT_SENT, "the gateway's name cannot be resolved")
+    assert (error.kind, str(error)) == (FaultKind.NOT_SENT, "the gateway's name cannot be resolved")
 
 
 def test_the_second_address_of_a_name_is_tried_when_the_first_refuses(
@@ -190,7 +189,7 @@ def test_the_second_address_of_a_name_is_tried_when_the_first_refuses(
 
     server.will(server.answer(200, [ROW]))
     transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, lookup=two)
-    assert transport.ask(prepare("http://gateway.invalid/"), b"").http_status == 200
+    assert transport.request(prepare_request("http://gateway.invalid/"), b"").http_status == 200
     transport.close()
 
 

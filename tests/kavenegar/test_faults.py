@@ -13,7 +13,7 @@ from campaigns.errors import (
     OutcomeUnknown,
 )
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.faults import Fault, Kind
+from campaigns.kavenegar.transport import Fault, FaultKind
 from tests.kavenegar.calls import (
     CONSUMING,
     EVERY,
@@ -48,7 +48,7 @@ def test_a_read_without_the_gateways_answer_is_postponed(server: ScriptedServer,
     assert type(error) is GatewayDown
     assert error.retry_after_s == 5
     assert isinstance(error.__cause__, Fault)
-    assert error.__cause__.kind is (Kind.LOST if fault in LEFT_WITHOUT_ANSWER else Kind.UNUSABLE)
+    assert error.__cause__.kind is (FaultKind.LOST if fault in LEFT_WITHOUT_ANSWER else FaultKind.UNUSABLE)
     assert not any(secret in told(error) for secret in SECRETS)
 
 
@@ -91,7 +91,7 @@ def test_a_refused_connection_means_that_nothing_left(
     error = ending(call, make_client(closed_port_url))
     assert type(error) is GatewayDown
     assert isinstance(error.__cause__, Fault)
-    assert error.__cause__.kind is Kind.NOT_SENT
+    assert error.__cause__.kind is FaultKind.NOT_SENT
     assert not any(secret in told(error) for secret in SECRETS)
 
 
@@ -103,7 +103,7 @@ def test_a_server_that_speaks_no_tls_means_that_nothing_left(
     error = ending(call, make_client(server.url.replace("http:", "https:"), connect_timeout_s=0.3))
     assert type(error) is GatewayDown
     assert isinstance(error.__cause__, Fault)
-    assert error.__cause__.kind is Kind.NOT_SENT
+    assert error.__cause__.kind is FaultKind.NOT_SENT
 
 
 def test_a_certificate_nobody_vouches_for_means_that_nothing_left(

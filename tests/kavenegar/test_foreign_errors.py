@@ -12,7 +12,7 @@ import pytest
 import requests
 import urllib3
 
-from campaigns.kavenegar import faults
+from campaigns.kavenegar import transport
 
 
 def foreign_errors() -> Iterator[type[BaseException]]:
@@ -48,12 +48,12 @@ NEVER_MET = {
 
 
 def row_of(kind: type[BaseException]) -> type[BaseException] | None:
-    return next((row for row, _ in faults.FAULTS if issubclass(kind, row)), None)
+    return next((row for row, _ in transport.FAULT_NAMES if issubclass(kind, row)), None)
 
 
 @pytest.mark.parametrize("kind", sorted(set(foreign_errors()), key=lambda kind: (kind.__module__, kind.__name__)))
 def test_every_error_of_requests_and_urllib3_is_caught_and_has_a_name(kind: type[BaseException]) -> None:
-    assert issubclass(kind, faults.CAUGHT)
+    assert issubclass(kind, transport.LIBRARY_ERRORS)
     assert row_of(kind) is not None
     if kind not in NEVER_MET and kind not in ROOTS:
         assert row_of(kind) not in ROOTS
@@ -61,12 +61,12 @@ def test_every_error_of_requests_and_urllib3_is_caught_and_has_a_name(kind: type
 
 def test_errors_of_the_standard_library_below_them_are_caught_too() -> None:
     for kind in (TimeoutError, ConnectionResetError, BrokenPipeError, http.client.BadStatusLine):
-        assert issubclass(kind, faults.CAUGHT)
+        assert issubclass(kind, transport.LIBRARY_ERRORS)
         assert row_of(kind) is not None
 
 
 def test_no_row_of_the_table_is_hidden_by_a_wider_one_above_it() -> None:
-    rows = [row for row, _ in faults.FAULTS]
+    rows = [row for row, _ in transport.FAULT_NAMES]
     for at, row in enumerate(rows):
         assert row_of(row) is row, (at, row)
 
@@ -75,6 +75,6 @@ def test_the_names_are_those_of_the_bottom_of_a_chain() -> None:
     pool: Any = None
     bottom = urllib3.exceptions.NewConnectionError(pool, "to /v1/KEY/")
     wrapped = requests.exceptions.ConnectionError(urllib3.exceptions.MaxRetryError(pool, "/v1/KEY/", bottom))
-    assert faults.innermost(wrapped) is bottom
-    assert faults.name(wrapped) == "no connection to the gateway"
-    assert json.dumps(faults.name(requests.exceptions.RequestException("/v1/KEY/"))).find("KEY") == -1
+    assert transport.root_cause(wrapped) is bottom
+    assert transport.fault_name(wrapped) == "no connection to the gateway"
+    assert json.dumps(transport.fault_name(requests.exceptions.RequestException("/v1/KEY/"))).find("KEY") == -1

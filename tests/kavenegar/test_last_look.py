@@ -12,7 +12,7 @@ import pytest
 
 from campaigns.clock import steady
 from campaigns.errors import GatewayError, Postpone
-from campaigns.kavenegar.transport import Transport, prepare
+from campaigns.kavenegar.transport import Transport, prepare_request
 from tests.kavenegar.scripted_server import LOCALHOST_PEM, ScriptedServer, server_context
 from tests.waiting import PATIENCE_S, until
 
@@ -104,7 +104,7 @@ def test_nothing_leaves_when_the_lease_ended_during_the_handshake(way: str, monk
         monkeypatch.setenv("HTTPS_PROXY", f"http://{server.address}")
         url = "https://127.0.0.1:1"
     with transport_to(url) as transport, pytest.raises(Postpone):
-        transport.ask(prepare(f"{url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
+        transport.request(prepare_request(f"{url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
     server.join()
     assert (server.came, lease.asked) == (b"", 2)
 
@@ -119,7 +119,7 @@ def test_nothing_leaves_when_the_lease_ended_while_the_name_was_looked_up(server
 
     url = "http://gateway.invalid"
     with transport_to(url, lookup=slow) as transport, pytest.raises(Postpone):
-        transport.ask(prepare(f"{url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
+        transport.request(prepare_request(f"{url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
     assert server.hung_up.wait(PATIENCE_S)
     assert (server.received, lease.asked) == ([], 2)
 
@@ -140,7 +140,7 @@ def test_nothing_leaves_when_the_lease_ended_in_a_full_queue_of_connections() ->
         def ask() -> None:
             with transport_to(url) as transport:
                 try:
-                    transport.ask(prepare(f"{url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
+                    transport.request(prepare_request(f"{url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
                 except GatewayError as why:
                     ended.append(why)
 
@@ -174,7 +174,7 @@ def test_a_deadline_that_passed_while_the_lease_was_asked_about_means_that_nothi
         return True
 
     with transport_to(server.url, deadline_s=0.5) as transport, pytest.raises(Postpone, match="deadline"):
-        transport.ask(prepare(f"{server.url}/v1/KEY/sms/send.json"), b"receptor=1", slow_at_last)
+        transport.request(prepare_request(f"{server.url}/v1/KEY/sms/send.json"), b"receptor=1", slow_at_last)
     assert server.hung_up.wait(PATIENCE_S)
     assert (server.received, len(asked)) == ([], 2)
 
@@ -185,6 +185,6 @@ def test_the_last_look_is_made_on_a_connection_that_was_kept_as_well(server: Scr
     lease = Lease()
     with transport_to(server.url) as transport:
         if connected:
-            transport.ask(prepare(f"{server.url}/v1/KEY/sms/status.json"), b"")
-        reply = transport.ask(prepare(f"{server.url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
+            transport.request(prepare_request(f"{server.url}/v1/KEY/sms/status.json"), b"")
+        reply = transport.request(prepare_request(f"{server.url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
     assert (reply.http_status, lease.asked) == (200, 2)

@@ -6,16 +6,16 @@ import re
 
 import pytest
 
-from campaigns.kavenegar import limits, methods
+from campaigns.kavenegar import call, methods
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.methods import DAY
+from campaigns.kavenegar.methods import DAY_S
 from tests.kavenegar.calls import NOW, Asking
 from tests.kavenegar.scripted_server import ScriptedServer
 
 A = "09120000001"
 NUMBERS = [f"09{n:09}" for n in range(201)]
 IDS = list(range(1, 502))
-THREE_DAYS_AGO = NOW - 3 * DAY
+THREE_DAYS_AGO = NOW - 3 * DAY_S
 ROW = {"messageid": 1, "receptor": A, "sender": "10004346", "message": "x", "status": 1, "cost": 120}
 ANYTHING = {**ROW, "sumcount": 1, "sumpart": 1, "apilogs": "enabled"}
 
@@ -78,24 +78,24 @@ FORBIDDEN: dict[str, Asking] = {
     "lookup: no template": lambda c: c.lookup(A, "", "1"),
     "lookup: two receptors": lambda c: c.lookup(f"{A},{A}", "t", "1"),
     # ── spans ──
-    "statusbyreceptor: over a day": lambda c: c.statusbyreceptor(A, NOW, NOW + DAY + 1),
+    "statusbyreceptor: over a day": lambda c: c.statusbyreceptor(A, NOW, NOW + DAY_S + 1),
     "statusbyreceptor: backwards": lambda c: c.statusbyreceptor(A, NOW, NOW - 1),
     "statusbyreceptor: nobody": lambda c: c.statusbyreceptor("", NOW),
     "statusbyreceptor: two": lambda c: c.statusbyreceptor(f"{A},{A}", NOW),
-    "selectoutbox: over a day": lambda c: c.selectoutbox(NOW - 2 * DAY, NOW - DAY + 1),
-    "selectoutbox: over a day till now": lambda c: c.selectoutbox(NOW - DAY - 1),
+    "selectoutbox: over a day": lambda c: c.selectoutbox(NOW - 2 * DAY_S, NOW - DAY_S + 1),
+    "selectoutbox: over a day till now": lambda c: c.selectoutbox(NOW - DAY_S - 1),
     "selectoutbox: three days ago": lambda c: c.selectoutbox(THREE_DAYS_AGO, THREE_DAYS_AGO + 9),
-    "countoutbox: over a day": lambda c: c.countoutbox(NOW - DAY - 1, NOW),
-    "countoutbox: over a day till now": lambda c: c.countoutbox(NOW - DAY - 1),
+    "countoutbox: over a day": lambda c: c.countoutbox(NOW - DAY_S - 1, NOW),
+    "countoutbox: over a day till now": lambda c: c.countoutbox(NOW - DAY_S - 1),
     "countoutbox: three days ago": lambda c: c.countoutbox(THREE_DAYS_AGO + 59, THREE_DAYS_AGO + 70),
     "countoutbox: backwards": lambda c: c.countoutbox(NOW - 9, NOW - 10),
-    "inboxpaged: over two days": lambda c: c.inboxpaged("2000", isread=True, start=NOW - 2 * DAY - 1, end=NOW),
+    "inboxpaged: over two days": lambda c: c.inboxpaged("2000", isread=True, start=NOW - 2 * DAY_S - 1, end=NOW),
     "inboxpaged: backwards": lambda c: c.inboxpaged("2000", isread=True, start=NOW, end=NOW - 1),
     "inboxpaged: an end alone": lambda c: c.inboxpaged("2000", isread=True, end=NOW),
     "inboxpaged: page 0": lambda c: c.inboxpaged("2000", isread=True, page=0),
     "inboxpaged: no line": lambda c: c.inboxpaged("", isread=True),
-    "countinbox: over a day": lambda c: c.countinbox(NOW - DAY - 1),
-    "countinbox: 60 days ago": lambda c: c.countinbox(NOW - 60 * DAY - 1, NOW - 60 * DAY),
+    "countinbox: over a day": lambda c: c.countinbox(NOW - DAY_S - 1),
+    "countinbox: 60 days ago": lambda c: c.countinbox(NOW - 60 * DAY_S - 1, NOW - 60 * DAY_S),
     "countinbox: a blank line": lambda c: c.countinbox(NOW, linenumber=" "),
     # ── lines, lists, settings ──
     "receive: no line": lambda c: c.receive(" "),
@@ -122,13 +122,13 @@ ALLOWED: dict[str, Asking] = {
         A, "t", "x" * 100, token2="ی" * 100, token10="a b c d e f", token20="a b c d e f g h i"
     ),
     "a call with a code in Persian digits": lambda c: c.lookup(A, "t", "۱۲۳", token2="x", type="call"),
-    "a day of one number": lambda c: c.statusbyreceptor(A, NOW - 400 * DAY, NOW - 399 * DAY),
-    "the oldest outbox": lambda c: c.selectoutbox(THREE_DAYS_AGO + 60, THREE_DAYS_AGO + 60 + DAY),
-    "a day of the outbox": lambda c: c.countoutbox(NOW - DAY),
+    "a day of one number": lambda c: c.statusbyreceptor(A, NOW - 400 * DAY_S, NOW - 399 * DAY_S),
+    "the oldest outbox": lambda c: c.selectoutbox(THREE_DAYS_AGO + 60, THREE_DAYS_AGO + 60 + DAY_S),
+    "a day of the outbox": lambda c: c.countoutbox(NOW - DAY_S),
     "a moment of the outbox": lambda c: c.countoutbox(NOW, NOW),
-    "two days of the inbox": lambda c: c.inboxpaged("2000", isread=True, start=NOW - 2 * DAY, end=NOW),
-    "from a time on in the inbox": lambda c: c.inboxpaged("2000", isread=True, start=NOW - 30 * DAY),
-    "the oldest count of the inbox": lambda c: c.countinbox(NOW - 60 * DAY, NOW - 59 * DAY),
+    "two days of the inbox": lambda c: c.inboxpaged("2000", isread=True, start=NOW - 2 * DAY_S, end=NOW),
+    "from a time on in the inbox": lambda c: c.inboxpaged("2000", isread=True, start=NOW - 30 * DAY_S),
+    "the oldest count of the inbox": lambda c: c.countinbox(NOW - 60 * DAY_S, NOW - 59 * DAY_S),
     "200 blocked": lambda c: c.blocked_add("2000", NUMBERS[:200]),
     "50 unblocked": lambda c: c.blocked_remove("2000", NUMBERS[:50]),
 }
@@ -149,13 +149,13 @@ def test_the_most_that_is_allowed_does_leave(server: ScriptedServer, client: Cli
     assert len(server.received) == 1
 
 
-@pytest.mark.parametrize("method", [row for row in methods.METHODS if row.depth_s], ids=lambda row: row.path)
+@pytest.mark.parametrize("method", [row for row in methods.METHODS if row.max_age_s], ids=lambda row: row.path)
 def test_the_earliest_start_that_is_told_still_holds_a_minute_later(method: methods.Method) -> None:
     earliest = method.earliest(NOW + 0.9)
     for waited_s in (0, 59):
-        limits.span(method, earliest, earliest + 9, now=NOW + 0.9 + waited_s)
+        call.check_span(method, earliest, earliest + 9, now=NOW + 0.9 + waited_s)
     with pytest.raises(ValueError, match="days"):
-        limits.span(method, earliest - 62, earliest, now=NOW + 0.9)
+        call.check_span(method, earliest - 62, earliest, now=NOW + 0.9)
 
 
 def test_a_gateway_that_takes_longer_texts_gets_them(server: ScriptedServer) -> None:

@@ -8,19 +8,25 @@ import pytest
 
 from campaigns.errors import AnswerLost, AnswerUnclear, CampaignRefused, GatewayDown, GatewayError, OutcomeUnknown
 from campaigns.kavenegar import codes, methods
+from campaigns.kavenegar.account import (
+    AccountConfig,
+    AccountInfo,
+    BlockedNumber,
+    BlockedPage,
+    BlockedStatus,
+    ServerDate,
+)
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.faults import Fault, Kind
-from campaigns.kavenegar.records.account import Account, AccountConfig, ServerDate
-from campaigns.kavenegar.records.blocklist import BlockedNumber, BlockedPage, BlockedStatus
-from campaigns.kavenegar.records.inbound import InboundMessage, InboxCount, InboxPage
-from campaigns.kavenegar.records.messages import (
-    Cancelled,
+from campaigns.kavenegar.inbox import InboundMessage, InboxCount, InboxPage
+from campaigns.kavenegar.sent_messages import (
+    CancelStatus,
     LocalStatus,
     MessageStatus,
     OutboxCount,
     ReceptorStatus,
     SentMessage,
 )
+from campaigns.kavenegar.transport import Fault, FaultKind
 from tests.kavenegar.calls import AN_HOUR_AGO, CONSUMING, EVERY, NUMBER, SENDING, TEXT, ending
 from tests.kavenegar.scripted_server import ScriptedServer, envelope
 
@@ -63,7 +69,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], Any]] = {
         [ReceptorStatus(85463238, NUMBER, 10, "رسیده به گیرنده")],
     ),
     "sms/select": (SENT, [_SENT]),
-    "sms/cancel": (STATUS | {"status": 13}, [Cancelled(85463238, 13, "رسیده به گیرنده")]),
+    "sms/cancel": (STATUS | {"status": 13}, [CancelStatus(85463238, 13, "رسیده به گیرنده")]),
     "sms/selectoutbox": (SENT, [_SENT]),
     "sms/latestoutbox": (SENT, [_SENT]),
     "sms/countoutbox": (
@@ -82,7 +88,7 @@ SAMPLES: dict[str, tuple[dict[str, Any], Any]] = {
     "line/blocked/remove": ({"message": "Done-removed 1 item from blacklist"}, "Done-removed 1 item from blacklist"),
     "account/info": (
         {"remaincredit": 1500000, "expiredate": 13548889, "type": "master"},
-        Account(1500000, "master", 13548889),
+        AccountInfo(1500000, "master", 13548889),
     ),
     "account/config": (
         CONFIG,
@@ -131,7 +137,7 @@ def test_an_answer_without_rows_is_none_where_one_was_due(server: ScriptedServer
     error = ending(EVERY[path], client)
     assert type(error) is (OutcomeUnknown if path in SENDING else GatewayDown)
     assert isinstance(error.__cause__, Fault)
-    assert error.__cause__.kind is Kind.UNUSABLE
+    assert error.__cause__.kind is FaultKind.UNUSABLE
 
 
 @pytest.mark.parametrize("path", EVERY)
@@ -175,11 +181,11 @@ def _records(answer: Any) -> list[Any]:
 def test_every_code_that_a_method_can_answer_ends_in_the_error_of_its_row(
     server: ScriptedServer, client: Client, method: methods.Method
 ) -> None:
-    for code in sorted({*method.codes, *methods.EVERYWHERE} - {449}):
+    for code in sorted({*method.codes, *methods.COMMON_CODES} - {449}):
         server.script.clear()
         server.will(server.answer(code))
         error = ending(EVERY[method.path], client)
-        assert type(error) is codes.meaning(code).for_call(sends=method.sends, consumes=method.consumes)
+        assert type(error) is codes.return_code(code).for_call(sends=method.sends, consumes=method.consumes)
         assert error.code == code
         assert method.path in str(error)
 
@@ -257,7 +263,7 @@ def test_only_what_the_panel_or_the_api_blocked_can_be_unblocked() -> None:
 
 
 def test_every_code_is_one_that_some_method_can_answer_and_the_other_way_round() -> None:
-    answered = {*methods.EVERYWHERE, *(code for row in methods.METHODS for code in row.codes)}
+    answered = {*methods.COMMON_CODES, *(code for row in methods.METHODS for code in row.codes)}
     assert answered == set(codes.RETURN_CODES) - {200, 415}, "415 belonged to a method that is gone"
 
 

@@ -9,9 +9,8 @@ import pytest
 
 from campaigns.errors import CampaignsError
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Throttle
+from campaigns.kavenegar.pace import Lane, Throttle
+from campaigns.kavenegar.paced_client import PacedClient
 from tests.kavenegar.calls import NUMBER, ROW, TEXT
 from tests.kavenegar.pace import MINUTE, Clock, probe
 from tests.kavenegar.scripted_server import ScriptedServer
@@ -23,13 +22,13 @@ def throttle(make_throttle: Callable[..., Throttle]) -> Throttle:
     return make_throttle(5, 50)
 
 
-def call(gateway: Gateway) -> None:
+def call(gateway: PacedClient) -> None:
     """A send, which is not tried again here, whatever becomes of it."""
     with contextlib.suppress(CampaignsError):
         gateway.send([NUMBER], TEXT, sender="10004346", localids=[1])
 
 
-def use_fully(gateway: Gateway, clock: Clock, *, for_s: float) -> None:
+def use_fully(gateway: PacedClient, clock: Clock, *, for_s: float) -> None:
     began_s = clock.s
     while clock.s < began_s + for_s:
         call(gateway)
@@ -40,17 +39,17 @@ def test_a_gateway_that_is_down_teaches_the_pace_nothing(
 ) -> None:
     """Every call finds a closed port. It is tried thrice, so a slow pace: that takes fewer calls."""
     slow = make_throttle(0.2, 50)
-    use_fully(Gateway(make_client(closed_port_url), slow, max_wait_s=MINUTE), clock, for_s=100)
+    use_fully(PacedClient(make_client(closed_port_url), slow, max_wait_s=MINUTE), clock, for_s=100)
     view = slow.view()
     assert (view.rate, view.learnt) == (0.2, None)
     assert view.lanes[Lane.SEND].calls >= 10
 
 
 def test_an_outage_after_a_refusal_confirms_neither_the_rate_nor_what_was_refused(
-    server: ScriptedServer, gateway: Gateway, throttle: Throttle, clock: Clock
+    server: ScriptedServer, gateway: PacedClient, throttle: Throttle, clock: Clock
 ) -> None:
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
-    throttle.passed(probe(throttle, clock))
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_ok(probe(throttle, clock))
     rate, learnt = throttle.rate(), throttle.learnt()
     server.will(server.reset())
     use_fully(gateway, clock, for_s=60)
@@ -62,7 +61,7 @@ def test_an_outage_after_a_refusal_confirms_neither_the_rate_nor_what_was_refuse
     [("accepted", True), ("no credit", True), ("busy", False), ("html", False), ("reset", False)],
 )
 def test_an_answer_of_the_gateways_own_that_is_no_refusal_for_haste_proves_the_rate(
-    server: ScriptedServer, gateway: Gateway, throttle: Throttle, clock: Clock, answer: str, learns: bool
+    server: ScriptedServer, gateway: PacedClient, throttle: Throttle, clock: Clock, answer: str, learns: bool
 ) -> None:
     script = {
         "accepted": server.answer(200, [ROW]),
@@ -81,11 +80,11 @@ def test_calls_that_left_before_a_block_and_are_answered_after_it_prove_nothing(
 ) -> None:
     throttle.take(Lane.SEND)
     slots = [throttle.take(Lane.SEND) for _ in range(9)]
-    throttle.blocked(slots[0], 451, 60)
+    throttle.report_throttled(slots[0], 451, 60)
     cut, learnt = throttle.rate(), throttle.learnt()
     for slot in slots[1:]:
-        throttle.passed(slot)
-    throttle.passed(probe(throttle, clock))
+        throttle.report_ok(slot)
+    throttle.report_ok(probe(throttle, clock))
     for slot in slots[1:]:
-        throttle.passed(slot)
+        throttle.report_ok(slot)
     assert (throttle.rate(), throttle.learnt()) == (cut, learnt)

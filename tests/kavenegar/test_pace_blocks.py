@@ -8,8 +8,7 @@ from datetime import timedelta
 import pytest
 
 from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane, Learnt
-from campaigns.kavenegar.throttle import Throttle
+from campaigns.kavenegar.pace import Lane, LearntRate, Throttle
 from tests.kavenegar.pace import (
     BEGIN,
     EARLY_S,
@@ -31,9 +30,9 @@ LONGEST_PAUSE_S = 900
 def pause_of_a_block(throttle: Throttle, clock: Clock, *, probes_refused: int) -> list[float]:
     """A block that outlasts so many probes and is over at the next: the pauses it took."""
     clock.s += MINUTE
-    pauses = [throttle.blocked(throttle.take(Lane.SEND), 451, 60)]
-    pauses += [throttle.blocked(probe(throttle, clock), 451, 60) for _ in range(probes_refused)]
-    throttle.passed(probe(throttle, clock))
+    pauses = [throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)]
+    pauses += [throttle.report_throttled(probe(throttle, clock), 451, 60) for _ in range(probes_refused)]
+    throttle.report_ok(probe(throttle, clock))
     return pauses
 
 
@@ -45,7 +44,7 @@ def test_one_workers_block_pauses_all_of_them_and_every_lane(
     make_throttle: Callable[..., Throttle], clock: Clock, code: int
 ) -> None:
     here, there = make_throttle(), make_throttle()
-    assert here.blocked(here.take(Lane.SEND), code, 60) == FIRST_PAUSE_S
+    assert here.report_throttled(here.take(Lane.SEND), code, 60) == FIRST_PAUSE_S
     for lane in Lane:
         assert refused(there, lane, max_wait_s=0.4).retry_after_s == pytest.approx(FIRST_PAUSE_S)
     view = there.view()
@@ -59,7 +58,7 @@ def test_all_slots_reserved_before_a_block_are_void_at_once_and_for_good(
 ) -> None:
     throttle = make_throttle(5, 5)
     first, *waiting = queue(throttle, 5)
-    throttle.blocked(first, 451, 60)
+    throttle.report_throttled(first, 451, 60)
     assert {turned_away(throttle, slot).retry_after_s for slot in waiting} == {FIRST_PAUSE_S}
     clock.s = 30
     assert {turned_away(throttle, slot).retry_after_s for slot in waiting} == {0}
@@ -74,7 +73,7 @@ def test_who_sleeps_until_a_slot_finds_that_a_pause_has_begun(
     slot = other.take(Lane.SEND)
 
     def sleep(seconds: float) -> None:
-        other.blocked(slot, code, pause_s)
+        other.report_throttled(slot, code, pause_s)
         clock.sleep(seconds)
 
     with pytest.raises(Throttled) as caught:
@@ -87,7 +86,7 @@ def test_a_busy_gateway_pauses_us_for_as_long_as_it_is_said_and_cuts_nothing(
 ) -> None:
     throttle = make_throttle(10, 20)
     slot = throttle.take(Lane.SEND)
-    assert [throttle.blocked(slot, 409, 2) for _ in range(5)] == [2] * 5
+    assert [throttle.report_throttled(slot, 409, 2) for _ in range(5)] == [2] * 5
     view = throttle.view()
     assert (view.rate, view.learnt, view.code, view.refusals) == (10, None, 409, 0)
     assert view.paused_until == BEGIN + timedelta(seconds=2)
@@ -100,15 +99,15 @@ def test_a_busy_gateway_pauses_us_for_as_long_as_it_is_said_and_cuts_nothing(
 def test_a_shorter_pause_does_not_end_a_longer_one(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle()
     slot = throttle.take(Lane.SEND)
-    assert throttle.blocked(slot, 409, 60) == 60
-    assert throttle.blocked(slot, 409, 2) == 60
-    assert throttle.blocked(slot, 451, 2) == 60
+    assert throttle.report_throttled(slot, 409, 60) == 60
+    assert throttle.report_throttled(slot, 409, 2) == 60
+    assert throttle.report_throttled(slot, 451, 2) == 60
     assert throttle.view().paused_until == BEGIN + timedelta(seconds=60)
 
 
 def test_nobody_asks_for_a_pause_longer_than_the_longest(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle()
-    assert throttle.blocked(throttle.take(Lane.SEND), 409, 10**6) == LONGEST_PAUSE_S
+    assert throttle.report_throttled(throttle.take(Lane.SEND), 409, 10**6) == LONGEST_PAUSE_S
 
 
 def test_after_a_busy_gateways_pause_calls_begin_one_step_apart(
@@ -179,7 +178,7 @@ def test_a_block_cuts_the_rate_once_however_many_calls_were_under_way(
     clock.s = 0.24
     rates = []
     for slot in under_way:
-        throttle.blocked(slot, 451, 60)
+        throttle.report_throttled(slot, 451, 60)
         rates.append(throttle.rate())
     assert 50 <= rates[0] < 100
     assert set(rates) == {rates[0]}
@@ -189,28 +188,28 @@ def test_a_block_cuts_the_rate_once_however_many_calls_were_under_way(
 
 def test_a_probe_that_is_refused_does_not_cut_again(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
     throttle = make_throttle(10, 20)
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
     cut = throttle.rate()
     for _ in range(4):
-        throttle.blocked(probe(throttle, clock), 451, 60)
+        throttle.report_throttled(probe(throttle, clock), 451, 60)
     assert throttle.rate() == cut
     assert (throttle.view().refusals, throttle.view().pauses) == (5, 5)
 
 
 def test_a_block_after_one_that_is_over_cuts_again(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
     throttle = make_throttle(10, 20)
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
     cut = throttle.rate()
-    throttle.passed(probe(throttle, clock))
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_ok(probe(throttle, clock))
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
     assert throttle.rate() < cut
 
 
 def test_a_block_after_a_busy_gateways_pause_cuts(make_throttle: Callable[..., Throttle], clock: Clock) -> None:
     throttle = make_throttle(10, 20)
     slot = throttle.take(Lane.SEND)
-    throttle.blocked(slot, 409, 2)
-    throttle.blocked(slot, 451, 60)
+    throttle.report_throttled(slot, 409, 2)
+    throttle.report_throttled(slot, 451, 60)
     assert throttle.rate() < 10
 
 
@@ -218,9 +217,9 @@ def test_a_fixed_rate_is_paused_but_neither_cut_nor_raised(
     make_throttle: Callable[..., Throttle], clock: Clock
 ) -> None:
     throttle = make_throttle(10, 20, fixed=True)
-    assert throttle.blocked(throttle.take(Lane.SEND), 451, 60) == FIRST_PAUSE_S
+    assert throttle.report_throttled(throttle.take(Lane.SEND), 451, 60) == FIRST_PAUSE_S
     refused(throttle, max_wait_s=0.4)
-    throttle.passed(probe(throttle, clock))
+    throttle.report_ok(probe(throttle, clock))
     compete(throttle, clock, {Lane.SEND: 24}, for_s=MINUTE)
     view = throttle.view()
     assert throttle.rate() == view.rate == pytest.approx(9.9)
@@ -236,7 +235,7 @@ def test_the_rate_never_falls_to_nothing(make_throttle: Callable[..., Throttle],
 
 def test_a_lower_highest_rate_holds_at_once(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle(5, 50)
-    throttle.remind(Learnt(rate=40, refused=None, at=BEGIN))
+    throttle.restore(LearntRate(rate=40, refused=None, at=BEGIN))
     assert throttle.rate() == 40
     lower = make_throttle(5, 8)
     assert lower.rate() == lower.view().rate == 8
@@ -270,11 +269,11 @@ def test_what_was_learnt_outlives_a_highest_rate_that_was_lowered_for_a_while(
     make_throttle: Callable[..., Throttle], clock: Clock
 ) -> None:
     throttle = make_throttle(5, 50)
-    throttle.remind(Learnt(rate=40, refused=44, at=BEGIN))
+    throttle.restore(LearntRate(rate=40, refused=44, at=BEGIN))
     lower = make_throttle(5, 8)
     compete(lower, clock, {Lane.SEND: 24}, for_s=2 * MINUTE)
     assert lower.rate() == 8
-    assert lower.learnt() == throttle.learnt() == Learnt(rate=40, refused=44, at=BEGIN)
+    assert lower.learnt() == throttle.learnt() == LearntRate(rate=40, refused=44, at=BEGIN)
     assert throttle.rate() == 40
     compete(throttle, clock, {Lane.SEND: 96}, for_s=5)
     assert throttle.rate() == 40, "held first, as after a block, before it feels its way up"
@@ -284,8 +283,8 @@ def test_what_was_learnt_without_a_rate_that_held_outlives_it_too(
     make_throttle: Callable[..., Throttle], clock: Clock
 ) -> None:
     throttle = make_throttle(40, 50)
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
-    throttle.passed(probe(throttle, clock))
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_ok(probe(throttle, clock))
     learnt, rate = throttle.learnt(), throttle.rate()
     lower = make_throttle(5, 8)
     compete(lower, clock, {Lane.SEND: 24}, for_s=8)
@@ -299,8 +298,8 @@ def test_a_refusal_at_a_lowered_highest_rate_is_learnt_from(
     make_throttle: Callable[..., Throttle], clock: Clock
 ) -> None:
     throttle = make_throttle(5, 50)
-    throttle.remind(Learnt(rate=40, refused=44, at=BEGIN))
+    throttle.restore(LearntRate(rate=40, refused=44, at=BEGIN))
     lower = make_throttle(5, 8)
     compete(lower, clock, {Lane.SEND: 24}, for_s=MINUTE)
-    lower.blocked(lower.take(Lane.SEND), 451, 60)
+    lower.report_throttled(lower.take(Lane.SEND), 451, 60)
     assert throttle.rate() == lower.rate() == pytest.approx(0.96 * 8, rel=0.03)

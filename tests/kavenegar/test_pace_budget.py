@@ -12,8 +12,7 @@ import pytest
 import redis
 
 from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Throttle, connect
+from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
 from tests.kavenegar.pace import EARLY_S, MINUTE, Clock, Crowd, Departures, compete, play, queue, refused, turned_away
 
 # ── slots ──
@@ -27,7 +26,7 @@ def test_slots_lie_one_step_apart(make_throttle: Callable[..., Throttle], rate: 
 
 def test_no_two_threads_of_all_processes_get_the_same_slot(valkey_url: str, valkey: redis.Redis, clock: Clock) -> None:
     def reserve_25(_: int) -> list[float]:
-        with connect(valkey_url) as own:
+        with connect_redis(valkey_url) as own:
             throttle = Throttle(own, account="one", start_rate=100, max_rate=100, clock=clock)
             return [slot.wait_s for slot in queue(throttle, 25)]
 
@@ -136,10 +135,10 @@ def test_who_is_moved_back_while_asleep_waits_no_longer_than_was_asked_for(
 
 
 def test_the_servers_own_clock_is_used_unless_another_is_given(valkey_url: str, valkey: redis.Redis) -> None:
-    with connect(valkey_url) as own:
+    with connect_redis(valkey_url) as own:
         throttle = Throttle(own, account="one", start_rate=0.5, max_rate=0.5)
         slot, next_slot = queue(throttle, 2)
-        throttle.blocked(slot, 409, 60)
+        throttle.report_throttled(slot, 409, 60)
         view = throttle.view()
     assert 0 < next_slot.wait_s <= 2
     moment: Any = valkey.time()
@@ -195,7 +194,7 @@ def test_one_key_an_account_which_goes_when_nobody_calls_but_not_during_a_pause(
     make_throttle: Callable[..., Throttle], valkey: redis.Redis
 ) -> None:
     (slot,) = queue(make_throttle(), 1)
-    make_throttle().blocked(slot, 409, 900)
+    make_throttle().report_throttled(slot, 409, 900)
     assert valkey.keys() == [b"pace:one"]
     lasts_s: Any = valkey.ttl("pace:one")
     assert 900 < lasts_s <= 3600

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from benchmarks.simulator.script import LuaRedis
 from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane, Learnt
-from campaigns.kavenegar.throttle import Slot, Throttle
+from campaigns.kavenegar.pace import Lane, LearntRate, Slot, Throttle
 
 BEGIN_US = 1_800_000_000_000_000
 
@@ -46,23 +45,23 @@ def reserved(lane: Lane, max_wait_s: float) -> Callable[[Pace], Any]:
 
 def departed(place: int, max_wait_s: float) -> Callable[[Pace], Any]:
     def ask(pace: Pace) -> Slot:
-        pace.slots.append(pace.throttle.depart(pace.slot(place), max_wait_s=max_wait_s))
+        pace.slots.append(pace.throttle.confirm(pace.slot(place), max_wait_s=max_wait_s))
         return pace.slots[-1]
 
     return ask
 
 
 def blocked(place: int, code: int, pause_s: float) -> Callable[[Pace], Any]:
-    return lambda pace: pace.throttle.blocked(pace.slot(place), code, pause_s)
+    return lambda pace: pace.throttle.report_throttled(pace.slot(place), code, pause_s)
 
 
 def passed(place: int) -> Callable[[Pace], Any]:
-    return lambda pace: pace.throttle.passed(pace.slot(place))
+    return lambda pace: pace.throttle.report_ok(pace.slot(place))
 
 
 def reminded(rate: float, refused: float | None) -> Callable[[Pace], Any]:
-    learnt = Learnt(rate, refused, datetime(2026, 11, 23, 8, tzinfo=UTC))
-    return lambda pace: pace.throttle.remind(learnt)
+    learnt = LearntRate(rate, refused, datetime(2026, 11, 23, 8, tzinfo=UTC))
+    return lambda pace: pace.throttle.restore(learnt)
 
 
 def viewed() -> Callable[[Pace], Any]:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Throttle
+from campaigns.kavenegar.pace import Lane, Throttle
 from tests.kavenegar.pace import (
     EARLY_S,
     MINUTE,
@@ -30,7 +29,7 @@ def throttle(make_throttle: Callable[..., Throttle]) -> Throttle:
 
 
 def block(throttle: Throttle) -> float:
-    return throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    return throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
 
 
 def prober(throttle: Throttle, answered_at_s: list[float], clock: Clock, *, after_s: float) -> Caller:
@@ -38,9 +37,9 @@ def prober(throttle: Throttle, answered_at_s: list[float], clock: Clock, *, afte
     slot = throttle.reserve(Lane.SEND, max_wait_s=MINUTE)
     assert slot.probe
     yield slot.wait_s
-    slot = throttle.depart(slot, max_wait_s=0)
+    slot = throttle.confirm(slot, max_wait_s=0)
     yield after_s
-    throttle.passed(slot)
+    throttle.report_ok(slot)
     answered_at_s.append(clock.s)
 
 
@@ -66,11 +65,11 @@ def test_a_probe_may_be_reserved_during_the_pause_and_no_one_leaves_before_its_a
     assert first.probe
     assert first.wait_s == pytest.approx(pause_s)
     clock.s += pause_s
-    first = throttle.depart(first, max_wait_s=2)
+    first = throttle.confirm(first, max_wait_s=2)
     assert (first.probe, first.wait_s) == (True, 0)
     for _ in range(5):
         clock.s += 0.4
-        others = [throttle.depart(slot, max_wait_s=2) for slot in others]
+        others = [throttle.confirm(slot, max_wait_s=2) for slot in others]
         assert all(slot.wait_s > 0 and not slot.probe for slot in others)
 
 
@@ -118,7 +117,7 @@ def test_a_probe_without_an_answer_is_followed_by_another_after_three_seconds(th
     waiting = throttle.reserve(Lane.SEND, max_wait_s=2)
     assert not waiting.probe
     clock.s += 0.2
-    second = throttle.depart(waiting, max_wait_s=2)
+    second = throttle.confirm(waiting, max_wait_s=2)
     assert (second.probe, second.wait_s) == (True, 0)
     third = throttle.reserve(Lane.SEND, max_wait_s=2)
     assert not third.probe
@@ -154,22 +153,24 @@ def test_a_probe_that_gave_up_before_it_left_holds_nobody_up_for_longer_than_one
 def test_echoes_of_a_block_keep_the_pause_open_and_neither_double_it_nor_cut(throttle: Throttle, clock: Clock) -> None:
     first, *under_way = queue(throttle, 8)
     clock.s = 1
-    throttle.blocked(first, 451, 60)
+    throttle.report_throttled(first, 451, 60)
     cut = throttle.rate()
     for slot in under_way:
         clock.s += 0.1
-        assert throttle.blocked(slot, 451, 60) == pytest.approx(0.5)
+        assert throttle.report_throttled(slot, 451, 60) == pytest.approx(0.5)
     assert throttle.rate() == cut
     assert throttle.view().pauses == 1
-    assert throttle.blocked(probe(throttle, clock), 451, 60) == pytest.approx(1.0), "the second pause, as if no echo"
+    assert throttle.report_throttled(probe(throttle, clock), 451, 60) == pytest.approx(1.0), (
+        "the second pause, as if no echo"
+    )
 
 
 def test_a_probe_of_a_pause_that_an_echo_prolonged_waits_for_its_end(throttle: Throttle, clock: Clock) -> None:
     first, late = queue(throttle, 2)
-    throttle.blocked(first, 451, 60)
+    throttle.report_throttled(first, 451, 60)
     waiting = queue(throttle, 2)
     clock.s = 0.4
-    throttle.blocked(late, 451, 60)
+    throttle.report_throttled(late, 451, 60)
     clock.s = 0.5
     assert turned_away(throttle, waiting[0]).retry_after_s == pytest.approx(0.4)
     clock.s = 0.9
@@ -178,18 +179,18 @@ def test_a_probe_of_a_pause_that_an_echo_prolonged_waits_for_its_end(throttle: T
 
 def test_an_echo_that_comes_when_the_pause_is_over_pauses_nobody(throttle: Throttle, clock: Clock) -> None:
     first, late = queue(throttle, 2)
-    throttle.blocked(first, 451, 60)
-    throttle.passed(probe(throttle, clock))
+    throttle.report_throttled(first, 451, 60)
+    throttle.report_ok(probe(throttle, clock))
     cut = throttle.rate()
-    assert throttle.blocked(late, 451, 60) == 0
+    assert throttle.report_throttled(late, 451, 60) == 0
     assert (throttle.rate(), throttle.view().paused_until, throttle.view().pauses) == (cut, None, 1)
 
 
 def test_an_answer_to_a_call_from_before_the_block_does_not_end_it(throttle: Throttle, clock: Clock) -> None:
     first, late = queue(throttle, 2)
-    throttle.blocked(first, 451, 60)
+    throttle.report_throttled(first, 451, 60)
     probe(throttle, clock)
-    throttle.passed(late)
+    throttle.report_ok(late)
     assert throttle.reserve(Lane.SEND, max_wait_s=2).wait_s > 0
 
 
@@ -197,8 +198,8 @@ def test_an_answer_to_the_probe_of_an_earlier_pause_does_not_end_a_later_one(thr
     block(throttle)
     slow = probe(throttle, clock)
     clock.s += PROBE_LASTS_S + 0.1
-    throttle.blocked(probe(throttle, clock), 451, 60)
-    throttle.passed(slow)
+    throttle.report_throttled(probe(throttle, clock), 451, 60)
+    throttle.report_ok(slow)
     assert probe(throttle, clock).probe
 
 
@@ -208,8 +209,8 @@ def test_an_answer_to_the_probe_of_an_earlier_pause_does_not_end_a_later_one(thr
 def test_a_probe_that_finds_the_gateway_busy_is_followed_by_another(throttle: Throttle, clock: Clock) -> None:
     block(throttle)
     cut = throttle.rate()
-    assert throttle.blocked(probe(throttle, clock), 409, 2) == 2
+    assert throttle.report_throttled(probe(throttle, clock), 409, 2) == 2
     clock.s += 2 + PROBE_LASTS_S
-    throttle.passed(throttle.take(Lane.SEND))
+    throttle.report_ok(throttle.take(Lane.SEND))
     assert throttle.take(Lane.SEND).wait_s <= 1 / throttle.rate() + EARLY_S
     assert throttle.rate() == cut

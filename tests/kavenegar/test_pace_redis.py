@@ -14,11 +14,10 @@ import pytest
 import redis
 
 from campaigns.errors import GatewayDown, Postpone, Throttled
-from campaigns.kavenegar.pace import Lane, Learnt
-from campaigns.kavenegar.throttle import Slot, Throttle, connect
+from campaigns.kavenegar.pace import Lane, LearntRate, Slot, Throttle, connect_redis
 from tests.kavenegar.pace import BEGIN, MINUTE, Clock, Crowd, compete, play, queue, turned_away
 
-TAUGHT = Learnt(rate=12.5, refused=14.25, at=BEGIN - timedelta(hours=3))
+TAUGHT = LearntRate(rate=12.5, refused=14.25, at=BEGIN - timedelta(hours=3))
 SLOT = Slot(Lane.SEND, wait_s=0.0, due_us=0, tier=0, epoch=0, generation=0, probe=True)
 
 # ── forgotten ──
@@ -28,7 +27,7 @@ def test_after_a_flush_the_pace_begins_at_its_start(
     make_throttle: Callable[..., Throttle], valkey: redis.Redis
 ) -> None:
     throttle = make_throttle(10, 20)
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
     valkey.flushall()
     assert throttle.rate() == 10
     assert throttle.take(Lane.SEND).wait_s == 0
@@ -62,7 +61,7 @@ def test_calls_that_wait_through_a_flush_do_not_leave_all_at_once(
 
 def test_the_pace_begins_at_what_it_is_reminded_of(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle(5, 30)
-    assert throttle.remind(TAUGHT)
+    assert throttle.restore(TAUGHT)
     assert throttle.rate() == 12.5
     learnt = throttle.learnt()
     assert learnt is not None
@@ -71,13 +70,13 @@ def test_the_pace_begins_at_what_it_is_reminded_of(make_throttle: Callable[..., 
 
 def test_what_was_reminded_of_is_what_is_known(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle(5, 30)
-    throttle.remind(TAUGHT)
+    throttle.restore(TAUGHT)
     assert throttle.learnt() == TAUGHT
 
 
 def test_a_pace_that_was_never_refused_is_reminded_of_that(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle(5, 30)
-    assert throttle.remind(replace(TAUGHT, refused=None))
+    assert throttle.restore(replace(TAUGHT, refused=None))
     learnt = throttle.learnt()
     assert learnt is not None
     assert learnt.refused is None
@@ -85,25 +84,25 @@ def test_a_pace_that_was_never_refused_is_reminded_of_that(make_throttle: Callab
 
 def test_what_is_known_is_not_overruled_by_a_memory(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle(5, 30)
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
     known = throttle.learnt()
     assert known is not None
-    assert not throttle.remind(TAUGHT)
+    assert not throttle.restore(TAUGHT)
     assert throttle.learnt() == known
 
 
 def test_calls_since_the_flush_are_no_knowledge(make_throttle: Callable[..., Throttle]) -> None:
     throttle = make_throttle(5, 30)
     queue(throttle, 3)
-    assert throttle.remind(TAUGHT)
+    assert throttle.restore(TAUGHT)
     assert throttle.rate() == 12.5
 
 
 def test_no_memory_lifts_the_pace_above_its_highest_rate_or_changes_a_fixed_one(
     make_throttle: Callable[..., Throttle],
 ) -> None:
-    assert not make_throttle(5, 30, fixed=True).remind(TAUGHT)
-    assert make_throttle(5, 8).remind(TAUGHT)
+    assert not make_throttle(5, 30, fixed=True).restore(TAUGHT)
+    assert make_throttle(5, 8).restore(TAUGHT)
     assert make_throttle(5, 8).rate() == 8
 
 
@@ -123,7 +122,7 @@ def test_first_nothing_is_learnt_then_what_held_then_what_was_refused(
     assert timedelta(0) <= throttle.view().at - held.at < timedelta(seconds=5)
 
     clock.s += 5
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
     learnt = throttle.learnt()
     assert learnt is not None
     assert learnt.refused == pytest.approx(rate)
@@ -150,11 +149,11 @@ def _polls_held_to_their_cap(throttle: Throttle, clock: Clock) -> None:
 
 
 def _busy(throttle: Throttle, clock: Clock) -> None:
-    throttle.blocked(throttle.take(Lane.SEND), 409, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 409, 60)
 
 
 def _blocked(throttle: Throttle, clock: Clock) -> None:
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
 
 
 def _probed(throttle: Throttle, clock: Clock) -> None:
@@ -196,18 +195,18 @@ def test_after_a_clock_was_set_back_an_otp_goes_ahead_as_before(
     [
         lambda t: t.take(Lane.SEND),
         lambda t: t.reserve(Lane.OTP, max_wait_s=2),
-        lambda t: t.depart(SLOT, max_wait_s=2),
-        lambda t: t.passed(SLOT),
-        lambda t: t.blocked(SLOT, 451, 60),
-        lambda t: t.remind(TAUGHT),
+        lambda t: t.confirm(SLOT, max_wait_s=2),
+        lambda t: t.report_ok(SLOT),
+        lambda t: t.report_throttled(SLOT, 451, 60),
+        lambda t: t.restore(TAUGHT),
         lambda t: t.learnt(),
         lambda t: t.rate(),
         lambda t: t.view(),
     ],
-    ids=["take", "reserve", "depart", "passed", "blocked", "remind", "learnt", "rate", "view"],
+    ids=["take", "reserve", "confirm", "report_ok", "report_throttled", "restore", "learnt", "rate", "view"],
 )
 def test_without_redis_nobody_calls_and_nobody_is_told(closed_port_url: str, ask: Callable[[Throttle], Any]) -> None:
-    with connect(closed_port_url.replace("http", "redis")) as absent, pytest.raises(Postpone) as caught:
+    with connect_redis(closed_port_url.replace("http", "redis")) as absent, pytest.raises(Postpone) as caught:
         ask(Throttle(absent, account="one", start_rate=5, max_rate=5))
     assert not isinstance(caught.value, Throttled | GatewayDown)
     assert caught.value.retry_after_s == 5
@@ -216,7 +215,10 @@ def test_without_redis_nobody_calls_and_nobody_is_told(closed_port_url: str, ask
 def test_a_redis_that_is_silent_is_waited_for_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}"
-        with connect(url) as client, redis.Redis.from_url(url, socket_timeout=0.3, retry=client.get_retry()) as hasty:
+        with (
+            connect_redis(url) as client,
+            redis.Redis.from_url(url, socket_timeout=0.3, retry=client.get_retry()) as hasty,
+        ):
             throttle = Throttle(hasty, account="one", start_rate=5, max_rate=5)
             began = time.monotonic()
             with pytest.raises(Postpone):
@@ -244,7 +246,7 @@ def test_a_redis_that_goes_while_a_call_waits_for_its_slot_postpones_it(
 
 
 def test_a_dropped_connection_is_made_anew_without_the_caller_noticing(valkey_url: str, valkey: redis.Redis) -> None:
-    with connect(valkey_url) as own:
+    with connect_redis(valkey_url) as own:
         throttle = Throttle(own, account="one", start_rate=1000, max_rate=1000)
         throttle.take(Lane.SEND)
         valkey.client_kill_filter(_type="normal", skipme=True)
@@ -262,7 +264,7 @@ def test_rates_that_make_no_sense_are_found_at_once(
 def test_many_threads_at_once_keep_the_pace_of_the_servers_clock(valkey_url: str, valkey: redis.Redis) -> None:
     """Forty slots at 200 a second cannot be done in less than 39 steps, whatever the threads do."""
     began = time.monotonic()
-    with connect(valkey_url) as own:
+    with connect_redis(valkey_url) as own:
         throttle = Throttle(own, account="one", start_rate=200, max_rate=200)
         takes = {"lane": Lane.SEND, "max_wait_s": 60}
         threads = [threading.Thread(target=throttle.take, kwargs=takes) for _ in range(40)]

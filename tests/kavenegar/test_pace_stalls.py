@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import Slot, Throttle
+from campaigns.kavenegar.pace import Lane, Slot, Throttle
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.limiter import limiter
 from tests.kavenegar.pace import Clock, Crowd, frozen, play, queue
@@ -64,7 +63,7 @@ def test_a_slot_that_is_overdue_is_lost_and_its_holder_goes_to_the_end_of_the_qu
     throttle = make_throttle(5, 5)
     _, *waiting = queue(throttle, 8)
     clock.s = 1.1
-    on_time = [throttle.depart(slot, max_wait_s=2).wait_s for slot in waiting]
+    on_time = [throttle.confirm(slot, max_wait_s=2).wait_s for slot in waiting]
     assert on_time == pytest.approx([0.5, 0.7, 0.9, 1.1, 0, 0.1, 0.3], abs=0.01)
 
 
@@ -74,9 +73,9 @@ def test_a_call_that_is_a_little_late_leaves_at_once_and_the_next_a_step_later(
     throttle = make_throttle(5, 5)
     _, late, then = queue(throttle, 3)
     clock.s = 0.29
-    assert throttle.depart(late, max_wait_s=2).wait_s == 0
+    assert throttle.confirm(late, max_wait_s=2).wait_s == 0
     clock.s = 0.4
-    assert throttle.depart(then, max_wait_s=2).wait_s == pytest.approx(0.09 - 0.02, abs=0.001)
+    assert throttle.confirm(then, max_wait_s=2).wait_s == pytest.approx(0.09 - 0.02, abs=0.001)
 
 
 def admitted(throttle: Throttle, many: int) -> list[Slot]:
@@ -123,6 +122,6 @@ def test_a_pause_that_began_between_a_slot_and_its_call_keeps_the_call_back(
     throttle = make_throttle(5, 5)
     first, second = admitted(throttle, 2)
     throttle.leave(first)
-    throttle.blocked(first, 451, 0)
+    throttle.report_throttled(first, 451, 0)
     with pytest.raises(Throttled):
         throttle.leave(second)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from campaigns.kavenegar import methods
+from campaigns.kavenegar.account import is_last_page
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.records.blocklist import is_last
-from campaigns.kavenegar.records.inbound import comes_again
+from campaigns.kavenegar.inbox import is_repeated_page
 from tests.kavenegar.calls import NOW
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer, envelope
 
 LINE = "2000"
-FULL = methods.BLOCKED_LIST.answers
+FULL = methods.BLOCKED_LIST.max_answer_rows
 NO_ID = {"message": "no id"}
 
 
@@ -53,8 +53,8 @@ def test_a_gateway_that_marks_nothing_read_is_noticed_by_a_page_that_brings_noth
 ) -> None:
     server.will(server.answer(200, before), server.answer(200, now))
     first, second = client.receive(LINE), client.receive(LINE)
-    assert not comes_again(first, None)
-    assert comes_again(second, first) is again
+    assert not is_repeated_page(first, None)
+    assert is_repeated_page(second, first) is again
 
 
 @pytest.mark.parametrize("code", [200, 449])
@@ -90,4 +90,4 @@ def test_the_last_page_is_known_by_what_it_says_and_without_a_word_by_its_rows(
     server: ScriptedServer, client: Client, rows: int, told: dict[str, int], number: int, last: bool
 ) -> None:
     server.will(page(server, numbers(rows), totalcount=rows, currentpage=number, **told))
-    assert is_last(client.blocked_list(LINE, page=number), number, FULL) is last
+    assert is_last_page(client.blocked_list(LINE, page=number), number, FULL) is last

@@ -20,15 +20,15 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from campaigns.kavenegar import connection, transport
-from campaigns.kavenegar.transport import Transport, prepare
+from campaigns.kavenegar.transport import Transport, prepare_request
 from tests.kavenegar.scripted_server import ScriptedServer
 
 OVERRIDDEN: list[tuple[type, type, str, list[str]]] = [
-    (HTTPConnection, connection._Clocked, "_new_conn", ["self"]),
-    (HTTPConnection, connection._Clocked, "request", ["self", "method", "url", "body", "headers"]),
-    (HTTPConnection, connection._Clocked, "send", ["self", "data"]),
-    (HTTPConnectionPool, connection._ParkingPool, "_get_conn", ["self", "timeout"]),
-    (HTTPConnectionPool, connection._ParkingPool, "_put_conn", ["self", "conn"]),
+    (HTTPConnection, connection._DeadlineConnection, "_new_conn", ["self"]),
+    (HTTPConnection, connection._DeadlineConnection, "request", ["self", "method", "url", "body", "headers"]),
+    (HTTPConnection, connection._DeadlineConnection, "send", ["self", "data"]),
+    (HTTPConnectionPool, connection._FreshConnectionPool, "_get_conn", ["self", "timeout"]),
+    (HTTPConnectionPool, connection._FreshConnectionPool, "_put_conn", ["self", "conn"]),
     (requests.adapters.HTTPAdapter, transport._Adapter, "init_poolmanager", ["self"]),
     (requests.adapters.HTTPAdapter, transport._Adapter, "proxy_manager_for", ["self", "proxy"]),
 ]
@@ -95,12 +95,12 @@ def test_a_call_goes_through_every_override(server: ScriptedServer) -> None:
     server.will(server.answer())
     with calls_seen() as seen:
         asked = Transport(server.url, deadline_s=20, connect_timeout_s=5, pool_size=1)
-        reply = asked.ask(prepare(f"{server.url}/v1/key/sms/send.json"), b"a=1")
+        reply = asked.request(prepare_request(f"{server.url}/v1/key/sms/send.json"), b"a=1")
     asked.close()
 
     assert reply.http_status == 200
     for owner, ours, name, _ in OVERRIDDEN:
         if name != "proxy_manager_for":  # no proxy stands between us here
             assert vars(ours)[name].__code__ in seen, lost(owner, name)
-    for ours, name in ((connection._ClockedResponse, "__init__"), (connection._ClockedReader, "readinto")):
+    for ours, name in ((connection._DeadlineResponse, "__init__"), (connection._DeadlineReader, "readinto")):
         assert vars(ours)[name].__code__ in seen, lost(HTTPConnection, "response_class")

@@ -17,7 +17,7 @@ from campaigns.errors import (
     TextRefused,
     Throttled,
 )
-from campaigns.kavenegar.codes import RETURN_CODES, STATUSES, meaning, verdict
+from campaigns.kavenegar.codes import RETURN_CODES, STATUSES, final_state, return_code
 
 TABLE_1 = {
     200,
@@ -69,7 +69,7 @@ def test_every_documented_and_every_seen_code_has_a_row() -> None:
     ("code", "expected"), [(code, expected) for expected, codes in VERDICTS.items() for code in sorted(codes)]
 )
 def test_a_code_asks_the_caller_of_a_read_for_one_thing(code: int, expected: object) -> None:
-    assert meaning(code).for_call(sends=False) == expected
+    assert return_code(code).for_call(sends=False) == expected
 
 
 @pytest.mark.parametrize(
@@ -86,21 +86,23 @@ def test_a_code_asks_the_caller_of_a_read_for_one_thing(code: int, expected: obj
     ],
 )
 def test_some_codes_mean_another_thing_to_a_send(code: int, expected: object) -> None:
-    assert meaning(code).for_call(sends=True) == expected
+    assert return_code(code).for_call(sends=True) == expected
 
 
 def test_a_failure_without_a_cause_may_have_marked_messages_read() -> None:
-    assert meaning(402).for_call(sends=False, consumes=True) is AnswerLost
-    assert meaning(409).for_call(sends=False, consumes=True) is Throttled  # and what it marked read is looked for again
+    assert return_code(402).for_call(sends=False, consumes=True) is AnswerLost
+    assert (
+        return_code(409).for_call(sends=False, consumes=True) is Throttled
+    )  # and what it marked read is looked for again
 
 
 def test_all_other_codes_mean_the_same_to_a_send_and_a_read() -> None:
     same = set(RETURN_CODES) - {402, 407, 409, 449}
-    assert all(meaning(code).for_call(sends=True) == meaning(code).for_call(sends=False) for code in same)
+    assert all(return_code(code).for_call(sends=True) == return_code(code).for_call(sends=False) for code in same)
 
 
 def test_the_longer_the_trouble_lasts_the_longer_we_keep_away() -> None:
-    assert meaning(409).pause_s < meaning(451).pause_s < meaning(429).pause_s
+    assert return_code(409).pause_s < return_code(451).pause_s < return_code(429).pause_s
 
 
 def test_every_row_tells_an_operator_something_and_says_where_it_comes_from() -> None:
@@ -117,13 +119,13 @@ def test_every_documented_message_status_has_a_row() -> None:
     [(6, "failed"), (10, "delivered"), (11, "undelivered"), (13, "cancelled"), (14, "blocked")],
 )
 def test_a_final_status_is_a_verdict(status: int, state: str) -> None:
-    assert verdict(status) == state
+    assert final_state(status) == state
     assert STATUSES[status].final
 
 
 @pytest.mark.parametrize("status", [1, 2, 4, 5, 50, 100, 0, -1, 7, 999])
 def test_a_status_that_may_change_or_says_nothing_is_no_verdict(status: int) -> None:
-    assert verdict(status) is None
+    assert final_state(status) is None
 
 
 def test_money_comes_back_for_cancelled_and_blocked_messages_only() -> None:

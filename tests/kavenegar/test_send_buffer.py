@@ -16,8 +16,7 @@ import pytest
 
 from campaigns.errors import OutcomeUnknown
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.faults import Fault, Kind
-from campaigns.kavenegar.transport import Transport, prepare
+from campaigns.kavenegar.transport import Fault, FaultKind, Transport, prepare_request
 from tests.kavenegar.scripted_server import LOCALHOST_PEM, ScriptedServer, Wire, server_context
 from tests.waiting import PATIENCE_S
 
@@ -145,9 +144,9 @@ def test_each_request_on_a_connection_has_what_is_left_of_its_own_deadline(
 
     server.will(look)
     long = Transport(server.url, deadline_s=DEADLINE_S, connect_timeout_s=5, pool_size=1)
-    long.ask(prepare(f"{server.url}/v1/KEY/x.json"), b"")
+    long.request(prepare_request(f"{server.url}/v1/KEY/x.json"), b"")
     long._deadline_s = DEADLINE_S / 4
-    long.ask(prepare(f"{server.url}/v1/KEY/x.json"), b"")
+    long.request(prepare_request(f"{server.url}/v1/KEY/x.json"), b"")
     long.close()
 
     assert [request.connection for request in server.received] == [1, 1]
@@ -175,12 +174,12 @@ def test_a_server_that_reads_slowly_but_steadily_never_gets_all_of_a_request_tha
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         transport = Transport(url, deadline_s=1.0, connect_timeout_s=5, pool_size=1)
         with pytest.raises(Fault) as caught:
-            transport.ask(prepare(f"{url}/v1/KEY/sms/send.json"), b"x" * whole)
+            transport.request(prepare_request(f"{url}/v1/KEY/sms/send.json"), b"x" * whole)
         given_up.set()
         transport.close()
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
-    assert caught.value.kind is Kind.LOST
+    assert caught.value.kind is FaultKind.LOST
     assert sum(came) < whole
 
 

@@ -16,8 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from campaigns.kavenegar.faults import Fault
-from campaigns.kavenegar.transport import Transport, prepare
+from campaigns.kavenegar.transport import Fault, Transport, prepare_request
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.waiting import until
 
@@ -66,7 +65,7 @@ def unsent(port: int) -> int:
 
 def ask(transport: Transport, url: str) -> str:
     try:
-        return str(transport.ask(prepare(f"{url}/v1/KEY/sms/send.json"), b"receptor=1").http_status)
+        return str(transport.request(prepare_request(f"{url}/v1/KEY/sms/send.json"), b"receptor=1").http_status)
     except Fault as why:
         return why.kind.name
 

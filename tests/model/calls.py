@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from campaigns.house import House
+from campaigns.context import Context
 from tests.model.gateway import Asked, Died, Line
 
 Rows = list[dict[str, Any]]
@@ -19,12 +19,12 @@ class Mismatch(AssertionError):
 class Call:
     """What a worker asks the gateway, and how the trace lets that end: `reply` waits until it is written down."""
 
-    def __init__(self, house: House, line: Line, work: Callable[[House, int], object], batch_id: int) -> None:
+    def __init__(self, context: Context, line: Line, work: Callable[[Context, int], object], batch_id: int) -> None:
         self.line = line
         self.reply: Rows | BaseException = []
         self.heard = 0  # messages of which a question was answered so far, by the bits of the model
         self._pool = ThreadPoolExecutor(1)
-        self._pool.submit(work, house, batch_id).add_done_callback(self._over)
+        self._pool.submit(work, context, batch_id).add_done_callback(self._over)
         self.asked = self._next("it claimed nothing")
 
     def go_on(self) -> None:

@@ -9,10 +9,10 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from campaigns.kavenegar import methods
+from campaigns.kavenegar.answers import Envelope
 from campaigns.kavenegar.call import Answer, Call
-from campaigns.kavenegar.envelope import Envelope
-from campaigns.kavenegar.gateway import Gateway
 from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.kavenegar.transport import InTime
 
 PATIENCE_S: Final = 30.0
@@ -98,7 +98,7 @@ class Asked:
         return self.form["receptor"].split(",")
 
 
-class Line(Gateway):
+class Line(PacedClient):
     """The gateway as one worker sees it. Sends and questions wait for `answer`; whose messages are whose, it tells."""
 
     def __init__(self, books: Books, account: int, label: str) -> None:
@@ -111,7 +111,7 @@ class Line(Gateway):
         self._answers: queue.SimpleQueue[list[dict[str, Any]] | BaseException] = queue.SimpleQueue()
         self._answered_in_part = False
 
-    def admit(self, lane: Lane, *, max_wait_s: float | None = None) -> float:
+    def acquire_slot(self, lane: Lane, *, max_wait_s: float | None = None) -> float:
         """There is always room."""
         return 0.0
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.splitting import EPOCH_SHIFT
+from campaigns.rules.batches import EPOCH_SHIFT
 from campaigns.store import gate
 from campaigns.store.identity import Place
 
@@ -132,7 +132,7 @@ def stands(connection: Connection, size: World, *, first_epoch: int, now: dateti
     found = {row.place: row for row in connection.execute(_BATCHES)}
     messages = connection.execute(text("SELECT id, state FROM sms.messages ORDER BY row_no")).all()
     campaign = connection.execute(text("SELECT state FROM sms.campaigns")).scalar_one()
-    seen = gate.read(connection)
+    seen = gate.read_gate(connection)
     return Standing(
         [_row(found[place], size, now) if place in found else Batch("none") for place in range(3)],
         [message.state for message in messages],

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns import guards, plan
-from campaigns.store import due, epochs, leaps, sparing, suppressions
+from campaigns.stages import guards, plan
+from campaigns.store import due, epochs, gate, messages, suppressions
 from tests.model import copies
 from tests.model.calls import Mismatch
 from tests.model.gateway import Line
@@ -37,10 +37,13 @@ class Replay(Workers):
         self._books.drop(_number(step))
 
     def on_lapse(self, step: Step) -> None:
-        self._alone(step, lambda connection: due.lapse(connection, now=self._now, settle=self._policy.unknown_grace))
+        self._alone(
+            step,
+            lambda connection: due.expire_leases(connection, now=self._now, unknown_grace=self._policy.unknown_grace),
+        )
 
     def on_withdraw(self, step: Step) -> None:
-        self._alone(step, lambda connection: due.withdraw(connection, now=self._now))
+        self._alone(step, lambda connection: due.cancel_unsent(connection, now=self._now))
 
     def _alone(self, step: Step, work: Callable[[Connection], object]) -> None:
         """Do something to one batch: the others are locked by somebody, and skipped."""
@@ -52,7 +55,7 @@ class Replay(Workers):
     def on_suppress(self, step: Step) -> None:
         with self._engine.begin() as connection:
             suppressions.add(connection, [_number(step)], reason="by hand", source="a test", now=self._now)
-            sparing.spare(connection, self._batch(step), now=self._now)
+            messages.drop_suppressed(connection, self._batch(step), now=self._now)
 
     def on_start(self, step: Step) -> None:
         with self._engine.begin() as connection:
@@ -72,8 +75,8 @@ class Replay(Workers):
         self._database(plan.resume, self._campaign, now=self._now)
 
     def on_renew(self, step: Step) -> None:
-        self._database(epochs.renew, now=self._now)
-        while self._database(epochs.reissue):
+        self._database(epochs.renew_epoch, now=self._now)
+        while self._database(epochs.reissue_ids):
             pass
         self._database(self._learn_ids)
 
@@ -92,14 +95,14 @@ class Replay(Workers):
         self._database(copies.restart)
 
     def on_handle(self, step: Step) -> None:
-        guards.accept(self._database, self._policy, copy=False, now=self._now)
+        guards.accept_database(self._database, self._policy, copy=False, now=self._now)
 
     def on_sample(self, step: Step) -> None:
         """The task that a tick rings for after a restart; the gateway answers for every message."""
         line = Line(self._books, 1, LABELS[0])
         answering = threading.Thread(target=line.answer_everything, args=(self._numbers,), daemon=True)
         answering.start()
-        guards.place.check(self._house(line, lambda: self._now))
+        guards.check_restart(self._context(line, lambda: self._now))
         line.end(None)
         answering.join()
 
@@ -107,19 +110,19 @@ class Replay(Workers):
         """Nobody has read the clock since."""
 
     def on_notice(self, step: Step) -> None:
-        self._database(leaps.note, by=AN_HOUR, now=self._now)
+        self._database(gate.note_leap, by=AN_HOUR, now=self._now)
 
     def on_believe(self, step: Step) -> None:
         with self._engine.begin() as connection:
             leapt_at = connection.execute(text("SELECT clock_leapt_at FROM sms.installation")).scalar_one()
-            leaps.clear(connection, leapt_at=leapt_at)
+            gate.clear_leap(connection, leapt_at=leapt_at)
         self._now += AN_HOUR
         self._behind = dict.fromkeys(self._calls, AN_HOUR)
 
     def on_tick(self, step: Step) -> None:
         self._now += TICK
         self._books.ticks += 1
-        self._database(due.ticked, now=self._now)
+        self._database(due.record_heartbeat, now=self._now)
 
 
 def _number(step: Step) -> str:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.store import draft_ids, due, epochs, gate, restores
-from campaigns.submit import Outcome, refusal
+from campaigns.stages.submit import Outcome, refusal
+from campaigns.store import due, epochs, gate, restores
 from tests.model import reading, traces
 from tests.model.calls import Mismatch
 from tests.model.replay import follow
 from tests.store.emptying import empty
 
 KEPT = dict(traces.written())
-resolve = import_module("campaigns.submit.resolve")
+resolve = import_module("campaigns.stages.submit.resolve")
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -37,23 +37,23 @@ FAULTS: dict[str, tuple[str, Patch]] = {
     "the window is not judged": ("window", _returns(resolve, "may_resend", True)),
     "what is past the window is not believed before": ("faults", _returns(resolve, "may_resend", False)),
     "a refusal is believed": ("faults", _returns(refusal, "may_resend", False)),
-    "a lease that ran out makes ready": ("deaths", _reads(due, "_LAPSE", "'unknown'", "'ready'")),
+    "a lease that ran out makes ready": ("deaths", _reads(due, "_EXPIRE_LEASES", "'unknown'", "'ready'")),
     "a restored database sends on": (
         "returned",
-        _reads(restores, "_ASK", "'ready', 'claimed', 'unknown'", "'claimed'"),
+        _reads(restores, "_MARK_UNKNOWN", "'ready', 'claimed', 'unknown'", "'claimed'"),
     ),
     "nothing is let settle after a restore": (
         "returned",
-        _reads(restores, "_ASK", "due_at = :ask_at", "due_at = :now"),
+        _reads(restores, "_MARK_UNKNOWN", "due_at = :ask_at", "due_at = :now"),
     ),
-    "the first account is asked": ("returned-account", _reads(restores, "_ASK", "in_use.account", "NULL")),
+    "the first account is asked": ("returned-account", _reads(restores, "_MARK_UNKNOWN", "in_use.account", "NULL")),
     "own ticks are a sign of life": (
         "returned-window",
-        _reads(gate, "_READ", r".* AS alive_at", "installation.ticked_at AS alive_at"),
+        _reads(gate, "_READ_GATE", r".* AS alive_at", "installation.ticked_at AS alive_at"),
     ),
-    "drafts leave unasked": ("returned-draft", _returns(epochs, "ask_first", 0)),
-    "drafts keep their ids": ("returned-renewed", _returns(draft_ids, "next_old", None)),
-    "a collision throws away what is ours": ("collision", _returns(resolve, "collided", Outcome.COLLIDED)),
+    "drafts leave unasked": ("returned-draft", _returns(epochs, "mark_unknown_if_lost", 0)),
+    "drafts keep their ids": ("returned-renewed", _returns(epochs, "next_draft_span", None)),
+    "a collision throws away what is ours": ("collision", _returns(resolve, "handle_id_collision", Outcome.COLLIDED)),
 }
 
 

@@ -67,7 +67,7 @@ def test_what_a_page_names_is_there(page: str) -> None:
 @pytest.mark.parametrize("kept", ["unknown outcomes", "database clock", "durability", "key", "ledger"])
 def test_a_sentence_of_the_doctor_that_the_table_names_is_said_by_the_doctor(kept: str) -> None:
     assert f'"{kept}' in (DOCS / "assumptions.md").read_text()
-    assert f'Finding("{kept}"' in "".join((ROOT / "worker/cli/checkup/safety.py").read_text().split("\n"))
+    assert f'Finding("{kept}"' in "".join((ROOT / "worker/cli/doctor_safety.py").read_text().split("\n"))
 
 
 needs_spin = pytest.mark.skipif(not spin.is_installed(), reason=spin.MISSING)

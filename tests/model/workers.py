@@ -8,9 +8,10 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns import errors, plan, submit
-from campaigns.house import House, Policy
-from campaigns.rules.splitting import EPOCH_SHIFT
+from campaigns import errors
+from campaigns.context import Context, Policy
+from campaigns.rules.batches import EPOCH_SHIFT
+from campaigns.stages import plan, submit
 from campaigns.store import due
 from campaigns.store.database import Database
 from tests.model.calls import Call, Mismatch
@@ -62,7 +63,7 @@ class Workers:
         in_use_since = [self._now - AN_HOUR, self._now - (AN_HOUR / 2 if self._world.second_account else AN_HOUR * 2)]
         for number, (label, at) in enumerate(zip(LABELS, in_use_since, strict=True), start=1):
             connection.execute(key, {"label": label, "number": number, "at": at})
-        due.ticked(connection, now=self._now)
+        due.record_heartbeat(connection, now=self._now)
         campaign = draft(connection, self._world.messages, text=TEXT)
         if not self._world.draft:
             plan.start(connection, campaign, now=self._now)
@@ -85,22 +86,22 @@ class Workers:
         """Everything was set up before."""
 
     def on_claim_to_send(self, step: Step) -> None:
-        self._call(step, submit.run)
+        self._call(step, submit.send_batch)
 
     def on_claim_to_ask(self, step: Step) -> None:
-        self._call(step, submit.resolve)
+        self._call(step, submit.resolve_batch)
 
-    def _call(self, step: Step, work: Callable[[House, int], object]) -> None:
+    def _call(self, step: Step, work: Callable[[Context, int], object]) -> None:
         worker = step["worker"]
         line = Line(self._books, step["account"] + 1, LABELS[step["account"]])
 
         def clock() -> datetime:
             return self._now - self._behind.get(worker, timedelta(0))
 
-        self._calls[worker] = Call(self._house(line, clock), line, work, self._batch(step))
+        self._calls[worker] = Call(self._context(line, clock), line, work, self._batch(step))
 
-    def _house(self, line: Line, clock: Callable[[], datetime]) -> House:
-        return House(self._database, line, None, clock, self._policy)  # type: ignore[arg-type]
+    def _context(self, line: Line, clock: Callable[[], datetime]) -> Context:
+        return Context(self._database, line, None, clock, self._policy)  # type: ignore[arg-type]
 
     def on_begin(self, step: Step) -> None:
         self._look(step)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from campaigns_devkit import Supervisor
+from campaigns_devkit.supervisor import procfile_commands
 from tests.world import SENDER, Sandbox
-from worker.embedded import Supervisor
-from worker.embedded.procfile import commands
 
 SHORT_TIMES = {
     "STATUS_POLLS": "2s,3s,4s,5s,6s,8s,10s,15s,20s,30s,60s",
@@ -43,7 +43,7 @@ def environment(database_url: str, broker_url: str, sandbox: Sandbox, tmp_path: 
 def workers(environment: dict[str, str], tmp_path: Path) -> Iterator[Supervisor]:
     """Both workers and the beat, as in production."""
     names = ("worker-send", "worker-poll", "beat")
-    supervisor = Supervisor(commands(names), environment, tmp_path / "logs")
+    supervisor = Supervisor(procfile_commands(names), environment, tmp_path / "logs")
     supervisor.start()
     yield supervisor
     supervisor.stop(grace_s=10)

@@ -16,12 +16,12 @@ from sqlalchemy import Engine
 
 import campaigns
 from campaigns.store import installation
+from campaigns_devkit import Supervisor
+from campaigns_devkit.supervisor import procfile_commands
 from tests import wrong_clock
 from tests.waiting import PATIENCE_S, until
 from tests.world import Sandbox, running, states
 from worker import queues
-from worker.embedded import Supervisor
-from worker.embedded.procfile import commands
 
 pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 
@@ -41,7 +41,7 @@ def hosts(environment: dict[str, str], tmp_path: Path) -> Iterator[Hosts]:
     with ExitStack() as stack:
 
         def start(clocks: dict[str, dict[str, str]]) -> Supervisor:
-            chosen = commands(clocks)
+            chosen = procfile_commands(clocks)
             for name, clock in clocks.items():
                 set_first = "".join(f"export {variable}={shlex.quote(value)}; " for variable, value in clock.items())
                 *shell, line = chosen[name]
@@ -59,7 +59,7 @@ def doctor(environment: dict[str, str]) -> Callable[[str], dict[str, str]]:
     """What `campaigns doctor` finds, by the finding's name."""
 
     def ask(name: str) -> dict[str, str]:
-        command = [sys.executable, "-c", "from worker.cli import main; main()", "doctor", "--json"]
+        command = [sys.executable, "-c", "from worker.cli import entry_point; entry_point()", "doctor", "--json"]
         done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
         findings: list[dict[str, str]] = json.loads(done.stdout)["findings"]
         return next((each for each in findings if each["name"] == name), {"level": "", "says": ""})

@@ -1,4 +1,4 @@
-"""What Flower shows of a running house, and how much of it it keeps."""
+"""What Flower shows of a running context, and how much of it it keeps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sqlalchemy import Engine
 
 import campaigns
 from benchmarks.flower import AUTH, Watched, await_subscription, feed
+from campaigns_devkit import Supervisor, servers
+from campaigns_devkit.supervisor import procfile_commands
 from tests.waiting import PATIENCE_S, until
 from tests.world import numbers, running
-from worker.embedded import Supervisor, ports
-from worker.embedded.procfile import commands
 
 pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 
@@ -28,11 +28,11 @@ def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
     started: list[Supervisor] = []
 
     def begin(*names: str, **settings: str) -> Watched:
-        port = ports.find_free()
+        port = servers.find_free_port()
         flower = {"FLOWER_PORT": str(port), "FLOWER_BASIC_AUTH": ":".join(AUTH)}
         watched = Watched(f"http://127.0.0.1:{port}")
         for these in (["flower"], names):
-            supervisor = Supervisor(commands(these), {**environment, **flower, **settings}, tmp_path / "logs")
+            supervisor = Supervisor(procfile_commands(these), {**environment, **flower, **settings}, tmp_path / "logs")
             started.append(supervisor)
             supervisor.start()
             until(watched.answers, "the start of Flower")
@@ -110,5 +110,5 @@ def test_flower_keeps_the_newest_tasks_and_no_more_than_it_is_told_to(broker_url
 
 
 def test_flower_keeps_ten_thousand_tasks_and_writes_none_to_a_disk_unless_it_is_told_to() -> None:
-    [[_, _, command]] = commands(["flower"]).values()
+    [[_, _, command]] = procfile_commands(["flower"]).values()
     assert "--max_tasks=${FLOWER_MAX_TASKS:-10000} --persistent=False" in command

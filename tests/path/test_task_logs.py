@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 import campaigns
+from campaigns_devkit import Supervisor
+from campaigns_devkit.supervisor import procfile_commands
 from tests.waiting import PATIENCE_S, until
 from tests.world import SENDER, Sandbox, batch_ids, numbers, running
-from worker.embedded import Supervisor
-from worker.embedded.procfile import commands
 
 pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 
@@ -22,7 +22,7 @@ def test_every_record_of_a_task_names_its_campaign_its_batch_and_its_task(
     environment: dict[str, str], engine: Engine, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     settings = {**environment, "LOG_FORMAT": "json", "LOG_LEVEL": "INFO", "INBOX_LINES": SENDER}
-    supervisor = Supervisor(commands(("worker-send", "worker-poll", "beat")), settings, tmp_path / "logs")
+    supervisor = Supervisor(procfile_commands(("worker-send", "worker-poll", "beat")), settings, tmp_path / "logs")
     supervisor.start()
     try:
         campaign = running(engine, 600, text="سلام {name} عزیز")

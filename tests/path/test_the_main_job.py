@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 
 import campaigns
 from campaigns.rules.states import MessageState
+from campaigns_devkit import Supervisor
 from tests.waiting import PATIENCE_S, until
 from tests.world import Sandbox, counters, running, states
-from worker.embedded import Supervisor
 
 pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 

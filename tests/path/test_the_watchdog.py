@@ -8,9 +8,9 @@ from celery.app.control import Control
 from sqlalchemy import Engine
 
 import campaigns
+from campaigns_devkit import Supervisor
 from tests.waiting import PATIENCE_S, until
 from tests.world import Sandbox, running
-from worker.embedded import Supervisor
 
 pytestmark = pytest.mark.timeout(4 * PATIENCE_S)
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, make_url
 
+import campaigns_devkit
+from campaigns_devkit import Supervisor
+from campaigns_devkit.supervisor import procfile_commands
 from tests.conftest import _create
 from tests.waiting import PATIENCE_S, until
-from worker import embedded
-from worker.embedded import Supervisor
-from worker.embedded.procfile import commands
 
 pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 
@@ -26,7 +26,7 @@ WORKERS = ("worker-send", "worker-poll")
 
 
 @pytest.fixture
-def other_url(servers: embedded.Attached, _template: str, engine: Engine) -> str:
+def other_url(servers: campaigns_devkit.Attached, _template: str, engine: Engine) -> str:
     """Another installation's database."""
     other = _create(servers, f"another_of_{engine.url.database}", _template)
     url = other.url.render_as_string(hide_password=False)
@@ -44,7 +44,7 @@ def stack() -> Iterator[ExitStack]:
 def start(stack: ExitStack, environment: dict[str, str], folder: Path) -> None:
     """The workers of one installation; their names tell which."""
     renamed = {name: [*shell, line.replace("@%h", f"@{folder.name}")] for name, (*shell, line) in
-               commands(WORKERS).items()}  # fmt: skip
+               procfile_commands(WORKERS).items()}  # fmt: skip
     supervisor = Supervisor(renamed, environment, folder / "logs")
     supervisor.start()
     stack.callback(supervisor.stop, grace_s=10)

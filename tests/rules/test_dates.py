@@ -7,8 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.errors import BadInput
-from campaigns.rules.calendar import TEHRAN
-from campaigns.rules.dates import LATE, check_moment, check_start, in_persian, is_persian, read_moment
+from campaigns.rules.dates import (
+    MAX_START_AGE,
+    TEHRAN,
+    check_moment,
+    check_start,
+    is_persian_date,
+    parse_moment,
+    persian_date,
+)
 
 TENTH = datetime(2026, 12, 1, 10, 0, tzinfo=TEHRAN)
 
@@ -29,22 +36,22 @@ TENTH = datetime(2026, 12, 1, 10, 0, tzinfo=TEHRAN)
     ],
 )
 def test_a_moment_is_the_same_in_every_spelling(typed: str) -> None:
-    assert read_moment(typed) == TENTH
-    assert in_persian(read_moment(typed)) == "1405-09-10"
-    assert is_persian(typed) == (not typed.startswith("20"))
+    assert parse_moment(typed) == TENTH
+    assert persian_date(parse_moment(typed)) == "1405-09-10"
+    assert is_persian_date(typed) == (not typed.startswith("20"))
 
 
 @pytest.mark.parametrize("typed", ["", "tomorrow", "10/09/1405", "1405/09-10", "1405", "1299/01/01", "26/12/01"])
 def test_what_cannot_be_told_is_no_moment(typed: str) -> None:
     with pytest.raises(ValueError, match=r"^(?!BadInput)"):
-        read_moment(typed)
+        parse_moment(typed)
 
 
 def test_a_day_that_the_persian_calendar_has_not_is_named() -> None:
-    assert read_moment("1403-12-30") == datetime(2025, 3, 20, tzinfo=TEHRAN)
+    assert parse_moment("1403-12-30") == datetime(2025, 3, 20, tzinfo=TEHRAN)
     for typed in ("1404-12-30", "1405/13/01"):
         with pytest.raises(BadInput, match="is no day of the Persian calendar"):
-            read_moment(typed)
+            parse_moment(typed)
 
 
 def test_a_moment_of_the_middle_ages_is_told_which_day_is_meant() -> None:
@@ -56,6 +63,6 @@ def test_a_moment_of_the_middle_ages_is_told_which_day_is_meant() -> None:
 
 def test_a_start_may_be_a_little_late_and_no_more() -> None:
     now = datetime(2026, 12, 1, tzinfo=UTC)
-    check_start(now - LATE, "start", now=now)
+    check_start(now - MAX_START_AGE, "start", now=now)
     with pytest.raises(BadInput, match=r"start: 2026-11-28 03:30 .Tehran. has passed 3 days ago: give a time to come"):
         check_start(now - timedelta(days=3), "start", now=now)

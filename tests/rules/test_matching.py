@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.matching import match, same_sender, same_text
+from campaigns.rules.batches import match_answer, same_sender, same_text
 
 SENDER = "10004346"
 
@@ -42,7 +42,7 @@ def test_whatever_the_order_and_the_gaps_each_row_comes_to_its_own_number(data: 
     came = data.draw(st.permutations(whole))[: data.draw(st.integers(0, len(whole)))]
     doubled = data.draw(st.lists(st.sampled_from(came), max_size=5)) if came else []
 
-    found = match(texts(whole), SENDER, keyed([*came, *doubled]))
+    found = match_answer(texts(whole), SENDER, keyed([*came, *doubled]))
 
     assert dict(found.rows) == {row.receptor: row for row in came}
     assert found.foreign == []
@@ -65,7 +65,7 @@ def test_a_row_that_is_not_ours_is_a_stranger_and_takes_nobodys_place(data: st.D
     )
     rows = data.draw(st.permutations([*ours, stranger]))
 
-    found = match(texts(ours), SENDER, keyed(rows))
+    found = match_answer(texts(ours), SENDER, keyed(rows))
 
     assert dict(found.rows) == {row.receptor: row for row in ours}
     assert [row.messageid for row in found.foreign] == [stranger.messageid]
@@ -73,7 +73,7 @@ def test_a_row_that_is_not_ours_is_a_stranger_and_takes_nobodys_place(data: st.D
 
 def test_a_number_answered_twice_keeps_the_first_answer() -> None:
     first, second = Row(1, "09121234567"), Row(2, "09121234567")
-    assert match({"09121234567": "سلام"}, SENDER, keyed([first, second])).rows == {"09121234567": first}
+    assert match_answer({"09121234567": "سلام"}, SENDER, keyed([first, second])).rows == {"09121234567": first}
 
 
 @pytest.mark.parametrize("theirs", ["10004346", "+9810004346", "009810004346", "9810004346", "010004346", ""])

@@ -7,7 +7,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.polling import LOOKS, calm, gathered_at, next_look, next_poll, thinned
+from campaigns.rules.windows import (
+    CALLBACK_RECHECKS,
+    callback_batch_at,
+    next_callback_recheck,
+    next_poll,
+    quiet_age,
+    reduce_polls,
+)
 
 ACCEPTED_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 MINUTES = st.integers(0, 60 * 24 * 4)
@@ -67,7 +74,7 @@ def test_while_callbacks_come_the_first_age_stays_and_every_one_from_a_seventy_s
     ages: list[timedelta], window: int
 ) -> None:
     span = timedelta(minutes=window)
-    kept = thinned(ages, window=span)
+    kept = reduce_polls(ages, window=span)
     assert kept[0] == ages[0]
     assert [age for age in ages if age >= span / 72] == [age for age in kept if age >= span / 72]
     assert [age for age in kept[1:] if age < span / 72] == []
@@ -77,24 +84,24 @@ def test_of_the_usual_schedule_two_ages_are_left_out() -> None:
     minutes = (5, 10, 20, 40, 80, 180, 360, 720, 1440, 2160, 2640, 2820)
     usual = [timedelta(minutes=each) for each in minutes]
     window = timedelta(hours=48)
-    assert calm(window) == timedelta(minutes=40)
-    assert set(usual) - set(thinned(usual, window=window)) == {timedelta(minutes=10), timedelta(minutes=20)}
+    assert quiet_age(window) == timedelta(minutes=40)
+    assert set(usual) - set(reduce_polls(usual, window=window)) == {timedelta(minutes=10), timedelta(minutes=20)}
 
 
 @given(seen=st.integers(0, 10**6), gather=st.integers(1, 3600))
 def test_callbacks_of_one_span_are_asked_about_at_one_moment_and_soon(seen: int, gather: int) -> None:
     span, seen_at = timedelta(seconds=gather), after(seconds=seen / 7)
-    asked_at = gathered_at(seen_at, gather=span)
+    asked_at = callback_batch_at(seen_at, gather=span)
     assert timedelta(0) < asked_at - seen_at <= span
-    assert gathered_at(asked_at - timedelta(milliseconds=1), gather=span) == asked_at
-    assert gathered_at(asked_at, gather=span) == asked_at + span
+    assert callback_batch_at(asked_at - timedelta(milliseconds=1), gather=span) == asked_at
+    assert callback_batch_at(asked_at, gather=span) == asked_at + span
 
 
 def test_a_callback_is_looked_at_again_after_seconds_minutes_and_an_hour_and_then_given_up() -> None:
     moments: list[datetime] = []
     moment: datetime | None = ACCEPTED_AT
-    while moment is not None and (moment := next_look(ACCEPTED_AT, moment)) is not None:
+    while moment is not None and (moment := next_callback_recheck(ACCEPTED_AT, moment)) is not None:
         moments.append(moment)
-    assert moments == [ACCEPTED_AT + age for age in LOOKS]
-    assert LOOKS[0] <= timedelta(seconds=10)
-    assert next_look(ACCEPTED_AT, after(days=3)) is None
+    assert moments == [ACCEPTED_AT + age for age in CALLBACK_RECHECKS]
+    assert CALLBACK_RECHECKS[0] <= timedelta(seconds=10)
+    assert next_callback_recheck(ACCEPTED_AT, after(days=3)) is None

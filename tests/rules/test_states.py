@@ -1,4 +1,4 @@
-"""The tables of moves: every state has its row, nothing comes back from the dead, and `sources` is their closure."""
+"""The tables of moves: every state has its row, no final state is left, `states_leading_to` is their closure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from campaigns.rules.states import (
     BatchState,
     CampaignState,
     MessageState,
-    sources,
+    states_leading_to,
 )
 
 B, C, M = BatchState, CampaignState, MessageState
@@ -94,12 +94,12 @@ def paths_to(target: MessageState) -> set[MessageState]:
 
 @pytest.mark.parametrize("target", list(MessageState))
 def test_the_sources_of_a_state_are_those_from_which_one_can_walk_there(target: MessageState) -> None:
-    assert sources(target) == paths_to(target)
+    assert states_leading_to(target) == paths_to(target)
 
 
 @given(st.data())
 def test_facts_told_in_any_order_end_where_the_last_of_them_does(data: st.DataObject) -> None:
-    """`sources` as the guard of a write lets a message jump ahead, and never fall back."""
+    """`states_leading_to` as the guard of a write lets a message jump ahead, and never fall back."""
     walk = [M.PENDING]
     while MESSAGE_MOVES[walk[-1]] and len(walk) < 6:
         step = data.draw(st.sampled_from(sorted(MESSAGE_MOVES[walk[-1]] - {M.PENDING, M.UNCERTAIN})))
@@ -107,10 +107,10 @@ def test_facts_told_in_any_order_end_where_the_last_of_them_does(data: st.DataOb
     told = data.draw(st.permutations(walk[1:]))
     state = M.PENDING
     for fact in [*told, *reversed(told)]:
-        state = fact if state in sources(fact) else state
+        state = fact if state in states_leading_to(fact) else state
     assert state is walk[-1]
 
 
 def test_nothing_that_is_known_to_the_gateway_can_become_pending_again() -> None:
-    assert sources(M.PENDING) == {M.UNCERTAIN}
-    assert not sources(M.ACCEPTED) & VERDICTS
+    assert states_leading_to(M.PENDING) == {M.UNCERTAIN}
+    assert not states_leading_to(M.ACCEPTED) & VERDICTS

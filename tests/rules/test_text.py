@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from campaigns.errors import BadInput
-from campaigns.rules.text import Template, clean, fitting, measure, parts
+from campaigns.rules.text import Template, clean_value, count_parts, measure_sendable, measure_text
 
 LATIN = st.text("abcXYZ 0189@£$èé\nΔ{}[]~^|€\\", max_size=400)
 PERSIAN = st.text("سلامگچپژ ۰۱۲\u200cabc😀", max_size=400)
@@ -45,37 +45,37 @@ NAMES = NAMES.filter(lambda name: name == name.strip() and 0 < len(name) <= 60 a
     ],
 )
 def test_a_text_is_billed_by_the_rules_of_the_gateway(text: str, billed: int) -> None:
-    assert parts(text) == billed
+    assert count_parts(text) == billed
 
 
 @settings(deadline=None)
 @given(LATIN | PERSIAN, LATIN | PERSIAN)
 def test_a_longer_text_never_costs_less(text: str, more: str) -> None:
-    assert parts(text) <= parts(text + more)
+    assert count_parts(text) <= count_parts(text + more)
 
 
 @settings(deadline=None)
 @given(LATIN | PERSIAN)
 def test_the_parts_have_room_for_all_of_the_text_and_the_last_is_needed(text: str) -> None:
-    size = measure(text)
+    size = measure_text(text)
     room = 153 if size.latin else 70 if size.parts == 1 else 67
     places = size.units + (sum(text.count(char) for char in "\f^{}\\[~]|€") if size.latin else 0)
     assert (size.parts - 1) * room < max(places, 1) <= max(size.parts, 1) * room
 
 
 def test_nine_hundred_characters_may_be_sent_and_no_more() -> None:
-    assert fitting("س" * 900).units == 900
+    assert measure_sendable("س" * 900).units == 900
     with pytest.raises(BadInput, match="901 characters: 900 are allowed"):
-        fitting("س" * 901)
+        measure_sendable("س" * 901)
     with pytest.raises(BadInput, match="902 characters"):
-        fitting("😀" * 451)
-    assert fitting("س" * 1000, at_most=1800).parts == 15
+        measure_sendable("😀" * 451)
+    assert measure_sendable("س" * 1000, at_most=1800).parts == 15
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t", "\u3000"])
 def test_a_text_of_nothing_is_refused(text: str) -> None:
     with pytest.raises(BadInput, match="empty"):
-        fitting(text)
+        measure_sendable(text)
     with pytest.raises(BadInput, match="empty"):
         Template.parse(text)
 
@@ -162,8 +162,8 @@ def test_any_text_at_all_is_a_template_or_bad_input(text: str) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=60))
 def test_a_value_comes_out_on_one_line_composed_and_printable(value: str) -> None:
-    cleaned = clean(value)
-    assert cleaned == clean(cleaned) == unicodedata.normalize("NFC", cleaned).strip()
+    cleaned = clean_value(value)
+    assert cleaned == clean_value(cleaned) == unicodedata.normalize("NFC", cleaned).strip()
     assert not any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in cleaned)
 
 
@@ -171,9 +171,9 @@ def test_a_value_comes_out_on_one_line_composed_and_printable(value: str) -> Non
 @given(st.text("ابپتزی \u200c\u200d", min_size=1))
 def test_half_spaces_and_joiners_stay_because_persian_is_written_with_them(value: str) -> None:
     assume(value.strip())
-    assert clean(value) == value.strip()
+    assert clean_value(value) == value.strip()
 
 
 def test_a_line_break_in_a_value_becomes_a_space() -> None:
-    assert clean("تهران\r\nخیابان") == "تهران خیابان"
-    assert clean(" a\tb\x00c ") == "a bc"
+    assert clean_value("تهران\r\nخیابان") == "تهران خیابان"
+    assert clean_value(" a\tb\x00c ") == "a bc"

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine
 
+import campaigns_devkit
 from tests.conftest import _create
 from tests.store.emptying import empty
-from worker import embedded
 
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def shared(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
+def shared(servers: campaigns_devkit.Attached, _template: str) -> Iterator[Engine]:
     """One database for all tests of a module: emptying it costs a tenth of making one."""
     found = _create(servers, f"store_{next(_numbers)}", _template)
     yield found

@@ -10,8 +10,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, text
 
 import campaigns
-from campaigns import plan
 from campaigns.rules.states import BatchState, MessageState
+from campaigns.stages import plan
 from campaigns.store import batches
 from campaigns.store.records import Claim, Fact
 from tests.world import ACCOUNT
@@ -62,7 +62,7 @@ def claim_unknown(connection: Connection, batch_id: int, *, now: datetime = NOW)
         call_id=uuid4(),
         now=now,
         lease=LEASE,
-        forgotten_before=now - timedelta(hours=11),
+        localid_cutoff=now - timedelta(hours=11),
     )
 
 
@@ -85,8 +85,8 @@ def facts(message_ids: Sequence[int], state: MessageState = MessageState.ACCEPTE
 
 
 def learn(connection: Connection, claim: Claim, found: Sequence[Fact], *, now: datetime = NOW) -> None:
-    """Merge facts about a claim as a station does."""
-    batches.learn(connection, claim, found, now=now, poll_at=now + FIRST_POLL, closes_at=now + WINDOW)
+    """Merge facts about a claim as a stage does."""
+    batches.record_facts(connection, claim, found, now=now, poll_at=now + FIRST_POLL, closes_at=now + WINDOW)
 
 
 def accepted(engine: Engine, count: int, *, now: datetime = NOW) -> int:

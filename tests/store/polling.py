@@ -1,4 +1,4 @@
-"""A poll as a station makes it, and its answer."""
+"""A poll as a stage makes it, and its answer."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from sqlalchemy import Engine, text
 
 from campaigns.rules.states import MessageState
 from campaigns.store import polls
-from campaigns.store.records import Asked
+from campaigns.store.records import PollShare
 from tests.store.given import FIRST_POLL, LEASE, NOW, facts
 
 DUE = NOW + FIRST_POLL
 HOUR = timedelta(hours=1)
 
 
-def take(engine: Engine, *, now: datetime = DUE) -> list[Asked]:
+def take(engine: Engine, *, now: datetime = DUE) -> list[PollShare]:
     with engine.begin() as connection:
         return polls.claim(connection, now=now, lease=LEASE)
 
 
-def asked_ids(asked: Sequence[Asked]) -> list[int]:
+def asked_ids(asked: Sequence[PollShare]) -> list[int]:
     return [id_ for each in asked for id_ in each.message_ids.values()]
 
 
 def settle(
     engine: Engine,
-    asked: Sequence[Asked],
+    asked: Sequence[PollShare],
     *,
     delivered: Sequence[int] = (),
     now: datetime = DUE,
@@ -36,11 +36,11 @@ def settle(
 ) -> int:
     """Answer a poll: `delivered` have their verdict, the others are asked about again."""
     with engine.begin() as connection:
-        return polls.settle(
+        return polls.record_poll(
             connection,
             asked,
             facts(delivered, MessageState.DELIVERED, 10),
-            next_polls=[now if each.resume_at is not None else now + after for each in asked],
+            next_polls=[now if each.resume_id is not None else now + after for each in asked],
             call_id=uuid4(),
             now=now,
         )

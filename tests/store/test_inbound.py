@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.errors import NotFound
-from campaigns.rules.suppression import Reason
+from campaigns.rules.suppression import SuppressionReason
 from campaigns.store import inbound, suppressions
-from campaigns.store.inbound import DELAYS, GIVEN_UP_AFTER, Arrival, Via, Watch
+from campaigns.store.inbound import GIVEN_UP_AFTER, RETRY_DELAYS, Arrival, InboundPolicy, Via
 from tests import waiting
 from tests.store.given import NOW, accepted, running
 
@@ -25,7 +25,7 @@ def arrival(id_: int, *, number: str = FIRST, said: str = "سلام", at: dateti
 
 
 def take_in(connection: Connection, *arrivals: Arrival, via: Via = Via.RECEIVE, **watch: bool) -> int:
-    return inbound.take_in(connection, LINE, arrivals, via=via, watch=Watch(**watch), now=NOW)
+    return inbound.store_new(connection, LINE, arrivals, via=via, watch=InboundPolicy(**watch), now=NOW)
 
 
 # ── once ──
@@ -87,9 +87,9 @@ def test_whoever_asks_to_be_left_alone_is_suppressed_in_the_same_commit(connecti
     take_in(connection, arrival(1, said=said), arrival(2, number="09120000002", said="ساعت ۱۱ می‌آیم"))
 
     assert [each.opted_out for each in inbound.listed(connection)] == [False, True]
-    known = suppressions.about(connection, [FIRST, "09120000002"])
+    known = suppressions.find(connection, [FIRST, "09120000002"])
     assert set(known) == {FIRST}
-    assert (known[FIRST].reason, known[FIRST].source) == (Reason.OPTED_OUT, f"inbox {LINE}")
+    assert (known[FIRST].reason, known[FIRST].source) == (SuppressionReason.OPTED_OUT, f"inbox {LINE}")
 
 
 def test_a_message_that_is_known_already_suppresses_nobody_again(connection: Connection) -> None:
@@ -99,7 +99,7 @@ def test_a_message_that_is_known_already_suppresses_nobody_again(connection: Con
 
     take_in(connection, arrival(1, said="11"), via=Via.PAGED)
 
-    assert suppressions.about(connection, [FIRST])[FIRST].lifted_at is not None
+    assert suppressions.find(connection, [FIRST])[FIRST].lifted_at is not None
 
 
 def test_a_sender_that_is_no_mobile_number_cannot_be_suppressed_and_is_stored_all_the_same(
@@ -157,7 +157,7 @@ def test_messages_are_found_by_line_campaign_and_time(engine: Engine) -> None:
     campaign = accepted(engine, 1, now=NOW - MINUTE)
     with engine.begin() as connection:
         take_in(connection, arrival(1), arrival(2, number="09129999999", at=NOW - timedelta(days=1)))
-        inbound.take_in(connection, "30002626", [arrival(3)], via=Via.RECEIVE, watch=Watch(), now=NOW)
+        inbound.store_new(connection, "30002626", [arrival(3)], via=Via.RECEIVE, watch=InboundPolicy(), now=NOW)
 
         assert _ids(inbound.listed(connection, line=LINE)) == {1, 2}
         assert _ids(inbound.listed(connection, campaign_id=campaign)) == {1, 3}
@@ -173,9 +173,9 @@ def test_a_stranger_is_not_found(connection: Connection) -> None:
 def test_both_ends_of_a_span_are_counted_to_the_second(connection: Connection) -> None:
     take_in(connection, *(arrival(place + 1, at=NOW + timedelta(seconds=place)) for place in range(5)))
 
-    assert inbound.counted(connection, LINE, NOW + timedelta(seconds=1), NOW + timedelta(seconds=3)) == 3
-    assert inbound.counted(connection, LINE, NOW + timedelta(seconds=1), None) == 4
-    assert inbound.counted(connection, "30002626", NOW, None) == 0
+    assert inbound.count_between(connection, LINE, NOW + timedelta(seconds=1), NOW + timedelta(seconds=3)) == 3
+    assert inbound.count_between(connection, LINE, NOW + timedelta(seconds=1), None) == 4
+    assert inbound.count_between(connection, "30002626", NOW, None) == 0
 
 
 # ── handed over ──
@@ -184,45 +184,45 @@ def test_both_ends_of_a_span_are_counted_to_the_second(connection: Connection) -
 def test_nobody_is_told_where_nobody_wants_to_be(connection: Connection) -> None:
     take_in(connection, arrival(1))
 
-    assert not inbound.to_hand(connection, now=NOW)
-    assert inbound.untaken(connection) == (0, 0)
+    assert not inbound.any_to_deliver(connection, now=NOW)
+    assert inbound.count_unacknowledged(connection) == (0, 0)
 
 
 def test_a_message_is_handed_over_at_growing_intervals_until_it_is_taken(connection: Connection) -> None:
-    take_in(connection, arrival(1), hand_over=True)
+    take_in(connection, arrival(1), deliver=True)
     now = NOW
 
-    for delay in (*DELAYS, DELAYS[-1], DELAYS[-1]):
-        (handed,) = inbound.hand(connection, now=now, most=10)
-        assert handed.hand_at == now + delay
-        assert inbound.hand(connection, now=now + delay - timedelta(seconds=1), most=10) == []
+    for delay in (*RETRY_DELAYS, RETRY_DELAYS[-1], RETRY_DELAYS[-1]):
+        (handed,) = inbound.claim_due(connection, now=now, most=10)
+        assert handed.next_delivery_at == now + delay
+        assert inbound.claim_due(connection, now=now + delay - timedelta(seconds=1), most=10) == []
         now += delay
 
-    assert inbound.taken(connection, 1, now=now)
-    assert not inbound.taken(connection, 1, now=now)
-    assert not inbound.to_hand(connection, now=now + timedelta(days=1))
-    assert inbound.read(connection, 1).taken_at == now
-    assert inbound.untaken(connection) == (0, 0)
+    assert inbound.acknowledge(connection, 1, now=now)
+    assert not inbound.acknowledge(connection, 1, now=now)
+    assert not inbound.any_to_deliver(connection, now=now + timedelta(days=1))
+    assert inbound.read(connection, 1).acknowledged_at == now
+    assert inbound.count_unacknowledged(connection) == (0, 0)
 
 
 def test_after_a_week_a_message_that_nobody_took_is_given_up_and_shown(connection: Connection) -> None:
-    take_in(connection, arrival(1), hand_over=True)
+    take_in(connection, arrival(1), deliver=True)
 
-    inbound.hand(connection, now=NOW + GIVEN_UP_AFTER - MINUTE, most=1)
-    assert inbound.untaken(connection) == (1, 0)
-    inbound.hand(connection, now=NOW + GIVEN_UP_AFTER, most=1)
+    inbound.claim_due(connection, now=NOW + GIVEN_UP_AFTER - MINUTE, most=1)
+    assert inbound.count_unacknowledged(connection) == (1, 0)
+    inbound.claim_due(connection, now=NOW + GIVEN_UP_AFTER, most=1)
 
-    assert not inbound.to_hand(connection, now=NOW + timedelta(days=30))
-    assert inbound.untaken(connection) == (0, 1)
-    assert inbound.taken(connection, 1, now=NOW)
+    assert not inbound.any_to_deliver(connection, now=NOW + timedelta(days=30))
+    assert inbound.count_unacknowledged(connection) == (0, 1)
+    assert inbound.acknowledge(connection, 1, now=NOW)
 
 
 def test_two_who_hand_over_at_once_get_different_messages(engine: Engine) -> None:
     with engine.begin() as connection:
-        take_in(connection, *map(arrival, range(1, 9)), hand_over=True)
+        take_in(connection, *map(arrival, range(1, 9)), deliver=True)
     with engine.connect() as one, engine.connect() as other, one.begin(), other.begin():
-        mine = {each.id for each in inbound.hand(one, now=NOW, most=4)}
-        theirs = {each.id for each in inbound.hand(other, now=NOW, most=8)}
+        mine = {each.id for each in inbound.claim_due(one, now=NOW, most=4)}
+        theirs = {each.id for each in inbound.claim_due(other, now=NOW, most=8)}
     assert mine | theirs == set(range(1, 9))
     assert not mine & theirs
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from campaigns.errors import NotFound
 from campaigns.store import lines
-from campaigns.store.lines import Ending, Line, LineClaim
+from campaigns.store.lines import Line, LineClaim, LineEnding
 from tests.store.given import NOW
 
 LEASE, SETTLE = timedelta(seconds=120), timedelta(seconds=90)
@@ -20,7 +20,7 @@ LINE = "10004346"
 
 
 def seed(connection: Connection, wanted: dict[str, timedelta], now: datetime = NOW) -> dict[str, Line]:
-    lines.seed(connection, wanted, now=now)
+    lines.sync_settings(connection, wanted, now=now)
     return {each.line: each for each in lines.listed(connection)}
 
 
@@ -30,7 +30,7 @@ def change(connection: Connection, line: str = LINE, **options: Any) -> Line:
 
 
 def claim(connection: Connection, now: datetime = NOW, line: str = LINE) -> LineClaim | None:
-    return lines.claim(connection, line, owner=uuid4(), now=now, lease=LEASE, settle=SETTLE)
+    return lines.claim(connection, line, owner=uuid4(), now=now, lease=LEASE, unknown_grace=SETTLE)
 
 
 def claimed(connection: Connection, now: datetime = NOW) -> LineClaim:
@@ -40,7 +40,7 @@ def claimed(connection: Connection, now: datetime = NOW) -> LineClaim:
 
 
 def due(connection: Connection, now: datetime, most: int = 3) -> list[str]:
-    return lines.due(connection, now=now, settle=SETTLE, most=most)
+    return lines.due(connection, now=now, unknown_grace=SETTLE, most=most)
 
 
 # ── the settings and a person ──
@@ -118,12 +118,12 @@ def test_a_claim_doubts_ahead_and_tells_how_the_line_stood_before(connection: Co
 
     first = claimed(connection)
 
-    assert first.doubtful_since is None
-    assert lines.read(connection, LINE).doubtful_since == NOW
+    assert first.needs_reconcile_since is None
+    assert lines.read(connection, LINE).needs_reconcile_since == NOW
     assert claim(connection, NOW + LEASE) is None
     assert claim(connection, NOW + LEASE + SETTLE - MINUTE) is None  # its last request may still be acted on
     second = claimed(connection, NOW + LEASE + SETTLE)
-    assert second.doubtful_since == NOW
+    assert second.needs_reconcile_since == NOW
     assert second.attempt == first.attempt + 1
 
 
@@ -139,11 +139,11 @@ def test_a_good_ending_takes_the_doubt_back(connection: Connection) -> None:
     change(connection, every=MINUTE)
     found = claimed(connection)
 
-    ending = Ending(NOW + MINUTE, None, complete_to=NOW, pulled_at=NOW)
+    ending = LineEnding(NOW + MINUTE, None, complete_to=NOW, pulled_at=NOW)
     assert lines.release(connection, found, ending)
 
     line = lines.read(connection, LINE)
-    assert (line.doubtful_since, line.leased_until, line.due_at) == (None, None, NOW + MINUTE)
+    assert (line.needs_reconcile_since, line.leased_until, line.due_at) == (None, None, NOW + MINUTE)
     assert (line.complete_to, line.pulled_at) == (NOW, NOW)
     assert claim(connection, NOW + MINUTE) is not None
 
@@ -154,7 +154,7 @@ def test_what_is_complete_goes_only_forward(connection: Connection) -> None:
     lines.renew(connection, found, lease_ends=NOW + LEASE, complete_to=NOW)
 
     lines.renew(connection, found, lease_ends=NOW + LEASE, complete_to=NOW - MINUTE)
-    lines.release(connection, found, Ending(NOW, None, complete_to=NOW - MINUTE))
+    lines.release(connection, found, LineEnding(NOW, None, complete_to=NOW - MINUTE))
 
     assert lines.read(connection, LINE).complete_to == NOW
 
@@ -166,8 +166,8 @@ def test_whoever_lost_the_line_neither_holds_nor_ends_anything(connection: Conne
     claimed(connection, later)
 
     assert not lines.renew(connection, lost, lease_ends=later + LEASE)
-    assert not lines.release(connection, lost, Ending(later, None))
-    assert lines.read(connection, LINE).doubtful_since == NOW
+    assert not lines.release(connection, lost, LineEnding(later, None))
+    assert lines.read(connection, LINE).needs_reconcile_since == NOW
 
 
 # ── lost ──
@@ -182,7 +182,7 @@ def test_a_lost_answer_keeps_everybody_away_until_it_has_settled(connection: Con
 
     assert claim(connection, NOW + MINUTE + SETTLE - timedelta(seconds=1)) is None
     again = claimed(connection, NOW + MINUTE + SETTLE)
-    assert again.doubtful_since == NOW
+    assert again.needs_reconcile_since == NOW
 
 
 def test_a_lost_answer_of_somebody_without_the_line_ends_the_claim_of_whoever_has_it(connection: Connection) -> None:
@@ -195,27 +195,27 @@ def test_a_lost_answer_of_somebody_without_the_line_ends_the_claim_of_whoever_ha
 
     lose(connection, lost, now=later + MINUTE)
 
-    assert not lines.release(connection, present, Ending(later, None))
+    assert not lines.release(connection, present, LineEnding(later, None))
     line = lines.read(connection, LINE)
-    assert (line.doubtful_since, line.complete_to) == (NOW, None)
+    assert (line.needs_reconcile_since, line.complete_to) == (NOW, None)
     assert claim(connection, later + LEASE) is None  # the present one may have a request under way
 
 
 @pytest.mark.parametrize(
-    ("known", "told", "left"),
+    ("known", "facts", "left"),
     [(None, NOW, None), (NOW, None, None), (NOW, NOW - MINUTE, NOW - MINUTE), (NOW - MINUTE, NOW, NOW - MINUTE)],
 )
 def test_of_two_moments_of_completeness_a_loss_leaves_the_earlier(
-    connection: Connection, known: datetime | None, told: datetime | None, left: datetime | None
+    connection: Connection, known: datetime | None, facts: datetime | None, left: datetime | None
 ) -> None:
     change(connection, every=MINUTE)
     found = claimed(connection)
     connection.execute(text("UPDATE sms.lines SET complete_to = :known"), {"known": known})
 
-    lose(connection, found, now=NOW, complete_to=told)
+    lose(connection, found, now=NOW, complete_to=facts)
 
     assert lines.read(connection, LINE).complete_to == left
 
 
 def lose(connection: Connection, found: LineClaim, *, now: datetime, complete_to: datetime | None = None) -> None:
-    lines.lose(connection, found, complete_to=complete_to, now=now, settle=SETTLE, trouble="lost")
+    lines.record_lost_answer(connection, found, complete_to=complete_to, now=now, unknown_grace=SETTLE, trouble="lost")

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
 from campaigns.rules.states import OTP_MOVES, OtpState
-from campaigns.rules.tokens import Order, OtpKind, Secret
 from campaigns.store import installation, otp_due, otps
 from campaigns.store.otp_due import OtpFact
 from tests.store.given import LEASE, NOW
@@ -21,8 +21,8 @@ from tests.waiting import until_somebody_waits
 SECOND = timedelta(seconds=1)
 
 
-def wish(key: str | None = "k", *, call_after_s: int | None = None) -> Order:
-    return Order(
+def otp_request(key: str | None = "k", *, call_after_s: int | None = None) -> OtpRequest:
+    return OtpRequest(
         kind=OtpKind.SMS,
         number=Secret("09121234567"),
         template="login",
@@ -35,7 +35,7 @@ def wish(key: str | None = "k", *, call_after_s: int | None = None) -> Order:
 
 
 def made(connection: Connection, **options: Any) -> int:
-    return otps.order(connection, wish(None, **options), now=NOW)[0]
+    return otps.create(connection, otp_request(None, **options), now=NOW)[0]
 
 
 def accepted(connection: Connection, **options: Any) -> int:
@@ -55,11 +55,11 @@ def test_who_orders_under_a_key_in_use_waits_for_the_other_transaction(engine: E
 
         def second(key: str = key) -> tuple[int, bool]:
             with engine.begin() as connection:
-                return otps.order(connection, wish(key), now=NOW)
+                return otps.create(connection, otp_request(key), now=NOW)
 
         with ThreadPoolExecutor(1) as thread, engine.connect() as connection:
             transaction = connection.begin()
-            first, new = otps.order(connection, wish(key), now=NOW)
+            first, new = otps.create(connection, otp_request(key), now=NOW)
             assert new
             other = thread.submit(second)
             until_somebody_waits(engine)
@@ -81,19 +81,19 @@ def test_only_who_holds_the_claim_decides(connection: Connection) -> None:
     second = otps.claim(connection, otp_id, owner=uuid4(), now=NOW, lease=LEASE)
     assert second is not None
     assert not otps.release(connection, first, due_at=NOW, now=NOW)
-    assert not otps.doubt(connection, first, now=NOW)
+    assert not otps.mark_unknown(connection, first, now=NOW)
     assert not otps.refuse(connection, first, code=424, now=NOW)
     assert otps.refuse(connection, second, code=424, now=NOW)
-    assert otps.read(connection, otp_id).code == 424
+    assert otps.read(connection, otp_id).refused_code == 424
 
 
 def test_nothing_is_claimed_or_rung_for_while_the_account_is_on_hold(connection: Connection) -> None:
     otp_id = made(connection)
-    installation.hold(connection, code=418, reason="x", probe_at=NOW, now=NOW)
-    assert not otps.waits(connection, otp_id, now=NOW)
+    installation.hold_account(connection, code=418, reason="x", hold_recheck_at=NOW, now=NOW)
+    assert not otps.is_due(connection, otp_id, now=NOW)
     assert otps.claim(connection, otp_id, owner=uuid4(), now=NOW, lease=LEASE) is None
-    assert otp_due.due(connection, now=NOW, since=NOW, most=9) == []
-    installation.let_go(connection, credit_rial=1, now=NOW)
+    assert otp_due.ready_to_send(connection, now=NOW, since=NOW, most=9) == []
+    installation.release_hold(connection, credit_rial=1, now=NOW)
     assert otps.claim(connection, otp_id, owner=uuid4(), now=NOW, lease=LEASE) is not None
 
 
@@ -104,39 +104,39 @@ def test_a_row_that_waits_again_has_forgotten_when_it_left(connection: Connectio
     assert otps.read(connection, otp_id).sent_at == NOW
     otps.release(connection, claim, due_at=NOW + timedelta(hours=1), now=NOW)
     assert otps.read(connection, otp_id).sent_at is None
-    assert otp_due.due(connection, now=NOW + timedelta(minutes=1), since=NOW, most=9) == []
-    assert otp_due.expire(connection, now=NOW + timedelta(minutes=2)) == 1
+    assert otp_due.ready_to_send(connection, now=NOW + timedelta(minutes=1), since=NOW, most=9) == []
+    assert otp_due.expire_unsent(connection, now=NOW + timedelta(minutes=2)) == 1
 
 
 def test_one_just_ordered_is_left_to_its_own_ring_and_one_put_off_is_not(connection: Connection) -> None:
     fresh, put_off = made(connection), made(connection)
     otps.postpone(connection, put_off, due_at=NOW + SECOND, now=NOW)
-    assert otp_due.due(connection, now=NOW + SECOND, since=NOW - SECOND, most=9) == [put_off]
-    assert otp_due.due(connection, now=NOW + SECOND, since=NOW, most=9) == [fresh, put_off]
-    assert otp_due.due(connection, now=NOW + SECOND, since=NOW, most=1) == [fresh]
+    assert otp_due.ready_to_send(connection, now=NOW + SECOND, since=NOW - SECOND, most=9) == [put_off]
+    assert otp_due.ready_to_send(connection, now=NOW + SECOND, since=NOW, most=9) == [fresh, put_off]
+    assert otp_due.ready_to_send(connection, now=NOW + SECOND, since=NOW, most=1) == [fresh]
 
 
 @pytest.mark.parametrize("state", sorted(OTP_MOVES[OtpState.ACCEPTED]))
 def test_every_verdict_moves_what_was_accepted_and_leaves_no_question(connection: Connection, state: OtpState) -> None:
     otp_id = accepted(connection)
-    assert otp_due.learn(connection, [OtpFact(otp_id, state, 10, None)], now=NOW) == 1
+    assert otp_due.record_facts(connection, [OtpFact(otp_id, state, 10, None)], now=NOW) == 1
     found = otps.read(connection, otp_id)
     assert (found.state, found.settled_at) == (state, NOW)
-    assert not otp_due.any_to_follow(connection, now=NOW + timedelta(days=3))
+    assert not otp_due.any_poll_due(connection, now=NOW + timedelta(days=3))
 
 
 def test_what_was_taken_to_be_asked_about_is_due_again_after_the_lease(connection: Connection) -> None:
     otp_id = accepted(connection, call_after_s=30)
-    (asked,) = otp_due.ask(connection, now=NOW, lease=LEASE)
+    (asked,) = otp_due.claim_polls(connection, now=NOW, lease=LEASE)
     assert (asked.otp_id, asked.gateway_id, asked.call_at) == (otp_id, otp_id, NOW + timedelta(seconds=30))
-    assert otp_due.ask(connection, now=NOW + LEASE - SECOND, lease=LEASE) == []
-    assert len(otp_due.ask(connection, now=NOW + LEASE, lease=LEASE)) == 1
+    assert otp_due.claim_polls(connection, now=NOW + LEASE - SECOND, lease=LEASE) == []
+    assert len(otp_due.claim_polls(connection, now=NOW + LEASE, lease=LEASE)) == 1
 
 
 def test_a_call_carries_what_the_sms_carried_and_only_the_call_holds_it_then(connection: Connection) -> None:
     otp_id = accepted(connection, call_after_s=30)
-    assert otp_due.call_instead(connection, [otp_id], now=NOW + 29 * SECOND) == []
-    (call_id,) = otp_due.call_instead(connection, [otp_id], now=NOW + 30 * SECOND)
+    assert otp_due.create_calls(connection, [otp_id], now=NOW + 29 * SECOND) == []
+    (call_id,) = otp_due.create_calls(connection, [otp_id], now=NOW + 30 * SECOND)
     claim = otps.claim(connection, call_id, owner=uuid4(), now=NOW + 30 * SECOND, lease=LEASE)
     assert claim is not None
     assert (claim.kind, claim.number, claim.template) == (OtpKind.CALL, "09121234567", "login")
@@ -159,11 +159,11 @@ def test_nothing_looks_through_what_is_over(connection: Connection) -> None:
     otp_id = accepted(connection)
     later = NOW + timedelta(days=1)
     questions = {
-        otp_due._DUE: {"now": later, "since": later, "most": 9},
-        otp_due._LAPSE: {"now": later},
-        otp_due._EXPIRE: {"now": later},
-        otp_due._TO_FOLLOW: {"now": later},
-        otp_due._ASK: {"now": later, "lease_ends": later},
+        otp_due._READY: {"now": later, "since": later, "most": 9},
+        otp_due._EXPIRE_LEASES: {"now": later},
+        otp_due._EXPIRE_UNSENT: {"now": later},
+        otp_due._ANY_POLL_DUE: {"now": later},
+        otp_due._CLAIM_POLLS: {"now": later, "lease_ends": later},
         otps._BY_ID: {"id": otp_id},
         otps._BY_KEY: {"key": "k"},
     }

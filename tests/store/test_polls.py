@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.rules.states import MessageState
-from campaigns.store import holders, leaps, messages, polls
+from campaigns.store import gate, lookups, messages, polls
 from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids, facts, lies, states
 from tests.store.polling import DUE, HOUR, all_ids, asked_ids, settle, take
 
@@ -20,18 +20,18 @@ M = MessageState
 def test_nothing_is_asked_before_it_is_due(engine: Engine, connection: Connection) -> None:
     accepted(engine, 3)
     early = DUE - timedelta(microseconds=1)
-    assert not polls.due(connection, now=early)
+    assert not polls.any_due(connection, now=early)
     assert polls.claim(connection, now=early, lease=LEASE) == []
-    assert polls.due(connection, now=DUE)
+    assert polls.any_due(connection, now=DUE)
 
 
 def test_nothing_is_asked_while_the_databases_clock_is_in_doubt(engine: Engine, connection: Connection) -> None:
     accepted(engine, 3)
-    leaps.note(connection, by=HOUR, now=NOW)
-    assert not polls.due(connection, now=DUE)
+    gate.note_leap(connection, by=HOUR, now=NOW)
+    assert not polls.any_due(connection, now=DUE)
     assert polls.claim(connection, now=DUE, lease=LEASE) == []
-    leaps.clear(connection, leapt_at=NOW)
-    assert polls.due(connection, now=DUE)
+    gate.clear_leap(connection, leapt_at=NOW)
+    assert polls.any_due(connection, now=DUE)
 
 
 def test_a_poll_takes_exactly_five_hundred_out_of_many_batches_and_the_next_goes_on_there(engine: Engine) -> None:
@@ -69,17 +69,17 @@ def test_a_round_that_stopped_half_way_goes_on_at_the_next_message_and_is_one_ro
     third = batch_ids(engine, campaign)[2]
     ids = all_ids(engine, campaign)
     asked = take(engine)
-    assert asked[-1].resume_at == ids[500]
+    assert asked[-1].resume_id == ids[500]
     settle(engine, asked)
     half = batch(engine, third)
-    assert (half["poll_from"], half["poll_no"], half["poll_at"]) == (ids[500], 0, DUE)
+    assert (half["poll_resume_id"], half["poll_no"], half["poll_at"]) == (ids[500], 0, DUE)
 
     rest = take(engine)
 
     assert asked_ids(rest) == ids[500:]
     settle(engine, rest)
     whole = batch(engine, third)
-    assert (whole["poll_from"], whole["poll_no"], whole["poll_at"]) == (None, 1, DUE + HOUR)
+    assert (whole["poll_resume_id"], whole["poll_no"], whole["poll_at"]) == (None, 1, DUE + HOUR)
 
 
 def test_a_round_whose_rest_was_settled_by_others_starts_over(engine: Engine) -> None:
@@ -88,11 +88,11 @@ def test_a_round_whose_rest_was_settled_by_others_starts_over(engine: Engine) ->
     settle(engine, take(engine))
     third = batch_ids(engine, campaign)[2]
     with engine.begin() as connection:
-        holders.lock(connection, [third])
-        messages.merge(connection, facts(ids[500:], M.DELIVERED, 10), now=DUE)
+        lookups.lock_batches(connection, [third])
+        messages.merge_facts(connection, facts(ids[500:], M.DELIVERED, 10), now=DUE)
         messages.recount(connection, [third], now=DUE)
     take(engine)
-    assert batch(engine, third)["poll_from"] is None
+    assert batch(engine, third)["poll_resume_id"] is None
     assert asked_ids(take(engine)) == ids[400:500]
 
 
@@ -193,7 +193,7 @@ def test_what_the_gateway_no_longer_answers_for_is_not_asked_about(engine: Engin
     accepted(engine, 10)
     connection.execute(text("UPDATE sms.batches SET poll_at = closes_at"))
     assert polls.claim(connection, now=NOW + WINDOW, lease=LEASE) == []
-    assert not polls.due(connection, now=NOW + WINDOW)
+    assert not polls.any_due(connection, now=NOW + WINDOW)
 
 
 def test_the_next_poll_is_never_after_the_window(engine: Engine) -> None:
@@ -208,7 +208,7 @@ def test_a_poll_is_one_line_of_evidence_for_each_batch_under_one_call(engine: En
     settle(engine, take(engine))
     with engine.connect() as connection:
         rows = connection.execute(
-            text("SELECT call_id, asked FROM sms.attempts WHERE kind = 'poll' ORDER BY batch_id")
+            text("SELECT call_id, messages FROM sms.attempts WHERE kind = 'poll' ORDER BY batch_id")
         ).all()
     assert len({row.call_id for row in rows}) == 1
-    assert sum(row.asked for row in rows) == min(count, 500)
+    assert sum(row.messages for row in rows) == min(count, 500)

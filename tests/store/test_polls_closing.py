@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.store import polls
-from campaigns.store.records import Asked
+from campaigns.store.records import PollShare
 from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids
 from tests.store.polling import DUE, all_ids, asked_ids, settle, take
 
@@ -19,7 +19,7 @@ LONG_AGO = NOW - WINDOW + timedelta(minutes=10)
 CLOSING_BEFORE = NOW + timedelta(minutes=15)
 
 
-def take_closing(engine: Engine, *, now: datetime = NOW) -> list[Asked]:
+def take_closing(engine: Engine, *, now: datetime = NOW) -> list[PollShare]:
     with engine.begin() as connection:
         return polls.claim(connection, now=now, lease=LEASE, closing_before=CLOSING_BEFORE)
 
@@ -48,7 +48,7 @@ def test_what_closes_next_is_asked_first_however_long_others_have_been_due(engin
 def test_a_batch_that_closes_half_asked_goes_on_where_it_stopped(engine: Engine) -> None:
     ids = all_ids(engine, accepted(engine, 600, now=LONG_AGO))
     asked = take_closing(engine)
-    assert asked[-1].resume_at == ids[500]
+    assert asked[-1].resume_id == ids[500]
     settle(engine, asked, now=NOW)
     assert asked_ids(take_closing(engine)) == ids[500:]
 
@@ -68,19 +68,19 @@ def test_what_waits_is_counted_and_what_of_it_is_about_to_close(engine: Engine, 
     put_forward(engine, only_ends, LONG_AGO + WINDOW)
 
     def waiting(most_batches: int) -> tuple[int, int]:
-        return polls.waiting(connection, now=NOW, closing_before=CLOSING_BEFORE, most_batches=most_batches)
+        return polls.count_due(connection, now=NOW, closing_before=CLOSING_BEFORE, most_batches=most_batches)
 
     assert waiting(100) == (900, 300)
     assert waiting(1) == (200, 200)
-    assert polls.due(connection, now=NOW, closing_before=CLOSING_BEFORE)
-    assert not polls.due(connection, now=NOW, closing_before=NOW + timedelta(minutes=9))
+    assert polls.any_due(connection, now=NOW, closing_before=CLOSING_BEFORE)
+    assert not polls.any_due(connection, now=NOW, closing_before=NOW + timedelta(minutes=9))
 
 
 def test_pollers_of_both_kinds_at_once_never_ask_about_the_same_message(engine: Engine) -> None:
     ids = all_ids(engine, accepted(engine, 1500, now=LONG_AGO)) + all_ids(engine, accepted(engine, 1500))
     start = threading.Barrier(4)
 
-    def poll(claim: Callable[..., list[Asked]]) -> list[int]:
+    def poll(claim: Callable[..., list[PollShare]]) -> list[int]:
         start.wait(timeout=60)
         found = []
         for _ in range(8):

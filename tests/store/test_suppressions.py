@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.rules.states import MessageState
-from campaigns.rules.suppression import Reason
+from campaigns.rules.suppression import SuppressionReason
 from campaigns.store import messages, suppressions
 from campaigns.store.records import Fact
 from campaigns.store.suppressions import Suppression
@@ -23,12 +23,12 @@ LATER = NOW + timedelta(days=3)
 ALI, ZAHRA = "09120000001", "09120000002"
 
 
-def add(connection: Connection, *numbers: str, reason: str = Reason.OPTED_OUT, now: datetime = NOW) -> int:
+def add(connection: Connection, *numbers: str, reason: str = SuppressionReason.OPTED_OUT, now: datetime = NOW) -> int:
     return suppressions.add(connection, numbers, reason=reason, source="a test", now=now)
 
 
 def about(connection: Connection, number: str) -> Suppression:
-    return suppressions.about(connection, [number])[number]
+    return suppressions.find(connection, [number])[number]
 
 
 def reasons(engine: Engine) -> dict[str, str]:
@@ -42,8 +42,8 @@ def reasons(engine: Engine) -> dict[str, str]:
 
 def test_a_number_is_new_once_and_keeps_its_first_reason(connection: Connection) -> None:
     assert add(connection, ALI, ZAHRA, ALI) == 2
-    assert add(connection, ALI, reason=Reason.BY_HAND, now=LATER) == 0
-    assert about(connection, ALI) == Suppression(ALI, Reason.OPTED_OUT, "a test", NOW, None)
+    assert add(connection, ALI, reason=SuppressionReason.BY_HAND, now=LATER) == 0
+    assert about(connection, ALI) == Suppression(ALI, SuppressionReason.OPTED_OUT, "a test", NOW, None)
     assert add(connection) == 0
 
 
@@ -56,16 +56,16 @@ def test_a_lifted_number_stays_known_and_can_be_suppressed_anew(connection: Conn
     assert list(suppressions.in_pages(connection)) == []
 
     again = LATER + timedelta(hours=1)
-    assert add(connection, ALI, reason=Reason.BLOCKED, now=again) == 1
-    assert about(connection, ALI) == Suppression(ALI, Reason.BLOCKED, "a test", again, None)
+    assert add(connection, ALI, reason=SuppressionReason.BLOCKED, now=again) == 1
+    assert about(connection, ALI) == Suppression(ALI, SuppressionReason.BLOCKED, "a test", again, None)
 
 
 def test_somebody_who_could_not_be_reached_is_told_from_somebody_who_wants_nothing(connection: Connection) -> None:
-    add(connection, ALI, reason=Reason.UNREACHABLE)
-    assert add(connection, ALI, reason=Reason.UNREACHABLE, now=LATER) == 0
-    assert add(connection, ALI, reason=Reason.OPTED_OUT, now=LATER) == 1
-    assert add(connection, ALI, reason=Reason.UNREACHABLE, now=LATER) == 0
-    assert about(connection, ALI).reason == Reason.OPTED_OUT
+    add(connection, ALI, reason=SuppressionReason.UNREACHABLE)
+    assert add(connection, ALI, reason=SuppressionReason.UNREACHABLE, now=LATER) == 0
+    assert add(connection, ALI, reason=SuppressionReason.OPTED_OUT, now=LATER) == 1
+    assert add(connection, ALI, reason=SuppressionReason.UNREACHABLE, now=LATER) == 0
+    assert about(connection, ALI).reason == SuppressionReason.OPTED_OUT
 
 
 def test_the_list_is_read_newest_first_by_reason_and_since_a_moment(connection: Connection) -> None:
@@ -118,8 +118,8 @@ def test_an_opt_out_counts_where_it_came_in_after_a_lifting_or_in_the_same_secon
 def test_of_two_messages_of_one_person_the_later_one_counts(connection: Connection) -> None:
     add(connection, ALI, now=NOW - timedelta(hours=1))
     suppressions.lift(connection, [ALI], now=NOW)
-    told = [(ALI, NOW + 5 * SECOND), (ALI, NOW - 5 * SECOND)]
-    assert suppressions.opt_out(connection, LINE, told, unread=True, now=LATER) == 1
+    found = [(ALI, NOW + 5 * SECOND), (ALI, NOW - 5 * SECOND)]
+    assert suppressions.opt_out(connection, LINE, found, unread=True, now=LATER) == 1
 
 
 @pytest.mark.parametrize(("unread", "counts"), [(True, 1), (False, 0)])
@@ -150,20 +150,20 @@ def sent_to_all(engine: Engine, campaigns: int, *, recipients: int = 3) -> list[
         return [list(connection.execute(ids, {"id": campaign}).scalars()) for campaign in found]
 
 
-def tell(
+def record_verdict(
     engine: Engine, message_id: int, state: MessageState, status: int, *, at: datetime = LATER, after: int = 3
 ) -> int:
     """A verdict, written down as a poll does; how many messages moved."""
     with engine.begin() as connection:
-        return messages.merge(connection, facts([message_id], state, status), now=at, suppress_after=after)
+        return messages.merge_facts(connection, facts([message_id], state, status), now=at, suppress_after=after)
 
 
 def test_whoever_blocked_us_is_suppressed_with_the_verdict(engine: Engine) -> None:
     ((first, second, _),) = sent_to_all(engine, 1)
     with engine.begin() as connection:
-        told = [*facts([first], M.BLOCKED, 14), *facts([second], M.DELIVERED, 10)]
-        messages.merge(connection, told, now=LATER)  # whatever counts as unreachable
-    assert reasons(engine) == {ALI: Reason.BLOCKED}
+        found = [*facts([first], M.BLOCKED, 14), *facts([second], M.DELIVERED, 10)]
+        messages.merge_facts(connection, found, now=LATER)  # whatever counts as unreachable
+    assert reasons(engine) == {ALI: SuppressionReason.BLOCKED}
     with engine.connect() as connection:
         assert about(connection, ALI).source == f"status 14 of message {first}"
         assert about(connection, ALI).created_at == LATER
@@ -172,35 +172,35 @@ def test_whoever_blocked_us_is_suppressed_with_the_verdict(engine: Engine) -> No
 def test_a_verdict_and_its_suppression_are_one_commit(engine: Engine) -> None:
     ((first, *_),) = sent_to_all(engine, 1)
     with engine.connect() as connection, connection.begin() as transaction:
-        messages.merge(connection, facts([first], M.BLOCKED, 14), now=LATER)
+        messages.merge_facts(connection, facts([first], M.BLOCKED, 14), now=LATER)
         transaction.rollback()
     assert reasons(engine) == {}
 
 
 def test_the_third_message_in_a_row_that_did_not_arrive_suppresses_a_number(engine: Engine) -> None:
     one, two, three = sent_to_all(engine, 3)
-    tell(engine, one[0], M.UNDELIVERED, 11)
-    tell(engine, two[0], M.FAILED, 6)
+    record_verdict(engine, one[0], M.UNDELIVERED, 11)
+    record_verdict(engine, two[0], M.FAILED, 6)
     assert reasons(engine) == {}
-    tell(engine, three[0], M.UNDELIVERED, 11)
-    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+    record_verdict(engine, three[0], M.UNDELIVERED, 11)
+    assert reasons(engine) == {ALI: SuppressionReason.UNREACHABLE}
 
 
 def test_a_message_that_arrived_in_between_begins_the_count_anew(engine: Engine) -> None:
     one, two, three, four = sent_to_all(engine, 4)
-    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER)
-    tell(engine, two[0], M.DELIVERED, 10, at=LATER + timedelta(hours=1))
-    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2))
-    tell(engine, four[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3))
+    record_verdict(engine, one[0], M.UNDELIVERED, 11, at=LATER)
+    record_verdict(engine, two[0], M.DELIVERED, 10, at=LATER + timedelta(hours=1))
+    record_verdict(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2))
+    record_verdict(engine, four[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3))
     assert reasons(engine) == {}
 
 
 def test_a_message_that_arrived_in_the_end_does_not_count_as_lost(engine: Engine) -> None:
     one, two, three = sent_to_all(engine, 3)
-    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER)
-    tell(engine, one[0], M.DELIVERED, 10, at=LATER + timedelta(minutes=1))
-    tell(engine, two[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2))
-    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3))
+    record_verdict(engine, one[0], M.UNDELIVERED, 11, at=LATER)
+    record_verdict(engine, one[0], M.DELIVERED, 10, at=LATER + timedelta(minutes=1))
+    record_verdict(engine, two[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2))
+    record_verdict(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3))
     assert reasons(engine) == {}
 
 
@@ -209,12 +209,12 @@ def test_what_expired_or_was_withdrawn_says_nothing_about_a_number(engine: Engin
     for hour, (message, state, status) in enumerate(
         [(one, M.UNDELIVERED, 11), (two, M.EXPIRED, 4), (three, M.CANCELLED, 13), (four, M.UNDELIVERED, 11)]
     ):
-        tell(engine, message[0], state, status, at=LATER + timedelta(hours=hour), after=3)
+        record_verdict(engine, message[0], state, status, at=LATER + timedelta(hours=hour), after=3)
     assert reasons(engine) == {}
-    tell(engine, one[1], M.UNDELIVERED, 11, after=2)
-    tell(engine, three[1], M.CANCELLED, 13, after=2)
-    tell(engine, two[1], M.FAILED, 6, after=2)
-    assert reasons(engine) == {ZAHRA: Reason.UNREACHABLE}
+    record_verdict(engine, one[1], M.UNDELIVERED, 11, after=2)
+    record_verdict(engine, three[1], M.CANCELLED, 13, after=2)
+    record_verdict(engine, two[1], M.FAILED, 6, after=2)
+    assert reasons(engine) == {ZAHRA: SuppressionReason.UNREACHABLE}
 
 
 def test_calls_that_nobody_answered_say_nothing_about_a_number(engine: Engine) -> None:
@@ -228,31 +228,31 @@ def test_calls_that_nobody_answered_say_nothing_about_a_number(engine: Engine) -
             {"id": two[0]},
         )
     for message_ids in (one, two, three):
-        tell(engine, message_ids[0], M.UNDELIVERED, 11)
+        record_verdict(engine, message_ids[0], M.UNDELIVERED, 11)
     assert reasons(engine) == {}
 
 
 def test_where_there_is_no_limit_nobody_becomes_unreachable(engine: Engine) -> None:
     for ids in sent_to_all(engine, 4):
-        tell(engine, ids[0], M.UNDELIVERED, 11, after=0)
+        record_verdict(engine, ids[0], M.UNDELIVERED, 11, after=0)
     assert reasons(engine) == {}
 
 
 def test_a_fact_that_moves_nothing_counts_nothing(engine: Engine) -> None:
     one, two, three = sent_to_all(engine, 3)
-    tell(engine, one[0], M.UNDELIVERED, 11, after=0)
-    tell(engine, two[0], M.UNDELIVERED, 11, after=0)
-    tell(engine, three[0], M.UNDELIVERED, 11, after=0)
-    assert tell(engine, three[0], M.UNDELIVERED, 11, after=3) == 0
-    assert tell(engine, three[0], M.BLOCKED, 14, after=3) == 0  # undelivered becomes nothing but delivered
+    record_verdict(engine, one[0], M.UNDELIVERED, 11, after=0)
+    record_verdict(engine, two[0], M.UNDELIVERED, 11, after=0)
+    record_verdict(engine, three[0], M.UNDELIVERED, 11, after=0)
+    assert record_verdict(engine, three[0], M.UNDELIVERED, 11, after=3) == 0
+    assert record_verdict(engine, three[0], M.BLOCKED, 14, after=3) == 0  # undelivered becomes nothing but delivered
     assert reasons(engine) == {}
 
 
 def test_a_later_delivery_lifts_nothing_by_itself(engine: Engine) -> None:
     one, *_ = sent_to_all(engine, 1)
-    tell(engine, one[0], M.UNDELIVERED, 11, after=1)
-    tell(engine, one[0], M.DELIVERED, 10, after=1)
-    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+    record_verdict(engine, one[0], M.UNDELIVERED, 11, after=1)
+    record_verdict(engine, one[0], M.DELIVERED, 10, after=1)
+    assert reasons(engine) == {ALI: SuppressionReason.UNREACHABLE}
 
 
 def test_after_a_person_lifted_a_number_only_what_leaves_then_counts(engine: Engine) -> None:
@@ -261,16 +261,16 @@ def test_after_a_person_lifted_a_number_only_what_leaves_then_counts(engine: Eng
     with engine.begin() as connection:
         add(connection, ALI, now=NOW)
         suppressions.lift(connection, [ALI], now=NOW + timedelta(days=1, hours=12))
-    tell(engine, one[0], M.UNDELIVERED, 11, at=LATER, after=2)
-    tell(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=1), after=2)
-    tell(engine, two[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2), after=2)
+    record_verdict(engine, one[0], M.UNDELIVERED, 11, at=LATER, after=2)
+    record_verdict(engine, three[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=1), after=2)
+    record_verdict(engine, two[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=2), after=2)
     assert reasons(engine) == {}
-    tell(engine, four[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3), after=2)
-    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+    record_verdict(engine, four[0], M.UNDELIVERED, 11, at=LATER + timedelta(hours=3), after=2)
+    assert reasons(engine) == {ALI: SuppressionReason.UNREACHABLE}
 
 
 @pytest.mark.parametrize(
-    ("lifted", "expected"), [(timedelta(hours=-1), {ALI: Reason.BLOCKED}), (timedelta(hours=1), {})]
+    ("lifted", "expected"), [(timedelta(hours=-1), {ALI: SuppressionReason.BLOCKED}), (timedelta(hours=1), {})]
 )
 def test_whoever_blocked_us_stays_lifted_where_the_message_had_left_before(
     engine: Engine, lifted: timedelta, expected: dict[str, str]
@@ -279,7 +279,7 @@ def test_whoever_blocked_us_stays_lifted_where_the_message_had_left_before(
     with engine.begin() as connection:
         add(connection, ALI, now=NOW - timedelta(days=1))
         suppressions.lift(connection, [ALI], now=NOW + lifted)
-    tell(engine, first, M.BLOCKED, 14)
+    record_verdict(engine, first, M.BLOCKED, 14)
     assert reasons(engine) == expected
 
 
@@ -287,11 +287,11 @@ def test_a_lifting_that_a_verdict_has_to_wait_for_is_not_undone_by_it(engine: En
     """The verdict was told of a number that was suppressed; it is lifted before the verdict is written down."""
     ((first, *_),) = sent_to_all(engine, 1)
     with engine.begin() as connection:
-        add(connection, ALI, reason=Reason.UNREACHABLE)
+        add(connection, ALI, reason=SuppressionReason.UNREACHABLE)
     with ThreadPoolExecutor(1) as pool, engine.connect() as person:
         with person.begin():
             suppressions.lift(person, [ALI], now=NOW + timedelta(hours=1))
-            waiting = pool.submit(tell, engine, first, M.BLOCKED, 14)
+            waiting = pool.submit(record_verdict, engine, first, M.BLOCKED, 14)
             until_somebody_waits(engine)
         assert waiting.result(timeout=PATIENCE_S) == 1
     assert reasons(engine) == {}
@@ -300,25 +300,25 @@ def test_a_lifting_that_a_verdict_has_to_wait_for_is_not_undone_by_it(engine: En
 def test_who_is_told_of_as_unreachable_and_as_blocked_at_once_has_blocked_us(engine: Engine) -> None:
     one, two = sent_to_all(engine, 2)
     with engine.begin() as connection:
-        told = [*facts([two[0]], M.UNDELIVERED, 11), *facts([one[0]], M.BLOCKED, 14)]
-        messages.merge(connection, told, now=LATER, suppress_after=1)
-    assert reasons(engine) == {ALI: Reason.BLOCKED}
+        found = [*facts([two[0]], M.UNDELIVERED, 11), *facts([one[0]], M.BLOCKED, 14)]
+        messages.merge_facts(connection, found, now=LATER, suppress_after=1)
+    assert reasons(engine) == {ALI: SuppressionReason.BLOCKED}
 
 
 def test_two_last_verdicts_at_the_same_moment_see_each_other(engine: Engine) -> None:
     one, two = sent_to_all(engine, 2)
 
     def late() -> int:
-        return tell(engine, two[0], M.UNDELIVERED, 11, after=2)
+        return record_verdict(engine, two[0], M.UNDELIVERED, 11, after=2)
 
     with ThreadPoolExecutor(1) as pool, engine.connect() as first:
         with first.begin():
-            told = facts([one[0]], M.UNDELIVERED, 11)
-            assert messages.merge(first, told, now=LATER, suppress_after=2) == 1
+            found = facts([one[0]], M.UNDELIVERED, 11)
+            assert messages.merge_facts(first, found, now=LATER, suppress_after=2) == 1
             waiting = pool.submit(late)
             until_somebody_waits(engine)
         assert waiting.result(timeout=PATIENCE_S) == 1
-    assert reasons(engine) == {ALI: Reason.UNREACHABLE}
+    assert reasons(engine) == {ALI: SuppressionReason.UNREACHABLE}
 
 
 def test_many_polls_at_once_suppress_everybody_once_and_nobody_is_missed(engine: Engine) -> None:
@@ -327,19 +327,19 @@ def test_many_polls_at_once_suppress_everybody_once_and_nobody_is_missed(engine:
     pages = [ids[at : at + 20] for ids in campaigns for at in range(0, 60, 20)]
 
     def write(page: list[int]) -> int:
-        told = [
+        found = [
             Fact(id_, M.BLOCKED if id_ % 2 else M.FAILED, gateway_id(id_), 14 if id_ % 2 else 6) for id_ in page[::-1]
         ]
         with engine.begin() as connection:
-            return messages.merge(connection, told, now=LATER, suppress_after=3)
+            return messages.merge_facts(connection, found, now=LATER, suppress_after=3)
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(write, pages)) == 180
 
     found = reasons(engine)
     assert len(found) == 60
-    blocked = sum(reason == Reason.BLOCKED for reason in found.values())
-    assert blocked + sum(reason == Reason.UNREACHABLE for reason in found.values()) == 60
+    blocked = sum(reason == SuppressionReason.BLOCKED for reason in found.values())
+    assert blocked + sum(reason == SuppressionReason.UNREACHABLE for reason in found.values()) == 60
 
 
 def test_a_campaigns_suppressed_are_counted_by_reason_even_after_they_were_lifted(engine: Engine) -> None:
@@ -349,4 +349,4 @@ def test_a_campaigns_suppressed_are_counted_by_reason_even_after_they_were_lifte
     campaign = accepted(engine, 5)
     with engine.begin() as connection:
         suppressions.lift(connection, [ALI], now=LATER)
-        assert suppressions.reasons(connection, campaign) == {Reason.OPTED_OUT: 2, "moved abroad": 1}
+        assert suppressions.reasons(connection, campaign) == {SuppressionReason.OPTED_OUT: 2, "moved abroad": 1}

@@ -28,7 +28,7 @@ def test_chores_plan_the_polls_anew_that_a_shorter_schedule_has_parked(
     with engine.begin() as connection:
         connection.exec_driver_sql(PARKED)
 
-    told = run(
+    summaries = run(
         CHORES,
         DATABASE_URL=database_url,
         BROKER_URL=broker_url,
@@ -37,8 +37,8 @@ def test_chores_plan_the_polls_anew_that_a_shorter_schedule_has_parked(
         STATUS_POLLS="1h,3h,6h",
     )
 
-    assert "watch" in told["first"]
-    assert "watch" not in told["second"]
+    assert "watch" in summaries["first"]
+    assert "watch" not in summaries["second"]
     with engine.connect() as connection:
         waits = connection.exec_driver_sql("SELECT poll_at - accepted_at FROM sms.batches").scalar_one()
     assert waits <= timedelta(hours=3)

@@ -8,20 +8,20 @@ import pytest
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.kavenegar.client import Client
-from campaigns.otp.send import run as run_otp
-from campaigns.rules.calendar import TEHRAN
+from campaigns.rules.dates import TEHRAN
+from campaigns.stages.otp.send import send_otp as run_otp
 from tests.waiting import until
 from tests.worker.conftest import Command
-from tests.world import SENDER, Sandbox, answer_bells, numbers, running
+from tests.world import SENDER, Sandbox, numbers, run_due_work, running
 
 
 @pytest.fixture
-def campaign(house: House, engine: Engine) -> int:
+def campaign(context: Context, engine: Engine) -> int:
     """A campaign of five that the gateway has taken."""
     found = running(engine, 5)
-    answer_bells(house)
+    run_due_work(context)
     return found
 
 
@@ -83,9 +83,10 @@ def test_the_ledger_and_the_report_say_what_is_estimated(command: Command, campa
         connection.execute(
             text("UPDATE sms.messages SET cost_rial = NULL WHERE id = (SELECT min(id) FROM sms.messages)")
         )
-    told = command("ledger").out.replace("\n", " ")
+    printed = command("ledger").out.replace("\n", " ")
     assert (
-        "of 1 messages the gateway never told the price; at the average of their kind they are 120 of our 600" in told
+        "of 1 messages the gateway never told the price; at the average of their kind they are 120 of our 600"
+        in printed
     )
     days = command("ledger", "--stored", "--json").answer
     assert {"messages": 1, "rial": 120} in [day["estimated"] for day in days]
@@ -101,20 +102,20 @@ def test_a_ledger_without_the_gateway_says_so(command: Command, campaign: int, c
 
 
 def test_the_outbox_says_what_it_could_not_see_and_whose_a_password_is(
-    command: Command, campaign: int, engine: Engine, house: House, sandbox: Sandbox
+    command: Command, campaign: int, engine: Engine, context: Context, sandbox: Sandbox
 ) -> None:
     sandbox.turn(ip_registered=True)
     with engine.begin() as connection:
-        otp = campaigns.otp(connection, number=numbers(1)[0], template="verify", token="1234", key="login:1")
-    run_otp(house, otp)
+        otp = campaigns.order_otp(connection, number=numbers(1)[0], template="verify", token="1234", key="login:1")
+    run_otp(context, otp)
     assert command("outbox", "--latest", 10, "--foreign").out == "6 messages, 0 of them not ours\n"
     assert f"one-time password {otp}" in command("outbox", "--latest", 10).out
     panel = Client(sandbox.api_key, sandbox.url)
-    at = (house.now() + timedelta(seconds=5)).replace(microsecond=0)
+    at = (context.now() + timedelta(seconds=5)).replace(microsecond=0)
     for first in range(0, 600, 200):
         panel.send(numbers(600)[first : first + 200], "سلام", sender=SENDER, localids=None, date=int(at.timestamp()))
     panel.close()
-    until(lambda: house.now() >= at + timedelta(seconds=2), "the second is over")
+    until(lambda: context.now() >= at + timedelta(seconds=2), "the second is over")
     day = f"{at.astimezone(TEHRAN):%Y-%m-%d}"
 
     said = command("outbox", "--day", day, "--foreign")

@@ -15,15 +15,15 @@ import openpyxl
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.store import installation
 from tests.worker.conftest import PROJECT, Command
-from tests.world import Sandbox, answer_bells, running
+from tests.world import Sandbox, run_due_work, running
 
 
-def _to_its_end(house: House, engine: Engine, sandbox: Sandbox, campaign: int) -> None:
+def _to_its_end(context: Context, engine: Engine, sandbox: Sandbox, campaign: int) -> None:
     for _ in range(30):
-        answer_bells(house)
+        run_due_work(context)
         with engine.connect() as connection:
             if campaigns.get(connection, campaign).finished_at:
                 return
@@ -32,7 +32,7 @@ def _to_its_end(house: House, engine: Engine, sandbox: Sandbox, campaign: int) -
 
 
 def test_a_campaign_is_created_started_followed_reported_and_verified(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox, recipients: Path, tmp_path: Path
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox, recipients: Path, tmp_path: Path
 ) -> None:
     created = command("create", recipients, "--text", "سلام {name}", "--name", "بهار", "--json")
     assert created.exit == 0, created
@@ -42,7 +42,7 @@ def test_a_campaign_is_created_started_followed_reported_and_verified(
     assert created.answer["state"] == "draft"
 
     assert command("start", 1, "--json").answer["state"] == "running"
-    _to_its_end(house, engine, sandbox, 1)
+    _to_its_end(context, engine, sandbox, 1)
 
     watched = command("watch", 1)
     assert watched.exit == 0
@@ -52,10 +52,10 @@ def test_a_campaign_is_created_started_followed_reported_and_verified(
     assert shown["counts"]["pending"] == shown["counts"]["accepted"] == 0
     assert shown["waiting"] is None
 
-    told = command("report", 1, "--out", tmp_path / "report.csv", "--json").answer
-    assert told["file_rows"] == 6
-    assert told["requests"]["send"] == 1
-    assert told["rejects_by_kind"] == {"duplicate": 1, "number": 1, "placeholder": 1}
+    printed = command("report", 1, "--out", tmp_path / "report.csv", "--json").answer
+    assert printed["file_rows"] == 6
+    assert printed["requests"]["send"] == 1
+    assert printed["rejects_by_kind"] == {"duplicate": 1, "number": 1, "placeholder": 1}
     with (tmp_path / "report.csv").open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["row"] for line in lines] == ["2", "3", "4", "5", "6", "7"]
@@ -68,10 +68,10 @@ def test_a_campaign_is_created_started_followed_reported_and_verified(
 
 
 def test_a_record_that_is_not_true_does_not_pass(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     campaign = running(engine, 5)
-    _to_its_end(house, engine, sandbox, campaign)
+    _to_its_end(context, engine, sandbox, campaign)
     with engine.begin() as connection:
         connection.execute(text("UPDATE sms.messages SET gateway_id = gateway_id + 1 WHERE row_no = 3"))
 
@@ -83,10 +83,10 @@ def test_a_record_that_is_not_true_does_not_pass(
 
 
 def test_what_could_not_be_checked_at_the_gateway_is_no_yes(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox, closed_port_url: str
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox, closed_port_url: str
 ) -> None:
     campaign = running(engine, 5)
-    _to_its_end(house, engine, sandbox, campaign)
+    _to_its_end(context, engine, sandbox, campaign)
 
     said = command("verify", campaign, "--json", KAVENEGAR_BASE_URL=closed_port_url)
 
@@ -181,9 +181,11 @@ def test_a_campaign_is_paused_resumed_and_cancelled(command: Command, recipients
     assert "cancelled" in over.sentence
 
 
-def test_an_unknown_sender_pauses_the_campaign_and_says_so(command: Command, house: House, recipients: Path) -> None:
+def test_an_unknown_sender_pauses_the_campaign_and_says_so(
+    command: Command, context: Context, recipients: Path
+) -> None:
     command("create", recipients, "--text", "سلام", "--sender", "3000999", "--start")
-    answer_bells(house)
+    run_due_work(context)
 
     said = command("watch", 1)
 
@@ -194,11 +196,11 @@ def test_an_unknown_sender_pauses_the_campaign_and_says_so(command: Command, hou
 
 
 def test_an_account_on_hold_is_why_a_campaign_waits(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     sandbox.set_credit(0)
     campaign = running(engine, 3)
-    answer_bells(house)
+    run_due_work(context)
 
     because = command("show", campaign, "--json").answer["waiting"]
     findings = {each["name"]: each for each in command("doctor", "--json").answer["findings"]}
@@ -210,7 +212,7 @@ def test_an_account_on_hold_is_why_a_campaign_waits(
     assert "418" in findings["account"]["says"]
 
 
-def test_the_doctor_tells_what_waits_and_for_whom(command: Command, house: House, engine: Engine) -> None:
+def test_the_doctor_tells_what_waits_and_for_whom(command: Command, context: Context, engine: Engine) -> None:
     late = running(engine, 3)
     held = running(engine, 3)
     with engine.begin() as connection:
@@ -320,20 +322,20 @@ def test_uncertain_messages_wait_for_a_person(command: Command, engine: Engine) 
 
     findings = {each["name"]: each for each in command("doctor", "--json").answer["findings"]}
     listed = command("uncertain", "list", "--json")
-    told = command("uncertain", "list", LOCALID_WINDOW="6h").out.replace("\n", " ")
+    printed = command("uncertain", "list", LOCALID_WINDOW="6h").out.replace("\n", " ")
 
     assert f"3 in campaign {campaign}" in findings["uncertain"]["says"]
     assert listed.exit == 1
     assert [each["messages"] for each in listed.answer] == [3]
-    assert "the gateway answers for our ids for 6 h only (LOCALID_WINDOW)" in told
-    assert "12 h" not in told
+    assert "the gateway answers for our ids for 6 h only (LOCALID_WINDOW)" in printed
+    assert "12 h" not in printed
     assert command("uncertain", "send", campaign, "--yes").exit == 0
     assert io.StringIO(command("uncertain", "list").out).readline() == "nothing is uncertain\n"
 
 
 def test_why_messages_are_uncertain_is_told_by_what_happened(command: Command, engine: Engine) -> None:
     running(engine, 3)
-    for trouble, told in (
+    for trouble, printed in (
         ("localid collision", "`campaigns epoch renew` gives them new ids"),
         ("may have left before a restore", "a history of the database that is lost may have sent them"),
     ):
@@ -347,7 +349,7 @@ def test_why_messages_are_uncertain_is_told_by_what_happened(command: Command, e
                 {"trouble": trouble},
             )
         said = command("uncertain", "list").out
-        assert told in said.replace("\n", " ")
+        assert printed in said.replace("\n", " ")
         assert "LOCALID_WINDOW" not in said
 
 

@@ -30,9 +30,9 @@ def filtered(tmp_path: Path) -> Path:
 def test_hidden_rows_are_told_by_estimate_and_create_and_sent_to_where_they_are_meant(
     command: Command, filtered: Path
 ) -> None:
-    told = "2 of the rejects are rows that the sheet hides: --include-hidden"
-    assert told in command("estimate", filtered, "--sheet", "Sheet", *HELLO).out
-    assert told in command("create", filtered, "--sheet", "Sheet", *HELLO).out
+    sentence = "2 of the rejects are rows that the sheet hides: --include-hidden"
+    assert sentence in command("estimate", filtered, "--sheet", "Sheet", *HELLO).out
+    assert sentence in command("create", filtered, "--sheet", "Sheet", *HELLO).out
     assert command("create", filtered, "--sheet", "Sheet", *HELLO, "--json").answer["hidden"] == 2
     meant = command("create", filtered, "--sheet", "Sheet", "--include-hidden", *HELLO, "--json").answer
     assert (meant["messages"], meant["hidden"]) == (4, 0)

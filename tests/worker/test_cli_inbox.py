@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.house import House
-from campaigns.rules.calendar import TEHRAN
+from campaigns.context import Context
+from campaigns.rules.dates import TEHRAN
 from campaigns.store import inbound
-from campaigns.store.inbound import Arrival, Via, Watch
-from tests.stations.inboxes import crowd
+from campaigns.store.inbound import Arrival, InboundPolicy, Via
+from tests.stages.inboxes import crowd
 from tests.worker.conftest import Command
-from tests.world import SENDER, Sandbox, answer_bells, numbers, running
+from tests.world import SENDER, Sandbox, numbers, run_due_work, running
 
 NUMBER, COVERED = "09123334455", "0912***4455"
 
@@ -26,7 +26,7 @@ def wrote(engine: Engine, *texts: str, line: str = SENDER, hand_over: bool = Fal
     with engine.begin() as connection:
         known = connection.execute(text("SELECT count(*) FROM sms.inbound")).scalar_one()
         arrivals = [Arrival(known + place, NUMBER, said, now) for place, said in enumerate(texts, 1)]
-        inbound.take_in(connection, line, arrivals, via=Via.RECEIVE, watch=Watch(hand_over=hand_over), now=now)
+        inbound.store_new(connection, line, arrivals, via=Via.RECEIVE, watch=InboundPolicy(deliver=hand_over), now=now)
 
 
 # ── what came in ──
@@ -61,7 +61,7 @@ def test_the_answer_for_a_program_has_every_field(command: Command, engine: Engi
         "opted_out",
         "campaign_id",
         "message_id",
-        "taken_at",
+        "acknowledged_at",
     } <= set(found)
     assert (found["id"], found["line"], found["number"], found["text"]) == (1, SENDER, COVERED, "سلام")
 
@@ -84,7 +84,7 @@ def test_messages_are_chosen_by_line_campaign_and_time(command: Command, engine:
 def test_what_was_not_taken_is_shown(command: Command, engine: Engine) -> None:
     wrote(engine, "سلام", hand_over=True)
     with engine.begin() as connection:
-        inbound.hand(connection, now=datetime.now(UTC), most=1)
+        inbound.claim_due(connection, now=datetime.now(UTC), most=1)
 
     said = command("inbox").out
 
@@ -112,18 +112,18 @@ def test_the_export_has_a_line_for_each_message_and_no_cell_that_is_a_formula(
 
 
 def test_a_line_is_added_changed_and_turned_off_without_a_restart(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     assert "no line is pulled" in command("inbox", "lines").out
     crowd(sandbox, 5)
 
     (added,) = command("inbox", "line", SENDER, "--every", "30s", "--json").answer
     assert (added["line"], added["every"], added["enabled"], added["from_settings"]) == (SENDER, 30.0, True, False)
-    assert answer_bells(house).lines == [SENDER]
+    assert run_due_work(context).lines == [SENDER]
 
     assert "off" in command("inbox", "line", SENDER, "--off").out
     sandbox.advance(hours=1)
-    assert answer_bells(house).lines == []
+    assert run_due_work(context).lines == []
     assert command("inbox", "line", SENDER, "--on", "--every", "5m").exit == 0
     (line,) = command("inbox", "lines", "--json").answer
     assert (line["every"], line["enabled"]) == (300.0, True)
@@ -140,7 +140,7 @@ def test_a_change_that_means_nothing_is_refused_with_what_would_be_right(command
     assert said.sentence
 
 
-def test_why_a_line_gets_nothing_is_shown(command: Command, house: House, sandbox: Sandbox) -> None:
+def test_why_a_line_gets_nothing_is_shown(command: Command, context: Context, sandbox: Sandbox) -> None:
     command("inbox", "line", "2000500", "--every", "1m")
 
     said = command("inbox", "pull", "2000500")
@@ -188,17 +188,17 @@ def test_the_check_ends_with_one_where_the_gateway_counts_more_than_we_have(
     assert SENDER in command("inbox", "check").out
 
 
-# ── on its way through the house ──
+# ── on its way through the system ──
 
 
 def test_an_answer_to_a_campaign_is_listed_with_it(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     campaign = running(engine, 2)
-    answer_bells(house)
+    run_due_work(context)
     command("inbox", "line", SENDER, "--every", "1m")
     sandbox.inject({"line": SENDER, "sender": numbers(1)[0], "text": "بله"})
-    answer_bells(house)
+    run_due_work(context)
 
     (found,) = command("inbox", "list", "--json", "--campaign", campaign).answer
 
@@ -212,7 +212,7 @@ def test_a_doctor_tells_of_a_line_in_trouble_and_of_one_that_stays_in_doubt(comm
     for trouble, since, says in (("code 412", None, "code 412"), (None, "now() - interval '1 hour'", "in doubt since")):
         with engine.begin() as connection:
             connection.execute(
-                text(f"UPDATE sms.lines SET trouble = :trouble, doubtful_since = {since or 'NULL'}"),
+                text(f"UPDATE sms.lines SET trouble = :trouble, needs_reconcile_since = {since or 'NULL'}"),
                 {"trouble": trouble},
             )
         found = {each["name"]: each for each in command("doctor", "--json").answer["findings"]}
@@ -227,7 +227,7 @@ def test_a_doctor_tells_of_a_line_in_trouble_and_of_one_that_stays_in_doubt(comm
 def test_a_doctor_fails_where_inbound_messages_are_handed_over_and_not_taken(
     command: Command, engine: Engine, minutes: int, level: str, exit_code: int | None, age: str
 ) -> None:
-    untaken(engine, minutes=minutes, hands=6, hand_at="now() + interval '1 hour'")
+    untaken(engine, minutes=minutes, delivery_attempts=6, next_delivery_at="now() + interval '1 hour'")
     said = command("doctor", "--json")
     (found,) = (each for each in said.answer["findings"] if each["name"] == "hand-over")
     assert found["level"] == level
@@ -237,26 +237,27 @@ def test_a_doctor_fails_where_inbound_messages_are_handed_over_and_not_taken(
 
 
 def test_a_doctor_fails_where_messages_were_given_up_after_a_week(command: Command, engine: Engine) -> None:
-    untaken(engine, minutes=10 * 24 * 60, hands=170, hand_at="NULL")
+    untaken(engine, minutes=10 * 24 * 60, delivery_attempts=170, next_delivery_at="NULL")
     said = command("doctor", "--json")
     (found,) = (each for each in said.answer["findings"] if each["name"] == "hand-over")
     assert (found["level"], said.exit) == ("bad", 1)
 
 
 def test_a_doctor_says_nothing_of_a_message_that_came_in_just_now(command: Command, engine: Engine) -> None:
-    untaken(engine, minutes=1, hands=1, hand_at="now()")
+    untaken(engine, minutes=1, delivery_attempts=1, next_delivery_at="now()")
     names = {each["name"] for each in command("doctor", "--json").answer["findings"]}
     assert "hand-over" not in names
 
 
-def untaken(engine: Engine, *, minutes: int, hands: int, hand_at: str) -> None:
+def untaken(engine: Engine, *, minutes: int, delivery_attempts: int, next_delivery_at: str) -> None:
     """A message that came in some minutes ago, and that nobody has taken."""
     with engine.begin() as connection:
         connection.execute(
             text(f"""
-                INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, stored_at, via, hands, hand_at)
+                INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, stored_at, via,
+                                         delivery_attempts, next_delivery_at)
                 VALUES (1, :line, '09121234567', 'سلام', now(), now() - :minutes * interval '1 minute', 'receive',
-                        :hands, {hand_at})
+                        :delivery_attempts, {next_delivery_at})
             """),
-            {"line": SENDER, "minutes": minutes, "hands": hands},
+            {"line": SENDER, "minutes": minutes, "delivery_attempts": delivery_attempts},
         )

@@ -11,12 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from campaigns.house import House
-from campaigns.kavenegar.pace import Lane, Learnt
-from campaigns.kavenegar.throttle import Throttle
+from campaigns.context import Context
+from campaigns.kavenegar.pace import Lane, LearntRate, Throttle
 from tests.store.given import draft
 from tests.worker.conftest import Command
-from tests.world import Sandbox, answer_bells, running
+from tests.world import Sandbox, run_due_work, running
 from worker import wiring
 from worker.settings import load
 
@@ -31,7 +30,7 @@ def throttle(broker_url: str, sandbox: Sandbox) -> Throttle:
 
 def of_workers(broker_url: str, account: str, egress: str = "default", **settings: str) -> Throttle:
     chosen = load({"PACE_START": "200", "PACE_MAX": "200", **settings})
-    return wiring.throttle(chosen, broker_url, wiring.account_label(account, egress))
+    return wiring.build_throttle(chosen, broker_url, wiring.account_label(account, egress))
 
 
 def test_a_pace_that_nobody_has_used_is_told_with_all_its_keys(command: Command) -> None:
@@ -48,11 +47,11 @@ def test_a_pace_that_nobody_has_used_is_told_with_all_its_keys(command: Command)
 
 
 def test_the_help_tells_every_key_of_the_json(alone: Command) -> None:
-    told = alone("pace", "--help").out
+    printed = alone("pace", "--help").out
 
-    assert all(f" {key} " in told for key in KEYS - {"max_rate", "fixed"})
-    assert "max_rate:" in told
-    assert "fixed:" in told
+    assert all(f" {key} " in printed for key in KEYS - {"max_rate", "fixed"})
+    assert "max_rate:" in printed
+    assert "fixed:" in printed
 
 
 def test_calls_are_shared_out_by_lane(command: Command, throttle: Throttle) -> None:
@@ -67,7 +66,7 @@ def test_calls_are_shared_out_by_lane(command: Command, throttle: Throttle) -> N
 
 
 def test_what_was_learnt_is_told_with_its_age(command: Command, throttle: Throttle) -> None:
-    throttle.remind(Learnt(rate=2.8, refused=3.1, at=datetime.now(UTC) - timedelta(minutes=30)))
+    throttle.restore(LearntRate(rate=2.8, refused=3.1, at=datetime.now(UTC) - timedelta(minutes=30)))
 
     found = command("pace", "--json").answer
 
@@ -80,7 +79,7 @@ def test_what_was_learnt_is_told_with_its_age(command: Command, throttle: Thrott
 
 
 def test_a_pause_is_told_with_its_code_its_meaning_and_its_end(command: Command, throttle: Throttle) -> None:
-    throttle.blocked(throttle.take(Lane.SEND), 409, 300)
+    throttle.report_throttled(throttle.take(Lane.SEND), 409, 300)
 
     paused = command("pace", "--json").answer["paused"]
     said = command("pace").out
@@ -97,7 +96,7 @@ def test_a_pause_is_told_with_its_code_its_meaning_and_its_end(command: Command,
 
 
 def test_refusals_and_pauses_of_the_last_hour_are_counted(command: Command, throttle: Throttle) -> None:
-    throttle.blocked(throttle.take(Lane.SEND), 451, 60)
+    throttle.report_throttled(throttle.take(Lane.SEND), 451, 60)
 
     assert command("pace", "--json").answer["last_hour"] == {"refusals": 1, "pauses": 1}
     assert '1 answers "too many", 1 pauses' in command("pace").out
@@ -129,9 +128,9 @@ def test_hosts_behind_one_address_share_a_pace_and_those_behind_another_have_the
 
 
 def test_with_a_name_the_pace_is_found_without_the_key(command: Command, broker_url: str) -> None:
-    of_workers(broker_url, "the house").take(Lane.SEND)
+    of_workers(broker_url, "the context").take(Lane.SEND)
 
-    assert calls(command("pace", "--json", PACE_NAME="the house", KAVENEGAR_API_KEY=None).answer) == 1
+    assert calls(command("pace", "--json", PACE_NAME="the context", KAVENEGAR_API_KEY=None).answer) == 1
     nobodys = command("pace", KAVENEGAR_API_KEY=None)
     assert nobodys.exit == 2
     assert "PACE_NAME" in nobodys.sentence
@@ -175,11 +174,11 @@ def _interrupted(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def test_a_campaign_tells_why_it_waits_in_a_word_a_sentence_and_a_time(
-    command: Command, house: House, engine: Engine, throttle: Throttle
+    command: Command, context: Context, engine: Engine, throttle: Throttle
 ) -> None:
-    answer_bells(house)
+    run_due_work(context)
     campaign = running(engine, 500)
-    throttle.blocked(throttle.take(Lane.SEND), 409, 300)
+    throttle.report_throttled(throttle.take(Lane.SEND), 409, 300)
 
     shown = command("show", campaign, "--json").answer["waiting"]
     (listed,) = command("list", "--json").answer
@@ -191,8 +190,10 @@ def test_a_campaign_tells_why_it_waits_in_a_word_a_sentence_and_a_time(
         assert "all calls pause until" in " ".join(command(*command_line).out.split())
 
 
-def test_with_redis_away_everything_but_the_pace_is_still_told(command: Command, house: House, engine: Engine) -> None:
-    answer_bells(house)
+def test_with_redis_away_everything_but_the_pace_is_still_told(
+    command: Command, context: Context, engine: Engine
+) -> None:
+    run_due_work(context)
     campaign = running(engine, 500)
     nowhere = "redis://127.0.0.1:1/0"
 

@@ -9,16 +9,16 @@ from sqlalchemy import Engine, text
 
 import campaigns
 from campaigns import CampaignState
-from campaigns.house import House
-from campaigns.store import identity, leaps
+from campaigns.context import Context
+from campaigns.store import gate, identity
 from campaigns.store.identity import Place
 from tests.backups import administer, dump, restore
 from tests.worker.conftest import Command, Said
-from tests.world import SENDER, Sandbox, answer_bells, running, states
+from tests.world import SENDER, Sandbox, run_due_work, running, states
 
 
 @pytest.fixture
-def restored(house: House, engine: Engine) -> int:
+def restored(context: Context, engine: Engine) -> int:
     """A campaign of 400 that runs in a database that was restored from a backup."""
     campaign = running(engine, 400)
     restore(engine, dump(engine))
@@ -27,7 +27,7 @@ def restored(house: House, engine: Engine) -> int:
 
 def place(engine: Engine) -> Place:
     with engine.connect() as connection:
-        return identity.read(connection)
+        return identity.read_place(connection)
 
 
 def finding(command: Command, name: str, **environment: str) -> dict[str, str]:
@@ -41,7 +41,7 @@ def refused(said: Said) -> str:
 
 
 def test_the_command_says_what_will_be_asked_about_and_afterwards_the_campaign_goes_on(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox, restored: int
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox, restored: int
 ) -> None:
     assert "campaigns restored" in command("show", restored).out
     said = command("restored", "--yes")
@@ -53,7 +53,7 @@ def test_the_command_says_what_will_be_asked_about_and_afterwards_the_campaign_g
     assert place(engine) is Place.HOME
     sandbox.advance(minutes=10)
     for _ in range(3):
-        answer_bells(house)
+        run_due_work(context)
     assert states(engine, restored) == {"accepted": 400}
     assert sandbox.summary()["most_copies_to_one_receptor"] == 1
 
@@ -109,9 +109,9 @@ def test_the_doctor_says_where_the_database_is(command: Command, engine: Engine)
     assert command("doctor").exit == 1
 
 
-def test_the_doctor_says_that_the_clock_of_the_database_leapt(command: Command, house: House) -> None:
+def test_the_doctor_says_that_the_clock_of_the_database_leapt(command: Command, context: Context) -> None:
     assert finding(command, "database clock")["level"] == "ok"
-    house.database(leaps.note, by=timedelta(hours=-1), now=house.now())
+    context.database(gate.note_leap, by=timedelta(hours=-1), now=context.now())
     found = finding(command, "database clock")
     assert found["level"] == "bad"
     assert "it leapt back by 60 min" in found["says"]
@@ -145,13 +145,13 @@ def test_the_doctor_says_that_unanswered_requests_are_asked_about_too_soon(comma
 
 
 def test_the_doctor_says_whose_key_it_is_and_what_only_another_one_can_ask_about(
-    command: Command, house: House, engine: Engine, sandbox: Sandbox
+    command: Command, context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     assert finding(command, "key")["level"] == "ok"
     assert finding(command, "key", KAVENEGAR_API_KEY="never-seen-before")["level"] == "warn"
     sandbox.arm("accept_then_drop", "sms/send", count=1)
     running(engine, 200)
-    answer_bells(house)
+    run_due_work(context)
     with engine.begin() as connection:
         connection.execute(text("UPDATE sms.batches SET account = 7 WHERE state = 'unknown'"))
     found = finding(command, "key")
@@ -167,7 +167,7 @@ def test_the_doctor_says_what_the_gateway_counts_beyond_ours(
     with engine.begin() as connection:
         connection.execute(
             text("""
-                INSERT INTO sms.days (day, messages, parts, cost_rial, gateway_messages, gateway_parts,
+                INSERT INTO sms.ledger_days (day, messages, parts, cost_rial, gateway_messages, gateway_parts,
                                       gateway_cost_rial, unexplained, seen_at)
                 VALUES ('2026-11-28', 100, 100, 12000, 1234, 1234, 99999, 1134, now())
             """)

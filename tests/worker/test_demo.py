@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from campaigns_devkit.demo.environment import FLOWER_USER
+from campaigns_devkit.demo.runner import read_endpoints
 from tests.worker.conftest import Command
-from worker.demo.keeper import read_place
-from worker.demo.surroundings import FLOWER_USER
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -46,12 +46,12 @@ def test_a_demo_comes_true_and_stays_when_it_is_told_to(alone: Command, home: Pa
     assert doctor.exit == 0, doctor
     assert {each["name"]: each["level"] for each in doctor.answer["findings"]}["workers"] == "ok"
 
-    place = read_place(home)
+    place = read_endpoints(home)
     assert place is not None
-    told = requests.get(place.metrics_url, auth=(FLOWER_USER, place.flower_password), timeout=30).text
-    assert 'kavenegar_up{part="redis"} 1.0' in told
-    assert 'kavenegar_up{part="postgresql"} 1.0' in told
-    assert re.search(r'kavenegar_pace_calls_last_minute\{lane="send"\} [1-9]', told)
+    text = requests.get(place.metrics_url, auth=(FLOWER_USER, place.flower_password), timeout=30).text
+    assert 'kavenegar_up{part="redis"} 1.0' in text
+    assert 'kavenegar_up{part="postgresql"} 1.0' in text
+    assert re.search(r'kavenegar_pace_calls_last_minute\{lane="send"\} [1-9]', text)
 
     again = alone("demo", file, "--text", "سلام {name}")
     assert again.exit == 0, again
@@ -115,11 +115,11 @@ def _processes(home: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            text = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
         except OSError:  # it has just ended
             continue
-        if str(home).encode() in told:
-            found.append(told.partition(b"\0\0")[0].decode(errors="replace")[:200])
+        if str(home).encode() in text:
+            found.append(text.partition(b"\0\0")[0].decode(errors="replace")[:200])
     return found
 
 

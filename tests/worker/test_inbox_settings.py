@@ -40,9 +40,9 @@ def test_a_line_that_is_none_or_an_interval_that_is_none_is_refused(written: str
 def test_messages_are_handed_over_to_a_task_or_to_a_webhook_with_a_secret() -> None:
     webhook = {"INBOX_WEBHOOK": "https://example.com/in?x=1", "INBOX_WEBHOOK_SECRET": SECRET}
 
-    assert not load({}).policy().hand_over
-    assert load({"INBOX_TASK": "shop.answered"}).policy().hand_over
-    assert load(webhook).policy().hand_over
+    assert not load({}).policy().deliver_inbound
+    assert load({"INBOX_TASK": "shop.answered"}).policy().deliver_inbound
+    assert load(webhook).policy().deliver_inbound
     with pytest.raises(BadInput, match="both set"):
         load({**webhook, "INBOX_TASK": "shop.answered"})
     with pytest.raises(BadInput, match="INBOX_WEBHOOK_SECRET is not set"):

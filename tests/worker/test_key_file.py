@@ -11,18 +11,19 @@ import pytest
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns import guards
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.store import accounts, installation
-from campaigns.waiting import Reason, why
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.stages import account
+from campaigns.stages.waiting import WaitingReason
+from campaigns.stages.waiting.reasons import why_waiting
+from campaigns.store import identity, installation
+from campaigns_devkit import Supervisor
+from campaigns_devkit.supervisor import procfile_commands
 from tests.waiting import PATIENCE_S, until
 from tests.worker.conftest import Command
-from tests.world import Sandbox, answer_bells, running
-from worker.embedded import Supervisor
-from worker.embedded.procfile import commands
-from worker.settings.key_file import KeyFile
+from tests.world import Sandbox, run_due_work, running
+from worker.settings import KeyFile
 
 RIGHT, WRONG = Sandbox.api_key, "a-key-that-nobody-has"
 
@@ -101,7 +102,7 @@ def workers(
         "PACE_START": "100",
         "PACE_MAX": "100",
     }
-    supervisor = Supervisor(commands(("worker-send", "worker-poll", "beat")), environment, tmp_path / "logs")
+    supervisor = Supervisor(procfile_commands(("worker-send", "worker-poll", "beat")), environment, tmp_path / "logs")
     supervisor.start()
     yield supervisor
     supervisor.stop(grace_s=10)
@@ -137,21 +138,21 @@ def _finished(engine: Engine, campaign: int) -> bool:
 
 
 def test_a_key_that_the_gateway_does_not_take_belongs_to_nobody_and_says_so_at_once(
-    house: House, strange: Engine, sandbox: Sandbox
+    context: Context, strange: Engine, sandbox: Sandbox
 ) -> None:
     """Before, it was taken for an account of its own: what left under it waited for a key that is no key."""
-    with_wrong_key = replace(house, gateway=Gateway(Client(WRONG, sandbox.url, deadline_s=15.0), house.pace))
+    with_wrong_key = replace(context, gateway=PacedClient(Client(WRONG, sandbox.url, deadline_s=15.0), context.pace))
     campaign = running(strange, 400)
-    answer_bells(with_wrong_key)
-    assert not guards.account.ensure(with_wrong_key)
+    run_due_work(with_wrong_key)
+    assert not account.recognise_key(with_wrong_key)
     with strange.connect() as connection:
-        assert accounts.of_key(connection, with_wrong_key.account) is None
-        waits = why(connection, campaign, now=house.now(), pace=house.pace.view())
+        assert identity.account_of_key(connection, with_wrong_key.account) is None
+        waits = why_waiting(connection, campaign, now=context.now(), pace=context.pace.view())
     assert waits is not None
-    assert waits.reason is Reason.ON_HOLD
+    assert waits.reason is WaitingReason.ON_HOLD
     sandbox.advance(seconds=61)
     for _ in range(3):
-        answer_bells(house)
+        run_due_work(context)
         sandbox.advance(seconds=11)
     assert sandbox.summary()["messages"] == 400
 
@@ -160,7 +161,7 @@ def test_a_key_that_the_gateway_does_not_take_belongs_to_nobody_and_says_so_at_o
 def test_doctor_says_what_a_right_key_takes(command: Command, engine: Engine, file: Path, in_file: bool) -> None:
     with engine.begin() as connection:
         now = connection.execute(text("SELECT now()")).scalar_one()
-        installation.hold(connection, code=403, reason="the API key is not valid", probe_at=now, now=now)
+        installation.hold_account(connection, code=403, reason="the API key is not valid", hold_recheck_at=now, now=now)
     chosen = {"KAVENEGAR_API_KEY": None, "KAVENEGAR_API_KEY_FILE": str(file)} if in_file else {}
     said = command("doctor", "--json", **chosen).answer
     (found,) = (each for each in said["findings"] if each["name"] == "account")

@@ -82,21 +82,21 @@ def test_ids_and_times_stay_readable(harmless: str) -> None:
 
 
 def line(message: str, *args: object, log_format: str = "console", **facts: object) -> str:
-    record = logging.LogRecord("campaigns.submit", logging.INFO, __file__, 1, message, args, None)
+    record = logging.LogRecord("campaigns.stages.submit", logging.INFO, __file__, 1, message, args, None)
     vars(record).update(facts)
     return formatter(log_format).format(record)
 
 
 def test_an_event_is_one_line_with_its_facts() -> None:
-    told = line("batch accepted", batch_id=17, code=None)
-    assert told.endswith("INFO campaigns.submit batch accepted batch_id=17 code=None")
-    assert told.startswith("20")
+    printed = line("batch accepted", batch_id=17, code=None)
+    assert printed.endswith("INFO campaigns.stages.submit batch accepted batch_id=17 code=None")
+    assert printed.startswith("20")
 
 
 def test_facts_are_redacted_like_words() -> None:
-    told = line("call failed", url=f"/v1/{KEY}/sms/send.json", number="09121234567")
-    assert KEY not in told
-    assert "0912123" not in told
+    printed = line("call failed", url=f"/v1/{KEY}/sms/send.json", number="09121234567")
+    assert KEY not in printed
+    assert "0912123" not in printed
 
 
 def test_a_fact_cannot_begin_a_line_of_its_own() -> None:
@@ -105,29 +105,29 @@ def test_a_fact_cannot_begin_a_line_of_its_own() -> None:
 
 
 def test_json_is_an_object_a_line_with_the_types_of_its_facts() -> None:
-    told = line(
+    printed = line(
         "batch accepted", log_format="json", batch_id=17, code=None, trouble="no\nmore", share=0.5, odd=float("nan")
     )
-    assert len(told.splitlines()) == 1
-    found = json.loads(told)
+    assert len(printed.splitlines()) == 1
+    found = json.loads(printed)
     assert found.pop("timestamp").startswith("20")
     assert found == {
-        "event": "batch accepted", "level": "info", "logger": "campaigns.submit",
+        "event": "batch accepted", "level": "info", "logger": "campaigns.stages.submit",
         "batch_id": 17, "code": None, "trouble": "no\nmore", "share": 0.5, "odd": "nan",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_no_kind_of_fact_escapes_redaction(log_format: str) -> None:
-    told = line(
+    printed = line(
         "to %s", "۰۹۱۲۳۴۵۶۷۸۹", log_format=log_format,
         whole=9121234567, listed=["09121234567"], mapped={"09121234567": ("+989121234567",)},
         error=ValueError("09121234567"), data={"args": "09121234567"}, huge=10**30,
         text="a text of ours", Token="hunter2", nested={"password": "hunter2"},
     )  # fmt: skip
     for secret in ("912123", "۹۱۲۳", "\\u06f9", "a text of ours", "hunter2"):
-        assert secret not in told
-    assert str(10**30) in told
+        assert secret not in printed
+    assert str(10**30) in printed
 
 
 def test_redaction_is_one_processor_and_leaves_what_is_harmless_as_it_is() -> None:
@@ -143,11 +143,11 @@ def test_a_traceback_is_redacted_with_everything_it_was_caused_by() -> None:
             raise RuntimeError(f"it was https://x/v1/{KEY}/sms/send.json") from why
     except RuntimeError as why:
         record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), (type(why), why, why.__traceback__))
-    told = formatter().format(record)
-    assert "ConnectionError" in told
-    assert "Traceback" in told
-    assert KEY not in told
-    assert "09121234567" not in told
+    printed = formatter().format(record)
+    assert "ConnectionError" in printed
+    assert "Traceback" in printed
+    assert KEY not in printed
+    assert "09121234567" not in printed
 
 
 def test_a_database_that_cannot_be_reached_does_not_tell_its_password() -> None:
@@ -178,10 +178,10 @@ def test_whatever_library_logs_it_passes_the_same_door(root: logging.Logger, cap
     configure("INFO")
     logging.getLogger("some.library").warning("calling %s", f"https://x/v1/{KEY}/sms/send.json?receptor=09121234567")
     logging.getLogger("urllib3.connectionpool").debug("POST /v1/%s/sms/send.json", KEY)
-    told = capfd.readouterr().err
-    assert "some.library calling https://x/v1/***/sms/send.json" in told
-    assert KEY not in told
-    assert "urllib3" not in told
+    printed = capfd.readouterr().err
+    assert "some.library calling https://x/v1/***/sms/send.json" in printed
+    assert KEY not in printed
+    assert "urllib3" not in printed
 
 
 def test_records_of_other_libraries_are_json_as_well_and_redacted(

@@ -1,4 +1,4 @@
-"""What Prometheus is told: true figures, to whoever knows the password, also while half of the house is away."""
+"""What Prometheus is told: true figures, to whoever knows the password, also while half of the system is away."""
 
 from __future__ import annotations
 
@@ -15,34 +15,33 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns.house import House
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.throttle import connect
+from campaigns.context import Context
+from campaigns.kavenegar.pace import Lane, connect_redis
 from campaigns.store import due
 from campaigns.store.database import Database, make_engine
+from campaigns_devkit import servers
 from tests.store.given import NOW, accepted, draft
 from tests.waiting import until
 from tests.web import TOKEN
 from tests.web import served as on_the_web
 from tests.worker.conftest import Command
-from tests.world import Sandbox, answer_bells, numbers, running
+from tests.world import Sandbox, numbers, run_due_work, running
 from worker import wiring
-from worker.embedded import ports
-from worker.metrics import Figures, application, listening
-from worker.metrics.families import HOUSE, PACE, UP
+from worker.metrics import MetricsCollector, bind_metrics_server, metrics_application
+from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP
 from worker.settings import load
 
 WHO = ("prometheus", "hunter2:with a colon")
 NAME_AND_PASSWORD = ":".join(WHO)
-NAMES = {UP.name} | {family.name for family in PACE} | {family.name for family in HOUSE}
+NAMES = {UP.name} | {family.name for family in PACE_METRICS} | {family.name for family in DATABASE_METRICS}
 Samples = dict[tuple[str, str], float]
 Scrape = Callable[[], Samples]
 
 
 @contextmanager
-def served(figures: Figures) -> Iterator[str]:
+def served(figures: MetricsCollector) -> Iterator[str]:
     """The address of a process's server."""
-    with on_the_web(application(figures, NAME_AND_PASSWORD), listening=listening) as url:
+    with on_the_web(metrics_application(figures, NAME_AND_PASSWORD), listening=bind_metrics_server) as url:
         yield url
 
 
@@ -59,9 +58,9 @@ def scraped(url: str) -> Samples:
 
 
 @pytest.fixture
-def url(house: House) -> Iterator[str]:
-    """Where the metrics of the house are."""
-    with served(Figures(lambda: house.pace, house.database)) as address:
+def url(context: Context) -> Iterator[str]:
+    """Where the metrics of the installation are."""
+    with served(MetricsCollector(lambda: context.pace, context.database)) as address:
         yield address
 
 
@@ -77,19 +76,19 @@ def test_every_metric_is_there_and_nothing_has_happened_yet(url: str) -> None:
     assert {name for name, _ in found} == NAMES - missing
     assert found["kavenegar_up", "redis"] == found["kavenegar_up", "postgresql"] == 1
     assert found["kavenegar_tick_age_seconds", ""] == float("inf")
-    told = {name: value for (name, _), value in found.items() if value}
-    assert set(told) == {
+    exposition = {name: value for (name, _), value in found.items() if value}
+    assert set(exposition) == {
         "kavenegar_up", "kavenegar_tick_age_seconds",
         "kavenegar_pace_calls_per_second", "kavenegar_pace_max_calls_per_second",
     }  # fmt: skip
 
 
-def test_the_pace_is_told_as_it_is(url: str, house: House) -> None:
-    house.pace.take(Lane.POLL)
-    house.pace.blocked(house.pace.take(Lane.SEND), 451, 60)
-    house.pace.blocked(house.pace.reserve(Lane.OTP, max_wait_s=60), 409, 300)
+def test_the_pace_is_told_as_it_is(url: str, context: Context) -> None:
+    context.pace.take(Lane.POLL)
+    context.pace.report_throttled(context.pace.take(Lane.SEND), 451, 60)
+    context.pace.report_throttled(context.pace.reserve(Lane.OTP, max_wait_s=60), 409, 300)
 
-    found, view = scraped(url), house.pace.view()
+    found, view = scraped(url), context.pace.view()
 
     assert found["kavenegar_pace_calls_per_second", ""] == pytest.approx(view.rate)
     assert view.rate < found["kavenegar_pace_max_calls_per_second", ""] == 500
@@ -104,7 +103,7 @@ def test_the_pace_is_told_as_it_is(url: str, house: House) -> None:
     assert found["kavenegar_pace_refused_calls_per_second", ""] == pytest.approx(view.learnt.refused)
 
 
-def test_what_waits_is_counted_by_its_state(url: str, house: House, engine: Engine) -> None:
+def test_what_waits_is_counted_by_its_state(url: str, context: Context, engine: Engine) -> None:
     running(engine, 1000)
     held = running(engine, 500)
     accepted(engine, 400, now=NOW)
@@ -114,7 +113,7 @@ def test_what_waits_is_counted_by_its_state(url: str, house: House, engine: Engi
         connection.execute(
             text("UPDATE sms.batches SET due_at = now() - interval '1 h' WHERE campaign_id = :held"), {"held": held}
         )
-        due.ticked(connection, now=house.now())
+        due.record_heartbeat(connection, now=context.now())
         some = f"(SELECT id FROM sms.batches WHERE state = 'ready' AND campaign_id <> {held} ORDER BY id LIMIT 2)"
         connection.execute(
             text(f"UPDATE sms.batches SET state = 'unknown', due_at = now() - interval '90 s' WHERE id IN {some}")
@@ -138,12 +137,12 @@ def test_what_waits_is_counted_by_its_state(url: str, house: House, engine: Engi
 
 
 def test_an_account_on_hold_and_uncertain_messages_are_told(
-    url: str, house: House, engine: Engine, sandbox: Sandbox
+    url: str, context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
-    lost = accepted(engine, 150, now=house.now())
+    lost = accepted(engine, 150, now=context.now())
     sandbox.set_credit(0)
     running(engine, 3)
-    answer_bells(house)
+    run_due_work(context)
     with engine.begin() as connection:
         connection.execute(
             text("""UPDATE sms.batches SET state = 'uncertain', uncertain = accepted, accepted = 0, poll_at = NULL
@@ -160,23 +159,23 @@ def test_an_account_on_hold_and_uncertain_messages_are_told(
 # ── while something is away ──
 
 
-def test_with_redis_away_the_house_is_still_told(house: House) -> None:
-    nowhere = wiring.throttle(load({}), "redis://127.0.0.1:1/0", "nobody")
-    with served(Figures(lambda: nowhere, house.database)) as url:
+def test_with_redis_away_the_database_is_still_told(context: Context) -> None:
+    nowhere = wiring.build_throttle(load({}), "redis://127.0.0.1:1/0", "nobody")
+    with served(MetricsCollector(lambda: nowhere, context.database)) as url:
         found = scraped(url)
 
     assert (found["kavenegar_up", "redis"], found["kavenegar_up", "postgresql"]) == (0, 1)
-    assert {name for name, _ in found} & {family.name for family in PACE} == set()
+    assert {name for name, _ in found} & {family.name for family in PACE_METRICS} == set()
     assert ("kavenegar_batches", "ready") in found
 
 
-def test_with_postgresql_away_the_pace_is_still_told(house: House) -> None:
+def test_with_postgresql_away_the_pace_is_still_told(context: Context) -> None:
     nowhere = make_engine("postgresql+psycopg://somebody:hunter2@127.0.0.1:1/nowhere")
-    with served(Figures(lambda: house.pace, Database(nowhere, patience_s=0))) as url:
+    with served(MetricsCollector(lambda: context.pace, Database(nowhere, patience_s=0))) as url:
         found = scraped(url)
 
     assert (found["kavenegar_up", "redis"], found["kavenegar_up", "postgresql"]) == (1, 0)
-    assert {name for name, _ in found} & {family.name for family in HOUSE} == set()
+    assert {name for name, _ in found} & {family.name for family in DATABASE_METRICS} == set()
     assert ("kavenegar_pace_calls_per_second", "") in found
 
 
@@ -224,12 +223,12 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(url: str) -> None:
 def test_no_name_number_text_or_key_is_among_the_metrics(url: str, engine: Engine, sandbox: Sandbox) -> None:
     running(engine, 50, name="بهار محرمانه", text="متن محرمانه")
 
-    told = requests.get(f"{url}/metrics", auth=WHO, timeout=30).text
+    exposition = requests.get(f"{url}/metrics", auth=WHO, timeout=30).text
 
-    assert "محرمانه" not in told
-    assert not any(number[1:] in told for number in numbers(50))
-    assert sandbox.api_key not in told
-    assert "hunter2" not in told
+    assert "محرمانه" not in exposition
+    assert not any(number[1:] in exposition for number in numbers(50))
+    assert sandbox.api_key not in exposition
+    assert "hunter2" not in exposition
 
 
 # ── the process ──
@@ -237,7 +236,7 @@ def test_no_name_number_text_or_key_is_among_the_metrics(url: str, engine: Engin
 
 @contextmanager
 def process(command: Command, **environment: str | None) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port = ports.find_free()
+    port = servers.find_free_port()
     running_ = command.start("metrics", METRICS_PORT=str(port), **environment)
     assert running_.stdout is not None
     try:
@@ -251,10 +250,10 @@ def process(command: Command, **environment: str | None) -> Iterator[tuple[subpr
 def test_the_process_tells_the_pace_of_the_workers_without_holding_their_key(
     command: Command, broker_url: str, tmp_path: Path
 ) -> None:
-    wiring.throttle(load({}), broker_url, wiring.account_label("the house", "default")).take(Lane.OTP)
+    wiring.build_throttle(load({}), broker_url, wiring.account_label("the context", "default")).take(Lane.OTP)
     (tmp_path / "auth").write_text(f"{NAME_AND_PASSWORD}\n")
 
-    secret = {"METRICS_BASIC_AUTH_FILE": str(tmp_path / "auth"), "PACE_NAME": "the house", "KAVENEGAR_API_KEY": None}
+    secret = {"METRICS_BASIC_AUTH_FILE": str(tmp_path / "auth"), "PACE_NAME": "the context", "KAVENEGAR_API_KEY": None}
     with process(command, **secret) as (server, url):
         found = scraped(url)
         server.send_signal(signal.SIGINT)
@@ -267,7 +266,7 @@ def test_the_process_tells_the_pace_of_the_workers_without_holding_their_key(
 def test_the_process_goes_on_through_a_restart_of_what_it_reads(command: Command, broker_url: str) -> None:
     with process(command, METRICS_BASIC_AUTH=NAME_AND_PASSWORD) as (_, url):
         assert scraped(url)["kavenegar_up", "redis"] == 1
-        with connect(broker_url) as broker:
+        with connect_redis(broker_url) as broker:
             broker.script_flush()
             broker.flushall()
             broker.client_kill_filter(_type="normal", skipme=True)
@@ -306,8 +305,8 @@ def test_web_serves_the_metrics_beside_the_callbacks_to_whoever_knows_the_passwo
         assert {"kavenegar_batches", "kavenegar_pace_calls_per_second"} <= {name for name, _ in found}
         assert requests.get(f"{url}/metrics", timeout=30).status_code == 401
         assert requests.post(f"{url}/metrics", auth=WHO, timeout=30).status_code == 405
-        told = requests.get(f"{url}/callbacks/{TOKEN}/status", {"messageid": 7, "status": 10}, timeout=30)
-        assert told.status_code == 200
+        exposition = requests.get(f"{url}/callbacks/{TOKEN}/status", {"messageid": 7, "status": 10}, timeout=30)
+        assert exposition.status_code == 200
         assert requests.get(f"{url}/healthz", timeout=30).text == "OK\n"
 
 
@@ -326,10 +325,10 @@ def test_web_needs_no_key_for_its_metrics_which_then_say_that_the_pace_is_unknow
 
 @contextmanager
 def web_process(command: Command, **environment: str | None) -> Iterator[str]:
-    port = ports.find_free()
+    port = servers.find_free_port()
     running_ = command.start("web", WEB_PORT=str(port), CALLBACK_TOKEN=TOKEN, **environment)
     try:
-        until(lambda: ports.accepts(port), "the port being taken")
+        until(lambda: servers.accepts_connections(port), "the port being taken")
         yield f"http://127.0.0.1:{port}"
     finally:
         running_.kill()

@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.context import Policy
 from campaigns.errors import BadInput
-from campaigns.house import Policy
 from tests.worker.conftest import PROJECT, Command
-from worker.settings import load, revealed, rows
+from worker.settings import ALIASES, load, revealed, rows
 from worker.settings.model import Settings
 from worker.settings.parsers import duration, durations
-from worker.settings.variables import ALIASES
 
 SECRET = "hunter2hunter2"
 SECRETS = {
@@ -149,9 +148,9 @@ def test_what_the_stages_keep_to_by_default_stands_in_the_library_alone() -> Non
 
 def test_settings_are_imported_without_pydantic_until_they_are_read() -> None:
     """It takes a tenth of a second, which `campaigns --help` does not have to wait for."""
-    shown = "import sys; from worker.cli import door; print('pydantic' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", shown], cwd=PROJECT, capture_output=True, text=True, check=True)
-    assert told.stdout == "False\n"
+    shown = "import sys; from worker.cli import main; print('pydantic' in sys.modules)"
+    printed = subprocess.run([sys.executable, "-c", shown], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert printed.stdout == "False\n"
 
 
 # ── old names ──
@@ -191,8 +190,8 @@ def test_whoever_lists_the_settings_or_asks_the_doctor_is_told_of_old_names(alon
     assert listed.err.startswith("campaigns: ACCOUNT_PROBE is now called HOLD_RECHECK: ")
     said = alone("doctor", "--json", DATABASE_URL="postgresql://127.0.0.1:1/none", ACCOUNT_PROBE="95s",
                  BROKER_URL="redis://127.0.0.1:1/0")  # fmt: skip
-    told = [each for each in said.answer["findings"] if "HOLD_RECHECK" in each["says"]]
-    assert [each["level"] for each in told] == ["warn"]
+    printed = [each for each in said.answer["findings"] if "HOLD_RECHECK" in each["says"]]
+    assert [each["level"] for each in printed] == ["warn"]
 
 
 def test_the_doctor_tells_every_wrong_setting_by_itself(alone: Command) -> None:

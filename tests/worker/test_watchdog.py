@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 import redis
 
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.store import installation
 from campaigns.store.database import Database, make_engine
-from tests.world import Sandbox, answer_bells, running
-from worker.watchdog import Watchdog
+from tests.world import Sandbox, run_due_work, running
+from worker.process import Watchdog
 
 PATIENCE = timedelta(seconds=60)
 LOOKS_S = 15
@@ -41,9 +41,9 @@ def clock() -> Steady:
 
 
 @pytest.fixture
-def watchdog(house: House, broker: redis.Redis, clock: Steady) -> Watchdog:
+def watchdog(context: Context, broker: redis.Redis, clock: Steady) -> Watchdog:
     """Of a worker that consumes everything but one-time passwords."""
-    return Watchdog(house.database, broker, {"send", "poll", "inbox", "maint"}, PATIENCE, now_s=clock)
+    return Watchdog(context.database, broker, {"send", "poll", "inbox", "maint"}, PATIENCE, now_s=clock)
 
 
 def looked(watchdog: Watchdog, clock: Steady, *, times: int) -> list[bool]:
@@ -51,7 +51,7 @@ def looked(watchdog: Watchdog, clock: Steady, *, times: int) -> list[bool]:
     found = []
     for _ in range(times):
         clock.seconds += LOOKS_S
-        found.append(watchdog.stuck())
+        found.append(watchdog.is_stuck())
     return found
 
 
@@ -84,15 +84,15 @@ def test_a_worker_whose_machine_slept_for_an_hour_gets_its_whole_patience_anew(
 ) -> None:
     broker.lpush("send", "a task")
     clock.seconds += 3600
-    assert not watchdog.stuck()
+    assert not watchdog.is_stuck()
     assert looked(watchdog, clock, times=4) == [False, False, False, True]
 
 
 def test_a_worker_is_not_stuck_while_no_beat_rings_nor_when_it_is_back(
-    watchdog: Watchdog, house: House, sandbox: Sandbox, broker: redis.Redis, clock: Steady
+    watchdog: Watchdog, context: Context, sandbox: Sandbox, broker: redis.Redis, clock: Steady
 ) -> None:
     """It had nothing to consume. Without a tick nothing stands in any queue, and the last tick is long ago."""
-    answer_bells(house)
+    run_due_work(context)
     sandbox.advance(hours=1)
     assert not any(looked(watchdog, clock, times=8))
     broker.lpush("maint", "a tick")
@@ -100,25 +100,27 @@ def test_a_worker_is_not_stuck_while_no_beat_rings_nor_when_it_is_back(
 
 
 def test_a_worker_is_not_stuck_when_a_hold_of_the_account_is_lifted(
-    watchdog: Watchdog, house: House, sandbox: Sandbox, broker: redis.Redis, clock: Steady
+    watchdog: Watchdog, context: Context, sandbox: Sandbox, broker: redis.Redis, clock: Steady
 ) -> None:
     """Batches have been due for an hour, and nobody could do anything about it."""
-    now = house.now()
-    house.database(installation.hold, code=418, reason="no credit", probe_at=now + timedelta(hours=2), now=now)
-    running(house.database.engine, 200)
+    now = context.now()
+    context.database(
+        installation.hold_account, code=418, reason="no credit", hold_recheck_at=now + timedelta(hours=2), now=now
+    )
+    running(context.database.engine, 200)
     sandbox.advance(hours=1)
     assert not any(looked(watchdog, clock, times=8))
-    house.database(installation.let_go, credit_rial=1, now=house.now())
+    context.database(installation.release_hold, credit_rial=1, now=context.now())
     broker.lpush("send", "a ring")
     assert not any(looked(watchdog, clock, times=3))
 
 
 def test_a_worker_is_not_stuck_while_the_broker_is_away(
-    house: House, broker: redis.Redis, clock: Steady, closed_port_url: str
+    context: Context, broker: redis.Redis, clock: Steady, closed_port_url: str
 ) -> None:
     broker.lpush("send", "a task")
     away = redis.Redis.from_url(closed_port_url.replace("http", "redis"))
-    watchdog = Watchdog(house.database, away, {"send"}, PATIENCE, now_s=clock)
+    watchdog = Watchdog(context.database, away, {"send"}, PATIENCE, now_s=clock)
     assert not any(looked(watchdog, clock, times=8))
 
 

@@ -11,10 +11,10 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.store.database import Database, make_engine
 from tests.web import TOKEN, expecting, parked, web
-from worker.web import answering
+from worker.web import callbacks
 
 STATUS = {"messageid": "1970430810", "status": "10"}
 RECEIVE = {"from": "09121234567", "to": "10004346", "message": "لغو", "messageid": "77"}
@@ -26,8 +26,8 @@ def engine(emptied: Engine) -> Engine:
 
 
 @pytest.fixture
-def url(house: House) -> Iterator[str]:
-    with web(expecting(house)) as address:
+def url(context: Context) -> Iterator[str]:
+    with web(expecting(context)) as address:
         yield address
 
 
@@ -126,17 +126,17 @@ MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", MALFORMED)
 def test_a_malformed_call_is_told_what_is_wrong_and_changes_nothing(case: str, url: str, engine: Engine) -> None:
-    how, told = MALFORMED[case]
+    how, reason = MALFORMED[case]
 
     answer = call(f"{url}/status", **how)
 
     assert answer.status_code == 400
-    assert told in answer.text
+    assert reason in answer.text
     assert parked(engine) == []
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "reason"),
     [
         ({"from": ""}, "from"),
         ({"from": "9" * 65}, "from"),
@@ -145,11 +145,11 @@ def test_a_malformed_call_is_told_what_is_wrong_and_changes_nothing(case: str, u
         ({"message": None}, "message is missing"),
     ],
 )
-def test_a_malformed_message_is_told_which_part(url: str, changed: dict[str, Any], told: str) -> None:
+def test_a_malformed_message_is_told_which_part(url: str, changed: dict[str, Any], reason: str) -> None:
     answer = call(f"{url}/receive", data={**RECEIVE, **changed})
 
     assert answer.status_code == 400
-    assert told in answer.text
+    assert reason in answer.text
 
 
 def test_only_get_and_post_are_calls(url: str) -> None:
@@ -180,8 +180,8 @@ def test_a_wrong_token_finds_what_any_unknown_path_finds(url: str, engine: Engin
 
 def test_the_token_is_compared_in_constant_time() -> None:
     """Time cannot be measured on a busy machine, but what is compared can be told: digests, by what is made for it."""
-    assert "compare_digest" in answering._found.__code__.co_names
-    assert answering._digest("x") == hashlib.sha256(b"x").digest()
+    assert "compare_digest" in callbacks._find_handler.__code__.co_names
+    assert callbacks._digest("x") == hashlib.sha256(b"x").digest()
 
 
 def test_everybody_may_ask_whether_it_answers(url: str) -> None:
@@ -207,10 +207,10 @@ def test_a_message_for_a_line_that_nobody_pulls_is_not_taken_so_that_it_stays_un
 # ── the database is away ──
 
 
-def test_while_the_database_is_away_the_gateway_is_told_to_come_again(house: House, closed_port_url: str) -> None:
+def test_while_the_database_is_away_the_gateway_is_told_to_come_again(context: Context, closed_port_url: str) -> None:
     port = closed_port_url.rpartition(":")[2]
     away = Database(make_engine(f"postgresql+psycopg://nobody@127.0.0.1:{port}/nowhere"), patience_s=0)
-    with web(replace(house, database=away)) as url:
+    with web(replace(context, database=away)) as url:
         answers = [call(f"{url}/status", data=STATUS), call(f"{url}/receive", data=RECEIVE)]
         healthy = call(f"{url.removesuffix(f'/callbacks/{TOKEN}')}/healthz", method="GET")
 

@@ -12,10 +12,10 @@ import os
 import sys
 from typing import Any
 
-from worker.cli import door
-from worker.settings import reading
+from worker.cli.main import main as run_command
+from worker.settings import environment
 
-assert reading  # the command imports it only when it reads settings
+assert environment  # the command imports it only when it reads settings
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def become(order: dict[str, Any]) -> None:
     for fd, path in enumerate(order["streams"]):
         os.dup2(os.open(path, os.O_RDWR), fd)
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-    door.main(order["arguments"])
+    run_command(order["arguments"])
 
 
 if __name__ == "__main__":

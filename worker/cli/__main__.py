@@ -1,5 +1,5 @@
 """python -m worker.cli: the `campaigns` command where it is not installed."""
 
-from worker.cli import main
+from worker.cli import entry_point
 
-main()
+entry_point()

@@ -8,15 +8,16 @@ from datetime import date
 
 import click
 
-from campaigns import BadInput, account, ledger
-from campaigns.kavenegar.records.account import AccountConfig
+from campaigns import BadInput
+from campaigns.kavenegar.account import AccountConfig
+from campaigns.stages import account, sent_at_gateway
 from campaigns.store.database import Database
 from campaigns.store.installation import read as read_installation
-from campaigns.store.ledger import Counted, Day, Estimated, newest
+from campaigns.store.ledger import Counted, Day, Estimated, newest_days
 from worker import wiring
-from worker.cli import options, words
+from worker.cli import options, output
 from worker.cli.exits import Exit
-from worker.cli.words import tell
+from worker.cli.output import print_json
 
 DEBUG_MODE = "the account is in DEBUG MODE: the gateway answers as always and sends nothing to anybody"
 
@@ -26,11 +27,11 @@ DEBUG_MODE = "the account is in DEBUG MODE: the gateway answers as always and se
 def credit(as_json: bool) -> None:
     """Ask for the account's credit, in rial."""
     with wiring.engine().connect():  # a database that is not there is told at once
-        found = account.credit(wiring.house())
+        found = account.fetch_credit(wiring.context())
     if as_json:
-        tell({"credit_rial": found.remaincredit, "type": found.type})
+        print_json({"credit_rial": found.remaincredit, "type": found.type})
     else:
-        words.say(f"{found.remaincredit:,} rial ({found.type} account)")
+        output.print_lines(f"{found.remaincredit:,} rial ({found.type} account)")
 
 
 @click.group(name="account")
@@ -41,27 +42,27 @@ def account_() -> None:
 @account_.command()
 @options.as_json
 @click.pass_context
-def show(context: click.Context, as_json: bool) -> None:
+def show(ctx: click.Context, as_json: bool) -> None:
     """Tell how the account stands. Ends with 1 where something keeps it from sending."""
-    house = wiring.house()
-    found, config = account.credit(house), account.settings(house)
-    hold = house.database(read_installation).hold
-    low = found.remaincredit < account.low_credit(house, config.mincreditalarm)
+    context = wiring.context()
+    found, config = account.fetch_credit(context), account.fetch_settings(context)
+    hold = context.database(read_installation).hold
+    low = found.remaincredit < account.low_credit(context, config.mincreditalarm)
     if as_json:
-        standing = {"credit_rial": found.remaincredit, "credit_low": low, "type": found.type}
-        tell({**standing, "hold": None if hold is None else asdict(hold), "settings": config_answer(config)})
+        status = {"credit_rial": found.remaincredit, "credit_low": low, "type": found.type}
+        print_json({**status, "hold": None if hold is None else asdict(hold), "settings": config_as_json(config)})
     else:
-        words.facts(
+        output.print_facts(
             [
                 ("credit", f"{found.remaincredit:,} rial{', which is LOW' if low else ''}"),
                 ("type", found.type),
-                ("hold", "none" if hold is None else f"since {words.moment(hold.since)}: {hold.reason}"),
-                *_facts(config),
+                ("hold", "none" if hold is None else f"since {output.format_time(hold.since)}: {hold.reason}"),
+                *_config_facts(config),
             ]
         )
-        _shout(config)
+        _warn_debug_mode(config)
     if config.debugmode or hold is not None:
-        context.exit(Exit.NO)
+        ctx.exit(Exit.NO)
 
 
 _SWITCH = click.Choice(["on", "off"])
@@ -87,10 +88,10 @@ def config(
 ) -> None:
     """Read the account's settings; with an option, write that one and leave the others as they are."""
     changes = {
-        "debugmode": _switched(debug_mode),
+        "debugmode": _as_bool(debug_mode),
         "defaultsender": default_sender,
         "mincreditalarm": credit_alarm,
-        "resendfailed": _switched(resend_failed),
+        "resendfailed": _as_bool(resend_failed),
         "apilogs": api_logs,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
@@ -99,28 +100,28 @@ def config(
     if changes:
         listed = ", ".join(f"{name} = {value}" for name, value in changes.items())
         options.confirm(yes, f"Write to the account: {listed}?")
-        found = account.configure(wiring.house(), **changes)
+        found = account.configure(wiring.context(), **changes)
     else:
-        found = account.settings(wiring.house())
+        found = account.fetch_settings(wiring.context())
     if as_json:
-        tell(config_answer(found))
+        print_json(config_as_json(found))
     else:
-        words.facts(_facts(found))
-        _shout(found)
+        output.print_facts(_config_facts(found))
+        _warn_debug_mode(found)
 
 
-def _switched(given: str | None) -> bool | None:
+def _as_bool(given: str | None) -> bool | None:
     return None if given is None else given == "on"
 
 
-def config_answer(found: AccountConfig) -> dict[str, object]:
+def config_as_json(found: AccountConfig) -> dict[str, object]:
     """The settings for a program, under the gateway's own names."""
     answer = asdict(found)
     del answer["extra"]
     return answer
 
 
-def _facts(found: AccountConfig) -> Iterable[tuple[str, object]]:
+def _config_facts(found: AccountConfig) -> Iterable[tuple[str, object]]:
     return [
         ("debug mode", "ON" if found.debugmode else "off"),
         ("default sender", found.defaultsender or "none"),
@@ -130,9 +131,9 @@ def _facts(found: AccountConfig) -> Iterable[tuple[str, object]]:
     ]
 
 
-def _shout(found: AccountConfig) -> None:
+def _warn_debug_mode(found: AccountConfig) -> None:
     if found.debugmode:
-        words.say(f"{DEBUG_MODE}; `campaigns account config --debug-mode off` ends that", style="bold red")
+        output.print_lines(f"{DEBUG_MODE}; `campaigns account config --debug-mode off` ends that", style="bold red")
 
 
 @click.command(name="ledger")
@@ -140,7 +141,7 @@ def _shout(found: AccountConfig) -> None:
 @click.option("--stored", is_flag=True, help="Do not ask the gateway; tell what was counted last.")
 @options.as_json
 @click.pass_context
-def ledger_(context: click.Context, days: int, stored: bool, as_json: bool) -> None:
+def ledger_(ctx: click.Context, days: int, stored: bool, as_json: bool) -> None:
     """Tell what left the account day by day: by our own rows, by the gateway, and the difference.
 
     A day is one of Tehran, costs are rial before refunds. The gateway can be asked about three days; what it said
@@ -149,30 +150,30 @@ def ledger_(context: click.Context, days: int, stored: bool, as_json: bool) -> N
     rial for messages of which the gateway never told the price: they are taken at the average of their kind on that
     day. Ends with 4 where the gateway did not answer.
     """
-    unanswered = [] if stored else ledger.count_anew(wiring.house())
-    found = Database(wiring.engine())(newest, limit=days)
+    unanswered = [] if stored else sent_at_gateway.recount_days(wiring.context())
+    found = Database(wiring.engine())(newest_days, limit=days)
     if as_json:
-        tell([{**asdict(day), "difference": asdict(day.difference) if day.difference else None} for day in found])
+        print_json([{**asdict(day), "difference": asdict(day.difference) if day.difference else None} for day in found])
     else:
-        _say_days(found, unanswered)
+        _print_days(found, unanswered)
     if unanswered:
-        context.exit(Exit.NOT_CHECKED)
+        ctx.exit(Exit.NOT_CHECKED)
 
 
-def _say_days(found: Sequence[Day], unanswered: Sequence[date]) -> None:
+def _print_days(found: Sequence[Day], unanswered: Sequence[date]) -> None:
     if not found:
-        words.say("no day was counted yet")
+        output.print_lines("no day was counted yet")
         return
-    words.table(_HEADINGS, [_row(day) for day in found], right=_HEADINGS[1:])
+    output.print_table(_HEADINGS, [_day_cells(day) for day in found], right=_HEADINGS[1:])
     for day in found:
         if day.estimated is not None and day.estimated.messages:
-            words.say(_estimated(day, day.estimated))
+            output.print_lines(_estimated_sentence(day, day.estimated))
     if unanswered:
         listed = ", ".join(day.isoformat() for day in unanswered)
-        words.say(f"the gateway did not answer for {listed}: what it said before is shown")
+        output.print_lines(f"the gateway did not answer for {listed}: what it said before is shown")
 
 
-def _estimated(day: Day, estimated: Estimated) -> str:
+def _estimated_sentence(day: Day, estimated: Estimated) -> str:
     return (
         f"{day.day.isoformat()}: of {estimated.messages:,} messages the gateway never told the price; at the average "
         f"of their kind they are {estimated.rial:,} of our {day.ours.cost_rial:,} rial"
@@ -185,15 +186,15 @@ _HEADINGS = (
 )
 
 
-def _row(day: Day) -> tuple[object, ...]:
+def _day_cells(day: Day) -> tuple[object, ...]:
     theirs, difference = day.gateway, day.difference
     cells: list[object] = [day.day.isoformat()]
     for figure in ("messages", "parts", "cost_rial"):
-        cells += [_figure(each, figure) for each in (day.ours, theirs, difference)]
+        cells += [_figure_cell(each, figure) for each in (day.ours, theirs, difference)]
     cells.insert(8, "?" if day.estimated is None else day.estimated.rial or None)
     cells.insert(4, "?" if day.unexplained is None else day.unexplained)
     return tuple(cells)
 
 
-def _figure(counted: Counted | None, name: str) -> object:
+def _figure_cell(counted: Counted | None, name: str) -> object:
     return "?" if counted is None else getattr(counted, name)

@@ -1,8 +1,19 @@
-"""What the command says to the shell when it ends."""
+"""How the command ends: its exit codes, and the sentence and the code with which every error leaves."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final, TypeVar
+
+import click
+import psycopg.errors
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, InterfaceError, NoResultFound, OperationalError
+
+from campaigns.errors import CampaignsError, NotReady, Postpone, Refused
 
 
 class Exit(IntEnum):
@@ -31,3 +42,101 @@ _MEANINGS = {
     Exit.INTERRUPTED: "interrupted by Ctrl-C",
     Exit.NOBODY_READS: "the reader of the output has gone",
 }
+
+
+NOT_MIGRATED: Final = "the database has not our tables, or not those of this version: run `campaigns migrate`"
+
+
+BROKER_UNREACHABLE: Final = "the broker cannot be reached ({why}): is it running, and is BROKER_URL right?"
+
+
+_MISSING_TABLES: Final = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
+)
+
+
+# By the first digits of the SQLSTATE: drivers call all of these "operational", and the server is there for each.
+_SQLSTATE_SENTENCES: Final = {
+    "40": "another session was in the way ({why}): nothing was changed; run the command again",
+    "55": "another session was in the way ({why}): nothing was changed; run the command again",
+    "53100": "the database's disk is full ({why}): nothing was changed; make room there, then run the command again",
+    "53": "the database has not enough left of something ({why}): nothing was changed; see its log, then try again",
+    "57014": "the database took too long ({why}): nothing was changed; run the command again",
+}
+
+
+E = TypeVar("E", bound=BaseException)
+
+
+@dataclass(frozen=True, slots=True)
+class ExitMessage:
+    """The exit code and the sentence with which an error leaves."""
+
+    exit: Exit
+    sentence: str
+
+
+def exit_message(error: BaseException) -> ExitMessage:
+    """The way out of a handled error: the first row of the table that fits it."""
+    return next(message(error) for kind, message in _TABLE if isinstance(error, kind))
+
+
+def _usage_message(error: click.ClickException) -> ExitMessage:
+    context = getattr(error, "ctx", None)
+    hint = f"\nTry `{context.command_path} --help`." if context is not None else ""
+    return ExitMessage(Exit.USAGE, error.format_message() + hint)
+
+
+def _database_message(error: DBAPIError) -> ExitMessage:
+    if isinstance(error.orig, _MISSING_TABLES):
+        return ExitMessage(Exit.UNREACHABLE, NOT_MIGRATED)
+    why = first_line_of(error.orig)
+    state = getattr(error.orig, "sqlstate", None) or ""
+    for sentence in (_SQLSTATE_SENTENCES.get(state[:length]) for length in (5, 2)):
+        if sentence is not None:
+            return ExitMessage(Exit.UNREACHABLE, sentence.format(why=why))
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return ExitMessage(
+            Exit.UNREACHABLE, f"the database cannot be reached ({why}): is it running, and is DATABASE_URL right?"
+        )
+    return ExitMessage(Exit.UNREACHABLE, f"the database refused ({why})")
+
+
+def first_line_of(error: BaseException | None) -> str:
+    """What a library says, without its advice and its line breaks. A row's values stand below the first line."""
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    return said[0].strip().rstrip(".:")[:300]
+
+
+def _file_message(error: OSError) -> ExitMessage:
+    where = f"{error.filename}: " if error.filename else ""
+    return ExitMessage(Exit.USAGE, f"{where}{error.strerror or first_line_of(error)}")
+
+
+def _own_sentence(code: Exit) -> Callable[[BaseException], ExitMessage]:
+    return lambda error: ExitMessage(code, str(error))
+
+
+def _row(kind: type[E], message: Callable[[E], ExitMessage]) -> tuple[type[E], Callable[..., ExitMessage]]:
+    return kind, message
+
+
+# The first row that fits decides, so the narrow stand before the wide.
+_TABLE: Final = (
+    _row(click.ClickException, _usage_message),
+    _row(Postpone, _own_sentence(Exit.UNREACHABLE)),
+    _row(NotReady, _own_sentence(Exit.UNREACHABLE)),
+    _row(Refused, _own_sentence(Exit.NO)),
+    _row(CampaignsError, _own_sentence(Exit.USAGE)),
+    _row(NoResultFound, lambda _: ExitMessage(Exit.UNREACHABLE, NOT_MIGRATED)),
+    _row(DBAPIError, _database_message),
+    _row(RedisError, lambda error: ExitMessage(Exit.UNREACHABLE, BROKER_UNREACHABLE.format(why=first_line_of(error)))),
+    _row(BrokerError, lambda error: ExitMessage(Exit.UNREACHABLE, BROKER_UNREACHABLE.format(why=first_line_of(error)))),
+    _row(OSError, _file_message),
+)
+
+
+HANDLED: Final = tuple(kind for kind, _ in _TABLE)

@@ -11,13 +11,13 @@ import click
 import campaigns
 from campaigns import BadInput, Otp, OtpKind, OtpState
 from campaigns.errors import OutcomeUnknown
-from campaigns.rules.phone import mask
+from campaigns.rules.phone import mask_number
 from worker import otp, wiring
-from worker.cli import options, words
+from worker.cli import options, output
 from worker.cli.exits import Exit
 from worker.settings.parsers import lasting
 
-NO = frozenset({OtpState.REFUSED, OtpState.UNKNOWN, OtpState.EXPIRED})
+NOT_SENT = frozenset({OtpState.REFUSED, OtpState.UNKNOWN, OtpState.EXPIRED})
 """Nobody can say that it was sent."""
 
 
@@ -26,7 +26,7 @@ def otp_() -> None:
     """One-time passwords: a code in a template of the panel's, by SMS or by a call."""
 
 
-def _lasting(_: click.Context, parameter: click.Parameter, typed: str | None) -> timedelta | None:
+def _parse_duration(_: click.Context, parameter: click.Parameter, typed: str | None) -> timedelta | None:
     try:
         return None if typed is None else lasting(typed)
     except ValueError as why:
@@ -42,13 +42,17 @@ def _lasting(_: click.Context, parameter: click.Parameter, typed: str | None) ->
 @click.option("--token10", help="At most 5 spaces.")
 @click.option("--token20", help="At most 8 spaces.")
 @click.option("--call", is_flag=True, help="By a call instead of an SMS; all tokens are digits.")
-@click.option("--call-after", callback=_lasting, metavar="30s", help="Call when the SMS was not delivered by then.")
-@click.option("--lifetime", callback=_lasting, default="2m", show_default=True, help="Not sent any more after that.")
+@click.option(
+    "--call-after", callback=_parse_duration, metavar="30s", help="Call when the SMS was not delivered by then."
+)
+@click.option(
+    "--lifetime", callback=_parse_duration, default="2m", show_default=True, help="Not sent any more after that."
+)
 @click.option("--key", help="Your own name for it: sending again under the same key sends nothing.")
 @click.option("--tag", help="A tag that was made in the panel.")
 @options.as_json
 @click.pass_context
-def send(context: click.Context, /, *, token: str | None, call: bool, as_json: bool, **order: Any) -> None:
+def send(ctx: click.Context, /, *, token: str | None, call: bool, as_json: bool, **request: Any) -> None:
     """Send a code to NUMBER: a mobile, a landline (which is called), or one abroad with 00 and its country.
 
     What stands on a command line stays in the shell's history, and everybody on this machine can see it while the
@@ -58,14 +62,14 @@ def send(context: click.Context, /, *, token: str | None, call: bool, as_json: b
     """
     kind = OtpKind.CALL if call else OtpKind.SMS
     try:
-        found = otp.send(token=_secret() if token is None else token, kind=kind, **order)
+        found = otp.send(token=_read_code() if token is None else token, kind=kind, **request)
     except OutcomeUnknown as why:
         click.echo(f"campaigns: {why}", err=True)
-        context.exit(Exit.NO)
-    _tell(context, found, as_json=as_json)
+        ctx.exit(Exit.NO)
+    _print_otp(ctx, found, as_json=as_json)
 
 
-def _secret() -> str:
+def _read_code() -> str:
     """The code, from wherever nobody can look over a shoulder."""
     if sys.stdin.isatty():
         typed: str = click.prompt("code", hide_input=True, err=True)
@@ -74,40 +78,40 @@ def _secret() -> str:
 
 
 @otp_.command()
-@click.argument("otp_id", metavar="[ID]", required=False, type=click.IntRange(1, options.LARGEST_ID))
+@click.argument("otp_id", metavar="[ID]", required=False, type=click.IntRange(1, options.MAX_ID))
 @click.option("--key", help="The key it was ordered under, in place of its ID.")
 @options.as_json
 @click.pass_context
-def show(context: click.Context, otp_id: int | None, key: str | None, as_json: bool) -> None:
+def show(ctx: click.Context, otp_id: int | None, key: str | None, as_json: bool) -> None:
     """Show how a one-time password stands, and the call that followed it.
 
     Nobody can see what it said. Ends with 1 like `campaigns otp send`.
     """
     with wiring.engine().connect() as connection:
         found = campaigns.otp_state(connection, otp_id, key=key)
-    _tell(context, found, as_json=as_json)
+    _print_otp(ctx, found, as_json=as_json)
 
 
-def _tell(context: click.Context, found: Otp, *, as_json: bool) -> None:
-    words.tell(_answer(found)) if as_json else words.facts(_facts(found))
-    if found.state in NO:
-        context.exit(Exit.NO)
+def _print_otp(ctx: click.Context, found: Otp, *, as_json: bool) -> None:
+    output.print_json(_otp_as_json(found)) if as_json else output.print_facts(_otp_facts(found))
+    if found.state in NOT_SENT:
+        ctx.exit(Exit.NO)
 
 
-def _answer(found: Otp) -> dict[str, object]:
+def _otp_as_json(found: Otp) -> dict[str, object]:
     """For a program: the row, its number covered."""
-    return {**{name: getattr(found, name) for name in Otp.__slots__}, "number": mask(found.number)}
+    return {**{name: getattr(found, name) for name in Otp.__slots__}, "number": mask_number(found.number)}
 
 
-def _facts(found: Otp) -> list[tuple[str, object]]:
-    refused = None if found.code is None else f"{found.code}: {found.advice}"
+def _otp_facts(found: Otp) -> list[tuple[str, object]]:
+    refused = None if found.refused_code is None else f"{found.refused_code}: {found.advice}"
     called = None if found.call_id is None else f"{found.call_id} ({found.call_state})"
     return [
         ("one-time password", str(found.id)),
         ("state", found.state.value),
         ("refused", refused),
         ("kind", found.kind.value),
-        ("number", mask(found.number)),
+        ("number", mask_number(found.number)),
         ("template", found.template),
         ("tag", found.tag),
         ("key", found.key),

@@ -14,11 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from campaigns.errors import Postpone
-from campaigns.kavenegar.codes import meaning
-from campaigns.kavenegar.pace import Learnt, PaceView
+from campaigns.kavenegar.codes import return_code
+from campaigns.kavenegar.pace import LearntRate, PaceView
 from worker import wiring
-from worker.cli import options, words
-from worker.cli.live import LOOK_EVERY_S
+from worker.cli import options, output
+from worker.cli.progress import REFRESH_INTERVAL_S
 
 Fact = tuple[str, object]
 MINUTE_S: Final = 60
@@ -50,42 +50,46 @@ def pace(as_json: bool, watch: bool) -> None:
     if watch:
         _watch(as_json=as_json)
     elif as_json:
-        words.tell(answer(wiring.pace().view()))
+        output.print_json(pace_as_json(wiring.pace().view()))
     else:
         view = wiring.pace().view()
-        words.facts(facts(view))
-        words.say("")
-        words.Paper().print(lanes(view))
+        output.print_facts(pace_facts(view))
+        output.print_lines("")
+        output.StandardOutput().print(lanes_table(view))
 
 
 def _watch(*, as_json: bool) -> None:
     if as_json:
-        for view in _looks():
-            words.tell_line({"trouble": view} if isinstance(view, str) else answer(view))
+        for view in _pace_views():
+            output.print_json_line({"trouble": view} if isinstance(view, str) else pace_as_json(view))
         return
-    paper = words.Paper()
-    if not paper.is_terminal:
-        for view in _looks():
-            words.say(view if isinstance(view, str) else in_one_line(view))
+    console = output.StandardOutput()
+    if not console.is_terminal:
+        for view in _pace_views():
+            output.print_lines(view if isinstance(view, str) else pace_line(view))
         return
-    with Live(console=paper, auto_refresh=False) as picture:
-        for view in _looks():
-            told = Text(view) if isinstance(view, str) else Group(*words.aligned(facts(view)), "", lanes(view))
-            picture.update(told, refresh=True)
+    with Live(console=console, auto_refresh=False) as display:
+        for view in _pace_views():
+            shown = (
+                Text(view)
+                if isinstance(view, str)
+                else Group(*output.align_facts(pace_facts(view)), "", lanes_table(view))
+            )
+            display.update(shown, refresh=True)
 
 
-def _looks() -> Iterator[PaceView | str]:
+def _pace_views() -> Iterator[PaceView | str]:
     """A look every second. The first must succeed; after that a Redis that is away is a sentence, and waited for."""
     yield wiring.pace().view()
     while True:
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(REFRESH_INTERVAL_S)
         try:
             yield wiring.pace().view()
         except Postpone as why:
             yield str(why)
 
 
-def answer(view: PaceView) -> dict[str, object]:
+def pace_as_json(view: PaceView) -> dict[str, object]:
     """The pace for a program: the keys stand in the help of the command."""
     whole = sum(lane.calls for lane in view.lanes.values())
     return {
@@ -94,9 +98,9 @@ def answer(view: PaceView) -> dict[str, object]:
         "rate": view.rate,
         "max_rate": view.max_rate,
         "fixed": view.fixed,
-        "learnt": None if view.learnt is None else _learnt_answer(view.learnt, view.at),
+        "learnt": None if view.learnt is None else _learnt_as_json(view.learnt, view.at),
         "last_hour": {"refusals": view.refusals, "pauses": view.pauses},
-        "paused": None if view.paused_until is None else _pause_answer(view, view.paused_until),
+        "paused": None if view.paused_until is None else _pause_as_json(view, view.paused_until),
         "queue_s": view.queue_s,
         "lanes": {
             lane.label: {"calls": seen.calls, "share": seen.calls / whole if whole else 0.0, "waiting": seen.waiting}
@@ -105,71 +109,74 @@ def answer(view: PaceView) -> dict[str, object]:
     }
 
 
-def _learnt_answer(learnt: Learnt, now: datetime) -> dict[str, object]:
+def _learnt_as_json(learnt: LearntRate, now: datetime) -> dict[str, object]:
     age_s = (now - learnt.at).total_seconds()
     return {"rate": learnt.rate, "refused": learnt.refused, "at": learnt.at, "age_s": age_s}
 
 
-def _pause_answer(view: PaceView, until: datetime) -> dict[str, object]:
+def _pause_as_json(view: PaceView, until: datetime) -> dict[str, object]:
     for_s = (until - view.at).total_seconds()
-    return {"until": until, "for_s": for_s, "code": view.code, "meaning": _meaning(view.code)}
+    return {"until": until, "for_s": for_s, "code": view.code, "meaning": _code_meaning(view.code)}
 
 
-def facts(view: PaceView) -> list[Fact]:
+def pace_facts(view: PaceView) -> list[Fact]:
     """The pace for a person."""
     return [
-        ("rate", f"{view.rate:.2f} calls a second, {how_found(view)}"),
-        ("learnt", _learnt(view)),
+        ("rate", f"{view.rate:.2f} calls a second, {rate_origin(view)}"),
+        ("learnt", _learnt_sentence(view)),
         ("last hour", f'{view.refusals:,} answers "too many", {view.pauses:,} pauses'),
-        ("paused", pause(view) or "no"),
+        ("paused", pause_sentence(view) or "no"),
         ("queue", f"reaches {view.queue_s:.1f} s ahead"),
     ]
 
 
-def how_found(view: PaceView) -> str:
+def rate_origin(view: PaceView) -> str:
     """Where the rate comes from."""
     if view.fixed:
         return "fixed by PACE_FIXED"
     return f"{'found' if view.learnt else 'nothing learnt yet'} (at most {view.max_rate:g})"
 
 
-def _learnt(view: PaceView) -> str | None:
+def _learnt_sentence(view: PaceView) -> str | None:
     if view.learnt is None:
         return None
     learnt = view.learnt
     refused = "nothing was refused" if learnt.refused is None else f"{learnt.refused:.2f} was refused"
-    age = words.duration((view.at - learnt.at).total_seconds())
-    return f"{learnt.rate:.2f} a second went well, {refused}; confirmed {age} ago ({words.moment(learnt.at)})"
+    age = output.format_duration((view.at - learnt.at).total_seconds())
+    return f"{learnt.rate:.2f} a second went well, {refused}; confirmed {age} ago ({output.format_time(learnt.at)})"
 
 
-def pause(view: PaceView) -> str | None:
+def pause_sentence(view: PaceView) -> str | None:
     """Until when all calls pause, and why; None while they flow."""
     if view.paused_until is None:
         return None
     left_s = max(0.0, (view.paused_until - view.at).total_seconds())
-    because = "" if view.code is None else f": {view.code}, {_meaning(view.code)}"
-    return f"until {words.moment(view.paused_until)} (in {left_s:.0f} s){because}"
+    because = "" if view.code is None else f": {view.code}, {_code_meaning(view.code)}"
+    return f"until {output.format_time(view.paused_until)} (in {left_s:.0f} s){because}"
 
 
-def _meaning(code: int | None) -> str | None:
-    return None if code is None else meaning(code).advice
+def _code_meaning(code: int | None) -> str | None:
+    return None if code is None else return_code(code).advice
 
 
-def lanes(view: PaceView) -> Table:
+def lanes_table(view: PaceView) -> Table:
     """Who made the calls of the last minute, and who waits; those that go first on top."""
     whole = sum(seen.calls for seen in view.lanes.values())
-    return words.drawn(
+    return output.build_table(
         ("lane", "calls in the last minute", "share", "waits"),
-        [(lane.label, seen.calls, words.share(seen.calls, whole), seen.waiting) for lane, seen in view.lanes.items()],
+        [
+            (lane.label, seen.calls, output.format_share(seen.calls, whole), seen.waiting)
+            for lane, seen in view.lanes.items()
+        ],
         right=("calls in the last minute", "share"),
     )
 
 
-def in_one_line(view: PaceView) -> str:
+def pace_line(view: PaceView) -> str:
     """The pace at a moment, for a log."""
     calls = ", ".join(f"{lane.label} {seen.calls:,}" for lane, seen in view.lanes.items() if seen.calls)
-    paused = pause(view)
+    paused = pause_sentence(view)
     return (
-        f"{words.moment(view.at)}  {view.rate:.2f} calls a second, queue {view.queue_s:.1f} s, "
+        f"{output.format_time(view.at)}  {view.rate:.2f} calls a second, queue {view.queue_s:.1f} s, "
         f"calls in the last minute: {calls or 'none'}{f'; paused {paused}' if paused else ''}"
     )

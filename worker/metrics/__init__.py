@@ -1,13 +1,151 @@
-"""What Prometheus may know of the house: how it paces itself and what waits, never who, what or whose.
+"""Metrics for Prometheus: how the installation paces itself and what waits, never who, what or whose.
 
-    families   every metric as a row of a table: its name, its meaning, and where it is read
-    collector  reads them anew for every scrape, and says what could not be read
-    server     HTTP in front of it, for whoever knows the name and the password
+    families   every metric as a row of a table: its name, its meaning, and how it is read
 
-Nothing is counted in the workers: all of it stands in Redis and PostgreSQL already, for all hosts together.
+This file reads all of them anew for each scrape, and serves them to whoever knows the name and the password:
+`campaigns metrics` by itself, `campaigns web` beside the callbacks. Nothing is counted in the workers: all of it
+stands in Redis and PostgreSQL already, for all hosts together. What cannot be read is left out, and `kavenegar_up`
+says so.
 """
 
-from worker.metrics.collector import Figures
-from worker.metrics.server import application, listening
+from __future__ import annotations
 
-__all__ = ["Figures", "application", "listening"]
+import base64
+import hmac
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug import Request
+
+from campaigns.clock import steady
+from campaigns.errors import BadInput, Postpone
+from campaigns.kavenegar.pace import PaceView, Throttle
+from campaigns.store import backlog, callbacks, gate, installation, ledger
+from campaigns.store.backlog import open_work
+from campaigns.store.database import Database
+from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP, DatabaseView, MetricDefinition
+from worker.web import server
+from worker.web.callbacks import respond
+
+__all__ = ["MetricsCollector", "bind_metrics_server", "metrics_application"]
+
+# ── the collector: reads every metric anew for each scrape ──
+
+Source = TypeVar("Source")
+
+UNCERTAIN_CACHE_S: Final = 60.0
+"""How long a count of the uncertain is good for: it is the only figure that looks at batches that are over."""
+
+MAX_BACKLOG_COUNTED: Final = 100_000
+"""Callbacks are counted so far and no further: so many are too many, however many they are."""
+
+
+class MetricsCollector(Collector):
+    """The figures of one context, from its pace and its database."""
+
+    def __init__(self, pace: Callable[[], Throttle], database: Database) -> None:
+        """`pace` is asked for at each look: it is another one when the key is."""
+        self._pace = pace
+        self._database = database
+        self._uncertain = 0
+        self._uncertain_until = 0.0
+
+    def collect(self) -> Iterator[Metric]:
+        """All there are now."""
+        pace, database = self._read_pace(), self._read_database()
+        yield build_metric(UP, {"redis": pace is not None, "postgresql": database is not None})
+        yield from () if pace is None else _build_metrics(PACE_METRICS, pace)
+        yield from () if database is None else _build_metrics(DATABASE_METRICS, database)
+
+    def _read_pace(self) -> PaceView | None:
+        try:
+            return self._pace().view()
+        except (BadInput, Postpone):  # no pace is named, as may be in `web`; or Redis is away
+            return None
+
+    def _read_database(self) -> DatabaseView | None:
+        try:
+            return self._database(self._read, now=self._database.now())
+        except SQLAlchemyError:
+            return None
+
+    def _read(self, connection: Connection, *, now: datetime) -> DatabaseView:
+        if steady() >= self._uncertain_until:
+            self._uncertain = sum(backlog.uncertain_by_campaign(connection).values())
+            self._uncertain_until = steady() + UNCERTAIN_CACHE_S
+        return DatabaseView(
+            work=open_work(connection, now=now),
+            installation=installation.read(connection),
+            uncertain=self._uncertain,
+            parked=callbacks.count_pending(connection, most=MAX_BACKLOG_COUNTED),
+            gate=gate.read_gate(connection),
+            unexplained=sum(day.unexplained or 0 for day in ledger.newest_days(connection, limit=3)),
+            at=now,
+        )
+
+
+def _build_metrics(families: Iterable[MetricDefinition[Source]], source: Source) -> Iterator[Metric]:
+    return (build_metric(family, source) for family in families)
+
+
+def build_metric(family: MetricDefinition[Source], source: Source) -> Metric:
+    """One metric with its values; without any where there is none now."""
+    metric = GaugeMetricFamily(family.name, family.meaning, labels=[family.label] if family.label else None)
+    found = family.read(source)
+    if isinstance(found, Mapping):
+        for label, value in found.items():
+            metric.add_metric([label], float(value))
+    elif found is not None:
+        metric.add_metric([], float(found))
+    return metric
+
+
+# ── GET /metrics for whoever knows the name and the password, GET /healthz for everybody ──
+
+METRICS_CALL_TIMEOUT_S: Final = 10
+"""Who has not said all of a call by then is hung up on."""
+
+AUTHENTICATE: Final[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="metrics", charset="UTF-8"'}
+
+
+def metrics_application(collector: Collector, name_and_password: str) -> WSGIApplication:
+    """What answers: /metrics to whoever sends `name_and_password`, /healthz to say that it does."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    expose: WSGIApplication = make_wsgi_app(registry)
+    right = base64.b64encode(name_and_password.encode())
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        return _choose_answer(Request(environ), expose, right)(environ, start)
+
+    return answer
+
+
+def _choose_answer(request: Request, expose: WSGIApplication, right: bytes) -> WSGIApplication:
+    if request.path not in {"/metrics", "/healthz"}:
+        return respond(HTTPStatus.NOT_FOUND)
+    if request.method != "GET":
+        return respond(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET"})
+    if request.path == "/healthz":
+        return respond(HTTPStatus.OK)
+    return expose if _is_authorized(request, right) else respond(HTTPStatus.UNAUTHORIZED, AUTHENTICATE)
+
+
+def _is_authorized(request: Request, right: bytes) -> bool:
+    """Whether a client sent them; how long the answer takes does not tell how much of it was right."""
+    # Not werkzeug's `authorization`, which lets a ValueError out where the header holds more than ASCII.
+    scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
+    return hmac.compare_digest(sent.strip().encode("latin-1"), right) and scheme.lower() == "basic"
+
+
+def bind_metrics_server(address: str, port: int, app: WSGIApplication) -> Any:
+    """A server, bounded as that of the callbacks is, that has its port and waits for `run`. Raises: BadInput."""
+    return server.bind_server(address, port, app, slowest_s=METRICS_CALL_TIMEOUT_S, settings="METRICS")

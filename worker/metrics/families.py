@@ -12,16 +12,16 @@ from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from campaigns.kavenegar.pace import PaceView
+from campaigns.store.backlog import OpenWork
 from campaigns.store.gate import Gate
 from campaigns.store.identity import Place
 from campaigns.store.installation import Installation
-from campaigns.store.waiting import OpenWork
 
 Source = TypeVar("Source")
 
 
 @dataclass(frozen=True, slots=True)
-class Family(Generic[Source]):
+class MetricDefinition(Generic[Source]):
     """One metric. `read` gives its value, None where there is none now, or with a `label` a value for each."""
 
     name: str
@@ -31,8 +31,8 @@ class Family(Generic[Source]):
 
 
 @dataclass(frozen=True, slots=True)
-class HouseView:
-    """What the database says of the house `at` a moment; `uncertain` counts messages, `parked` callbacks."""
+class DatabaseView:
+    """What the database says of the installation `at` a moment; `uncertain` counts messages, `parked` callbacks."""
 
     work: OpenWork
     installation: Installation
@@ -47,57 +47,61 @@ class HouseView:
         return 0.0 if moment is None else max(0.0, (self.at - moment).total_seconds())
 
 
-UP: Final[Family[Mapping[str, float]]] = Family(
+UP: Final[MetricDefinition[Mapping[str, float]]] = MetricDefinition(
     "kavenegar_up", "1 if this part could be read, 0 if not; what stands in it is then left out", lambda up: up, "part"
 )
 
-PACE: Final[tuple[Family[PaceView], ...]] = (
-    Family("kavenegar_pace_calls_per_second", "The rate at which the gateway is called now", lambda pace: pace.rate),
-    Family("kavenegar_pace_max_calls_per_second", "Never more than this", lambda pace: pace.max_rate),
-    Family("kavenegar_pace_fixed", "1 if PACE_FIXED sets the rate, 0 if it is found", lambda pace: pace.fixed),
-    Family(
+PACE_METRICS: Final[tuple[MetricDefinition[PaceView], ...]] = (
+    MetricDefinition(
+        "kavenegar_pace_calls_per_second", "The rate at which the gateway is called now", lambda pace: pace.rate
+    ),
+    MetricDefinition("kavenegar_pace_max_calls_per_second", "Never more than this", lambda pace: pace.max_rate),
+    MetricDefinition(
+        "kavenegar_pace_fixed", "1 if PACE_FIXED sets the rate, 0 if it is found", lambda pace: pace.fixed
+    ),
+    MetricDefinition(
         "kavenegar_pace_learnt_calls_per_second",
         "The highest rate that went well; left out while nothing is learnt",
         lambda pace: pace.learnt.rate if pace.learnt else None,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_pace_refused_calls_per_second",
         "The lowest rate that was refused; left out while none was",
         lambda pace: pace.learnt.refused if pace.learnt else None,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_pace_learnt_age_seconds",
         "Since this was last confirmed; left out while nothing is learnt",
         lambda pace: max(0.0, (pace.at - pace.learnt.at).total_seconds()) if pace.learnt else None,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_pace_pause_seconds",
         "For how long all calls still pause; 0 while they flow",
         lambda pace: max(0.0, (pace.paused_until - pace.at).total_seconds()) if pace.paused_until else 0.0,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_pace_pause_code",
         "The gateway's return code for which all calls pause; 0 while they flow",
         lambda pace: pace.code or 0,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_pace_refusals_last_hour",
         "How often the gateway answered that there were too many calls",
         lambda pace: pace.refusals,
     ),
-    Family("kavenegar_pace_pauses_last_hour", "How often all calls paused", lambda pace: pace.pauses),
-    Family(
+    MetricDefinition("kavenegar_pace_pauses_last_hour", "How often all calls paused", lambda pace: pace.pauses),
+    MetricDefinition(
         "kavenegar_pace_queue_seconds",
         "How far ahead the queue of calls reaches, pauses aside",
         lambda pace: pace.queue_s,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_pace_calls_last_minute",
         "Calls made, by lane",
         lambda pace: {lane.label: seen.calls for lane, seen in pace.lanes.items()},
         "lane",
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_pace_waiting",
         "1 if calls of this lane wait for their turn",
         lambda pace: {lane.label: seen.waiting for lane, seen in pace.lanes.items()},
@@ -105,86 +109,90 @@ PACE: Final[tuple[Family[PaceView], ...]] = (
     ),
 )
 
-_HOUSE: Final[tuple[Family[HouseView], ...]] = (
-    Family(
+_DATABASE_METRICS: Final[tuple[MetricDefinition[DatabaseView], ...]] = (
+    MetricDefinition(
         "kavenegar_campaigns",
         "Campaigns that are not over, by state; a cancelled one is over once all that left has its verdict",
-        lambda house: house.work.campaigns,
+        lambda view: view.work.campaigns,
         "state",
     ),
-    Family("kavenegar_batches", "Requests still to be settled, by state", lambda house: house.work.batches, "state"),
-    Family(
+    MetricDefinition(
+        "kavenegar_batches", "Requests still to be settled, by state", lambda view: view.work.batches, "state"
+    ),
+    MetricDefinition(
         "kavenegar_batches_overdue_seconds",
         "For how long the oldest of them should have moved on; 0 where none should",
-        lambda house: {state: house.since(moment) for state, moment in house.work.overdue_since.items()},
+        lambda view: {state: view.since(moment) for state, moment in view.work.overdue_since.items()},
         "state",
     ),
-    Family(
-        "kavenegar_polls_overdue", "Batches whose verdicts are due to be asked about", lambda house: house.work.polls
+    MetricDefinition(
+        "kavenegar_polls_overdue",
+        "Batches whose verdicts are due to be asked about",
+        lambda view: view.work.polls,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_polls_overdue_seconds",
         "For how long the oldest of them has been due",
-        lambda house: house.since(house.work.polls_since),
+        lambda view: view.since(view.work.polls_since),
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_messages_uncertain",
         "Messages of which nobody knows whether they were sent: a person decides; counted once a minute",
-        lambda house: house.uncertain,
+        lambda view: view.uncertain,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_tick_age_seconds",
         "Since the dispatcher last ticked, which it does every second; +Inf if it never did",
-        lambda house: house.since(house.installation.ticked_at) if house.installation.ticked_at else float("inf"),
+        lambda view: view.since(view.installation.ticked_at) if view.installation.ticked_at else float("inf"),
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_sending_shut",
         "1 while nothing is sent because the database was copied, failed over or restarted, or its clock leapt",
-        lambda house: {
-            **{place.value.replace(" ", "_"): house.gate.place is place for place in Place if place is not Place.HOME},
-            "clock": house.gate.leap is not None,
+        lambda view: {
+            **{place.value.replace(" ", "_"): view.gate.place is place for place in Place if place is not Place.HOME},
+            "clock": view.gate.leap is not None,
         },
         "reason",
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_messages_unexplained",
         "Messages of the last three days that the gateway counts and that cannot be ours: doubles, or others' messages",
-        lambda house: house.unexplained,
+        lambda view: view.unexplained,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_account_on_hold",
         "1 while nothing is sent for the account",
-        lambda house: house.installation.hold is not None,
+        lambda view: view.installation.hold is not None,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_account_hold_code",
         "The gateway's return code that put it on hold; 0 while it is not",
-        lambda house: house.installation.hold.code if house.installation.hold else 0,
+        lambda view: view.installation.hold.code if view.installation.hold else 0,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_account_credit_rial",
         "The account's credit when it was last asked for; left out while it never was",
-        lambda house: house.installation.credit_rial,
+        lambda view: view.installation.credit_rial,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_account_debug_mode",
         "1 while the account is in debug mode, in which nothing is sent; left out until its settings were read",
-        lambda house: house.installation.debug_mode,
+        lambda view: view.installation.debug_mode,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_callback_backlog",
         "Callbacks of the gateway that wait to be processed, counted up to 100,000",
-        lambda house: house.parked,
+        lambda view: view.parked,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_callback_age_seconds",
         "Since a callback came that proved true; left out while none ever did",
-        lambda house: house.since(house.installation.called_back_at) if house.installation.called_back_at else None,
+        lambda view: view.since(view.installation.last_callback_at) if view.installation.last_callback_at else None,
     ),
-    Family(
+    MetricDefinition(
         "kavenegar_callbacks_active",
         "1 while callbacks come and messages are therefore polled less often",
-        lambda house: house.installation.leans_on_callbacks,
+        lambda view: view.installation.callbacks_active,
     ),
 )
 
@@ -194,12 +202,12 @@ RENAMED: Final[Mapping[str, str]] = {
 }
 """Old names of metrics, each with the name that it has now. They are served beside the new ones in this release."""
 
-HOUSE: Final = (
-    *_HOUSE,
+DATABASE_METRICS: Final = (
+    *_DATABASE_METRICS,
     *(
         replace(family, name=old, meaning=f"The old name of `{family.name}`; the next release does not serve it")
         for old, new in RENAMED.items()
-        for family in _HOUSE
+        for family in _DATABASE_METRICS
         if family.name == new
     ),
 )

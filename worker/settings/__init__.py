@@ -1,29 +1,95 @@
 """The settings of one process, from its environment: the only place that reads it.
 
-model      every setting with its type, its default and its meaning
-reading    the environment to the model, all wrong values at once; the model to lines for a person
-variables  where the text of a setting stands: a variable, a file, an old name
-parsers    the text of a value to the value
-key_file   the API key, read again whenever its file changes
+    model        every setting with its type, its default and its meaning
+    environment  the environment to the model, all wrong values at once; the model to lines for a person
+    parsers      the text of a value to the value
 
-Importing this package does not import pydantic, which takes a tenth of a second: `load` does.
+This file reads the text of a setting from a variable, a file or an old name, and reads the API key again whenever its
+file changes. Importing it does not import pydantic, which takes a tenth of a second: `load` does.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from worker.settings import variables
+from worker.settings.parsers import api_key, decoded
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from worker.settings.environment import Row
     from worker.settings.model import Settings
-    from worker.settings.reading import Row
 
 __all__ = ["load", "old_names", "revealed", "rows"]
+
+# ── the text of a setting: from its variable, from the file that `…_FILE` names, or from its old name ──
+
+ALIASES: Final[Mapping[str, str]] = {
+    "UNKNOWN_SETTLE": "UNKNOWN_GRACE",
+    "RING_AGAIN": "REENQUEUE_AFTER",
+    "ACCOUNT_PROBE": "HOLD_RECHECK",
+    "INBOX_HORIZON": "INBOX_LOOKBACK",
+    "MAY_SELECT": "SELECT_ALLOWED",
+    "CALLBACK_PARKED": "CALLBACK_BACKLOG_MAX",
+    "CALLBACK_GATHER": "CALLBACK_BATCH_WINDOW",
+    "CALLBACK_SILENCE": "CALLBACK_TIMEOUT",
+}
+"""Old names of settings, each with the name that it has now. They are accepted in this release and not in the next."""
+
+
+class Unreadable(ValueError):
+    """A variable, or the file that it names, holds no text. The message is a whole sentence that names the variable."""
+
+
+def text_of(name: str, environ: Mapping[str, str], *, secret: bool) -> str | None:
+    """Return the text of the setting `name`, stripped; None where it is unset or blank.
+
+    The old name of a setting counts only where the new one is unset. A secret may stand in a file that `…_FILE` names;
+    the file goes before the variable. Raises: Unreadable.
+    """
+    names = (name, *(old for old, new in ALIASES.items() if new == name))
+    texts = (_text(each, environ, secret=secret) for each in names)
+    return next((text for text in texts if text is not None), None)
+
+
+def _text(variable: str, environ: Mapping[str, str], *, secret: bool) -> str | None:
+    path = environ.get(f"{variable}_FILE") if secret else None
+    if path:
+        return _file_text(variable, path)
+    try:
+        return decoded(environ.get(variable, "")).strip() or None
+    except ValueError as why:
+        raise Unreadable(f"{variable}: its value is not {why}") from None
+
+
+def _file_text(variable: str, path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip() or None
+    except OSError as why:
+        raise Unreadable(f"{variable}_FILE: {path} cannot be read: {why.strerror}") from None
+    except UnicodeDecodeError:
+        raise Unreadable(f"{variable}_FILE: {path} is not a text file") from None
+
+
+def variable_of(name: str, environ: Mapping[str, str]) -> str:
+    """Return the variable that a setting is read from: `name`, or an old name where only that is set."""
+    given = (f"{old} (now {new})" for old, new in ALIASES.items() if new == name and environ.get(old, "").strip())
+    return name if environ.get(name, "").strip() else next(given, name)
+
+
+def old_name_sentences(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each old name that is set: its new name, and whether the old one still counts."""
+    for old, new in ALIASES.items():
+        if not environ.get(old, "").strip():
+            continue
+        if environ.get(new, "").strip():
+            yield f"{old} is ignored, because {new}, its new name, is set too: remove {old}"
+        else:
+            yield f"{old} is now called {new}: rename it, the next release does not read the old name"
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -31,23 +97,84 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises: BadInput that names every wrong variable, its value where it is no secret, and what would be right.
     """
-    from worker.settings import reading  # noqa: PLC0415 - it imports pydantic
+    from worker.settings import environment  # noqa: PLC0415 - it imports pydantic
 
-    return reading.load(os.environ if environ is None else environ)
+    return environment.load(os.environ if environ is None else environ)
 
 
 def old_names(environ: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yield a sentence for each setting that is set by its old name."""
-    return variables.old_names(os.environ if environ is None else environ)
+    return old_name_sentences(os.environ if environ is None else environ)
 
 
 def rows(settings: Settings, environ: Mapping[str, str] | None = None) -> Iterator[Row]:
     """Yield every setting as a line for a person; of a secret it says only whether it is set."""
-    from worker.settings import reading  # noqa: PLC0415 - it imports pydantic
+    from worker.settings import environment  # noqa: PLC0415 - it imports pydantic
 
-    return reading.rows(settings, os.environ if environ is None else environ)
+    return environment.rows(settings, os.environ if environ is None else environ)
 
 
 def revealed(secret: SecretStr | None) -> str | None:
     """Return the text of a secret, for the library that needs it; None where there is none."""
     return None if secret is None else secret.get_secret_value()
+
+
+# ── the API key in the file that KAVENEGAR_API_KEY_FILE names, read again when the file changes ──
+#
+# So every process uses a corrected or rotated key from its next task on, without a restart. Of all settings this holds
+# for the key alone.
+
+log = logging.getLogger(__name__)
+
+API_KEY_FILE_VARIABLE: Final = "KAVENEGAR_API_KEY_FILE"
+
+
+def path_of_key(environ: Mapping[str, str] | None = None) -> Path | None:
+    """The file that holds the key; None where the key stands in the environment, or nowhere."""
+    named = (os.environ if environ is None else environ).get(API_KEY_FILE_VARIABLE)
+    return Path(named) if named else None
+
+
+class KeyFile:
+    """The key that a file holds now."""
+
+    def __init__(self, path: Path, key: str | None) -> None:
+        """`key` is what the file was found to hold when the settings were read."""
+        self._path = path
+        self._key = key
+        self._seen: object = None
+
+    def key(self) -> str | None:
+        """The key as the file has it now; the last one that could be read while it has none that can be used."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            self._read()
+        return self._key
+
+    def _stamp(self) -> object:
+        """What changes when the file is written or replaced."""
+        try:
+            found = self._path.stat()
+        except OSError as why:
+            return why.errno
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+    def _read(self) -> None:
+        try:
+            text = text_of("KAVENEGAR_API_KEY", {API_KEY_FILE_VARIABLE: str(self._path)}, secret=True)
+            key = None if text is None else api_key(text)
+        except Unreadable as why:
+            log.warning("key file not read", extra={"why": str(why)})
+        except ValueError as why:
+            log.warning("key file not read", extra={"why": f"KAVENEGAR_API_KEY: its value is not {why}"})
+        else:
+            self._take(key)
+
+    def _take(self, key: str | None) -> None:
+        if key is None:
+            log.warning("key file empty")
+        elif key != self._key:
+            if self._key is not None:
+                log.warning("key read again")
+            self._key = key

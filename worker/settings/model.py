@@ -1,6 +1,6 @@
 """Every setting with its type, its default and its meaning: `campaigns settings` and the README's table are made of it.
 
-What a stage keeps to has its default in `campaigns.house.Policy`, a limit of the gateway beside that limit.
+What a stage keeps to has its default in `campaigns.context.Policy`, a limit of the gateway beside that limit.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Annotated, Final
 from pydantic import Field, PlainValidator, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from campaigns.house import Policy
+from campaigns.context import Policy
 from campaigns.rules.text import MAX_CHARACTERS
-from worker import addresses, broker_address
+from worker import addresses
 from worker.settings import parsers
 
 POLICY: Final = Policy()
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     database_url: Annotated[SecretStr | None, secret(addresses.database_url)] = Field(
         None, description="PostgreSQL; without it and BROKER_URL both come embedded"
     )
-    broker_url: Annotated[SecretStr | None, secret(broker_address.broker_url)] = Field(
+    broker_url: Annotated[SecretStr | None, secret(addresses.broker_url)] = Field(
         None,
         description="Redis or Valkey: Celery's broker and the pace; rediss:// for TLS, verified unless "
         "?ssl_cert_reqs=none",
@@ -92,7 +92,9 @@ class Settings(BaseSettings):
     # ── the account, the numbers that get nothing ──
 
     hold_recheck: Duration = Field(POLICY.hold_recheck, description="how often an account on hold is checked again")
-    account_watch: Duration = Field(POLICY.watch, description="how often the account's credit and settings are checked")
+    account_watch: Duration = Field(
+        POLICY.account_watch, description="how often the account's credit and settings are checked"
+    )
     credit_low: Count = Field(POLICY.credit_low_rial, description="rial; a credit below this is warned of")
     ledger_every: Duration = Field(
         POLICY.ledger_every, description="how often the last three days are counted for `campaigns ledger`"
@@ -245,7 +247,7 @@ class Settings(BaseSettings):
             status_polls=self.status_polls,
             reenqueue_after=self.reenqueue_after,
             hold_recheck=self.hold_recheck,
-            watch=self.account_watch,
+            account_watch=self.account_watch,
             credit_low_rial=self.credit_low,
             ledger_every=self.ledger_every,
             opt_out_words=self.opt_out_words,
@@ -254,10 +256,10 @@ class Settings(BaseSettings):
             suppress_sync=self.suppress_sync,
             inbox_reconcile=self.inbox_reconcile,
             inbox_lookback=self.inbox_lookback,
-            hand_over=bool(self.inbox_task or self.inbox_webhook),
+            deliver_inbound=bool(self.inbox_task or self.inbox_webhook),
             account_shared=self.account_shared,
             select_allowed=self.select_allowed,
-            callbacks=self.callback_token is not None,
+            callbacks_expected=self.callback_token is not None,
             trust_callbacks=self.callback_trust,
             callback_batch_window=self.callback_batch_window,
             callback_timeout=self.callback_timeout,

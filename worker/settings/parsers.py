@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Final
 
 from campaigns.errors import BadInput
-from campaigns.inbox.hand import RIGHT_SECRET, signing_key
 from campaigns.rules.phone import normalise_line
+from campaigns.stages.inbox.deliver import RIGHT_SECRET, signing_key
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
 _NOT_READ: Final = re.compile("[\x80-\x9f\ud800-\udfff]")  # bytes that the locale has no character for

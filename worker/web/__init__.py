@@ -1,19 +1,12 @@
-"""The HTTP service that the gateway calls back: status changes, and messages that came in.
+"""The HTTP service that the gateway calls back: status changes and inbound messages.
 
-    reading    what a call says, in whatever form it comes
-    allowance  how many calls a second are taken
-    desk       where it is written down
-    answering  who is answered what
-    seldom     what the log says about calls that were turned away: a line a minute
-    server     HTTP, with bounds for whoever is on the other side
+    callbacks  parse a callback, record it, answer it
+    server     the HTTP server and its limits: connections, threads, bytes, rate
 
-It answers 200 once what it was told stands in the database, and needs neither the gateway nor its API key.
+A callback is answered with 200 once it stands in the database. Neither the gateway nor its API key is needed.
 """
 
-from worker.web.allowance import Allowance
-from worker.web.answering import application
-from worker.web.desk import Desk
-from worker.web.reading import MOST_BYTES
-from worker.web.server import listening
+from worker.web.callbacks import Recorder, callbacks_application
+from worker.web.server import MAX_BODY_BYTES, TokenBucket, bind_server
 
-__all__ = ["MOST_BYTES", "Allowance", "Desk", "application", "listening"]
+__all__ = ["MAX_BODY_BYTES", "Recorder", "TokenBucket", "bind_server", "callbacks_application"]

@@ -1,15 +1,15 @@
 -- The third part: who may call, and when.
 --
---   reserve  lane, rank, share, cap, longest wait                       → a place: see `reply`
---   depart   the same, then slot, tier, epoch, generation, probe of it  → the same
---   passed   generation, waited (1 or 0)                                → nothing
---   blocked  generation, code, pause, cuts                              → how long the pause still lasts
---   remind   rate, refused, when                                        → whether it was taken
---   view     lanes                                                      → JSON
+--   reserve           lane, rank, share, cap, longest wait                       → a place: see `reply`
+--   confirm           the same, then slot, tier, epoch, generation, probe of it  → the same
+--   report_ok         generation, waited (1 or 0)                                → nothing
+--   report_throttled  generation, code, pause, cuts                              → how long the pause still lasts
+--   restore           rate, refused, when                                        → whether it was taken
+--   view              lanes                                                      → JSON
 --
--- A call reserves the next free slot, one step of 1/rate after the last, sleeps until then, and asks to depart. A lane
+-- A call reserves the next free slot, one step of 1/rate after the last, sleeps until then, and confirms it. A lane
 -- that takes its share goes ahead of the queue: it has the first slot in which nobody has left yet, and whoever had
--- reserved that is given another as it asks to depart. A refusal makes all slots void (`generation`). The first call
+-- reserved that is given another as it confirms. A refusal makes all slots void (`generation`). The first call
 -- after the pause is a probe: nobody else has a slot before its answer (`epoch`).
 --
 -- A slot that was slept through (its process was frozen, or Redis was) is lost: who held it is given another. `flow` is
@@ -129,7 +129,7 @@ function verbs.reserve()
   return reply(1, open_at - now, open_at, OTP, get('epoch'), true)
 end
 
-function verbs.depart()
+function verbs.confirm()
   local slot, tier, epoch = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
   local probe = ARGV[16] == '1'
   if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return turned_away(open_at - now) end
@@ -171,7 +171,7 @@ end
 
 -- A call came back with an answer that is no refusal. Only that proves anything of the rate at which it left: a gateway
 -- that is down refuses nobody.
-function verbs.passed()
+function verbs.report_ok()
   local waited = ARGV[7] == '1'
   if tonumber(ARGV[6]) ~= generation then return {} end
   if get('probing') == 1 then
@@ -207,7 +207,7 @@ end
 
 -- Many calls are under way when the gateway begins to refuse. The first refusal of a generation cuts the rate and
 -- makes all slots void; the others are its echo.
-function verbs.blocked()
+function verbs.report_throttled()
   local of, code, pause, cuts = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
   if not cuts then
     close_until(now + math.min(pause, LONGEST_PAUSE), code)
@@ -239,7 +239,7 @@ function verbs.blocked()
   return { math.ceil(math.max(0, paused_until - now)) }
 end
 
-function verbs.remind()
+function verbs.restore()
   if state.learnt_at or fixed then return { 0 } end
   rate = tonumber(ARGV[6])
   set('rate', rate)

@@ -2,43 +2,53 @@
 
 Everything lives in the schema `sms`, so that the tables can share a database with a web app's own.
 
-    account     the installation, its place and epochs, the keys it used, what taught the pace, the daily ledger
-    sending     campaigns, messages, rejects, batches, attempts
-    people      whom we must not write to
-    inbox       lines that are pulled, and what came in
-    otp         one-time passwords
-    callbacks   what the gateway tells by itself
+    account        the installation, its identity and epochs, its gateway account, the pace, the daily ledger
+    sending        campaigns, messages, rejects, batches, attempts, one-time passwords
+    incoming       inbox lines and messages, callbacks, the gateway's ids, suppressions, block lists
 """
 
-from campaigns.store.tables.account import accounts, days, epochs, identity, installation, pace
-from campaigns.store.tables.base import SCHEMA, metadata
-from campaigns.store.tables.callbacks import callbacks, receipts
-from campaigns.store.tables.inbox import inbound, lines
-from campaigns.store.tables.otp import otps
-from campaigns.store.tables.people import blocked, blocklists, suppressions
-from campaigns.store.tables.sending import attempts, batches, campaigns, message_id_blocks, messages, rejects
+from campaigns.store.tables.account import (
+    SCHEMA,
+    accounts,
+    epochs,
+    identity,
+    installation,
+    ledger_days,
+    metadata,
+    pace,
+)
+from campaigns.store.tables.incoming import (
+    blocklist_entries,
+    blocklists,
+    callbacks,
+    gateway_ids,
+    inbound,
+    lines,
+    suppressions,
+)
+from campaigns.store.tables.sending import attempts, batches, campaigns, message_id_blocks, messages, otps, rejects
 
 __all__ = [
     "SCHEMA",
     "accounts",
     "attempts",
     "batches",
-    "blocked",
+    "blocklist_entries",
     "blocklists",
     "callbacks",
     "campaigns",
-    "days",
     "epochs",
+    "gateway_ids",
     "identity",
     "inbound",
     "installation",
+    "ledger_days",
     "lines",
     "message_id_blocks",
     "messages",
     "metadata",
     "otps",
     "pace",
-    "receipts",
     "rejects",
     "suppressions",
 ]

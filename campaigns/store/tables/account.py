@@ -1,6 +1,10 @@
-"""The installation itself, its gateway account, and what the account was charged."""
+"""What all tables are written with, and the tables of the installation, its gateway account and its daily ledger."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
@@ -8,17 +12,44 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
+    DateTime,
     Double,
     Identity,
     Integer,
     Interval,
+    MetaData,
     SmallInteger,
     Table,
     Text,
     text,
 )
 
-from campaigns.store.tables.base import metadata, time
+SCHEMA: Final = "sms"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    },
+)
+
+
+def one_of(column: str, values: Iterable[StrEnum]) -> str:
+    """The condition that a column holds one of these words."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return f"{column} IN ({listed})"
+
+
+def time(name: str, *, nullable: bool = True, **options: object) -> Column[object]:
+    """A column for a moment, with its time zone."""
+    return Column(name, DateTime(timezone=True), nullable=nullable, **options)  # type: ignore[arg-type]
+
+
+# The installation itself, its gateway account, and what the account was charged.
 
 installation = Table(
     "installation",
@@ -31,10 +62,10 @@ installation = Table(
     Column("hold_code", SmallInteger),
     Column("hold_reason", Text),
     time("held_since"),
-    time("probe_at"),
+    time("hold_recheck_at"),
     # The credit with which the account was last let go, and when: the same credit is not tried twice.
-    Column("let_go_credit_rial", BigInteger),
-    time("let_go_at"),
+    Column("released_credit_rial", BigInteger),
+    time("released_at"),
     Column("credit_rial", BigInteger),
     time("credit_seen_at"),
     time("ticked_at"),
@@ -43,27 +74,27 @@ installation = Table(
     Column("debug_mode", Boolean),
     Column("min_credit_alarm_rial", BigInteger),
     time("config_seen_at"),
-    time("watch_at"),
-    time("ledger_at"),  # when the days are counted again
+    time("account_check_at"),
+    time("ledger_count_at"),  # when the days are counted again
     # When a status callback about a message of ours came last, and whether polls are thinned out for it.
-    time("called_back_at"),
-    Column("leans_on_callbacks", Boolean),
+    time("last_callback_at"),
+    Column("callbacks_active", Boolean),
     # The database's clock has leapt by so much: nothing is sent or resolved until it is trusted again.
     time("clock_leapt_at"),
     Column("clock_leapt_by", Interval),
-    time("check_at"),  # when the gateway is asked again whether this database and our key are what they were
+    time("identity_check_at"),  # when the gateway is asked again whether this database and our key are what they were
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("epoch BETWEEN 1 AND 1048575", name="epoch"),
     CheckConstraint("(clock_leapt_at IS NULL) = (clock_leapt_by IS NULL)", name="leap"),
     CheckConstraint("(hold_code IS NULL) = (held_since IS NULL)", name="hold"),
-    CheckConstraint("(hold_code IS NULL) = (probe_at IS NULL)", name="probe"),
+    CheckConstraint("(hold_code IS NULL) = (hold_recheck_at IS NULL)", name="hold_recheck"),
 )
 
 identity = Table(
     "identity",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    # Where the database was when the row was written. Only `store.identity.settle` writes it: see there.
+    # Where the database was when the row was written. Only `store.identity.record_place` writes it: see there.
     Column("database_oid", BigInteger, nullable=False),
     Column("system_id", BigInteger, nullable=False),
     Column("timeline", Integer, nullable=False),
@@ -112,8 +143,8 @@ pace = Table(
 )
 """What the gateway has taught the pace: what Redis is given back when it has forgotten."""
 
-days = Table(
-    "days",
+ledger_days = Table(
+    "ledger_days",
     metadata,
     Column("day", Date, primary_key=True),  # of Tehran
     # What our own rows say, and what the gateway counts; of a day that is not over yet, so far.

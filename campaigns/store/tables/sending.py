@@ -1,4 +1,4 @@
-"""Campaigns, their messages in batches, and what was attempted.
+"""Campaigns, their messages in batches, what was attempted, and one-time passwords.
 
 How a batch finds its messages: ids are handed out in order and a number stands once in a campaign, so a batch *is*
 a range of ids (`first_id` to `last_id`). `messages` therefore needs no index on anything that changes, its updates
@@ -27,18 +27,18 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 
-from campaigns.rules.splitting import LAST_BLOCK
-from campaigns.rules.states import OPEN_BATCH_STATES, VERDICTS, BatchState, CampaignState, MessageState
-from campaigns.store.tables.base import metadata, one_of, time
+from campaigns.rules.batches import LAST_ID_BLOCK
+from campaigns.rules.states import OPEN_BATCH_STATES, VERDICTS, BatchState, CampaignState, MessageState, OtpState
+from campaigns.store.tables.account import metadata, one_of, time
 
 # A message in one of these has the gateway's id, in one of those it has none. A cancelled one may or may not.
 _KNOWN: Final = tuple(sorted({MessageState.ACCEPTED, *VERDICTS} - {MessageState.CANCELLED}))
 _UNKNOWN: Final = tuple(sorted(set(MessageState) - {*_KNOWN, MessageState.CANCELLED}))
 
-message_id_blocks = Sequence("message_id_blocks", metadata=metadata, start=1, minvalue=1, maxvalue=LAST_BLOCK)
-"""Blocks of `rules.splitting.BLOCK` ids; `(epoch << 33) + block * BLOCK` is the first id of a block."""
+message_id_blocks = Sequence("message_id_blocks", metadata=metadata, start=1, minvalue=1, maxvalue=LAST_ID_BLOCK)
+"""Blocks of `ID_BLOCK_SIZE` ids; `(epoch << 33) + block * ID_BLOCK_SIZE` is the first id of a block."""
 
 campaigns = Table(
     "campaigns",
@@ -142,7 +142,7 @@ batches = Table(
     Column("last_id", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     time("due_at", nullable=False),  # ready: not before; claimed: end of the lease; unknown: when to ask
-    time("rung_at"),  # when the dispatcher last rang for it
+    time("enqueued_at"),  # when the dispatcher last rang for it
     Column("lease_owner", Uuid),
     Column("attempt", Integer, nullable=False, server_default="0"),  # grows with each claim: the fence
     Column("trouble", Text),  # the last thing that went wrong, as a constant word
@@ -154,7 +154,7 @@ batches = Table(
     time("accepted_at"),
     time("poll_at"),  # NULL: nothing to ask
     Column("poll_no", SmallInteger, nullable=False, server_default="0"),  # rounds of polls that are over
-    Column("poll_from", BigInteger),  # a round that stopped half-way goes on at this message
+    Column("poll_resume_id", BigInteger),  # a round that stopped half-way goes on at this message
     time("closes_at"),  # when the gateway stops answering for it
     # How many of its messages stand where. Their sum is always last_id - first_id + 1.
     Column("pending", SmallInteger, nullable=False),
@@ -182,9 +182,9 @@ batches = Table(
     # A range that stood in two batches would be sent twice.
     Index("batches_first_id_key", "first_id", unique=True, postgresql_where=text("state <> 'split'")),
     Index(
-        "batches_rung_idx",
-        "rung_at",
-        postgresql_where=text("state IN ('ready', 'unknown') AND rung_at IS NOT NULL"),
+        "batches_enqueued_idx",
+        "enqueued_at",
+        postgresql_where=text("state IN ('ready', 'unknown') AND enqueued_at IS NOT NULL"),
     ),
     Index("batches_window_idx", "closes_at", postgresql_where=text("poll_at IS NOT NULL")),
     Index("batches_lease_idx", "due_at", postgresql_where=text("state = 'claimed'")),
@@ -205,10 +205,51 @@ attempts = Table(
     Column("kind", Text, nullable=False),  # send | resolve | poll
     Column("event", Text, nullable=False),  # began | the outcome, a constant word
     Column("attempt", Integer, nullable=False),
-    Column("asked", SmallInteger, nullable=False),  # messages of this batch in the request
+    Column("messages", SmallInteger, nullable=False),  # messages of this batch in the request
     Column("code", SmallInteger),  # what the gateway answered, where it answered
     time("at", nullable=False),
     CheckConstraint("kind IN ('send', 'resolve', 'poll')", name="kind"),
     Index("attempts_batch_id_idx", "batch_id"),
 )
 """What we did and what came of it, only ever appended to: the evidence."""
+
+
+# One-time passwords: one row for each message or call that carries one.
+
+otps = Table(
+    "otps",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("client_key", Text, unique=True),  # the caller's own: the same key is the same password
+    Column("parent_id", BigInteger, unique=True),  # of a call: the message it follows
+    Column("kind", Text, nullable=False),  # sms | call
+    Column("number", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("tokens", JSONB),  # erased as soon as nobody needs them any more
+    Column("tag", Text),
+    Column("call_after_s", Integer),  # without a verdict by then, or with a bad one, it is told by a call
+    Column("state", Text, nullable=False),
+    time("created_at", nullable=False, server_default=text("now()")),
+    time("due_at", nullable=False),  # waiting: not before; claimed: end of the lease
+    time("expires_at", nullable=False),  # worth nothing after that: it is not sent any more
+    Column("lease_owner", Uuid),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("gateway_id", BigInteger),
+    Column("status", Integer),
+    Column("cost_rial", Integer),
+    Column("refused_code", SmallInteger),  # why the gateway refused it
+    time("sent_at"),
+    time("poll_at"),
+    time("settled_at"),
+    CheckConstraint(one_of("state", OtpState), name="state"),
+    CheckConstraint("kind IN ('sms', 'call')", name="kind"),
+    CheckConstraint("state NOT IN ('waiting', 'claimed') OR tokens IS NOT NULL", name="tokens"),
+    CheckConstraint("state NOT IN ('delivered', 'refused', 'unknown', 'expired') OR tokens IS NULL", name="erased"),
+    CheckConstraint("(state = 'claimed') = (lease_owner IS NOT NULL)", name="lease"),
+    CheckConstraint("(state = 'refused') = (refused_code IS NOT NULL)", name="refused"),
+    Index("otps_due_idx", "due_at", postgresql_where=text("state IN ('waiting', 'claimed')")),
+    Index("otps_gateway_id_idx", "gateway_id", postgresql_where=text("poll_at IS NOT NULL")),
+    # Which of the messages that the gateway shows are passwords of ours?
+    Index("otps_sent_idx", "gateway_id", postgresql_where=text("gateway_id IS NOT NULL")),
+    Index("otps_poll_idx", "poll_at", postgresql_where=text("poll_at IS NOT NULL")),
+)

@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
+import campaigns_devkit
 from campaigns.store.database import make_engine
 from campaigns.store.migrate import upgrade
 from tests.chaos.inbox import loss
 from tests.chaos.inbox.loss import KNOBS, Outcome
 from tests.world import Sandbox
-from worker import embedded
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def _interrupted(_: int, __: FrameType | None) -> None:
 
 
 def _run(folder: Path, messages: int, kills: int, seed: int) -> Outcome:
-    with embedded.attach(folder) as servers, Sandbox.start(**KNOBS) as gateway:
+    with campaigns_devkit.attach(folder) as servers, Sandbox.start(**KNOBS) as gateway:
         engine = make_engine(str(servers.database_url))
         upgrade(engine)
         environment = {

@@ -16,9 +16,9 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
+from campaigns_devkit.supervisor import procfile_commands
 from kavenegar_sandbox.columns import text_digest
 from tests.world import SENDER, Sandbox
-from worker.embedded.procfile import commands
 
 LINES: Final = (SENDER, "30002626", "2000500")
 KNOBS: Final = {"senders": LINES, "latency_ms": 200}
@@ -45,7 +45,7 @@ OLD_ENOUGH_S: Final = 4.0
 # Is a line being pulled at this moment?
 _PULLED: Final = text("SELECT EXISTS (SELECT FROM sms.lines WHERE leased_until > clock_timestamp())")
 # Is a line in doubt, or being pulled?
-_UNDER_WAY: Final = text("SELECT EXISTS (SELECT FROM sms.lines WHERE doubtful_since IS NOT NULL)")
+_UNDER_WAY: Final = text("SELECT EXISTS (SELECT FROM sms.lines WHERE needs_reconcile_since IS NOT NULL)")
 _STORED: Final = text("SELECT gateway_id, line, number, text FROM sms.inbound")
 
 
@@ -75,8 +75,8 @@ class Workers:
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         self._environment = {**environment, **TIMES, "PATH": programs}
         self._folder = folder
-        self._commands = dict(commands(["beat"]))
-        *shell, line = commands(["worker-poll"])["worker-poll"]
+        self._commands = dict(procfile_commands(["beat"]))
+        *shell, line = procfile_commands(["worker-poll"])["worker-poll"]
         for number in range(1, pollers + 1):
             self._commands[f"poller-{number}"] = [*shell, line.replace("--hostname ", f"--hostname {number}-")]
         self._running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}

@@ -7,22 +7,22 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.kavenegar.codes import NO_LONGER_KNOWN
-from campaigns.kavenegar.gateway import Gateway
-from campaigns.kavenegar.records.messages import LocalStatus
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.kavenegar.sent_messages import LocalStatus
 from worker import wiring
 from worker.app import app
 
 __all__ = ["app"]
 
-real_house = wiring.house
+real_context = wiring.context
 
 
 class BlindGateway:
     """Says of every localid, without asking anybody, that it was never seen."""
 
-    def __init__(self, real: Gateway) -> None:
+    def __init__(self, real: PacedClient) -> None:
         self._real = real
 
     def __getattr__(self, name: str) -> Any:
@@ -33,9 +33,9 @@ class BlindGateway:
 
 
 @cache
-def blind_house() -> House:
-    house = real_house()
-    return replace(house, gateway=cast("Gateway", BlindGateway(house.gateway)))
+def blind_context() -> Context:
+    context = real_context()
+    return replace(context, gateway=cast("PacedClient", BlindGateway(context.gateway)))
 
 
-wiring.house = cast("Any", blind_house)
+wiring.context = cast("Any", blind_context)

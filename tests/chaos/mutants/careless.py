@@ -12,9 +12,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import TextClause, create_engine, text
 
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.rules.states import BatchState
-from campaigns.store import batches, due, sessions
+from campaigns.store import batches, due, gate
 from campaigns.store.database import Database
 from campaigns.store.identity import IS_HOME
 
@@ -22,18 +22,18 @@ from campaigns.store.identity import IS_HOME
 def send_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """A restored, promoted or restarted database sends as if nothing had happened."""
     monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, IS_HOME))
-    ready = _without(batches._WAITS[BatchState.READY], IS_HOME)
-    monkeypatch.setattr(batches, "_WAITS", {**batches._WAITS, BatchState.READY: ready})
+    ready = _without(batches._IS_DUE[BatchState.READY], IS_HOME)
+    monkeypatch.setattr(batches, "_IS_DUE", {**batches._IS_DUE, BatchState.READY: ready})
     monkeypatch.setattr(due, "_READY", _without(due._READY, IS_HOME))
 
 
 @contextmanager
-def commits_left_to_the_database(monkeypatch: pytest.MonkeyPatch, house: House, url: str) -> Iterator[House]:
-    """A house in which neither sessions nor claims insist that a commit is on disk."""
-    monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, sessions.DURABLE, "true AS durable"))
+def commits_left_to_the_database(monkeypatch: pytest.MonkeyPatch, context: Context, url: str) -> Iterator[Context]:
+    """A context in which neither sessions nor claims insist that a commit is on disk."""
+    monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, gate.DURABLE, "true AS durable"))
     database = Database(create_engine(url))
     try:
-        yield replace(house, database=database, clock=database.now)
+        yield replace(context, database=database, clock=database.now)
     finally:
         database.engine.dispose()
 

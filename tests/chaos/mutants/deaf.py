@@ -7,14 +7,14 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, cast
 
-from campaigns.house import House
+from campaigns.context import Context
 from campaigns.store import due
 from worker import wiring
 from worker.app import app
 
 __all__ = ["app"]
 
-real_house = wiring.house
+real_context = wiring.context
 
 
 def no_lapse(*_: Any, **__: Any) -> list[int]:
@@ -23,10 +23,10 @@ def no_lapse(*_: Any, **__: Any) -> list[int]:
 
 
 @cache
-def deaf_house() -> House:
-    house = real_house()
-    return replace(house, policy=replace(house.policy, reenqueue_after=timedelta(days=1)))
+def deaf_context() -> Context:
+    context = real_context()
+    return replace(context, policy=replace(context.policy, reenqueue_after=timedelta(days=1)))
 
 
-wiring.house = cast("Any", deaf_house)
-due.lapse = no_lapse
+wiring.context = cast("Any", deaf_context)
+due.expire_leases = no_lapse

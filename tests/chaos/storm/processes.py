@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from random import Random
 from typing import Final
 
+from campaigns_devkit.supervisor import procfile_commands
 from tests.chaos import hosts
-from worker.embedded.procfile import commands
 
 CLOCKS_APART: Final = True
 """Whether a storm has hosts whose clocks are off, unless the command line says otherwise."""
@@ -29,7 +29,7 @@ def processes(clocks: Mapping[str, float]) -> dict[str, list[str]]:
     found = {}
     for name in (*SENDERS, *POLLERS, *BEATS):
         role, _, number = name.rpartition("-")
-        *shell, line = commands([role])[role]
+        *shell, line = procfile_commands([role])[role]
         command = [*shell, line.replace(_OWN[role], f"{number}-{_OWN[role]}")]
         found[name] = hosts.at(command, ahead_s=clocks[name]) if name in clocks else command
     return found

@@ -1,7 +1,7 @@
 """Which act comes when. The seed decides all of it before anything starts, so that a storm can be replayed.
 
 Acts are dealt like cards: whatever the seed, a short storm sees every kind, and a long one each in its share. There are
-two decks: after each act of the second the house stands still for a while, so that it is dealt from seldom.
+two decks: after each act of the second the context stands still for a while, so that it is dealt from seldom.
 """
 
 from __future__ import annotations

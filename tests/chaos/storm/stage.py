@@ -15,20 +15,20 @@ from typing import Final
 import redis
 from sqlalchemy import Engine
 
+import campaigns_devkit
 from campaigns.store.database import Database, make_engine
 from campaigns.store.migrate import upgrade
+from campaigns_devkit.files import write_private
+from campaigns_devkit.sandbox_gateway import SandboxGateway
+from campaigns_devkit.servers import Server
+from campaigns_devkit.supervisor import Supervisor
+from campaigns_devkit.valkey import Valkey
 from tests.chaos import audit, bent, dumps, hosts
 from tests.chaos.leaks import OTHER_KEY
 from tests.chaos.pair import Pair, pair
 from tests.chaos.past import PATIENCE_S, Past
 from tests.chaos.storm.processes import POLLERS, SENDERS, processes
 from tests.world import SENDER, Sandbox
-from worker import embedded
-from worker.embedded.files import write_private
-from worker.embedded.gateway import Gateway
-from worker.embedded.servers import Server
-from worker.embedded.supervisor import Supervisor
-from worker.embedded.valkey import Valkey
 
 LEASE: Final = timedelta(seconds=15)
 SETTLE: Final = timedelta(seconds=6)
@@ -44,7 +44,7 @@ TIMES: Final = {
     "STATUS_POLLS": ",".join(["3s,6s,10s,15s,20s,30s,45s", *(f"{seconds}s" for seconds in range(60, 2700, 30))]),
 }
 
-_SERVERS: Final[Mapping[str, type[Server]]] = {"valkey": Valkey, "sandbox": Gateway}
+_SERVERS: Final[Mapping[str, type[Server]]] = {"valkey": Valkey, "sandbox": SandboxGateway}
 _CLOCK_TRIED_BY: Final = timedelta(hours=1)
 
 
@@ -53,7 +53,7 @@ class Stage:
     """What a storm happens to. `ahead`: by how much the database's clock is to be off at present."""
 
     home: Path
-    servers: embedded.Attached
+    servers: campaigns_devkit.Attached
     pair: Pair
     past: Past
     engine: Engine
@@ -112,7 +112,7 @@ def staged(home: Path, *, pace: float, knobs: Mapping[str, object], clocks: Mapp
     home.mkdir(mode=0o711, parents=True, exist_ok=True)
     write_private(home / "key", Sandbox.api_key)
     with (
-        embedded.attach(home, database=False, sandbox=True, sandbox_options=options) as servers,
+        campaigns_devkit.attach(home, database=False, sandbox=True, sandbox_options=options) as servers,
         pair(home / "database") as found,
         _furnished(found) as engine,
     ):
@@ -146,7 +146,7 @@ def _furnished(found: Pair) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _environment(home: Path, servers: embedded.Attached, found: Pair, pace: float) -> dict[str, str]:
+def _environment(home: Path, servers: campaigns_devkit.Attached, found: Pair, pace: float) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),

@@ -17,7 +17,7 @@ import redis
 import requests
 from sqlalchemy.exc import SQLAlchemyError
 
-from campaigns.rules.splitting import BATCH, POLL
+from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from tests.chaos.checker import Broken
 from tests.chaos.leaks import OTHER_KEY
 from tests.chaos.storm import acts, crowd, ending, schedule
@@ -72,7 +72,7 @@ class Order:
         The campaigns begin one after the other, so that each comes as a burst, with many requests under way. And for
         half of the time or so nothing may be sent.
         """
-        calls = self.messages / BATCH + 3 * self.messages / POLL
+        calls = self.messages / BATCH_SIZE + 3 * self.messages / POLL_SIZE
         return max(8.0, 4 * calls / self.lasting_s)
 
     @property

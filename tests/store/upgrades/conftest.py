@@ -11,11 +11,11 @@ from typing import Final
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+import campaigns_devkit
 from campaigns.store.database import make_engine
 from campaigns.store.migrate import is_current, upgrade
 from tests.conftest import _create
 from tests.store.upgrades.old_data import fill
-from worker import embedded
 
 BATCHES: Final = 6
 _numbers = itertools.count()
@@ -53,7 +53,7 @@ class OldDatabase:
 
 
 @pytest.fixture
-def old(servers: embedded.Attached) -> Iterator[Callable[[str], OldDatabase]]:
+def old(servers: campaigns_devkit.Attached) -> Iterator[Callable[[str], OldDatabase]]:
     """Makes a database at a revision."""
     engines: list[Engine] = []
 

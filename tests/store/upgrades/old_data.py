@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-BATCH: Final = 200
+BATCH_SIZE: Final = 200
 FIRST_ID: Final = (7 << 33) + 1
 """The first message id of epoch 7."""
 
@@ -62,7 +62,12 @@ def fill(engine: Engine, *, batches: int, sent: int) -> tuple[int, list[int]]:
 
 
 def _campaign(connection: Connection, first_id: int, *, batches: int, sent: int) -> tuple[int, list[int]]:
-    values = {"first_id": first_id, "messages": batches * BATCH, "size": BATCH, "end": first_id + sent * BATCH}
+    values = {
+        "first_id": first_id,
+        "messages": batches * BATCH_SIZE,
+        "size": BATCH_SIZE,
+        "end": first_id + sent * BATCH_SIZE,
+    }
     campaign_id = connection.execute(_CAMPAIGN, {**values, "name": f"from {first_id}"}).scalar_one()
     values["campaign_id"] = campaign_id
     connection.execute(_MESSAGES, values)

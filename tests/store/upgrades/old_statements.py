@@ -104,7 +104,7 @@ LAPSE: Final = text("""
  RETURNING batch.id
 """)
 
-RING: Final = text("""
+ENQUEUE: Final = text("""
     WITH next AS (
         SELECT turn.id
           FROM sms.campaigns AS campaign

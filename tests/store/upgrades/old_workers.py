@@ -132,7 +132,7 @@ class OldWorkers:
 
     def _tick(self) -> None:
         def one(engine: Engine, round_: int) -> None:
-            for statements in ((sql.LAPSE, sql.FINISH, sql.TICKED), (sql.RING,)):
+            for statements in ((sql.LAPSE, sql.FINISH, sql.TICKED), (sql.ENQUEUE,)):
                 with engine.begin() as connection:
                     connection.execute(sql.ALONE)
                     for statement in statements:

@@ -12,10 +12,8 @@ from sqlalchemy import Engine, event, text
 
 from campaigns.errors import NotReady
 from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
-from campaigns.store.migrations.blockers import Blocker, advice, named
-from campaigns.store.migrations.retries import FIRST_PAUSE_S, LONGEST_PAUSE_S, Retries
-from campaigns.store.migrations.session import LOCK_WAIT_S
+from campaigns.store.migrate import FIRST_PAUSE_S, LONGEST_PAUSE_S, Retries, upgrade
+from campaigns.store.migrations.session import LOCK_WAIT_S, Blocker, blocker_advice, name_blockers
 from tests.store.upgrades.conftest import OldDatabase, reading
 
 # Which tables does this session keep others from writing to?
@@ -109,9 +107,9 @@ def test_who_is_in_the_way_is_named_and_the_next_upgrade_goes_on_from_there(
 ) -> None:
     database = old(revision)
     with reading(database.url, application="nightly report") as reader:
-        with pytest.raises(NotReady) as told:
+        with pytest.raises(NotReady) as raised:
             upgrade(database.engine, patience_s=3.0)
-        sentence = str(told.value)
+        sentence = str(raised.value)
         assert what in sentence
         blocker = (
             rf'pid {reader.pid} \(application "nightly report", role \w+, its transaction has been open for \d+ s\)'
@@ -146,13 +144,13 @@ def test_what_cannot_be_known_of_a_blocker_is_said() -> None:
     assert str(hidden) == 'pid 7 (application "psql", how long its transaction has been open is hidden from this role)'
     assert 'application "a?b"' in str(Blocker(7, "a\nb", None, None, 1.0))
     prepared = Blocker(0, None, None, None, None)
-    assert advice([prepared], open_s=0.0).startswith("Commit the prepared transaction, or roll it back")
+    assert blocker_advice([prepared], open_s=0.0).startswith("Commit the prepared transaction, or roll it back")
     assert str(prepared) == "a prepared transaction (pg_prepared_xacts names it)"
     worker = Blocker(8, "", None, "autovacuum worker", 7300.0)
     assert str(worker) == "pid 8 (autovacuum worker, its transaction has been open for 2 h)"
-    assert advice([worker], open_s=0.0) == "Wait until it has ended"
-    assert named([]) == "sessions that come and go"
-    assert named([hidden] * 5).endswith(" and 2 more")
+    assert blocker_advice([worker], open_s=0.0) == "Wait until it has ended"
+    assert name_blockers([]) == "sessions that come and go"
+    assert name_blockers([hidden] * 5).endswith(" and 2 more")
 
 
 def test_nobody_is_told_to_end_a_session_that_came_after_the_upgrade_began_to_wait() -> None:
@@ -160,8 +158,8 @@ def test_nobody_is_told_to_end_a_session_that_came_after_the_upgrade_began_to_wa
     reader = Blocker(7, "nightly report", "reports", "client backend", 40.0)
     sender = Blocker(8, "campaigns", "sms", "client backend", 0.3)
     hidden = Blocker(9, "psql", None, None, None)
-    assert advice([reader, sender, hidden], open_s=30.0).endswith("or end it: SELECT pg_terminate_backend(7)")
-    assert advice([sender, hidden], open_s=30.0) == "Wait until it has ended"
+    assert blocker_advice([reader, sender, hidden], open_s=30.0).endswith("or end it: SELECT pg_terminate_backend(7)")
+    assert blocker_advice([sender, hidden], open_s=30.0) == "Wait until it has ended"
 
 
 def test_a_client_that_gives_up_leaves_the_pool_as_it_was(old: Callable[[str], OldDatabase]) -> None:

@@ -17,26 +17,26 @@ from alembic import command
 from sqlalchemy import Engine, text
 
 import campaigns
-from campaigns import submit
+import campaigns_devkit
+from campaigns.context import Context
 from campaigns.errors import NotReady
-from campaigns.house import House
 from campaigns.rules.states import CampaignState
-from campaigns.store import batches, due, inbound, lines, otps, polls, receipts
-from campaigns.store.inbound import Arrival, Via, Watch
+from campaigns.stages import submit
+from campaigns.stages.submit import Outcome
+from campaigns.store import batches, due, inbound, lines, lookups, otps, polls
+from campaigns.store.inbound import Arrival, InboundPolicy, Via
 from campaigns.store.migrate import configuration, is_behind, upgrade
 from campaigns.store.records import Claim, Fact
-from campaigns.submit import Outcome
 from tests.conftest import _create, _drop
-from tests.stations.inboxes import line_added
-from tests.stations.ordering import wish
+from tests.stages.inboxes import line_added
+from tests.stages.otp_requests import otp_request
 from tests.store.given import lies
-from tests.store.test_migrations import CATALOG
+from tests.store.test_migrate import CATALOG
 from tests.store.upgrades import old_names
 from tests.store.upgrades.conftest import OldDatabase, reading
 from tests.store.upgrades.old_workers import OldWorkers
 from tests.waiting import until
-from tests.world import SENDER, Sandbox, answer_bells, batch_ids, running, states
-from worker import embedded
+from tests.world import SENDER, Sandbox, batch_ids, run_due_work, running, states
 
 BATCHES = 7
 RECIPIENTS = 200 * BATCHES
@@ -45,7 +45,7 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-def engine(servers: embedded.Attached, _template: str) -> Iterator[Engine]:
+def engine(servers: campaigns_devkit.Attached, _template: str) -> Iterator[Engine]:
     """A database of its own: a test that fails half-way leaves it at the old names."""
     found = _create(servers, f"renamed_{next(_numbers)}", _template)
     yield found
@@ -83,15 +83,15 @@ def content(engine: Engine) -> dict[str, list[str]]:
         }
 
 
-def claimed(house: House, batch_id: int) -> Claim:
+def claimed(context: Context, batch_id: int) -> Claim:
     """The batch, claimed by a worker that dies with it."""
-    found = house.database(
+    found = context.database(
         batches.claim_ready,
         batch_id,
-        account=house.account,
+        account=context.account,
         call_id=uuid4(),
-        now=house.now(),
-        lease=house.policy.lease,
+        now=context.now(),
+        lease=context.policy.lease,
     )
     assert found is not None
     return found
@@ -109,48 +109,52 @@ def request_leaves(sandbox: Sandbox, claim: Claim) -> None:
     requests.post(url, data=fields, timeout=60).raise_for_status()
 
 
-def half_sent(house: House, engine: Engine, sandbox: Sandbox) -> int:
+def half_sent(context: Context, engine: Engine, sandbox: Sandbox) -> int:
     """A campaign of which each batch stands elsewhere on its way, and nobody is at work any more."""
     campaign = running(engine, RECIPIENTS)
     first, second, third, fourth, fifth, *_ = batch_ids(engine, campaign)
-    assert submit.run(house, first) is Outcome.ACCEPTED
+    assert submit.send_batch(context, first) is Outcome.ACCEPTED
     sandbox.advance(minutes=6)
-    assert house.database(polls.claim, now=house.now(), lease=MINUTE), "a poll that nobody comes back from"
-    assert submit.run(house, second) is Outcome.ACCEPTED
+    assert context.database(polls.claim, now=context.now(), lease=MINUTE), "a poll that nobody comes back from"
+    assert submit.send_batch(context, second) is Outcome.ACCEPTED
     sandbox.arm("accept_then_drop", "sms/send", count=1)
-    assert submit.run(house, third) is Outcome.UNKNOWN
-    request_leaves(sandbox, claimed(house, fourth))
-    claimed(house, fifth)
-    before = house.now() - timedelta(seconds=10)
-    assert len(house.database(due.ring_ready, now=house.now(), since=before, room=1)) == 1
+    assert submit.send_batch(context, third) is Outcome.UNKNOWN
+    request_leaves(sandbox, claimed(context, fourth))
+    claimed(context, fifth)
+    before = context.now() - timedelta(seconds=10)
+    assert len(context.database(due.enqueue_ready, now=context.now(), since=before, room=1)) == 1
     return campaign
 
 
-def listening(house: House) -> int:
+def listening(context: Context) -> int:
     """Make an inbound message that was delivered once and not acknowledged, a line to reconcile, an id that callbacks
     may name, and a one-time password that was refused. Returns the password's id.
     """
-    now = house.now()
+    now = context.now()
     arrived = Arrival(7, "09123334400", "سلام", now)
-    house.database(inbound.take_in, SENDER, [arrived], via=Via.RECEIVE, watch=Watch(hand_over=True), now=now)
-    assert [message.hands for message in house.database(inbound.hand, now=now, most=10)] == [1]
-    line_added(house)
-    pull = house.database(lines.claim, SENDER, owner=uuid4(), now=house.now(), lease=MINUTE, settle=timedelta(0))
+    context.database(inbound.store_new, SENDER, [arrived], via=Via.RECEIVE, watch=InboundPolicy(deliver=True), now=now)
+    assert [message.delivery_attempts for message in context.database(inbound.claim_due, now=now, most=10)] == [1]
+    line_added(context)
+    pull = context.database(
+        lines.claim, SENDER, owner=uuid4(), now=context.now(), lease=MINUTE, unknown_grace=timedelta(0)
+    )
     assert pull is not None, "nobody comes back from it"
-    house.database(receipts.expect, [Fact(1, campaigns.MessageState.ACCEPTED, 99)], closes_at=now + timedelta(hours=48))
-    otp_id, _ = house.database(otps.order, wish(), now=now)
-    claim = house.database(otps.claim, otp_id, owner=uuid4(), now=now, lease=MINUTE)
+    context.database(
+        lookups.expect_callbacks, [Fact(1, campaigns.MessageState.ACCEPTED, 99)], closes_at=now + timedelta(hours=48)
+    )
+    otp_id, _ = context.database(otps.create, otp_request(), now=now)
+    claim = context.database(otps.claim, otp_id, owner=uuid4(), now=now, lease=MINUTE)
     assert claim is not None
-    assert house.database(otps.refuse, claim, code=424, now=now)
+    assert context.database(otps.refuse, claim, code=424, now=now)
     return otp_id
 
 
 def test_a_half_sent_campaign_ends_after_the_names_have_changed_and_nobody_gets_two(
-    house: House, engine: Engine, sandbox: Sandbox
+    context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     sandbox.turn(dedupe=False)  # whatever is sent twice is sent twice
-    campaign = half_sent(house, engine, sandbox)
-    otp_id = listening(house)
+    campaign = half_sent(context, engine, sandbox)
+    otp_id = listening(context)
     before = content(engine)
 
     take_back(engine)
@@ -167,9 +171,9 @@ def test_a_half_sent_campaign_ends_after_the_names_have_changed_and_nobody_gets_
         assert set(names.values()) <= columns(engine)[table]
     assert content(engine) == before, "no row was written"
     with engine.connect() as connection:
-        assert lines.read(connection, SENDER).doubtful_since is not None
+        assert lines.read(connection, SENDER).needs_reconcile_since is not None
 
-    _until_finished(house, engine, sandbox, campaign)
+    _until_finished(context, engine, sandbox, campaign)
     found, sent = states(engine, campaign), sandbox.summary()
     assert sum(found.values()) == RECIPIENTS
     assert set(found) <= {"delivered", "undelivered", "failed", "blocked"}
@@ -177,16 +181,16 @@ def test_a_half_sent_campaign_ends_after_the_names_have_changed_and_nobody_gets_
     assert sent["requests"]["sms/send"] == BATCHES
     with engine.connect() as connection:
         assert lies(connection) == []
-        assert otps.read(connection, otp_id).code == 424
-    again = house.database(inbound.hand, now=house.now(), most=10)
-    assert [(message.id, message.hands) for message in again] == [(7, 2)]
-    assert house.database(inbound.taken, 7, now=house.now())
-    assert house.database(inbound.untaken) == (0, 0)
+        assert otps.read(connection, otp_id).refused_code == 424
+    again = context.database(inbound.claim_due, now=context.now(), most=10)
+    assert [(message.id, message.delivery_attempts) for message in again] == [(7, 2)]
+    assert context.database(inbound.acknowledge, 7, now=context.now())
+    assert context.database(inbound.count_unacknowledged) == (0, 0)
 
 
-def _until_finished(house: House, engine: Engine, sandbox: Sandbox, campaign_id: int) -> None:
+def _until_finished(context: Context, engine: Engine, sandbox: Sandbox, campaign_id: int) -> None:
     for _ in range(40):
-        answer_bells(house)
+        run_due_work(context)
         with engine.connect() as connection:
             if campaigns.get(connection, campaign_id).state is CampaignState.FINISHED:
                 return

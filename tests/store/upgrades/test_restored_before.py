@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns import guards
-from campaigns.house import Policy
+from campaigns.context import Policy
+from campaigns.stages import guards
 from campaigns.store.database import Database
 from campaigns.store.migrate import ADOPTED, upgrade
 from tests.store.upgrades.conftest import OldDatabase
@@ -43,7 +43,7 @@ def test_what_may_have_left_since_a_backup_is_as_old_as_the_backup_and_not_as_th
     _tick(database.engine)
     upgrade(database.engine)
     doors = Database(database.engine)
-    restored = guards.accept(doors, Policy(), copy=False, now=doors.now())
+    restored = guards.accept_database(doors, Policy(), copy=False, now=doors.now())
     with database.engine.connect() as connection:
         first_sent = connection.execute(text("SELECT DISTINCT first_sent_at FROM sms.batches WHERE state = 'unknown'"))
         ticked_at = connection.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one()

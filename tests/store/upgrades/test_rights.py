@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 
 import campaigns
+import campaigns_devkit
 from campaigns.errors import NotReady
-from campaigns.store import accounts, batches, gate
+from campaigns.store import batches, gate, identity
 from campaigns.store.database import make_engine
 from campaigns.store.migrate import is_current, upgrade
 from tests.conftest import _create
@@ -21,7 +22,6 @@ from tests.store.given import LEASE, batch_ids
 from tests.store.upgrades.conftest import reading
 from tests.store.upgrades.old_data import fill
 from tests.world import ACCOUNT, SENDER, numbers
-from worker import embedded
 
 _numbers = itertools.count()
 
@@ -42,7 +42,7 @@ class Place:
 
 
 @pytest.fixture
-def place(servers: embedded.Attached) -> Iterator[Place]:
+def place(servers: campaigns_devkit.Attached) -> Iterator[Place]:
     """An empty database and a role of its own."""
     number = next(_numbers)
     role = f"plain_{number}"
@@ -75,10 +75,10 @@ def test_such_a_role_can_do_everything_that_a_worker_does(place: Place) -> None:
     upgrade(place.plain)
     now = datetime.now(UTC)
     with place.plain.begin() as connection:
-        accounts.recognise(connection, ACCOUNT, account=accounts.FIRST_ACCOUNT, contradicted=False, now=now)
+        identity.recognise_key(connection, ACCOUNT, account=identity.FIRST_ACCOUNT, contradicted=False, now=now)
         campaign = campaigns.create(connection, recipients=numbers(3), text="سلام", sender=SENDER)
         campaigns.start(connection, campaign)
-        assert gate.read(connection).is_open
+        assert gate.read_gate(connection).is_open
     (only,) = batch_ids(place.plain, campaign)
     with place.plain.begin() as connection:
         claim = batches.claim_ready(
@@ -128,8 +128,8 @@ def test_whose_sessions_times_are_hidden_is_named_all_the_same(place: Place) -> 
     place.as_admin("CREATE SCHEMA sms AUTHORIZATION {role}")
     upgrade(place.plain, revision="0001")
     url = place.admin.url.render_as_string(hide_password=False)
-    with reading(url) as reader, pytest.raises(NotReady) as told:
+    with reading(url) as reader, pytest.raises(NotReady) as raised:
         upgrade(place.plain, patience_s=0.5)
     hidden = "how long its transaction has been open is hidden from this role"
-    assert f'pid {reader.pid} (application "nightly report"' in str(told.value)
-    assert hidden in str(told.value)
+    assert f'pid {reader.pid} (application "nightly report"' in str(raised.value)
+    assert hidden in str(raised.value)

@@ -1,0 +1,73 @@
+"""The public API, a file a topic; and the caller's transaction, in which every function of it works.
+
+create       create
+steer        start, pause, resume, cancel, send_uncertain
+watch        get, newest, progress, why_waiting, build_report, export, export_rejects, preview
+inbox        list_inbound, get_inbound, acknowledge
+otp          order_otp, otp_state
+suppression  suppress, unsuppress, suppressed, export_suppressed
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from campaigns.errors import BadInput
+from campaigns.store.gate import make_durable
+
+# ── the caller's transaction ──
+
+Bind = Connection | Session | scoped_session[Any]
+"""A `scoped_session` is what Flask-SQLAlchemy calls `db.session`."""
+
+_RIGHT: Final = "give a SQLAlchemy Connection or Session on postgresql+psycopg://…"
+_ASYNC: Final = "sqlalchemy.ext.asyncio"  # needs greenlet to be imported, which only those have who use it
+
+
+def connection_of(bind: Bind) -> Connection:
+    """The connection of the caller's transaction. Raises: BadInput for what is none, or leads to another database."""
+    if isinstance(bind, (Session, scoped_session)):
+        connection: Connection = bind.connection()
+    elif isinstance(bind, Connection):
+        connection = bind
+    else:
+        raise BadInput(_objection(bind))
+    if connection.dialect.name != "postgresql":
+        raise BadInput(f"campaigns are in PostgreSQL, and this is {connection.dialect.name}: {_RIGHT}")
+    return connection
+
+
+def _objection(bind: object) -> str:
+    """A sentence for what is neither a connection nor a session."""
+    name = type(bind).__name__
+    if isinstance(bind, (Engine, sessionmaker)):
+        return (
+            f"an engine or a sessionmaker is in no transaction: {_RIGHT}, as `with engine.begin() as connection:` does"
+        )
+    if type(bind).__module__.startswith(_ASYNC):
+        return (
+            f"{name} is async and cannot be used: {_RIGHT}, in a thread (in FastAPI, an endpoint that is a plain def)"
+        )
+    return f"{name} is no transaction: {_RIGHT}"
+
+
+def writing_connection(bind: Bind) -> Connection:
+    """The connection, for a function that writes: a confirmed commit is on disk, whatever the database's default is.
+
+    Raises: BadInput outside a transaction: half of a change would be there for a moment, or after a crash for good.
+    """
+    connection = connection_of(bind)
+    if getattr(connection.connection.driver_connection, "autocommit", False):
+        raise BadInput("campaigns change whole or not at all: give a connection in a transaction, not in AUTOCOMMIT")
+    make_durable(connection)
+    return connection
+
+
+def database_now(connection: Connection) -> datetime:
+    """The time of the database, which is everybody's."""
+    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment

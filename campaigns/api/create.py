@@ -1,0 +1,69 @@
+"""Create a campaign: load recipients and a text as a draft."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from campaigns.api import Bind, writing_connection
+from campaigns.rules.message_options import CampaignKind, parse_message_options
+from campaigns.rules.text import MAX_CHARACTERS
+from campaigns.stages import intake
+from campaigns.stages.intake import Recipients
+
+
+def create(
+    bind: Bind,
+    *,
+    recipients: Recipients,
+    text: str,
+    sender: str | None = None,
+    name: str | None = None,
+    key: str | None = None,
+    number_column: str | None = None,
+    sheet: str | None = None,
+    include_hidden: bool = False,
+    header_row: int | None = None,
+    start_at: datetime | None = None,
+    max_characters: int = MAX_CHARACTERS,
+    kind: str = CampaignKind.SMS,
+    repeat: int | None = None,
+    tag: str | None = None,
+    policy: str | None = None,
+    hide: bool = False,
+    message_type: str | int | None = None,
+) -> int:
+    """Load a campaign as a draft and return its id. Nothing is sent before `start`.
+
+    `recipients` is a CSV or a workbook (XLSX; ODS, XLS, XLSB), as a path or an open file, or any iterable of numbers,
+    mappings, or pairs of both. `text` may hold `{placeholders}`, filled from the columns or mappings. Wrong rows, and
+    those whose text would have more than `max_characters`, are kept with their reasons and never stop the good ones.
+    With `key`, creating the same campaign again returns the same id.
+
+    Cells of an XLSX or ODS are taken as the spreadsheet shows them. Rows that it hides (by a filter, or by hand) become
+    rejects of the kind "hidden", unless `include_hidden`; `sheet` is needed where several sheets have rows.
+    The header is looked for below a title, or is in `header_row`; rows above it become rejects of the kind "above".
+
+    `kind` is "sms", which needs a `sender`, or "voice": the text is read out on the phone, and no line is named.
+    A `tag` was made in the panel. SMS take `policy` (a sending flow), `hide` (no numbers in the panel's lists) and
+    `message_type` ("flash", "normal", "sim", "app"; on lines that begin with 3000); calls take `repeat` (0 to 5).
+
+    Raises: BadInput when nothing can be sent at all, or the text, the sender or an option is wrong; KeyConflict when
+    `key` was used for other content. The caller's transaction then holds nothing of it.
+    """
+    return intake.create(
+        writing_connection(bind),
+        recipients=recipients,
+        text=text,
+        sender=sender,
+        name=name,
+        key=key,
+        number_column=number_column,
+        sheet=sheet,
+        include_hidden=include_hidden,
+        header_row=header_row,
+        start_at=start_at,
+        max_characters=max_characters,
+        options=parse_message_options(
+            kind, repeat=repeat, tag=tag, policy=policy, hide=hide, message_type=message_type
+        ),
+    )

@@ -1,0 +1,42 @@
+"""Read inbound messages, and acknowledge them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from campaigns.api import Bind, connection_of, database_now, writing_connection
+from campaigns.rules.dates import check_moment
+from campaigns.store import inbound as store
+from campaigns.store.inbound import Inbound
+
+
+def list_inbound(
+    bind: Bind,
+    *,
+    line: str | None = None,
+    campaign_id: int | None = None,
+    since: datetime | None = None,
+    limit: int = 100,
+    after: int | None = None,
+) -> list[Inbound]:
+    """List inbound messages, the newest first; the next page is `after` the last id of the page before.
+
+    Raises: BadInput for a `since` without a zone, or of the Persian calendar.
+    """
+    if since is not None:
+        check_moment(since, "since")
+    return store.listed(connection_of(bind), line=line, campaign_id=campaign_id, since=since, limit=limit, after=after)
+
+
+def get_inbound(bind: Bind, inbound_id: int) -> Inbound:
+    """Read one inbound message, by the id that INBOX_TASK or INBOX_WEBHOOK was given. Raises: NotFound."""
+    return store.read(connection_of(bind), inbound_id)
+
+
+def acknowledge(bind: Bind, inbound_id: int) -> bool:
+    """Say that your code has dealt with a message, in your transaction: both are true or neither.
+
+    True once for each message; False where it was acknowledged before, or does not exist. Until then it comes again.
+    """
+    connection = writing_connection(bind)
+    return store.acknowledge(connection, inbound_id, now=database_now(connection))

@@ -1,0 +1,292 @@
+"""Methods for the account: its credit, its settings, the gateway's clock, and the block lists of its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from campaigns.kavenegar import call, methods
+from campaigns.kavenegar.answers import (
+    Envelope,
+    Row,
+    Unreadable,
+    extra_values,
+    no_extra,
+    parse_int,
+    parse_int_or_none,
+    parse_int_or_zero,
+    parse_switch,
+    parse_text,
+    parse_text_or_empty,
+    read_page_counts,
+    read_rows,
+)
+from campaigns.kavenegar.call import MethodGroup, Parameters
+from campaigns.kavenegar.codes import BLOCK_REASON_UNKNOWN
+from campaigns.kavenegar.methods import Method
+from campaigns.kavenegar.pace import Lane
+
+# The account: the records.
+
+
+@dataclass(frozen=True, slots=True)
+class AccountInfo:
+    """account/info: credit in rial, "master" or "child". The gateway asks us to ignore `expiredate`."""
+
+    remaincredit: int
+    type: str
+    expiredate: int
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> AccountInfo:
+        return cls(
+            remaincredit=parse_int(row.get("remaincredit")),
+            type=parse_text(row.get("type") or "").lower(),
+            expiredate=parse_int_or_zero(row.get("expiredate")),
+            extra=extra_values(cls, row),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """account/config. The service spells keys and values in mixed case, and on as enabled, true or 1.
+
+    `debugmode`: nothing is sent and every message gets status 13. `resendfailed`: an undelivered message (11) may
+    become delivered (10) later. `mincreditalarm` is in rial, 0 where none is set. `extra` has its names in lower case.
+    """
+
+    apilogs: str
+    defaultsender: str
+    debugmode: bool
+    resendfailed: bool
+    mincreditalarm: int
+    dailyreport: bool = False
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> AccountConfig:
+        known = {name.lower(): value for name, value in row.items()}
+        if known.keys().isdisjoint(cls.__dataclass_fields__):
+            raise Unreadable  # whoever took it for an answer would think that debug mode is off
+        return cls(
+            apilogs=parse_text_or_empty(known.get("apilogs")).lower(),
+            defaultsender=parse_text_or_empty(known.get("defaultsender")),
+            debugmode=parse_switch(known.get("debugmode")),
+            resendfailed=parse_switch(known.get("resendfailed")),
+            mincreditalarm=parse_int_or_zero(known.get("mincreditalarm")),
+            dailyreport=parse_switch(known.get("dailyreport")),
+            extra=extra_values(cls, known),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDate:
+    """utils/getdate. Only `unixtime` can be trusted, and only to notice that a clock is off."""
+
+    unixtime: int
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> ServerDate:
+        return cls(unixtime=parse_int(row.get("unixtime")), extra=extra_values(cls, row))
+
+
+API_LOGS = ("justfaults", "enabled", "disabled")
+
+
+class AccountMethods(MethodGroup):
+    """What concerns everything else that is asked."""
+
+    def account_info(self, *, lane: Lane = Lane.HOUSEKEEPING) -> AccountInfo:
+        """The credit. Source: kavenegar-rest, Info."""
+        return self.perform(call.build_call(methods.ACCOUNT_INFO, {}, call.first_row(AccountInfo.read)), lane=lane)
+
+    def account_config(self, *, lane: Lane = Lane.HOUSEKEEPING) -> AccountConfig:
+        """The settings, read only: the same method with any parameter would write. Source: kavenegar-rest, Config."""
+        return self.perform(call.build_call(methods.ACCOUNT_CONFIG, {}, call.first_row(AccountConfig.read)), lane=lane)
+
+    def configure(
+        self,
+        *,
+        apilogs: str | None = None,
+        debugmode: bool | None = None,
+        defaultsender: str | None = None,
+        mincreditalarm: int | None = None,
+        resendfailed: bool | None = None,
+        dailyreport: bool | None = None,
+        lane: Lane = Lane.HOUSEKEEPING,
+    ) -> AccountConfig:
+        """Change the settings that are given and leave the others; the settings as they are now.
+
+        `apilogs` is "justfaults", "enabled" or "disabled"; `mincreditalarm` is rial. `dailyreport` stands in the sample
+        of the answer only, so that a write of it may be ignored: look at what comes back.
+        Source: kavenegar-rest, Config.
+        """
+        if apilogs is not None and apilogs not in API_LOGS:
+            raise ValueError(f"apilogs is one of {', '.join(API_LOGS)}")
+        if defaultsender is not None and not defaultsender.strip():
+            raise ValueError("a blank default sender would take the account's away; name a line")
+        if mincreditalarm is not None and mincreditalarm < 0:
+            raise ValueError("mincreditalarm is an amount in rial, 0 or more")
+        changes: dict[str, str | int | None] = {
+            "apilogs": apilogs,
+            "debugmode": _switch(debugmode),
+            "defaultsender": defaultsender,
+            "mincreditalarm": mincreditalarm,
+            "resendfailed": _switch(resendfailed),
+            "dailyreport": _switch(dailyreport),
+        }
+        if all(value is None for value in changes.values()):
+            raise ValueError("name at least one setting to change; account_config reads them")
+        return self.perform(
+            call.build_call(methods.ACCOUNT_CONFIG, changes, call.first_row(AccountConfig.read)), lane=lane
+        )
+
+    def getdate(self, *, lane: Lane = Lane.HOUSEKEEPING) -> ServerDate:
+        """The gateway's clock. Source: kavenegar-rest, the first example."""
+        return self.perform(call.build_call(methods.GETDATE, {}, call.first_row(ServerDate.read)), lane=lane)
+
+
+def _switch(value: bool | None) -> str | None:
+    return None if value is None else ("enabled" if value else "disabled")
+
+
+# The block list of a line: the records. The recipient or we blocked these numbers.
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedNumber:
+    """One row of line/blocked/list. What `blockreason` means stands in `codes.BLOCK_REASONS`; `date` is unix time."""
+
+    number: str = field(repr=False)
+    blockreason: int
+    date: int
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> BlockedNumber:
+        reason = parse_int_or_none(row.get("blockreason"))
+        return cls(
+            number=parse_text(row.get("number")),
+            blockreason=BLOCK_REASON_UNKNOWN if reason is None else reason,
+            date=parse_int_or_zero(row.get("date")),
+            extra=extra_values(cls, row),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedPage:
+    """An answer of line/blocked/list, 200 numbers at most. `rows` counts its rows, readable or not."""
+
+    numbers: list[BlockedNumber]
+    rows: int
+    totalcount: int | None = None
+    currentpage: int | None = None
+    totalpages: int | None = None
+    pagesize: int | None = None
+
+    @classmethod
+    def read(cls, answer: Envelope) -> BlockedPage:
+        return cls(read_rows(BlockedNumber.read, answer.rows), len(answer.rows), **read_page_counts(answer.metadata))
+
+
+def is_last_page(page: BlockedPage, number: int, full: int) -> bool:
+    """Whether no page follows this one; where it does not say, whether it is not `full`."""
+    if page.rows == 0:
+        return True
+    return page.rows < (page.pagesize or full) if page.totalpages is None else number >= page.totalpages
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedStatus:
+    """One row of line/blocked/add ("Active", "AlreadyExists") and line/blocked/exists ("Active", "NotExists").
+
+    The `linenumber` is an echo that need not be the line asked for.
+    """
+
+    linenumber: str
+    receptor: str = field(repr=False)
+    status: str
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> BlockedStatus:
+        return cls(
+            linenumber=parse_text_or_empty(row.get("linenumber")),
+            receptor=parse_text(row.get("receptor")),
+            status=parse_text(row.get("status")),
+            extra=extra_values(cls, row),
+        )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the number stands on the line's list now."""
+        return self.status.strip().lower() in {"active", "alreadyexists"}
+
+
+# The block list of a line: the methods.
+
+
+class BlocklistMethods(MethodGroup):
+    """A line's block list. All four may be repeated freely."""
+
+    def blocked_list(
+        self,
+        linenumber: str,
+        *,
+        blockreason: int | None = None,
+        start: int | None = None,
+        page: int = 1,
+        lane: Lane = Lane.HOUSEKEEPING,
+    ) -> BlockedPage:
+        """A page of 200 numbers blocked since `start` (unix time; today's if it is None), for one reason or for any.
+
+        The reasons stand in `codes.BLOCK_REASONS`. Source: kavenegar-rest, blockedlist.
+        """
+        call.check_single("linenumber", linenumber)
+        call.check_block_reason(blockreason)
+        call.check_page(page)
+        parameters = {"linenumber": linenumber, "blockreason": blockreason, "startdate": start, "pagenumber": page}
+        return self.perform(call.build_call(methods.BLOCKED_LIST, parameters, BlockedPage.read), lane=lane)
+
+    def blocked_add(
+        self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
+    ) -> list[BlockedStatus]:
+        """Block at most 200 numbers. Source: kavenegar-rest, blocked-add."""
+        method = methods.BLOCKED_ADD
+        request = call.build_call(
+            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.read)
+        )
+        return self.perform(request, lane=lane)
+
+    def blocked_exists(
+        self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
+    ) -> list[BlockedStatus]:
+        """Which of at most 200 numbers are blocked. Source: kavenegar-rest, blocked-exists."""
+        method = methods.BLOCKED_EXISTS
+        request = call.build_call(
+            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.read)
+        )
+        return self.perform(request, lane=lane)
+
+    def blocked_remove(self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING) -> str:
+        """Unblock at most 50 numbers; what the gateway says it did, for a person to read.
+
+        It leaves those alone that neither the panel nor the API blocked. Source: kavenegar-rest, blocked-remove.
+        """
+        method = methods.BLOCKED_REMOVE
+        return self.perform(
+            call.build_call(method, _number_list(method, linenumber, receptors), _first_message), lane=lane
+        )
+
+
+def _number_list(method: Method, linenumber: str, receptors: Sequence[str]) -> Parameters:
+    call.check_single("linenumber", linenumber)
+    method.check_size(len(receptors))
+    return {"linenumber": linenumber, "receptor": call.comma_list(receptors)}
+
+
+def _first_message(answer: Envelope) -> str:
+    return next((str(row["message"]) for row in answer.rows if row.get("message")), "")

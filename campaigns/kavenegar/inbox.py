@@ -1,0 +1,187 @@
+"""Methods for messages that people send to our lines, and the records that come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from campaigns.kavenegar import call, methods
+from campaigns.kavenegar.answers import (
+    Envelope,
+    Row,
+    extra_values,
+    no_extra,
+    parse_id,
+    parse_int,
+    parse_int_or_zero,
+    parse_text_or_empty,
+    read_page_counts,
+    read_rows,
+)
+from campaigns.kavenegar.call import MethodGroup, Parameters
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.transport import InTime
+
+# Messages that people sent to our lines: the records.
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """One row of sms/receive and sms/inboxpaged. `sender` is a person's number, `receptor` our line, `date` unix time.
+
+    All but the id may be missing: the gateway hands a message out as new only once, so nothing else is worth losing
+    it for.
+    """
+
+    messageid: int
+    message: str = field(repr=False)
+    sender: str = field(repr=False)
+    receptor: str
+    date: int
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> InboundMessage:
+        return cls(
+            messageid=parse_id(row.get("messageid")),
+            message=parse_text_or_empty(row.get("message")),
+            sender=parse_text_or_empty(row.get("sender")),
+            receptor=parse_text_or_empty(row.get("receptor")),
+            date=parse_int_or_zero(row.get("date")),
+            extra=extra_values(cls, row),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class InboxPage:
+    """An answer of sms/receive (100 messages at most) or sms/inboxpaged (200).
+
+    `rows` counts the rows of the answer; fewer messages than rows means that some could not be read. The other numbers
+    are sms/inboxpaged's, None in an answer of sms/receive. Its `totalcount` is, for unread messages, how many there are
+    beside those of this answer; for read ones, how many there are.
+    """
+
+    messages: list[InboundMessage]
+    rows: int
+    totalcount: int | None = None
+    currentpage: int | None = None
+    totalpages: int | None = None
+    pagesize: int | None = None
+
+    @classmethod
+    def read(cls, answer: Envelope) -> InboxPage:
+        return cls(read_rows(InboundMessage.read, answer.rows), len(answer.rows), **read_page_counts(answer.metadata))
+
+
+def is_repeated_page(page: InboxPage, before: InboxPage | None) -> bool:
+    """Whether unread messages are those of the page before: nothing marks them read, and there would be no end.
+
+    Two pages in a row of which nothing can be read are the same as far as anybody can tell.
+    """
+    if before is None:
+        return False
+    ids, known = ({message.messageid for message in each.messages} for each in (page, before))
+    return ids <= known if ids else not known
+
+
+@dataclass(frozen=True, slots=True)
+class InboxCount:
+    """sms/countinbox: messages received in a span of unix times (as the gateway echoes them)."""
+
+    sumcount: int
+    startdate: int
+    enddate: int
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> InboxCount:
+        return cls(
+            sumcount=parse_int(row.get("sumcount")),
+            startdate=parse_int_or_zero(row.get("startdate")),
+            enddate=parse_int_or_zero(row.get("enddate")),
+            extra=extra_values(cls, row),
+        )
+
+
+class InboxMethods(MethodGroup):
+    """Unread messages become read as they are handed out: asking for them raises `AnswerLost` where no answer came."""
+
+    def receive(
+        self,
+        linenumber: str,
+        *,
+        isread: bool = False,
+        lane: Lane = Lane.HOUSEKEEPING,
+        in_time: InTime | None = None,
+    ) -> InboxPage:
+        """A line's unread messages, 100 at most: as long as 100 come there may be more.
+
+        With `isread` the same 100 read ones come every time. Source: kavenegar-rest, Receive.
+        """
+        call.check_single("linenumber", linenumber)
+        parameters: Parameters = {"linenumber": linenumber, "isread": int(isread)}
+        request = call.build_call(methods.RECEIVE, parameters, InboxPage.read, consumes=not isread)
+        return self.perform(request, lane=lane, in_time=in_time)
+
+    def inboxpaged(
+        self,
+        linenumber: str,
+        *,
+        isread: bool,
+        start: int | None = None,
+        end: int | None = None,
+        page: int = 1,
+        lane: Lane = Lane.HOUSEKEEPING,
+        in_time: InTime | None = None,
+    ) -> InboxPage:
+        """A page of 200 of a line's messages, read or unread, of two days at most: the last two if nothing is said.
+
+        Unread ones have no second page: what page 1 hands out becomes read, so page 1 is asked for again, and page 2 of
+        what is left would pass over 200. Among the read ones a message that becomes read meanwhile moves the others by
+        one: it can come twice, and the last page has been seen only when it says itself that it is the last.
+        Source: kavenegar-rest, InboxPaged.
+        """
+        call.check_single("linenumber", linenumber)
+        call.check_page(page)
+        call.check_span(methods.INBOXPAGED, start, end, now=self.clock())
+        parameters: Parameters = {
+            "linenumber": linenumber,
+            "isread": int(isread),
+            "startdate": start,
+            "enddate": end,
+            "pagenumber": page,
+        }
+        request = call.build_call(methods.INBOXPAGED, parameters, InboxPage.read, consumes=not isread)
+        return self.perform(request, lane=lane, in_time=in_time)
+
+    def countinbox(
+        self,
+        start: int,
+        end: int | None = None,
+        linenumber: str | None = None,
+        isread: bool | None = None,
+        *,
+        lane: Lane = Lane.HOUSEKEEPING,
+    ) -> InboxCount:
+        """How many messages came in a span of unix times: a day at most, begun at most 60 days ago, till now without
+        an end. Of one line or of all, of one read state or of both. An empty span counts 0.
+
+        Source: kavenegar-rest, CountInbox.
+        """
+        now = self.clock()
+        call.check_span(methods.COUNTINBOX, start, end, now=now, open_until=now)
+        if linenumber is not None:
+            call.check_single("linenumber", linenumber)
+
+        def read(answer: Envelope) -> InboxCount:
+            counts = read_rows(InboxCount.read, answer.rows)
+            return counts[0] if counts else InboxCount(0, start, end or start)
+
+        parameters: Parameters = {
+            "startdate": start,
+            "enddate": end,
+            "linenumber": linenumber,
+            "isread": None if isread is None else int(isread),
+        }
+        return self.perform(call.build_call(methods.COUNTINBOX, parameters, read), lane=lane)

@@ -1,0 +1,173 @@
+"""Make calls at the shared pace, with further tries: the client that the stages use.
+
+A call costs a slot. `acquire_slot` takes one ahead, before a claim in the database; a call without one takes its
+own; every further try takes another. A call is tried again here only if that is quick and certain; every other
+failure goes up to the stage.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tenacity
+
+from campaigns.clock import steady
+from campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Throttled
+from campaigns.kavenegar.account import BlockedPage
+from campaigns.kavenegar.call import Answer, Call
+from campaigns.kavenegar.client import AllMethods, Client
+from campaigns.kavenegar.codes import RETURN_CODES
+from campaigns.kavenegar.inbox import InboxPage
+from campaigns.kavenegar.pace import Lane, Slot, Throttle
+from campaigns.kavenegar.transport import Fault, FaultKind, InTime
+
+log = logging.getLogger(__name__)
+
+# Tries in all, by how far the call came. A lost answer costs a deadline each time, so the stage's schedule decides.
+TRIES = {FaultKind.NOT_SENT: 3, FaultKind.UNUSABLE: 2, FaultKind.LOST: 1}
+TRIES_WHEN_BUSY = 3
+BUSY_CODE = 409
+# A slot that was taken ahead and is not used by then is worth nothing: the pace has moved on.
+SLOT_LASTS_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One exchange with the gateway. `code` is its return code, None where no envelope came; `error` a class's name."""
+
+    method: str
+    lane: Lane
+    code: int | None
+    error: str | None
+    rows: int
+    ms: float
+
+
+class PacedClient(AllMethods):
+    """Kavenegar at the pace everybody keeps.
+
+    Beside what `Client` raises, every method raises `Throttled` (no slot in time, nothing was called) and `Postpone`
+    (Redis is away, nothing was called). All tries of a call end within its deadline and 20 s, by default settings; a
+    lease must outlast that.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        throttle: Throttle,
+        *,
+        max_wait_s: float = 2.0,
+        on_call: Callable[[CallRecord], None] | None = None,
+    ) -> None:
+        self.account = client.account
+        self.clock = client.clock
+        self.longest_text = client.longest_text
+        self._client = client
+        self._throttle = throttle
+        self._max_wait_s = max_wait_s
+        self._on_call = on_call
+        self._held = threading.local()
+        self._retrying = tenacity.Retrying(
+            retry=_may_retry,
+            wait=tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2),
+            reraise=True,
+        )
+
+    def acquire_slot(self, lane: Lane, *, max_wait_s: float | None = None) -> float:
+        """Take the slot of this thread's next call now; the seconds waited. It lasts two seconds.
+
+        Raises:
+            Throttled: no slot soon enough; try again after `retry_after_s`.
+            Postpone: Redis is away.
+        """
+        slot = self._take_held_slot() or self._throttle.take(
+            lane, max_wait_s=self._max_wait_s if max_wait_s is None else max_wait_s, held=True
+        )
+        self._held.slot, self._held.until = slot, steady() + SLOT_LASTS_S
+        return slot.wait_s
+
+    def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:
+        """As `Client.perform`, at a slot of the lane a try; asks `in_time` before each."""
+        answer: Answer = self._retrying(self._try, call, lane, in_time)
+        return answer
+
+    def _try(self, call: Call[Answer], lane: Lane, in_time: InTime | None) -> Answer:
+        slot = self._slot_for_call(lane)
+        path, began = call.method.path, time.perf_counter()
+        try:
+            answer = self._client.perform(call, lane=lane, in_time=in_time)
+        except GatewayError as exc:
+            self._note(CallRecord(path, lane, exc.code, type(exc).__name__, 0, _ms_since(began)))
+            self._report_to_pace(slot, exc)
+            raise
+        self._note(CallRecord(path, lane, 200, None, _row_count(answer), _ms_since(began)))
+        self._report_to_pace(slot)
+        return answer
+
+    def _slot_for_call(self, lane: Lane) -> Slot:
+        """The slot of a call that leaves now: what `acquire_slot` took, once it may leave, or a new one."""
+        admitted = self._take_held_slot()
+        if admitted is not None:
+            return self._throttle.leave(admitted, max_wait_s=self._max_wait_s)
+        return self._throttle.take(lane, max_wait_s=self._max_wait_s)
+
+    def _take_held_slot(self) -> Slot | None:
+        """Use up what `acquire_slot` took in this thread, if it still holds."""
+        slot: Slot | None = getattr(self._held, "slot", None)
+        self._held.slot = None
+        return slot if slot is not None and steady() < self._held.until else None
+
+    def _report_to_pace(self, slot: Slot, error: GatewayError | None = None) -> None:
+        """What concerns all who call: that there were too many calls, or that the gateway answered this one."""
+        try:
+            if isinstance(error, Throttled):
+                error.retry_after_s = self._throttle.report_throttled(
+                    slot, error.code or BUSY_CODE, error.retry_after_s
+                )
+            elif error is not None and error.code == BUSY_CODE:
+                self._throttle.report_throttled(slot, BUSY_CODE, RETURN_CODES[BUSY_CODE].pause_s)
+            elif error is None or error.code is not None:
+                self._throttle.report_ok(slot)
+        except Postpone as exc:  # the gateway's own answer is the one that counts
+            log.warning("pace report failed", extra={"code": error and error.code, "reason": str(exc)})
+
+    def _note(self, call: CallRecord) -> None:
+        facts = {"method": call.method, "lane": call.lane.label, "code": call.code, "ms": round(call.ms, 1)}
+        if call.error is None:
+            log.info("gateway answered", extra={**facts, "rows": call.rows})
+        else:
+            log.warning("gateway call failed", extra={**facts, "error": call.error})
+        if self._on_call is not None:
+            self._on_call(call)
+
+
+def _may_retry(state: tenacity.RetryCallState) -> bool:
+    exc = state.outcome.exception() if state.outcome else None
+    return state.attempt_number < max_tries(exc)
+
+
+def max_tries(exc: BaseException | None) -> int:
+    """How often in all a call may be made that ended like this. 1: never again from here.
+
+    A send is made again only if nothing left us. Neither is what handed out messages and lost them: the next try would
+    hand out the next ones.
+    """
+    if isinstance(exc, Throttled):
+        return TRIES_WHEN_BUSY if exc.code == BUSY_CODE else 1
+    if isinstance(exc, GatewayDown) and not isinstance(exc, AnswerLost):
+        return TRIES[exc.__cause__.kind if isinstance(exc.__cause__, Fault) else FaultKind.UNUSABLE]
+    return 1
+
+
+def _row_count(answer: object) -> int:
+    if isinstance(answer, InboxPage | BlockedPage):
+        return answer.rows
+    return len(answer) if isinstance(answer, list) else 1
+
+
+def _ms_since(began: float) -> float:
+    return (time.perf_counter() - began) * 1000

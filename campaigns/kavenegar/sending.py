@@ -1,0 +1,172 @@
+"""Methods that send: SMS, one-time passwords, voice calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from campaigns.kavenegar import call, methods
+from campaigns.kavenegar.call import MethodGroup
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.sent_messages import SentMessage
+from campaigns.kavenegar.transport import InTime
+
+
+class SendMethods(MethodGroup):
+    """Sends. They raise `OutcomeUnknown` where one left and no usable answer came."""
+
+    def send(
+        self,
+        receptors: Sequence[str],
+        message: str,
+        *,
+        sender: str | None,
+        localids: Sequence[int] | None,
+        date: int | None = None,
+        type: int | None = None,  # noqa: A002  the gateway's own word
+        hide: bool = False,
+        tag: str | None = None,
+        policy: str | None = None,
+        lane: Lane = Lane.SEND,
+        in_time: InTime | None = None,
+    ) -> list[SentMessage]:
+        """One text to at most 200 receptors. `date` is unix time, None for now; a `tag` must exist in the panel.
+
+        `type` is how a phone shows it (0 to 3, lines beginning with 3000 only); `hide` keeps the receptor out of the
+        panel's lists; `policy` names a sending flow of the account's. Rows come in any order and may be fewer: match
+        them by (receptor, sender, message). A localid the account has used before brings back the old row and sends
+        nothing. Source: kavenegar-rest, Send.
+        """
+        call.check_batch(methods.SEND, receptors, localids)
+        call.check_text(message, at_most=self.longest_text)
+        call.check_types([] if type is None else [type])
+        call.check_tag(tag)
+        parameters = {
+            "receptor": call.comma_list(receptors),
+            "message": message,
+            "sender": sender,
+            "localid": None if localids is None else call.comma_list(localids),
+            "date": date,
+            "type": type,
+            "hide": 1 if hide else None,
+            "tag": tag,
+            "policy": policy,
+        }
+        request = call.build_call(methods.SEND, parameters, call.at_least_one_row(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)
+
+    def sendarray(
+        self,
+        receptors: Sequence[str],
+        messages: Sequence[str],
+        senders: Sequence[str],
+        localids: Sequence[int] | None,
+        *,
+        date: int | None = None,
+        types: Sequence[int] | None = None,
+        hide: bool = False,
+        tag: str | None = None,
+        policy: str | None = None,
+        lane: Lane = Lane.SEND,
+        in_time: InTime | None = None,
+    ) -> list[SentMessage]:
+        """To each of at most 200 receptors a text and a sender of its own; the rest as in `send`.
+
+        Source: kavenegar-rest, SendArray.
+        """
+        if not len(receptors) == len(messages) == len(senders) == len(receptors if types is None else types):
+            raise ValueError("receptors, messages, senders and types differ in length")
+        call.check_batch(methods.SENDARRAY, receptors, localids)
+        for message in messages:
+            call.check_text(message, at_most=self.longest_text)
+        call.check_types(types or [])
+        call.check_tag(tag)
+        parameters = {
+            "receptor": call.json_array(receptors),
+            "message": call.json_array(messages),
+            "sender": call.json_array(senders),
+            "localmessageids": None if localids is None else call.json_array(localids),
+            "date": date,
+            "type": None if types is None else call.json_array(types),
+            "hide": 1 if hide else None,
+            "tag": tag,
+            "policy": policy,
+        }
+        request = call.build_call(methods.SENDARRAY, parameters, call.at_least_one_row(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)
+
+
+# One-time passwords.
+
+
+class OtpMethods(MethodGroup):
+    """A send that the gateway cannot recognise when it comes again, because there is no localid."""
+
+    def lookup(
+        self,
+        receptor: str,
+        template: str,
+        token: str,
+        *,
+        token2: str | None = None,
+        token3: str | None = None,
+        token10: str | None = None,
+        token20: str | None = None,
+        type: str = "sms",  # noqa: A002  the gateway's own word
+        tag: str | None = None,
+        lane: Lane = Lane.OTP,
+        in_time: InTime | None = None,
+    ) -> SentMessage:
+        """A code to one receptor, in a template approved in the panel; the gateway chooses the sender.
+
+        Tokens have at most 100 characters; the first three hold no blank, `token10` five and `token20` eight. `type` is
+        "sms" or "call", for which `token` is all digits; a land line is called anyway. A number outside Iran begins
+        with 00 and the country. Raises `OutcomeUnknown` where it left and no usable answer came: it may have arrived.
+        Source: kavenegar-rest, Lookup.
+        """
+        tokens = {"token": token, "token2": token2, "token3": token3, "token10": token10, "token20": token20}
+        call.check_single("receptor", receptor)
+        call.check_single("template", template)
+        call.check_tokens(tokens, type)
+        call.check_tag(tag)
+        parameters = {"receptor": receptor, "template": template, **tokens, "type": type, "tag": tag}
+        request = call.build_call(methods.LOOKUP, parameters, call.first_row(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)
+
+
+# Voice campaigns.
+
+
+class VoiceMethods(MethodGroup):
+    """A call is a message like any other: localids, statuses and refunds work the same."""
+
+    def maketts(
+        self,
+        receptors: Sequence[str],
+        message: str,
+        *,
+        localids: Sequence[int] | None,
+        date: int | None = None,
+        repeat: int | None = None,
+        tag: str | None = None,
+        lane: Lane = Lane.SEND,
+        in_time: InTime | None = None,
+    ) -> list[SentMessage]:
+        """Call at most 200 receptors and read a text out; the rest as in `send`.
+
+        `repeat` is how often to try again, three minutes apart, 0 to 5; the gateway says that it ignores it for now.
+        Source: kavenegar-rest, TTS.
+        """
+        call.check_batch(methods.MAKETTS, receptors, localids)
+        call.check_text(message, at_most=self.longest_text)
+        call.check_repeat(repeat)
+        call.check_tag(tag)
+        parameters = {
+            "receptor": call.comma_list(receptors),
+            "message": message,
+            "localid": None if localids is None else call.comma_list(localids),
+            "date": date,
+            "repeat": repeat,
+            "tag": tag,
+        }
+        request = call.build_call(methods.MAKETTS, parameters, call.at_least_one_row(SentMessage.read))
+        return self.perform(request, lane=lane, in_time=in_time)

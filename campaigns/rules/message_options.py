@@ -1,0 +1,164 @@
+"""The options of a campaign's messages beside text and sender: kind (SMS or voice), type, tag, policy, hide, repeat.
+
+Sources: kavenegar-rest, Send (type, hide, tag, policy), TTS (repeat, tag; no sender), table 3 (the types).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Final, TypedDict
+
+from campaigns.errors import BadInput
+from campaigns.rules.phone import normalise_line
+
+# A tag has to be made in the panel before a message can carry it. Source: kavenegar-rest, Send (tag).
+
+_TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
+
+
+def is_tag(name: str) -> bool:
+    """1 to 200 Latin letters, digits, hyphens and underscores."""
+    return _TAG.fullmatch(name) is not None
+
+
+class CampaignKind(StrEnum):
+    """How people are reached."""
+
+    SMS = "sms"
+    VOICE = "voice"  # a call, in which the text is read out
+
+
+MESSAGE_TYPES: Final[Mapping[str, int]] = {"flash": 0, "normal": 1, "sim": 2, "app": 3}
+"""How a phone shows an SMS, by our word for it: at once and not kept, as usual, on the SIM card, to an application."""
+
+TYPED_LINE_PREFIX: Final = "3000"
+"""Lines that begin so let a campaign choose the type of its messages."""
+
+CALL_REPEATS: Final = range(6)
+
+MAX_POLICY_LENGTH: Final = 200
+
+_ONE_MESSAGE: Final[Mapping[CampaignKind, str]] = {CampaignKind.SMS: "an SMS", CampaignKind.VOICE: "a call"}
+
+# What only one kind can carry, and what it is called.
+_ONLY_FOR: Final[Mapping[CampaignKind, Mapping[str, str]]] = {
+    CampaignKind.SMS: {"policy": "policy", "hide": "hide", "message_type": "type"},
+    CampaignKind.VOICE: {"repeat": "repeat"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOptions:
+    """What every message of a campaign has in common beside text and sender. None: the gateway's own default."""
+
+    kind: CampaignKind = CampaignKind.SMS
+    repeat: int | None = None  # how often a call that reached nobody is tried again, three minutes apart
+    tag: str | None = None  # has to be made in the panel first
+    policy: str | None = None  # a sending flow of the account's, by its name
+    hide: bool = False  # the recipients' numbers do not stand in the panel's lists
+    message_type: int | None = None  # see TYPES
+
+    @property
+    def is_voice(self) -> bool:
+        """Whether people are called."""
+        return self.kind is CampaignKind.VOICE
+
+    @property
+    def fingerprint(self) -> str:
+        """Whatever is not the default, as one word that no line begins with; nothing for a plain SMS."""
+        given = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return "".join(f"\x1d{name}={value}" for name, value in given if value != getattr(DEFAULT_OPTIONS, name))
+
+    def sender_line(self, sender: str | None) -> str:
+        """The line that sends, as bare digits. Of a call it is empty: nobody but the gateway chooses it.
+
+        Raises: BadInput for a line that is none or cannot be chosen, and for a type on a line that knows no types.
+        """
+        if self.is_voice:
+            if sender:
+                raise BadInput("a call takes no sender: the gateway chooses the line it calls from; leave it out")
+            return ""
+        if sender is None:
+            raise BadInput("there is no sender: an SMS needs a line of yours, such as 10004346")
+        line = normalise_line(sender)
+        if self.message_type is not None and not line.startswith(TYPED_LINE_PREFIX):
+            raise BadInput(f"a type can be chosen on lines that begin with {TYPED_LINE_PREFIX} only: leave it out")
+        return line
+
+
+class MessageOptionArgs(TypedDict, total=False):
+    """The same as people ask for it: see `options`."""
+
+    kind: str
+    repeat: int | None
+    tag: str | None
+    policy: str | None
+    hide: bool
+    message_type: str | int | None
+
+
+DEFAULT_OPTIONS: Final = MessageOptions()
+"""An SMS, and nothing along with it."""
+
+
+def parse_message_options(
+    kind: str = CampaignKind.SMS,
+    *,
+    repeat: int | None = None,
+    tag: str | None = None,
+    policy: str | None = None,
+    hide: bool = False,
+    message_type: str | int | None = None,
+) -> MessageOptions:
+    """What people asked for, checked. `message_type` is a word of TYPES or its number.
+
+    Raises: BadInput, naming what is wrong and what would be right.
+    """
+    found = MessageOptions(_kind(kind), _repeat(repeat), _tag(tag), _policy(policy), hide, _type(message_type))
+    for other in set(CampaignKind) - {found.kind}:
+        misplaced = [
+            called
+            for name, called in _ONLY_FOR[other].items()
+            if getattr(found, name) != getattr(DEFAULT_OPTIONS, name)
+        ]
+        if misplaced:
+            raise BadInput(
+                f"{_ONE_MESSAGE[found.kind]} cannot carry {' and '.join(misplaced)}: only {_ONE_MESSAGE[other]} can"
+            )
+    return found
+
+
+def _kind(given: str) -> CampaignKind:
+    if given not in set(CampaignKind):
+        raise BadInput(f"the kind of a campaign is {' or '.join(CampaignKind)}, not {given!r}")
+    return CampaignKind(given)
+
+
+def _repeat(given: int | None) -> int | None:
+    if given is not None and given not in CALL_REPEATS:
+        raise BadInput(f"a call can be repeated 0 to {CALL_REPEATS[-1]} times, not {given!r}")
+    return given
+
+
+def _tag(given: str | None) -> str | None:
+    if given is not None and not is_tag(given):
+        raise BadInput("a tag is of 1 to 200 characters, of A-Z, a-z, 0-9, - and _ alone, as it was made in the panel")
+    return given
+
+
+def _policy(given: str | None) -> str | None:
+    if given is not None and not (given.strip() and given.isprintable() and len(given) <= MAX_POLICY_LENGTH):
+        raise BadInput(f"a policy is the name of a sending flow: 1 to {MAX_POLICY_LENGTH} printable characters")
+    return given
+
+
+def _type(given: str | int | None) -> int | None:
+    if given is None:
+        return None
+    number = MESSAGE_TYPES.get(given, -1) if isinstance(given, str) else given
+    if number not in MESSAGE_TYPES.values():
+        raise BadInput(f"the type of a message is {', '.join(MESSAGE_TYPES)} (0 to 3), not {given!r}")
+    return number

@@ -1,0 +1,73 @@
+"""What the gateway answers about our messages: facts from statuses, and which of our own ids it knows.
+
+Source: kavenegar-rest, sms/statuslocalmessageid: status 100 is an id that it does not know, or knows no longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Final
+
+from campaigns.errors import Postpone, Refused
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, message_state
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.paced_client import PacedClient
+from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
+from campaigns.store.records import Fact
+
+MAX_QUESTIONS: Final = 6
+"""Questions about the same ids in a row. Answers that leave out a third of their rows leave one of 200 ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalIdAnswer:
+    """What was answered: rows of ids that the gateway has, and ids that it never saw. Others were not answered for."""
+
+    rows: Sequence[LocalStatus]
+    unseen: AbstractSet[int]
+
+
+def ask_by_localid(gateway: PacedClient, ids: Sequence[int]) -> LocalIdAnswer:
+    """Ask about at most 200 ids. What an answer leaves out is asked about again, as long as each answers for more.
+
+    Nothing may leave under these ids meanwhile, so that answers of several moments are true together. What waits for
+    the answer is a send, so it is asked in the lane of sends.
+    Raises: Postpone, Refused, where not even the first question is answered.
+    """
+    answered: list[LocalStatus] = []
+    left = list(ids)
+    for _ in range(MAX_QUESTIONS):
+        try:
+            rows = gateway.statuslocalmessageid(left, lane=Lane.SEND)
+        except (Postpone, Refused):
+            if not answered:
+                raise
+            break
+        answered += rows
+        answered_ids = {row.localid for row in rows}
+        rest = [message_id for message_id in left if message_id not in answered_ids]
+        if not rest or len(rest) == len(left):
+            break
+        left = rest
+    return _sort_answers(set(ids), answered)
+
+
+def _sort_answers(asked: AbstractSet[int], answered: Sequence[LocalStatus]) -> LocalIdAnswer:
+    ours = [row for row in answered if row.localid in asked]
+    known = [row for row in ours if row.status != NO_LONGER_KNOWN and row.messageid is not None]
+    unseen = {row.localid for row in ours if row.status == NO_LONGER_KNOWN and row.messageid is None}
+    return LocalIdAnswer(known, unseen - {row.localid for row in known})
+
+
+# ── facts of statuses ──
+
+
+def facts_of_statuses(ids: Mapping[int, int], answered: Iterable[MessageStatus]) -> dict[int, Fact]:
+    """Facts by our message ids; `ids` has them by the gateway's. A message it no longer knows (100) brings none."""
+    return {
+        message_id: Fact(message_id, message_state(row.status), row.messageid, row.status)
+        for row in answered
+        if row.status != NO_LONGER_KNOWN and (message_id := ids.get(row.messageid)) is not None
+    }

@@ -1,0 +1,239 @@
+"""The inbox: every message that people write to our lines is stored once, and delivered to the user's own code.
+
+The danger: `sms/receive` marks messages read *as it hands them out*. An answer that is lost on the way, or a crash
+before our commit, and nobody is ever given them as new again.
+
+    pull       one worker pulls a line: each page is stored before the next one is asked for
+    reconcile  after a lost answer, and for the last two days from time to time: read messages are looked through
+    deliver    to the user's own code, at least once: a Celery task or a signed webhook
+
+This file holds the pull of a line: its lease, the doubt that was written down before the first call, and the
+windows of time that messages are asked for in.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from campaigns.context import Context
+from campaigns.kavenegar.inbox import InboundMessage, InboxPage
+from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.store import inbound, lines
+from campaigns.store.inbound import Arrival, InboundPolicy, Via
+from campaigns.store.lines import LineClaim
+
+# ── windows of time: whole seconds, both ends counted ──
+#
+# Source: kavenegar-rest, InboxPaged: two days at most, and two days from the start where no end is given.
+
+LONGEST_WINDOW: Final = timedelta(days=2, seconds=-1)
+"""The longest span that is asked for."""
+OPEN_WINDOW: Final = timedelta(days=1)
+"""What began later than this ago has no end: it holds what comes in meanwhile too, on whatever clock."""
+CLOCK_MARGIN: Final = MAX_CLOCK_SKEW
+"""What lies further back gets no new messages any more."""
+SHORTEST_WINDOW: Final = timedelta(minutes=1)
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time; without an end it reaches beyond now."""
+
+    start: datetime
+    end: datetime | None
+
+    @property
+    def span(self) -> tuple[int, int | None]:
+        """Unix times."""
+        return int(self.start.timestamp()), None if self.end is None else int(self.end.timestamp())
+
+    def ends_before(self, other: Window) -> bool:
+        """Whether `other` reaches further."""
+        return self.end is not None and (other.end is None or other.end > self.end)
+
+    def beyond(self, other: Window) -> Window | None:
+        """What of it lies behind the end of `other`; None where nothing does."""
+        if other.end is None or (self.end is not None and self.end <= other.end):
+            return None
+        return Window(max(self.start, start_after(other.end)), self.end)
+
+    def halved(self, now: datetime) -> Window | None:
+        """Its older half; None where that would be shorter than a minute, or not closed yet."""
+        half = (min(now, self.end or now) - self.start) / 2
+        end = (self.start + half).replace(microsecond=0)
+        return Window(self.start, end) if half >= SHORTEST_WINDOW and end <= now - CLOCK_MARGIN else None
+
+
+def next_window(start: datetime, *, now: datetime, longest: timedelta = LONGEST_WINDOW) -> Window:
+    """The next span from `start` on, at most `longest`."""
+    start = start.replace(microsecond=0)
+    age = now - start
+    if age <= max(min(longest, OPEN_WINDOW), 2 * CLOCK_MARGIN):
+        return Window(start, None)
+    latest = (
+        now - OPEN_WINDOW / 2 if age > OPEN_WINDOW else now - CLOCK_MARGIN
+    )  # so that what is left for an open one is not just too much
+    return Window(start, min(start + min(longest, LONGEST_WINDOW), latest).replace(microsecond=0))
+
+
+def start_after(end: datetime) -> datetime:
+    """Where the span after one that ended then begins."""
+    return end + _SECOND
+
+
+# ── one worker pulls a line ──
+#
+# The lease is renewed with every page. A request leaves only if it ends before the lease does; the next worker waits
+# for a request that may still be under way then. A page that was handed out is stored even if the lease is gone.
+
+log = logging.getLogger(__name__)
+
+_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+class LeaseLost(Exception):
+    """Another worker holds the line by now: this pull asks for nothing more."""
+
+
+class PullTimedOut(Exception):
+    """The time of this pull is over, in the middle of something that the next pull goes on with."""
+
+
+@dataclass(slots=True)
+class LinePull:
+    """A claim in use. `complete_to` moves as more of the line is known to be stored.
+
+    `reconcile_began_at` and `reconciled_to` are of a reconciliation under way, None where none is. `lost` is what is
+    left to be gone through of a window in which an answer was lost: until then the line needs to be reconciled.
+    """
+
+    context: Context
+    claim: LineClaim
+    lease_ends: datetime = field(init=False)
+    complete_to: datetime | None = field(init=False)
+    reconcile_began_at: datetime | None = field(init=False)
+    reconciled_to: datetime | None = field(init=False)
+    lost: Window | None = None
+    stored: int = 0
+    pages: int = 0
+    unreadable: int = 0
+
+    def __post_init__(self) -> None:
+        self.lease_ends, self.complete_to = self.claim.lease_ends, self.claim.complete_to
+        self.reconcile_began_at, self.reconciled_to = self.claim.reconcile_began_at, self.claim.reconciled_to
+
+    @property
+    def line(self) -> str:
+        """Its number."""
+        return self.claim.line
+
+    @property
+    def began(self) -> datetime:
+        """A moment before the first call."""
+        return self.claim.claimed_at
+
+    def timed_out(self) -> bool:
+        """Whether this pull has had its time, and other lines are to be pulled."""
+        return self.context.now() - self.began >= self.context.policy.inbox_pull_time
+
+    def in_time(self) -> bool:
+        """Whether a request that leaves now is over before the lease is."""
+        return self.context.now() + self.context.policy.deadline <= self.lease_ends
+
+    def receive(self) -> InboxPage:
+        """The next unread messages, stored. Raises: GatewayError, AnswerLost among them; LeaseLost."""
+        self._renew_if_short()
+        return self._stored(self.context.gateway.receive(self.line, in_time=self.in_time), Via.RECEIVE)
+
+    def page(self, window: Window, *, read: bool, number: int = 1) -> InboxPage:
+        """A page of a window's messages, read or unread ones, stored. Raises as `receive`."""
+        self._renew_if_short()
+        start, end = window.span
+        page = self.context.gateway.inboxpaged(
+            self.line, isread=read, start=start, end=end, page=number, in_time=self.in_time
+        )
+        return self._stored(page, Via.PAGED)
+
+    def mark_complete(self, complete_to: datetime) -> None:
+        """Record that everything up to then is stored. Raises: LeaseLost."""
+        self.complete_to = max(complete_to, self.complete_to or complete_to)
+        self._renew()
+
+    def mark_looked_back(self, to: datetime) -> None:
+        """The look back has come so far."""
+        self.reconcile_began_at, self.reconciled_to = self.reconcile_began_at or self.began, to
+
+    @property
+    def thorough(self) -> bool:
+        """Whether a look back takes no count for a proof: the one under way, or one that begins now."""
+        due_at = self.claim.full_reconcile_at
+        return due_at is None or due_at <= (self.reconcile_began_at or self.began)
+
+    @property
+    def certain_to(self) -> datetime | None:
+        """`complete_to`, or an earlier moment where an answer was lost that handed out older messages."""
+        if self.lost is None or self.complete_to is None:
+            return self.complete_to
+        return min(self.complete_to, self.lost.start)
+
+    def mark_lost(self, window: Window) -> None:
+        """An answer was lost that handed out messages of this window."""
+        if self.lost is None or self.lost.ends_before(window):
+            self.lost = window
+
+    def mark_done(self, window: Window) -> None:
+        """All of this window was gone through, whatever the counts say where an answer was lost in it."""
+        if self.lost is not None:
+            self.lost = self.lost.beyond(window)
+
+    def count_stored(self, window: Window) -> int:
+        """How many messages of a window are stored."""
+        return self.context.database(inbound.count_between, self.line, window.start, window.end)
+
+    def _renew_if_short(self) -> None:
+        """Hold the line for longer where the next request would not be over in time."""
+        if not self.in_time():
+            self._renew()
+
+    def _renew(self) -> None:
+        self.lease_ends = self.context.now() + self.context.policy.lease
+        if not self.context.database(lines.renew, self.claim, lease_ends=self.lease_ends, complete_to=self.complete_to):
+            raise LeaseLost
+
+    def _stored(self, page: InboxPage, via: Via) -> InboxPage:
+        now = self.context.now()
+        arrivals = list(_arrivals(page.messages, now))
+        new, held = self.context.database(_store_page, self, arrivals, via, now=now)
+        unreadable = page.rows - len(page.messages)
+        if page.rows:
+            facts = {"line": self.line, "via": via.value, "rows": page.rows, "stored": new, "unreadable": unreadable}
+            log.log(logging.WARNING if unreadable else logging.INFO, "inbox page stored", extra=facts)
+        self.stored, self.pages, self.unreadable = self.stored + new, self.pages + 1, self.unreadable + unreadable
+        if not held:
+            raise LeaseLost
+        self.lease_ends = now + self.context.policy.lease
+        return page
+
+
+def _store_page(
+    connection: Connection, pull: LinePull, arrivals: list[Arrival], via: Via, *, now: datetime
+) -> tuple[int, bool]:
+    """How many were new, and whether the claim still holds. One commit."""
+    policy = pull.context.policy
+    held = lines.renew(connection, pull.claim, lease_ends=now + policy.lease)
+    watch = InboundPolicy(policy.opt_out_words, policy.opt_out_anywhere, policy.deliver_inbound)
+    return inbound.store_new(connection, pull.line, arrivals, via=via, watch=watch, now=now), held
+
+
+def _arrivals(messages: list[InboundMessage], now: datetime) -> Iterator[Arrival]:
+    """A message without a date that can be is taken to have come in now."""
+    for row in messages:
+        received_at = datetime.fromtimestamp(row.date, UTC) if 0 < row.date < _LATEST else now
+        yield Arrival(row.messageid, row.sender, row.message, received_at)

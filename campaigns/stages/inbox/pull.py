@@ -1,0 +1,238 @@
+"""Pull one line that is due: claim, pull, record. Every ending is in sight; only a complete pull clears the doubt."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+from uuid import uuid4
+
+from campaigns.context import Context
+from campaigns.errors import AccountBlocked, AnswerLost, GatewayError, Postpone, Refused, Throttled
+from campaigns.kavenegar import methods
+from campaigns.kavenegar.inbox import is_repeated_page
+from campaigns.kavenegar.pace import Lane
+from campaigns.rules.dates import TEHRAN, day_start
+from campaigns.stages.inbox import CLOCK_MARGIN, LeaseLost, LinePull, PullTimedOut, Window, reconcile
+from campaigns.store import inbound, lines
+from campaigns.store.lines import LineEnding
+
+# ── the gateway's count of inbound messages beside ours ──
+
+log = logging.getLogger(__name__)
+
+A_DAY = timedelta(days=1, seconds=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """A line's messages of one day in Tehran, by the gateway's count and by ours; today as far as it is settled."""
+
+    line: str
+    day: date
+    gateway: int
+    ours: int
+
+    @property
+    def short(self) -> int:
+        """How many the gateway has and we have not."""
+        return max(0, self.gateway - self.ours)
+
+
+def count_days(context: Context, line: str, *, days: int) -> Iterator[DayCount]:
+    """The last `days`, today among them, the newest first: one call each. Raises: GatewayError."""
+    settled = context.now() - CLOCK_MARGIN
+    today = settled.astimezone(TEHRAN).date()
+    for day in (today - timedelta(days=back) for back in range(days)):
+        start = day_start(day)
+        window = Window(start, min(start + A_DAY, settled).replace(microsecond=0))
+        context.gateway.acquire_slot(Lane.HOUSEKEEPING)
+        yield DayCount(line, day, *_counts(context, line, window))
+
+
+def warn_if_short(pull: LinePull) -> None:
+    """Warn where the gateway counts more than is stored, although everything has just been gone through."""
+    end = (pull.began - CLOCK_MARGIN).replace(microsecond=0)
+    gateway, ours = _counts(pull.context, pull.line, Window(end - A_DAY, end))
+    if gateway > ours:
+        log.warning("inbox messages found missing", extra={"line": pull.line, "gateway": gateway, "ours": ours})
+
+
+def _counts(context: Context, line: str, window: Window) -> tuple[int, int]:
+    start, end = window.span
+    count = context.gateway.countinbox(start, end, line)
+    return count.sumcount, context.database(inbound.count_between, line, window.start, window.end)
+
+
+REFUSED_RETRY: Final = timedelta(minutes=15)
+"""When a line that the gateway refuses is tried again, at the earliest: a person has to mend it.
+
+A wrong key or an account on hold is no fault of the line: it is tried again as soon as the account is looked at.
+"""
+THOROUGH_EVERY: Final = timedelta(days=1)
+"""How often a look back takes no count for a proof, at the least: half of what it looks back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What one pull of a line did; `more`: another pull is to follow at once."""
+
+    pages: int = 0
+    stored: int = 0
+    more: bool = False
+    trouble: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What Flower shows."""
+        if not self.pages:
+            return self.trouble or "not due"
+        counts = f"{self.pages} pages, {self.stored} new" + (", more to come" if self.more else "")
+        return counts + (f", {self.trouble}" if self.trouble else "")
+
+
+def pull_line(context: Context, line: str) -> Pulled:
+    """Pull a line, or reconcile it where it is in doubt. Running twice is harmless: the claim decides."""
+    settle = context.policy.unknown_grace
+    if not context.database(lines.is_due, line, now=context.now(), unknown_grace=settle):
+        return Pulled()
+    try:
+        context.gateway.acquire_slot(Lane.HOUSEKEEPING)
+    except Postpone as why:
+        context.database(lines.postpone, line, due_at=context.now() + timedelta(seconds=why.retry_after_s))
+        return Pulled(trouble=f"put off for {why.retry_after_s:.0f} s")
+    claim = context.database(
+        lines.claim, line, owner=uuid4(), now=context.now(), lease=context.policy.lease, unknown_grace=settle
+    )
+    return Pulled() if claim is None else _pull(LinePull(context, claim))
+
+
+def _pull(pull: LinePull) -> Pulled:
+    ending: LineEnding | None = None
+    try:
+        ending = _reconcile(pull) if pull.claim.needs_reconcile_since is not None else _receive(pull)
+    except AnswerLost as why:
+        return _answer_lost(pull, str(why), why.code)
+    except Postpone as why:
+        ending = _ending(pull, after=timedelta(seconds=why.retry_after_s), trouble=_trouble(why))
+    except Refused as why:
+        log.warning("inbox pull refused", extra={"line": pull.line, "code": why.code})
+        rest = pull.context.policy.hold_recheck if isinstance(why, AccountBlocked) else REFUSED_RETRY
+        ending = _ending(pull, after=max(pull.claim.every, rest), trouble=str(why))
+        ending = replace(ending, full_reconcile_at=pull.began)
+    except PullTimedOut:
+        ending = _ending(pull)
+    except LeaseLost:
+        log.warning("inbox lease lost", extra={"line": pull.line})
+    if pull.lost is not None:
+        return _answer_lost(pull, "an answer was lost, and not all that it handed out is found yet")
+    if ending is None:
+        return _pulled(pull, trouble="another worker has the line")
+    held = pull.context.database(lines.release, pull.claim, ending)
+    more = held and ending.trouble is None and ending.due_at <= pull.context.now()
+    return replace(_pulled(pull, trouble=ending.trouble or ""), more=more)
+
+
+def _receive(pull: LinePull) -> LineEnding:
+    """Everything that is unread; then, when it is time for it, the last days. Raises: GatewayError, …"""
+    if not _drain(pull):
+        return _ending(pull)
+    pull.complete_to = pull.began - CLOCK_MARGIN
+    return _at_rest(pull) if pull.claim.reconcile_at > pull.began else _look_back(pull)
+
+
+def _drain(pull: LinePull) -> bool:
+    """Receive page by page until one is not full; False where another pull goes on with it."""
+    before = None
+    while True:
+        page = pull.receive()
+        if page.rows < methods.RECEIVE.max_answer_rows:
+            return True
+        if is_repeated_page(page, before):
+            log.warning("inbox page repeated", extra={"line": pull.line})
+            return True
+        if pull.timed_out():
+            return False
+        before = page
+
+
+def _look_back(pull: LinePull) -> LineEnding:
+    """The last days, for what others have read before us. A fault here costs the pull before it nothing."""
+    try:
+        if not reconcile.reconcile_recent(pull):
+            return replace(_at_rest(pull), due_at=pull.context.now())
+    except AnswerLost:
+        raise
+    except GatewayError as why:
+        log.warning("inbox look-back failed", extra={"line": pull.line, "code": why.code})
+        return _at_rest(pull, trouble=_trouble(why))
+    _check(pull)
+    ended = replace(_at_rest(pull), reconcile_began_at=None, reconciled_to=None, reconciled_at=pull.began)
+    if pull.thorough:
+        ended = replace(ended, full_reconcile_at=(pull.reconcile_began_at or pull.began) + THOROUGH_EVERY)
+    return replace(ended, reconcile_at=pull.context.now() + pull.context.policy.inbox_reconcile)
+
+
+def _check(pull: LinePull) -> None:
+    """What the gateway counts proves nothing: where it does not say, all else stands."""
+    try:
+        warn_if_short(pull)
+    except GatewayError as why:
+        log.warning("inbox count failed", extra={"line": pull.line, "code": why.code})
+
+
+def _reconcile(pull: LinePull) -> LineEnding:
+    """An answer was lost, or a worker died: nothing is asked of `receive` before all of that is found."""
+    log.warning("inbox reconcile started", extra={"line": pull.line, "complete_to": str(pull.complete_to)})
+    if not reconcile.reconcile_all(pull):
+        return _ending(pull)
+    pull.complete_to = max(pull.began - CLOCK_MARGIN, pull.complete_to or pull.began - CLOCK_MARGIN)
+    log.info("inbox reconciled", extra={"line": pull.line, "stored": pull.stored})
+    anew = replace(_ending(pull), reconcile_began_at=None, reconciled_to=None, full_reconcile_at=pull.began)
+    return replace(anew, needs_reconcile_since=None, reconcile_at=min(pull.claim.reconcile_at, pull.began))
+
+
+def _answer_lost(pull: LinePull, trouble: str, code: int | None = None) -> Pulled:
+    """The gateway may still act on the request that we gave up: the line is reconciled once it cannot any more."""
+    now, settle = pull.context.now(), pull.context.policy.unknown_grace
+    log.warning("inbox answer lost", extra={"line": pull.line, "code": code})
+    pull.context.database(
+        lines.record_lost_answer,
+        pull.claim,
+        complete_to=pull.certain_to,
+        now=now,
+        unknown_grace=settle,
+        trouble=trouble,
+    )
+    return _pulled(pull, trouble=trouble)
+
+
+def _at_rest(pull: LinePull, *, trouble: str | None = None) -> LineEnding:
+    """Nothing is unread: due again when the line's interval is over."""
+    after = pull.began + pull.claim.every - pull.context.now()
+    return replace(_ending(pull, after=after, trouble=trouble), pulled_at=pull.began)
+
+
+def _ending(pull: LinePull, *, after: timedelta = timedelta(0), trouble: str | None = None) -> LineEnding:
+    """Due again `after` so long, as doubtful as it was found, and with the look back where it has come to."""
+    now = pull.context.now()
+    return LineEnding(
+        due_at=max(now, now + after),
+        needs_reconcile_since=pull.claim.needs_reconcile_since,
+        trouble=trouble,
+        reconcile_began_at=pull.reconcile_began_at,
+        reconciled_to=pull.reconciled_to,
+        complete_to=pull.complete_to,
+        full_reconcile_at=pull.began if pull.unreadable and not pull.thorough else None,
+    )
+
+
+def _trouble(why: GatewayError) -> str | None:
+    """For whoever looks at the line; that it has to wait for the pace is none."""
+    return None if isinstance(why, Throttled) else str(why)
+
+
+def _pulled(pull: LinePull, *, trouble: str) -> Pulled:
+    return Pulled(pull.pages, pull.stored, trouble=trouble)

@@ -1,0 +1,170 @@
+"""Go through what a line has at the gateway, read and unread, and store what is not here.
+
+Unread ones first, by asking for page 1 until nothing is left: what is handed out becomes read, so page 2 would pass
+over as many (kavenegar.md, C16). Then the read ones, page by page. An answer lost among the unread is made up for by
+that: in a window that is closed, what it marked read stands among the read ones once the last of the unread is gone. In
+the window that reaches to now it is not: a request that nobody waits for any more may still mark read what comes later.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from campaigns.errors import AnswerLost, GatewayDown, RequestRefused
+from campaigns.kavenegar import methods
+from campaigns.kavenegar.inbox import InboxPage, is_repeated_page
+from campaigns.stages import inbox
+from campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, LinePull, PullTimedOut, Window
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE: Final = methods.INBOXPAGED.max_answer_rows
+MAX_PAGES: Final = 5
+"""Of read messages in one window. One that has more is halved: after a fault, so much is asked for again."""
+TRIES: Final = 3
+"""Of one page, before the line waits for a while."""
+PASSES: Final = 3
+ROUTINE: Final = timedelta(days=2)
+BAD_DATE: Final = 417
+LONG_AGO: Final = timedelta(days=3)
+"""Of what is older the gateway may tell nobody; of the last two days it tells unasked, and so whenever it is asked."""
+
+
+def reconcile_all(pull: LinePull) -> bool:
+    """After a loss, store everything since the line was last complete; False where another pull goes on with it.
+
+    Raises: GatewayError, LeaseLost, PullTimedOut. A window that was gone through stays so.
+    """
+    start = pull.complete_to or pull.began - pull.context.policy.inbox_lookback
+    return _go_through(pull, start, thorough=True, reached=pull.mark_complete)
+
+
+def reconcile_recent(pull: LinePull) -> bool:
+    """Store the last two days, and all since the last look; False where another pull goes on. Raises as above.
+
+    Windows of which the gateway has no more than is stored here need no second look, unless it is to be a thorough one:
+    as many in both places need not be the same ones.
+    """
+    if pull.reconciled_to is not None:
+        start = inbox.start_after(pull.reconciled_to)
+    else:
+        last = pull.claim.reconciled_at or pull.claim.reconcile_at  # which is when the line came to be pulled
+        horizon = pull.began - pull.context.policy.inbox_lookback
+        start = min(pull.began - ROUTINE, max(last - CLOCK_MARGIN, horizon))
+    return _go_through(pull, start, thorough=pull.thorough, reached=pull.mark_looked_back)
+
+
+def _go_through(pull: LinePull, start: datetime, *, thorough: bool, reached: Callable[[datetime], None]) -> bool:
+    """Window by window to now, the oldest first. A window that had to be halved is followed by one as short.
+
+    Each pull completes at least one window, so that there is an end.
+    """
+    longest = LONGEST_WINDOW
+    while True:
+        asked = inbox.next_window(start, now=pull.began, longest=longest)
+        done = _store_window(pull, asked, thorough=thorough)
+        pull.mark_done(done)
+        if done.end is None:
+            return True
+        reached(done.end)
+        if pull.timed_out():
+            return False
+        start = inbox.start_after(done.end)
+        longest = LONGEST_WINDOW if done == asked and longest == LONGEST_WINDOW else 2 * (done.end - done.start)
+
+
+def _store_window(pull: LinePull, window: Window, *, thorough: bool) -> Window:
+    """Store all of a window, or of its older part; the window that was gone through to its end."""
+    try:
+        _drain(pull, window)
+        return _store_read(pull, window, thorough=thorough or pull.lost is not None)
+    except RequestRefused as why:
+        answerable = pull.lost is not None or window.end is None or window.end > pull.began - LONG_AGO
+        if why.code != BAD_DATE or answerable:
+            raise
+        # The gateway tells nobody of days so long ago: there is nothing to be had from them.
+        log.warning("inbox window refused", extra={"line": pull.line, "code": why.code})
+        return window
+
+
+def _drain(pull: LinePull, window: Window) -> None:
+    """Store the unread ones until none is left. Raises: AnswerLost."""
+    before, in_a_row = None, 0
+    while True:
+        try:
+            page = pull.page(window, read=False)
+        except AnswerLost:
+            pull.mark_lost(window)
+            in_a_row += 1
+            if window.end is None or in_a_row == TRIES or pull.timed_out():
+                raise
+            continue
+        in_a_row = 0
+        if not page.rows or (page.rows < (page.pagesize or PAGE_SIZE) and not page.totalcount):
+            return
+        if is_repeated_page(page, before):
+            log.warning("inbox page repeated", extra={"line": pull.line})
+            return
+        if pull.timed_out():
+            raise PullTimedOut
+        before = page
+
+
+def _store_read(pull: LinePull, window: Window, *, thorough: bool) -> Window:
+    """Store the read ones, and look again while the gateway says that there are more than came."""
+    before = -1
+    for _ in range(PASSES):
+        first = _page(pull, window, 1)
+        if not thorough and first.totalcount is not None and first.totalcount <= pull.count_stored(window):
+            return window
+        # Not by the number of pages alone: it may be that of all read messages of the line.
+        much = first.rows >= (first.pagesize or PAGE_SIZE) and _last(first, 1) > MAX_PAGES
+        if much and (half := window.halved(pull.began)) is not None:
+            return _store_read(pull, half, thorough=thorough)
+        seen, total = _store_pages(pull, window, first)
+        if total is None or seen >= total:
+            return window
+        if seen == before:
+            break
+        before = seen
+    log.warning("inbox window left incomplete", extra={"line": pull.line, "seen": seen, "total": total})
+    return window
+
+
+def _store_pages(pull: LinePull, window: Window, page: InboxPage) -> tuple[int, int | None]:
+    """Store every page from this first one on; how many messages came, and how many there are.
+
+    A page that brings nothing new is the last; behind one of which nothing can be read there may be others.
+    """
+    ids: set[int] = set()
+    unreadable, number, barren = 0, 1, False
+    while True:
+        before = len(ids)
+        ids.update(message.messageid for message in page.messages)
+        unreadable += page.rows - len(page.messages)
+        again = len(ids) == before and (barren or bool(page.messages))
+        if not page.rows or again or number >= _last(page, number):
+            return len(ids) + unreadable, page.totalcount
+        number, barren = number + 1, not page.messages
+        page = _page(pull, window, number)
+
+
+def _page(pull: LinePull, window: Window, number: int) -> InboxPage:
+    """A page of read messages. It changes nothing at the gateway, so it is asked for again where it did not come."""
+    for _ in range(TRIES - 1):
+        try:
+            return pull.page(window, read=True, number=number)
+        except GatewayDown:
+            if pull.timed_out():
+                raise
+    return pull.page(window, read=True, number=number)
+
+
+def _last(page: InboxPage, number: int) -> int:
+    """The last page's number; where the gateway does not say, there is one more while pages come full."""
+    if page.totalpages is not None:
+        return page.totalpages
+    return number + 1 if page.rows >= (page.pagesize or PAGE_SIZE) else number

@@ -1,0 +1,187 @@
+"""Open the recipients that were given (a path, an open file or an iterable) as a table of rows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Final, Protocol, cast
+
+from campaigns.errors import BadInput
+from campaigns.rules.phone import is_mobile
+from campaigns.stages.intake import columns, csv_rows
+from campaigns.stages.intake.cells import as_text
+from campaigns.stages.intake.columns import LOOK_AHEAD, Row, Source, Table, number_position
+
+# ── numbers, mappings, or pairs of both, from Python ──
+
+Item = str | int | Mapping[str, object] | tuple[str | int, Mapping[str, object]]
+"""A number; a mapping that holds one beside its values; or a number and its values."""
+
+_NUMBER: Final = "number"
+_NOTHING: Final[Mapping[str, object]] = {}
+
+
+def read_items(items: Iterable[Item], number_column: str | None) -> Table:
+    """The items as rows: item 1 is row 1, the number is the first cell, the keys of the first items are the columns.
+
+    Raises: BadInput for no items at all, and for mappings where nobody can tell which key holds the number.
+    """
+    rest = iter(items)
+    first = list(islice(rest, LOOK_AHEAD))
+    if not first:
+        raise BadInput("there are no recipients: it is empty")
+    keys = tuple(dict.fromkeys(key for item in first for key in _split_item(item)[1]))
+    bare = [values for number, values in map(_split_item, first) if number is None]
+    key = _number_key(keys, bare, number_column) if bare else None
+    columns = ("" if key or _NUMBER in keys else _NUMBER, *map(str, keys))
+    return Table(columns, 0, _item_rows(chain(first, rest), keys, key), _item_too_wide, header_row=0)
+
+
+def _item_too_wide(cells: Sequence[str], columns: int) -> str:
+    return f"the item has {len(cells)} values and there are {columns} keys"
+
+
+def _split_item(item: object) -> tuple[object, Mapping[str, object]]:
+    """The number, None if it is among the values; and the values. What is neither counts as a number, a wrong one."""
+    match item:
+        case Mapping():
+            return None, item
+        case (number, Mapping() as values):
+            return number, values
+    return "" if item is None else item, _NOTHING
+
+
+def _number_key(keys: tuple[str, ...], bare: list[Mapping[str, object]], number_column: str | None) -> str:
+    sample = [[as_text(values.get(key)) for key in keys] for values in bare]
+    return keys[number_position([str(key) for key in keys], sample, number_column)] if keys else _NUMBER
+
+
+def _item_rows(items: Iterable[object], keys: tuple[str, ...], number_key: str | None) -> Iterator[Row]:
+    for row_no, (number, values) in enumerate(map(_split_item, items), 1):
+        given = values.get(number_key or _NUMBER) if number is None else number
+        yield row_no, [as_text(given), *[as_text(values.get(key)) for key in keys]]
+
+
+class Readable(Protocol):
+    """An open file, binary or text."""
+
+    def read(self, size: int, /) -> bytes | str:
+        """At most `size` bytes or characters; nothing at the end."""
+
+
+Recipients = str | os.PathLike[str] | Readable | Iterable[Item]
+"""A path to a CSV or a workbook (XLSX, ODS, XLS, XLSB); such a file, open (a workbook: binary, able to seek); or the
+recipients themselves."""
+
+_ZIP: Final = b"PK\x03\x04"
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html|head|meta|style|table|\?xml|!--)", re.IGNORECASE)
+_WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
+_OTHER_WORKBOOKS: Final = frozenset({".ods", ".xls", ".xlsb"})
+
+
+@contextmanager
+def open_table(
+    recipients: Recipients,
+    *,
+    number_column: str | None,
+    sheet: str | None,
+    placeholders: Sequence[str],
+    include_hidden: bool = False,
+    header_row: int | None = None,
+) -> Iterator[Table]:
+    """The recipients as a table that has a column for every placeholder. What was opened here is closed again.
+
+    Raises: BadInput for what cannot be opened or read, and for a placeholder that is no column.
+    """
+    if isinstance(recipients, (str, os.PathLike)):
+        path = Path(recipients)
+        with _open(path) as file:
+            source = _source(file, path.suffix.casefold(), sheet, include_hidden=include_hidden)
+            yield _checked(columns.read_table(source, number_column, placeholders, header_row), placeholders)
+    elif hasattr(recipients, "read"):
+        source = _source(cast("Readable", recipients), "", sheet, include_hidden=include_hidden)
+        yield _checked(columns.read_table(source, number_column, placeholders, header_row), placeholders)
+    elif header_row is not None:
+        raise BadInput("header_row is the row of a file that names its columns: leave it out")
+    elif isinstance(recipients, Iterable):
+        yield _checked(read_items(recipients, number_column), placeholders)
+    else:
+        raise BadInput(f"recipients cannot be a {type(recipients).__name__}: give a path, an open file or an iterable")
+
+
+def _checked(table: Table, placeholders: Sequence[str]) -> Table:
+    """The table, once it is certain that no placeholder asks for a column it has not."""
+    table.positions(placeholders)
+    return table
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        return path.open("rb")
+    except (OSError, ValueError) as why:
+        reason = (why.strerror if isinstance(why, OSError) else None) or "there can be no such path"
+        speakable = len(path.name) <= 100 and path.name.isprintable() and not is_mobile(path.name)
+        name = path.name if speakable else "given"
+        raise BadInput(f"the file {name} cannot be opened: {reason} (a string is taken for a path)") from why
+
+
+def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: bool) -> Source:
+    """The rows of an open file: of what it holds, where its name does not say otherwise."""
+    chunks = _chunks(file)
+    head = next(chunks, b"")
+    magic = head[:8] if isinstance(head, bytes) else b""
+    if magic == _OLE or magic.startswith(_ZIP):
+        if suffix and suffix not in _WORKBOOKS | _OTHER_WORKBOOKS:
+            raise BadInput(
+                f"the file is a workbook (or a ZIP) by the name of a {suffix}: name it .xlsx, or save it as CSV"
+            )
+        return _workbook(_rewound(file), sheet, is_zip=magic != _OLE, include_hidden=include_hidden)
+    if _MARKUP.match(head if isinstance(head, bytes) else head[:200].encode("utf-8", "replace")):
+        raise BadInput(
+            "the file is a web page or XML, whatever its name says (many panels export tables in this way): open it "
+            "in a spreadsheet and save it as XLSX"
+        )
+    if suffix in _WORKBOOKS or suffix in {".ods", ".xlsb"}:
+        raise BadInput(f"the file is no {suffix}, whatever its name says: save it again as XLSX or CSV UTF-8")
+    if sheet is not None:
+        raise BadInput(f"a CSV has no sheet {sheet}: leave sheet out")
+    return Source(csv_rows.read_rows(chain([head], chunks)), csv_rows.too_wide)
+
+
+def _workbook(file: IO[bytes], sheet: str | None, *, is_zip: bool, include_hidden: bool) -> Source:
+    """The rows of a workbook, of whatever kind it is."""
+    # Openpyxl takes a while, and few need it.
+    from campaigns.stages.intake import ods, workbooks, xls, xlsx  # noqa: PLC0415
+
+    kind = xls.kind_of_zip(file) if is_zip else xls.XLS
+    if kind in {None, xls.ODS}:
+        read = xlsx.read_rows if kind is None else ods.read_rows
+        return Source(read(file, sheet=sheet, include_hidden=include_hidden), workbooks.too_wide)
+    rows = xls.read_rows(file, kind, sheet=sheet, include_hidden=include_hidden)
+    return Source(rows, workbooks.too_wide)
+
+
+def _chunks(file: Readable) -> Iterator[bytes | str]:
+    try:
+        while chunk := file.read(csv_rows.CHUNK):
+            if not isinstance(chunk, (bytes, str)):
+                raise BadInput(f"reading the file gives a {type(chunk).__name__}: give a file that gives bytes or text")
+            yield chunk
+    except UnicodeDecodeError as why:
+        raise BadInput(f"the file is not {why.encoding}: open it as binary, or with its own encoding") from why
+    except (OSError, ValueError) as why:  # a disk, a connection, a file that was closed
+        raise BadInput(f"the file cannot be read: {type(why).__name__}") from why
+
+
+def _rewound(file: Readable) -> IO[bytes]:
+    whole = cast("IO[bytes]", file)
+    try:
+        whole.seek(0)
+    except (AttributeError, OSError) as why:
+        raise BadInput("a workbook is read from its end: give a path, or a file that can seek") from why
+    return whole

@@ -1,0 +1,270 @@
+"""Build the report of a campaign: the figures, and the files with a line for every row or every rejected row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import merge
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.errors import BadInput
+from campaigns.rules.batches import BATCH_SIZE
+from campaigns.rules.spreadsheet import escape_formula
+from campaigns.rules.states import MessageState
+from campaigns.rules.suppression import suppressed_text
+from campaigns.stages.exports import FileFormat, Layout, format_of, open_new, write_rows
+from campaigns.store import campaigns, messages, suppressions
+from campaigns.store.records import Campaign
+from campaigns.store.suppressions import Suppression
+
+REPORT_COLUMNS: Final = (
+    "row",
+    "number",
+    "state",
+    "status",
+    "message_id",
+    "parts",
+    "cost_rial",
+    "reason",
+    "settled_at",
+    "localid",
+)
+_LAYOUT: Final = Layout("report", REPORT_COLUMNS, frozenset({"row", "status", "parts", "cost_rial"}))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A campaign in figures.
+
+    `parts` are of messages that left: none of those that were withdrawn, or that wait at the gateway for their date.
+    `cost_rial` is what stays charged: refunded messages (blocked, cancelled) are left out. Of `unpriced` messages the
+    gateway never told the cost, since their answer was lost: they are taken at the price of the others.
+    `suppressed` recipients by reason (see `rules.suppression`), under `` those of whom the list knows nothing.
+
+    `withdrawn` messages waited at the gateway for their date when the campaign was cancelled, and `withdrawn_rial` of
+    the refund is theirs. Both are by our own rows: the gateway tells of a withdrawal, and not of its money.
+    """
+
+    campaign: Campaign
+    counts: Mapping[MessageState, int]
+    rejects: Mapping[str, int]
+    refused: Mapping[int, int]
+    suppressed: Mapping[str, int]
+    accepted: int
+    parts: int
+    cost_rial: int
+    refunded_rial: int
+    unpriced: int
+    withdrawn: int
+    withdrawn_rial: int
+    requests: Mapping[str, int]
+    mean_batch: float
+    mean_poll: float
+    seconds_sending: float
+    seconds_to_verdicts: float
+    examples: Sequence[tuple[int, str, str, str]] = field(repr=False)
+
+    @property
+    def messages_a_second(self) -> float:
+        """Accepted messages by the time from the first request to the last acceptance."""
+        return self.accepted / self.seconds_sending if self.seconds_sending else 0.0
+
+
+# What did a campaign's requests come to, by kind? A poll serves many batches and counts once.
+_REQUESTS: Final = text("""
+    SELECT attempt.kind, count(DISTINCT attempt.call_id) AS requests, coalesce(sum(attempt.messages), 0) AS asked
+      FROM sms.batches AS batch JOIN sms.attempts AS attempt ON attempt.batch_id = batch.id
+     WHERE batch.campaign_id = :id
+       AND (attempt.event = 'began' OR attempt.kind = 'poll')
+  GROUP BY attempt.kind
+""")
+
+# When did the first request leave, and when was the last one accepted?
+_TIMES: Final = text("""
+    SELECT min(first_sent_at) AS first_sent_at, max(accepted_at) AS accepted_at
+      FROM sms.batches WHERE campaign_id = :id AND state <> 'split'
+""")
+
+# What was accepted, what did it cost, what was refunded, and how much of that because we withdrew it before its date?
+# Status 13 that comes later is the gateway's own doing. What was withdrawn or cancelled there was not sent, and neither
+# was what still waits there for its date.
+_MONEY: Final = text("""
+    WITH ours AS (
+        SELECT message.state, message.parts, message.cost_rial,
+               message.state = 'cancelled' AND campaign.state = 'cancelled' AND campaign.at_gateway
+               AND message.settled_at < campaign.start_at + interval '1 minute' AS withdrawn,
+               message.state <> 'cancelled'
+               AND NOT (message.state = 'accepted' AND campaign.at_gateway AND campaign.start_at > now()) AS sent
+          FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+          JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
+         WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
+    ), price AS (
+        SELECT coalesce(sum(cost_rial)::numeric / nullif(sum(parts), 0), 0) AS rial
+          FROM ours WHERE cost_rial IS NOT NULL
+    ), priced AS (
+        SELECT state, parts, cost_rial, withdrawn, sent, coalesce(cost_rial, parts * price.rial) AS cost
+          FROM ours, price
+    )
+    SELECT count(*) AS accepted, coalesce(sum(parts) FILTER (WHERE sent), 0) AS parts,
+           count(*) FILTER (WHERE cost_rial IS NULL) AS unpriced,
+           count(*) FILTER (WHERE withdrawn) AS withdrawn,
+           CAST(coalesce(sum(cost) FILTER (WHERE withdrawn), 0) AS bigint) AS withdrawn_rial,
+           CAST(coalesce(sum(cost) FILTER (WHERE state NOT IN ('blocked', 'cancelled')), 0) AS bigint) AS cost,
+           CAST(coalesce(sum(cost) FILTER (WHERE state IN ('blocked', 'cancelled')), 0) AS bigint) AS refunded
+      FROM priced
+""")
+
+# Why did the gateway refuse messages?
+_REFUSED: Final = text("""
+    SELECT message.refused_code, count(*) AS messages
+      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
+     WHERE campaign.id = :id AND message.refused_code IS NOT NULL
+  GROUP BY message.refused_code
+""")
+
+
+def build_report(connection: Connection, campaign_id: int, *, examples: int = 10) -> Report:
+    """The figures of a campaign as they stand. Raises: NotFound."""
+    progress = campaigns.progress(connection, campaign_id)
+    parameters = {"id": campaign_id}
+    money = connection.execute(_MONEY, parameters).one()
+    times = connection.execute(_TIMES, parameters).one()
+    requests = {row.kind: row for row in connection.execute(_REQUESTS, parameters)}
+    asked = {kind: row.asked / row.requests for kind, row in requests.items()}
+    return Report(
+        campaign=progress.campaign,
+        counts=progress.counts,
+        rejects=campaigns.rejects_by_kind(connection, campaign_id),
+        refused={row.refused_code: row.messages for row in connection.execute(_REFUSED, parameters)},
+        suppressed=suppressions.reasons(connection, campaign_id),
+        accepted=money.accepted,
+        parts=money.parts,
+        cost_rial=money.cost,
+        refunded_rial=money.refunded,
+        unpriced=money.unpriced,
+        withdrawn=money.withdrawn,
+        withdrawn_rial=money.withdrawn_rial,
+        requests={kind: row.requests for kind, row in requests.items()},
+        mean_batch=float(asked.get("send", 0)),
+        mean_poll=float(asked.get("poll", 0)),
+        seconds_sending=_seconds(times.first_sent_at, times.accepted_at),
+        seconds_to_verdicts=_seconds(times.first_sent_at, progress.campaign.finished_at),
+        examples=campaigns.rejects(connection, campaign_id, limit=examples),
+    )
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float:
+    return (end - start).total_seconds() if start and end else 0.0
+
+
+def export_report(connection: Connection, campaign_id: int, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
+    """Write a line for every row that was read, the rejected ones included, in the order of the rows.
+
+    Columns: COLUMNS. CSV into a file of text, or XLSX into a binary one. No cell is a formula to a spreadsheet.
+    Returns the lines. Reads a few thousand messages at a time: memory stays flat, and no transaction has to stay open.
+    Raises: NotFound, BadInput.
+    """
+    campaigns.read(connection, campaign_id)
+    lines = merge(_message_lines(connection, campaign_id), _reject_lines(connection, campaign_id), key=_row_no)
+    return write_rows(out, _LAYOUT, lines, file_format)
+
+
+def export_report_file(connection: Connection, campaign_id: int, path: Path) -> int:
+    """`export` into a file; its name says whether CSV (which Excel opens as UTF-8) or XLSX.
+
+    Raises: NotFound; BadInput when the file cannot be written, or is to be of another format.
+    """
+    file_format = format_of(path)
+    try:
+        with open_new(path, file_format) as out:
+            return export_report(connection, campaign_id, out, file_format)
+    except OSError as why:
+        raise BadInput(f"the report cannot be written to {path}: {why.strerror}") from None
+
+
+Line = tuple[object, ...]
+
+
+def _row_no(line: Line) -> int:
+    row_no = line[0]
+    assert isinstance(row_no, int)  # noqa: S101 - the first column of every line
+    return row_no
+
+
+def _message_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
+    for page in messages.in_pages(connection, campaign_id, size=25 * BATCH_SIZE):
+        spared = suppressions.find(connection, [str(row[1]) for row in page if row[2] == MessageState.SUPPRESSED])
+        for row_no, number, state, status, gateway_id, parts, cost, code, settled_at, _text, id_ in page:
+            reason = f"refused with code {code}" if code is not None else ""
+            if state == MessageState.SUPPRESSED:
+                reason = _why_suppressed(spared.get(str(number)))
+            yield (row_no, number, state, status, gateway_id, parts, cost, reason, settled_at, id_)
+
+
+def _why_suppressed(found: Suppression | None) -> str:
+    """What the list says now: the number may have been lifted since, and suppressed anew."""
+    return "suppressed" if found is None else suppressed_text(found.reason, found.created_at)
+
+
+def _reject_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
+    page = text("""
+        SELECT row_no, kind, value, reason FROM sms.rejects
+         WHERE campaign_id = :id AND row_no > :after ORDER BY row_no LIMIT 5000
+    """)
+    after = -1
+    while rows := connection.execute(page, {"id": campaign_id, "after": after}).all():
+        for row in rows:
+            yield (row.row_no, row.value, f"rejected: {row.kind}", None, None, None, None, row.reason, None, None)
+        after = rows[-1].row_no
+
+
+# ── rejected rows, as a file that can be mended and loaded ──
+
+REJECT_COLUMNS: Final = ("row", "rejected", "why")
+"""What stands before the columns of the file."""
+
+# What are the columns of the rows that were rejected, in the order of the file?
+_REJECT_CELL_NAMES: Final = text("""
+    SELECT cell.name
+      FROM sms.rejects AS reject, json_each_text(reject.cells) WITH ORDINALITY AS cell (name, value, place)
+     WHERE reject.campaign_id = :id AND reject.cells IS NOT NULL
+  GROUP BY cell.name ORDER BY min(cell.place), cell.name
+""")
+
+# Which rows were rejected, after this one?
+_REJECT_PAGE: Final = text("""
+    SELECT row_no, kind, value, reason, cells FROM sms.rejects
+     WHERE campaign_id = :id AND row_no > :after ORDER BY row_no LIMIT 5000
+""")
+
+
+def export_rejects(connection: Connection, campaign_id: int, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
+    """Write a line for every rejected row: COLUMNS, and then the cells as they stood in the file.
+
+    Of a row whose cells were not kept (by an older version, or behind the first 100,000), the wrong value alone is
+    known. CSV into a file of text, or XLSX into a binary one. No cell is a formula to a spreadsheet. Returns the lines.
+    Raises: NotFound, BadInput.
+    """
+    campaigns.read(connection, campaign_id)
+    names = list(connection.execute(_REJECT_CELL_NAMES, {"id": campaign_id}).scalars()) or ["value"]
+    layout = Layout("rejects", (*REJECT_COLUMNS, *map(escape_formula, names)), frozenset({"row"}))
+    rows = (
+        (row_no, kind, reason, *(cells.get(name, "") for name in names))
+        for row_no, kind, reason, cells in _rejects_with_cells(connection, campaign_id, names[0])
+    )
+    return write_rows(out, layout, rows, file_format)
+
+
+def _rejects_with_cells(
+    connection: Connection, campaign_id: int, first_name: str
+) -> Iterator[tuple[int, str, str, Mapping[str, str]]]:
+    after = -1
+    while rows := connection.execute(_REJECT_PAGE, {"id": campaign_id, "after": after}).all():
+        for row in rows:
+            yield row.row_no, row.kind, row.reason, {first_name: row.value} if row.cells is None else row.cells
+        after = rows[-1].row_no

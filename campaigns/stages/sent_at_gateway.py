@@ -1,0 +1,180 @@
+"""What the gateway itself says was sent: the messages of its outbox, and the daily ledger of how many there were.
+
+The panel, another program or another database may send on the same account: what is not ours is told apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from campaigns.context import Context
+from campaigns.errors import GatewayError
+from campaigns.kavenegar import methods
+from campaigns.kavenegar.sent_messages import ReceptorStatus, SentMessage
+from campaigns.rules.dates import TEHRAN, day_start
+from campaigns.rules.phone import is_mobile, normalise_mobile
+from campaigns.store import ledger, lookups
+from campaigns.store.ledger import Counted, Day
+from campaigns.store.lookups import MessageOwner
+
+PAGE_SIZE: Final = methods.SELECTOUTBOX.max_answer_rows
+"""Rows that sms/selectoutbox answers with at most: one more page cannot be asked for, only a shorter span."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A message in the gateway's outbox, and what it is of ours: a campaign's, or a one-time password."""
+
+    message: SentMessage
+    campaign_id: int | None
+    otp_id: int | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether we sent it."""
+        return self.campaign_id is not None or self.otp_id is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """In one second more left than the gateway shows. `messages` of them are not shown; None where it does not say."""
+
+    at: datetime
+    messages: int | None
+
+
+def sent_to_number(context: Context, number: str, *, start: datetime) -> Sequence[ReceptorStatus]:
+    """What the gateway says it sent to one number in the day that begins at `start`. Raises: GatewayError.
+
+    Source: kavenegar-rest, sms/statusbyreceptor.
+    """
+    return context.gateway.statusbyreceptor(number, int(start.timestamp()))
+
+
+def latest_sent(context: Context, *, count: int, sender: str | None = None) -> Sequence[OutboxMessage]:
+    """The newest messages that left the account, at most 200. Raises: GatewayError; 407 unless our IP is registered.
+
+    Source: kavenegar-rest, sms/latestoutbox.
+    """
+    return _with_owners(context, context.gateway.latestoutbox(count, sender))
+
+
+def sent_between(
+    context: Context, start: datetime, end: datetime, *, sender: str | None = None
+) -> Iterator[OutboxMessage | Unlisted]:
+    """Everything that left in a span of at most a day, begun at most three days ago, a few hundred at a time.
+
+    The gateway gives 500 rows and no second page, so a span that fills them is halved until its parts do not. Of a
+    second in which more than 500 left, it shows no more: then NotShown follows what it shows.
+    Raises: GatewayError. Source: kavenegar-rest, sms/selectoutbox.
+    """
+    spans = [(int(start.timestamp()), int(end.timestamp()))]
+    while spans:
+        first, last = spans.pop()
+        found = context.gateway.selectoutbox(first, last, sender)
+        if len(found) < PAGE_SIZE:
+            yield from _with_owners(context, found)
+        elif first == last:
+            yield from _with_owners(context, found)
+            yield from _unlisted(context, first, len(found), sender=sender)
+        else:
+            middle = (first + last) // 2
+            spans += [(middle + 1, last), (first, middle)]  # both ends of a span belong to it
+
+
+def _unlisted(context: Context, second: int, shown: int, *, sender: str | None) -> Iterator[Unlisted]:
+    """How many messages of a second are not shown. The gateway counts those of all lines together."""
+    counted = None if sender is not None else context.gateway.countoutbox(second, second).sumcount
+    if counted is None or counted > shown:
+        yield Unlisted(datetime.fromtimestamp(second, UTC), None if counted is None else counted - shown)
+
+
+def count_sent(context: Context, start: datetime, end: datetime) -> int:
+    """How many messages the gateway counts in such a span; more than it shows, where some are hidden. GatewayError."""
+    return context.gateway.countoutbox(int(start.timestamp()), int(end.timestamp())).sumcount
+
+
+def _with_owners(context: Context, found: Sequence[SentMessage]) -> Sequence[OutboxMessage]:
+    ours: Mapping[int, MessageOwner] = context.database(
+        lookups.message_owners,
+        [(normalise_mobile(message.receptor), message.messageid) for message in found if is_mobile(message.receptor)],
+    )
+    owners = (ours.get(message.messageid, MessageOwner()) for message in found)
+    return [
+        OutboxMessage(message, owner.campaign_id, owner.otp_id) for message, owner in zip(found, owners, strict=True)
+    ]
+
+
+# ── the daily ledger ──
+#
+# The gateway looks three days back and one day at a time, so every day is counted while it can be, and kept.
+# Source: kavenegar-rest, sms/countoutbox.
+
+log = logging.getLogger(__name__)
+
+DAYS_BACK = 3
+"""Days that the gateway can still be asked about, today included."""
+LONGEST_LOOKBACK = timedelta(days=3) - timedelta(minutes=2)
+"""How long ago a span may have begun, a little short of the gateway's three days: clocks differ."""
+
+
+def keep_ledger(context: Context) -> Sequence[Day]:
+    """Count the last three days anew, the newest first. A day the gateway did not answer for keeps what it said before.
+
+    A day is one of Tehran; of today, what has left so far.
+    """
+    recount_days(context)
+    return context.database(ledger.newest_days, limit=DAYS_BACK)
+
+
+def recount_days(context: Context) -> Sequence[date]:
+    """Count the last three days anew; the days that the gateway should have answered for, and did not."""
+    today, unanswered = context.now().astimezone(TEHRAN).date(), list[date]()
+    for day in (today - timedelta(days=back) for back in range(DAYS_BACK)):
+        start, end = _day_span(day)
+        asked = context.now() - start < LONGEST_LOOKBACK
+        gateway = _count_at_gateway(context, day, start, end) if asked else None
+        if asked and gateway is None:
+            unanswered.append(day)
+        context.database(_write_day, context.account, (day, start, end), gateway, now=context.now())
+    return unanswered
+
+
+def _day_span(day: date) -> tuple[datetime, datetime]:
+    return day_start(day), day_start(day + timedelta(days=1))
+
+
+def _count_at_gateway(context: Context, day: date, start: datetime, end: datetime) -> Counted | None:
+    """What the gateway counts from the first second of the day to its last; None where it does not say."""
+    try:
+        count = context.gateway.countoutbox(int(start.timestamp()), int(end.timestamp()) - 1)
+    except GatewayError as why:
+        log.warning(
+            "ledger count failed", extra={"day": day.isoformat(), "code": why.code, "error": type(why).__name__}
+        )
+        return None
+    return Counted(count.sumcount, count.sumpart, count.cost)
+
+
+def _write_day(
+    connection: Connection,
+    account: str,
+    span: tuple[date, datetime, datetime],
+    gateway: Counted | None,
+    *,
+    now: datetime,
+) -> None:
+    day, start, end = span
+    ours = ledger.count_ours(connection, account=account, start=start, end=end)
+    unexplained = None
+    if gateway is not None:
+        unexplained = max(
+            0, gateway.messages - ledger.count_possible(connection, account=account, start=start, end=end)
+        )
+    ledger.write_day(connection, day, ours, gateway, unexplained=unexplained, now=now)

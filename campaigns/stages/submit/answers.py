@@ -1,0 +1,281 @@
+"""What an answer says about the messages of a claim: facts, whose messages they are, and the outcome of the batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import Connection
+
+from campaigns.context import Context
+from campaigns.errors import BadInput, Postpone, Refused, RequestRefused
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, message_state
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.sent_messages import LocalStatus, SentMessage
+from campaigns.rules.batches import Matched, match_answer, same_sender, same_text
+from campaigns.rules.phone import normalise_mobile
+from campaigns.rules.states import MessageState
+from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.stages import answers
+from campaigns.store import batches, campaigns, lookups, messages, outcomes
+from campaigns.store.records import Claim, Fact, Outgoing
+
+# ── outcomes ──
+
+
+class Outcome(StrEnum):
+    """What became of one batch in one task: Flower shows it, and `attempts` keeps it."""
+
+    NOT_DUE = "not due"
+    PUT_OFF = "put off"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+    HALVED = "halved"
+    REFUSED = "refused"
+    COLLIDED = "collided"
+    CAMPAIGN_PAUSED = "campaign paused"
+    ACCOUNT_HELD = "account on hold"
+    RESOLVED = "resolved"
+    IDS_IN_DOUBT = "ids in doubt"
+    SENT_AGAIN = "ready again"
+    UNCERTAIN = "uncertain"
+    FENCED = "another worker decided"
+
+
+log = logging.getLogger(__name__)
+
+
+def match_rows(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
+    """The answered rows by our numbers, and the rows that are not ours. Who calls, only the gateway knows."""
+    texts = {message.number: message.text for message in claim.messages}
+    return match_answer(texts, claim.sender, ((number_of(row.receptor), row) for row in answered))
+
+
+def number_of(receptor: str) -> str:
+    """A receptor as we write numbers; as it is where it is no mobile number."""
+    try:
+        return normalise_mobile(receptor)
+    except BadInput:
+        return receptor
+
+
+def accepted_fact(message_id: int, gateway_id: int, status: int, cost_rial: int | None = None) -> Fact:
+    """The fact that the gateway accepted a message, with its id and status."""
+    known = None if status == NO_LONGER_KNOWN else status
+    return Fact(message_id, message_state(status), gateway_id, known, cost_rial)
+
+
+def facts_of_rows(rows: Sequence[LocalStatus], shown: Mapping[int, SentMessage]) -> list[Fact]:
+    """That the gateway has these messages, as its answer by our ids says.
+
+    `shown` are whole messages by the gateway's ids: they tell the price, and how a message stands a moment later. A
+    price of 0 is none: the field was missing.
+    """
+    return [_fact_of_row(row, row.messageid, shown.get(row.messageid)) for row in rows if row.messageid is not None]
+
+
+def _fact_of_row(row: LocalStatus, gateway_id: int, whole: SentMessage | None) -> Fact:
+    if whole is None:
+        return accepted_fact(row.localid, gateway_id, row.status)
+    return accepted_fact(row.localid, gateway_id, whole.status, whole.cost or None)
+
+
+def record_facts(
+    connection: Connection, context: Context, claim: Claim, facts: Sequence[Fact], *, now: datetime
+) -> None:
+    """Record facts about a claim's messages, whether or not the claim still holds."""
+    leaves_at = claim.send_at or now
+    closes_at = leaves_at + context.policy.status_window
+    poll_at = context.next_poll(leaves_at, now, closes_at)
+    batches.record_facts(
+        connection,
+        claim,
+        facts,
+        now=now,
+        poll_at=poll_at,
+        closes_at=closes_at,
+        leaves_at=leaves_at,
+        suppress_after=context.policy.suppress_after,
+    )
+    if context.policy.callbacks_expected:
+        lookups.expect_callbacks(connection, facts, closes_at=closes_at)
+
+
+def handle_id_collision(
+    connection: Connection, context: Context, claim: Claim, facts: Sequence[Fact], foreign: int, *, now: datetime
+) -> Outcome:
+    """Our ids brought back somebody else's messages: another database uses the same ids on this account.
+
+    What is ours counts. Of everything else it is known that it was not sent, and under these ids it never can be: it is
+    set apart as uncertain, which nothing resolves by itself, and the campaign waits for `campaigns epoch renew`.
+    """
+    known = {fact.message_id for fact in facts}
+    others = [Fact(message.id, MessageState.UNCERTAIN) for message in claim.messages if message.id not in known]
+    record_facts(connection, context, claim, [*facts, *others], now=now)
+    batches.quarantine(connection, claim, now=now)
+    reason = (
+        f"under the ids of batch {claim.batch_id} the gateway has {foreign} messages that are not ours: another "
+        "database uses the same message ids on this account; `campaigns epoch renew` mends it"
+    )
+    campaigns.pause_for_person(connection, claim.campaign_id, code=None, reason=reason)
+    return Outcome.COLLIDED
+
+
+# ── whose messages are they? ──
+#
+# The answer by our ids tells ids and a status, and no number. If another database has used the same ids on this
+# account, the message behind an id is not ours, and our recipient got nothing. So it is checked: as whole messages,
+# where our address may read them (sms/select); else by what went to a number (sms/statusbyreceptor), of the first and
+# the last message, and of each one if these do not agree with the ids.
+#
+# Ids collide in ranges: another database fills batches from their beginning, as we do. A message that a listing lacks
+# proves little, for answers come short: only a message that is missing round after round is taken for foreign.
+
+LISTING_TRIES: Final = 2
+"""How often in a round a listing is asked for a message that it lacks."""
+
+LISTING_ROUNDS: Final = 6
+"""After so many rounds in which the listings lacked a message, it is somebody else's. Between two, batches settle."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    """`rows` are of messages that are ours; `foreign` are our ids of somebody else's; `doubtful` may be either."""
+
+    rows: Sequence[LocalStatus]
+    foreign: AbstractSet[int] = frozenset()
+    doubtful: AbstractSet[int] = frozenset()
+    shown: Mapping[int, SentMessage] = field(default_factory=dict)  # whole messages, by the gateway's ids
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimAnswer:
+    """What is known of a claim's messages: facts about ours, ids never seen, ids of somebody else's messages.
+
+    `doubtful` ids have a message at the gateway, and it could not be told yet whose. Of a message in none of these
+    nothing is known yet.
+    """
+
+    facts: Sequence[Fact] = ()
+    unseen: AbstractSet[int] = frozenset()
+    foreign: AbstractSet[int] = frozenset()
+    doubtful: AbstractSet[int] = frozenset()
+
+
+def ask_about_claim(context: Context, claim: Claim) -> ClaimAnswer:
+    """What the gateway says of the messages of a claim. Nothing leaves under their ids while the claim holds.
+
+    Raises: Postpone, Refused, where the gateway cannot be asked.
+    """
+    known = answers.ask_by_localid(context.gateway, [message.id for message in claim.messages])
+    owned = _check_owners(context, claim, known.rows)
+    if owned.foreign:
+        log.error("localid collision found", extra={"batch_id": claim.batch_id, "messages": len(owned.foreign)})
+    return ClaimAnswer(facts_of_rows(owned.rows, owned.shown), known.unseen, owned.foreign, owned.doubtful)
+
+
+def _check_owners(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned:
+    if not rows:
+        return _Owned([])
+    owned = _by_select(context, claim, rows) if context.policy.select_allowed else None
+    return _by_receptor(context, claim, rows) if owned is None else owned
+
+
+def _by_select(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned | None:
+    """By number, sender and text of each; None where our address may not look. What is not shown counts as ours.
+
+    What is shown tells the price as well, which an answer by our ids does not.
+    """
+    ids = [row.messageid for row in rows if row.messageid is not None]
+    try:
+        found = {
+            row.messageid: row for row in context.gateway.select(ids, lane=Lane.SEND) if row.status != NO_LONGER_KNOWN
+        }
+    except RequestRefused as why:
+        log.warning("sms/select found not allowed", extra={"code": why.code})
+        return None
+    ours = {message.id: message for message in claim.messages}
+    owned = _split(
+        rows,
+        lambda row: row.messageid not in found or _is_ours(claim, ours[row.localid], found[row.messageid]),
+    )
+    return replace(owned, shown=found)
+
+
+def _is_ours(claim: Claim, message: Outgoing, row: SentMessage) -> bool:
+    return (
+        message.number == number_of(row.receptor)
+        and same_sender(claim.sender, row.sender)
+        and same_text(message.text, row.message)
+    )
+
+
+def _split(rows: Sequence[LocalStatus], ours: Callable[[LocalStatus], bool]) -> _Owned:
+    mine = [row for row in rows if ours(row)]
+    return _Owned(mine, foreign={row.localid for row in rows} - {row.localid for row in mine})
+
+
+def _by_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned:
+    """By what went to the number of the first and the last; where that speaks against the ids, of each."""
+    listing = _Listing(context, claim)
+    ends = [listing.lists_message(row) for row in (rows[0], rows[-1])]
+    if all(ends) and not claim.ids_in_doubt:
+        return _Owned(rows)
+    if claim.ids_in_doubt or any(ends) or listing.is_reliable():
+        return _by_each_receptor(context, claim, rows, listing)
+    log.warning("localid check skipped", extra={"batch_id": claim.batch_id, "messages": len(rows)})
+    return _Owned(rows)
+
+
+def _by_each_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus], listing: _Listing) -> _Owned:
+    """Ask of one number after the other, as long as the lease lasts; the rest is told apart another time."""
+    asked: list[LocalStatus] = []
+    for row in rows:
+        if context.now() + context.policy.deadline > claim.lease_ends:
+            break
+        try:
+            listing.lists_message(row)
+        except (Postpone, Refused):
+            break
+        asked.append(row)
+    mine = [row for row in asked if listing.lists_message(row)]
+    lacking = {row.localid for row in asked} - {row.localid for row in mine}
+    rounds = context.database(outcomes.count_attempts, claim.batch_id, event=Outcome.IDS_IN_DOUBT)
+    decided = lacking if rounds >= LISTING_ROUNDS and listing.is_reliable() else frozenset()
+    return _Owned(
+        mine, foreign=decided, doubtful={row.localid for row in rows} - {row.localid for row in mine} - decided
+    )
+
+
+class _Listing:
+    """What the gateway lists for a number, asked once."""
+
+    def __init__(self, context: Context, claim: Claim) -> None:
+        self._context = context
+        self._claim = claim
+        self._start = claim.send_at or claim.first_sent_at
+        self._numbers = {message.id: message.number for message in claim.messages}
+        self._seen: dict[int, bool] = {}
+
+    def lists_message(self, row: LocalStatus) -> bool:
+        """Whether a message stands in the listing of the number that it was to go to. Raises: Postpone, Refused."""
+        if row.localid not in self._seen:
+            self._seen[row.localid] = self._lists(self._numbers[row.localid], row.messageid, self._start)
+        return self._seen[row.localid]
+
+    def is_reliable(self) -> bool:
+        """Whether listings show what surely is ours: another message of this claim, or one of another batch."""
+        if any(self._seen.values()):
+            return True
+        witness = self._context.database(messages.find_witness, self._claim.campaign_id, self._claim.batch_id)
+        return witness is not None and self._lists(witness.number, witness.gateway_id, witness.sent_at)
+
+    def _lists(self, number: str, gateway_id: int | None, start: datetime) -> bool:
+        begin = int((start - MAX_CLOCK_SKEW).timestamp())
+        tries = (self._context.gateway.statusbyreceptor(number, begin, lane=Lane.SEND) for _ in range(LISTING_TRIES))
+        return any(gateway_id in {row.messageid for row in listed} for listed in tries)

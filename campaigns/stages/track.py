@@ -1,0 +1,176 @@
+"""Poll the statuses of accepted messages, 500 at a time, and withdraw messages that wait at the gateway."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from campaigns.context import Context
+from campaigns.errors import AccountBlocked, GatewayError, Postpone, Refused
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.sent_messages import MessageStatus
+from campaigns.rules.states import MessageState
+from campaigns.stages.answers import facts_of_statuses
+from campaigns.store import installation, lookups, messages, polls
+from campaigns.store.records import Fact, PollShare
+
+log = logging.getLogger(__name__)
+
+EMPTY_RETRY: Final = timedelta(seconds=30)
+"""When an answer without rows is asked for again, at the earliest."""
+EMPTY_RETRY_SHARE: Final = 0.1
+"""The same as a part of the messages' age, so that a gateway that never answers is asked more and more seldom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll did; `asked` is 0 when nothing was due or the pace had no room."""
+
+    asked: int = 0
+    moved: int = 0
+    trouble: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What Flower shows."""
+        if not self.asked:
+            return self.trouble or "nothing due"
+        return f"asked {self.asked}, moved {self.moved}" + (f", {self.trouble}" if self.trouble else "")
+
+
+def poll_statuses(context: Context, *, closing: bool = False) -> Polled:
+    """Ask about the next 500 messages that are due. Running twice is harmless: the claim decides.
+
+    With `closing`, messages whose window is about to close come first, and the call goes ahead of the sends; where no
+    such message is due, there is nothing to ask.
+    """
+    now = context.now()
+    closing_before = context.policy.closing_before(now) if closing else None
+    if not context.database(polls.any_due, now=now, closing_before=closing_before):
+        return Polled()
+    lane = Lane.CLOSING if closing else Lane.POLL
+    try:
+        context.gateway.acquire_slot(lane)
+    except Postpone as why:
+        return Polled(trouble=f"put off for {why.retry_after_s:.0f} s")
+    asked = context.database(polls.claim, now=context.now(), lease=context.policy.lease, closing_before=closing_before)
+    if not asked:
+        return Polled()
+    gateway_ids = [gateway_id for batch in asked for gateway_id in batch.message_ids]
+    try:
+        answered = context.gateway.status(gateway_ids, lane=lane)  # no transaction is open here
+    except Postpone as why:
+        return _postpone(context, asked, str(why), wait=timedelta(seconds=why.retry_after_s))
+    except Refused as why:
+        if isinstance(why, AccountBlocked):
+            context.database(installation.hold_account_for, why, now=context.now())
+        return _postpone(context, asked, str(why), wait=context.policy.hold_recheck)
+    return _record_answer(context, asked, answered)
+
+
+def _record_answer(context: Context, asked: Sequence[PollShare], answered: Iterable[MessageStatus]) -> Polled:
+    now = context.now()
+    ids = {gateway_id: message_id for batch in asked for gateway_id, message_id in batch.message_ids.items()}
+    known = [row for row in answered if row.messageid in ids]
+    if not known:
+        log.warning("status answer matched no message", extra={"messages": len(ids)})
+        return _postpone(context, asked, "the answer told nothing", wait=_empty_retry_wait(context, asked, now))
+    facts = _facts(ids, known)
+    moved = context.database(
+        polls.record_poll,
+        asked,
+        facts,
+        next_polls=[_next_poll(context, batch, now) for batch in asked],
+        call_id=uuid4(),
+        now=now,
+        suppress_after=context.policy.suppress_after,
+    )
+    return Polled(asked=len(ids), moved=moved)
+
+
+def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fact]:
+    """One fact for each message of ours that the gateway still knows."""
+    forgotten = sum(row.status == NO_LONGER_KNOWN for row in answered)
+    if forgotten:
+        log.warning("messages no longer known to gateway", extra={"messages": forgotten})
+    return list(facts_of_statuses(ids, answered).values())
+
+
+def _next_poll(context: Context, batch: PollShare, now: datetime) -> datetime:
+    """A round that stopped half-way goes on at once; a finished one waits for the next age of the schedule.
+
+    An age that passed between its halves has found only the second one: then the whole batch is asked about at once.
+    """
+    if batch.resume_id is not None:
+        return now
+    asked_at = batch.began_at or now
+    return max(
+        now, context.next_poll(batch.accepted_at, asked_at, batch.closes_at, callbacks_active=batch.callbacks_active)
+    )
+
+
+def _empty_retry_wait(context: Context, asked: Sequence[PollShare], now: datetime) -> timedelta:
+    """How long to wait after an answer that told nothing: a part of the youngest's age, and no age of the schedule."""
+    age = now - max(batch.accepted_at for batch in asked)
+    scheduled = min(context.next_poll(batch.accepted_at, now, batch.closes_at) for batch in asked)
+    return min(max(EMPTY_RETRY, age * EMPTY_RETRY_SHARE), scheduled - now)
+
+
+def _postpone(context: Context, asked: Sequence[PollShare], why: str, *, wait: timedelta) -> Polled:
+    context.database(polls.put_off, asked, until=context.now() + wait)
+    return Polled(asked=sum(len(batch.message_ids) for batch in asked), trouble=why)
+
+
+# ── withdraw the messages of a cancelled campaign that wait at the gateway for their date ──
+#
+# The answer tells the state of each message and nothing about money: the refund is what our rows say that it cost.
+# Source: kavenegar-rest, Cancel.
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What one withdrawal did; messages that had already left keep their state."""
+
+    asked: int = 0
+    withdrawn: int = 0
+    trouble: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What Flower shows."""
+        return f"withdrew {self.withdrawn} of {self.asked}" + (f", {self.trouble}" if self.trouble else "")
+
+
+def withdraw_batch(context: Context, batch_id: int) -> Withdrawn:
+    """Withdraw one batch. Harmless to repeat: the gateway answers with where each message stands."""
+    ids = context.database(messages.withdrawable, batch_id)
+    if not ids:
+        return Withdrawn()
+    try:
+        context.gateway.acquire_slot(Lane.SEND)
+        answered = context.gateway.cancel(list(ids))
+    except GatewayError as why:
+        log.warning("withdrawal failed", extra={"batch_id": batch_id, "messages": len(ids), "code": why.code})
+        return Withdrawn(asked=len(ids), trouble=str(why))
+    facts = list(facts_of_statuses(ids, answered).values())
+    context.database(
+        _record_withdrawal, batch_id, facts, now=context.now(), suppress_after=context.policy.suppress_after
+    )
+    withdrawn = sum(fact.state is MessageState.CANCELLED for fact in facts)
+    log.info("batch withdrawn", extra={"batch_id": batch_id, "messages": len(ids), "withdrawn": withdrawn})
+    return Withdrawn(asked=len(ids), withdrawn=withdrawn)
+
+
+def _record_withdrawal(
+    connection: Connection, batch_id: int, facts: Sequence[Fact], *, now: datetime, suppress_after: int
+) -> None:
+    ids = lookups.lock_batches(connection, [batch_id], [fact.message_id for fact in facts])
+    messages.merge_facts(connection, facts, now=now, known=True, suppress_after=suppress_after)
+    messages.recount(connection, ids, now=now)

@@ -1,0 +1,190 @@
+"""Check a campaign's record against what the gateway says: ids, verdicts, and the count and cost of its outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.context import Context
+from campaigns.kavenegar.codes import NO_LONGER_KNOWN, final_state
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.sent_messages import OutboxCount
+from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
+from campaigns.rules.message_options import CampaignKind
+from campaigns.rules.states import MessageState
+from campaigns.rules.windows import may_resend
+from campaigns.stages.verify.record import Check, Sampled, in_pages
+from campaigns.store import ledger
+from campaigns.store.records import Campaign
+
+NOT_CLAIMED: Final = frozenset({MessageState.PENDING, MessageState.UNCERTAIN})
+"""Of these we claim nothing that the gateway could contradict."""
+
+TOO_OLD: Final = timedelta(minutes=10)
+"""Nothing is asked about statuses that the gateway forgets so soon."""
+
+
+def still_answered(context: Context, started_at: datetime, now: datetime) -> bool:
+    """Whether the gateway still tells how messages of a campaign that began at `started_at` stand."""
+    return now < started_at + context.policy.status_window - TOO_OLD
+
+
+def check_ids(context: Context, sampled: Sequence[Sampled], started_at: datetime, now: datetime) -> Check:
+    """Law two, seen from outside: the gateway knows each localid under the id that we hold, or not at all."""
+    if not may_resend(started_at, now, window=context.policy.localid_window):
+        says = "the gateway can no longer be asked by our own ids"
+        return Check("ids at the gateway", None, says, missed=True)
+    wrong = compared = 0
+    for page in in_pages(sampled, BATCH_SIZE):
+        context.gateway.acquire_slot(Lane.HOUSEKEEPING)
+        answered = context.gateway.statuslocalmessageid([message.id for message in page])
+        theirs = {row.localid: None if row.status == NO_LONGER_KNOWN else row.messageid for row in answered}
+        settled = [message for message in page if message.id in theirs and message.state not in NOT_CLAIMED]
+        wrong += sum(theirs[message.id] != message.gateway_id for message in settled)
+        compared += len(theirs)
+    return Check(
+        "ids at the gateway",
+        wrong == 0 if compared else None,
+        f"{compared:,} of {len(sampled):,} messages told of by our own ids: {wrong:,} stand otherwise at the gateway",
+        missed=bool(sampled) and not compared,
+    )
+
+
+def check_statuses(context: Context, sampled: Sequence[Sampled], started_at: datetime, now: datetime) -> Check:
+    """No message has a verdict here that the gateway contradicts."""
+    if not still_answered(context, started_at, now):
+        says = "the gateway no longer tells statuses this old"
+        return Check("verdicts at the gateway", None, says, missed=True)
+    known = {message.gateway_id: message for message in sampled if message.gateway_id is not None}
+    wrong = compared = 0
+    for page in in_pages(list(known), POLL_SIZE):
+        context.gateway.acquire_slot(Lane.HOUSEKEEPING)
+        for row in context.gateway.status(page):
+            message = known.get(row.messageid)
+            compared += message is not None
+            wrong += message is not None and _contradicts(message, row.status)
+    return Check(
+        "verdicts at the gateway",
+        wrong == 0 if compared or not known else None,
+        f"{compared:,} of {len(known):,} statuses compared: {wrong:,} contradict ours",
+        missed=bool(known) and not compared,
+    )
+
+
+def _contradicts(message: Sampled, status: int) -> bool:
+    """Whether the gateway's status cannot be true together with our state; it must at least know the id."""
+    theirs = final_state(status)
+    if status == NO_LONGER_KNOWN:
+        return True
+    if message.state in (MessageState.ACCEPTED, MessageState.EXPIRED):
+        return False
+    if message.state is MessageState.UNDELIVERED and theirs in (None, MessageState.DELIVERED):
+        return False  # the gateway resends by itself
+    return theirs != message.state
+
+
+# ── the count and the cost of the outbox ──
+
+OUTBOX: Final = "outbox at the gateway"
+COST: Final = "cost at the gateway"
+
+OUTBOX_SPAN: Final = timedelta(hours=23)
+OUTBOX_REACH: Final = timedelta(hours=71)
+"""sms/countoutbox: a day at most, begun at most three days ago. Source: kavenegar-rest, sms/countoutbox."""
+
+# When did a campaign's messages reach the gateway first, by our own record?
+_FIRST_SENT: Final = text("""
+    SELECT min(coalesce(first_sent_at, accepted_at)) FROM sms.batches
+     WHERE campaign_id = :id AND state <> 'split' AND accepted_at IS NOT NULL
+""")
+
+
+# What did the messages of a campaign cost, before refunds and after them, as far as their prices are known?
+_COST: Final = text("""
+    SELECT count(message.gateway_id) AS known, count(message.cost_rial) AS priced,
+           coalesce(sum(message.cost_rial), 0) AS rial,
+           coalesce(sum(message.cost_rial) FILTER (WHERE message.state NOT IN ('blocked', 'cancelled')), 0) AS kept_rial
+      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
+     WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
+""")
+
+
+def check_outbox(context: Context, campaign: Campaign, ours: int, now: datetime) -> list[Check]:
+    """The gateway's own count of the account's outbox holds our messages, and none but ours, at the price we know.
+
+    More of them were sent by others, or twice, under whatever ids, or in a history that this database has lost: so all
+    of the time since the campaign was created is counted, and not only when its messages left by our own record.
+    """
+    if why := _why_not_counted(context, campaign, now):
+        return [why]
+    start = max(campaign.created_at, now - OUTBOX_REACH)
+    pieces = [_count_span(context, begins, ends) for begins, ends in _spans(start, now)]
+    theirs = sum(piece.sumcount for piece in pieces)
+    most = context.database(ledger.count_possible, account=context.account, start=start, end=now)
+    count = _compare_counts(context, theirs, ours=ours, most=most)
+    if count.holds is False or theirs != ours:
+        return [count]
+    return [count, context.database(_compare_costs, campaign.id, sum(piece.cost for piece in pieces))]
+
+
+def _why_not_counted(context: Context, campaign: Campaign, now: datetime) -> Check | None:
+    """Why the outbox cannot be counted for this campaign; None where it can."""
+    if campaign.kind is CampaignKind.VOICE:
+        return Check(OUTBOX, None, "the gateway does not say whether its outbox counts calls")
+    first_at = context.database(_first_sent_at, campaign.id)
+    if first_at is None or campaign.at_gateway:
+        return Check(OUTBOX, None, "the outbox cannot be counted for messages that wait for a date")
+    if first_at < now - OUTBOX_REACH:
+        return Check(OUTBOX, None, "the gateway counts the outbox of the last three days only", missed=True)
+    return None
+
+
+def _compare_counts(context: Context, theirs: int, *, ours: int, most: int) -> Check:
+    says = (
+        f"the gateway counts {theirs:,} messages of this account since the campaign was created, {ours:,} of them are "
+        "this campaign's"
+    )
+    if theirs <= most or context.policy.account_shared:
+        return Check(OUTBOX, theirs >= ours, says)
+    return Check(
+        OUTBOX,
+        False,
+        f"{says}; at least {theirs - most:,} cannot be explained: they were sent twice, in a history that this "
+        "database has lost, or by other software (then set ACCOUNT_SHARED=yes)",
+    )
+
+
+def _compare_costs(connection: Connection, campaign_id: int, theirs_rial: int) -> Check:
+    """Whether the prices of the campaign add up to the gateway's sum, of a time in which nothing else left.
+
+    The documentation does not say whether the sum is taken before refunds or after them: either is right.
+    """
+    ours = connection.execute(_COST, {"id": campaign_id}).one()
+    says = f"the gateway counts {theirs_rial:,} rial, and the messages cost {ours.rial:,}"
+    if ours.priced < ours.known:
+        unpriced = ours.known - ours.priced
+        return Check(COST, None, f"{says}; of {unpriced:,} the gateway never told the price", missed=True)
+    return Check(COST, theirs_rial in {ours.rial, ours.kept_rial}, says)
+
+
+def _count_span(context: Context, start: int, end: int) -> OutboxCount:
+    context.gateway.acquire_slot(Lane.HOUSEKEEPING)
+    return context.gateway.countoutbox(start, end)
+
+
+def _spans(first_at: datetime, last_at: datetime) -> Iterator[tuple[int, int]]:
+    """Spans of unix seconds, both ends counted, that the gateway counts in one answer each."""
+    start, last = int(first_at.timestamp()) - 1, int(last_at.timestamp()) + 2
+    step = int(OUTBOX_SPAN.total_seconds())
+    while start <= last:
+        yield start, min(start + step, last)
+        start += step + 1
+
+
+def _first_sent_at(connection: Connection, campaign_id: int) -> datetime | None:
+    found: datetime | None = connection.execute(_FIRST_SENT, {"id": campaign_id}).scalar_one()
+    return found

@@ -1,0 +1,145 @@
+"""Why a campaign waits: the facts that decide, the reasons, and how times are written.
+
+It costs no more than a look: facts about batches, never about single messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from campaigns.errors import TextRefused
+from campaigns.kavenegar.codes import LINE_REFUSALS, return_code
+from campaigns.kavenegar.pace import PaceView
+from campaigns.rules.dates import TEHRAN
+from campaigns.rules.states import CampaignState
+from campaigns.store.backlog import CampaignBacklog
+from campaigns.store.gate import Gate
+from campaigns.store.installation import Installation
+from campaigns.store.outcomes import LastCalls
+from campaigns.store.records import Campaign
+
+SILENT_AFTER: Final = timedelta(seconds=15)
+"""A dispatcher that ticks every second and has not for this long is not there."""
+
+NOBODY_SENDS_AFTER: Final = timedelta(seconds=45)
+"""So long after the last request left, although requests are due and enqueued, nobody sends: calls are shorter."""
+
+NO_PROMISE_AFTER: Final = timedelta(seconds=15)
+"""So long after the last request left, nobody can say any more when sending ends."""
+
+FRESH: Final = timedelta(seconds=60)
+"""What the dispatcher did, and what the gateway failed to do, longer ago says nothing about now."""
+
+NOT_BY_CHANCE: Final = timedelta(seconds=5)
+"""A single lost answer among others is no gateway that is down: all of so long have to be lost."""
+
+SECONDS_WITHIN: Final = timedelta(minutes=10)
+"""A time as near as this is told with its seconds."""
+
+
+class WaitingReason(StrEnum):
+    """What a campaign can wait for, as a word for programs; in the order in which it is looked for."""
+
+    DRAFT = "draft"  # a person has to start it
+    PAUSED = "paused"  # a person has to resume it
+    SILENT = "silent"  # nobody dispatches
+    RESTORED = "restored"  # the database was restored or copied: a person has to say which
+    DATABASE_CHECKED = "database_checked"  # its server was started again or replaced: the gateway is asked first
+    CLOCK_LEAPT = "clock_leapt"  # the database's clock is not trusted for a while
+    SCHEDULED = "scheduled"  # its time has not come
+    DEBUG_MODE = "debug_mode"  # the gateway takes everything and sends nothing
+    ON_HOLD = "on_hold"  # the account, and with it every campaign
+    PACE_PAUSED = "pace_paused"  # the gateway wants no calls at all for a while
+    NOBODY_SENDS = "nobody_sends"  # requests are due and enqueued, and no worker takes them
+    GATEWAY_DOWN = "gateway_down"
+    PUT_OFF = "put_off"  # all that is left of it is to be tried again later
+    SENDING = "sending"  # it is being sent: this is how long that takes
+    WITHDRAWING = "withdrawing"  # it was cancelled, and what has not left is taken back
+    UNANSWERED = "unanswered"  # requests left without an answer, and are asked about
+    UNDER_WAY = "under_way"  # requests are at the gateway now
+    UNCERTAIN = "uncertain"  # a person has to decide about messages of which nobody knows
+    VERDICTS = "verdicts"  # everything has left, and phones take their time
+    CLOSING = "closing"  # nothing of it is open any more
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a campaign waits. `until` is when that ends or is looked at next, None where nobody can say."""
+
+    reason: WaitingReason
+    sentence: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFacts:
+    """One campaign `now`. `ahead` counts the requests of all campaigns that leave before its last one."""
+
+    campaign: Campaign
+    parts: CampaignBacklog
+    ahead: int
+    installation: Installation
+    gate: Gate
+    calls: LastCalls
+    pace: PaceView | None
+    now: datetime
+
+    @property
+    def sends(self) -> bool:
+        """Whether it runs and has something to send."""
+        return self.campaign.state is CampaignState.RUNNING and self.parts.ready > 0
+
+    @property
+    def idle_since(self) -> datetime | None:
+        """Since when nothing has left, although it is due and enqueued; None while nothing is due, or was enqueued."""
+        due_at, enqueued_at = self.parts.ready_at, self.calls.enqueued_at
+        if due_at is None or enqueued_at is None or self.now - enqueued_at > FRESH:
+            return None
+        return max(moment for moment in (due_at, self.calls.left_at, self.campaign.started_at) if moment is not None)
+
+    @property
+    def gateway_silent(self) -> bool:
+        """Whether the last calls had no answer, and those of the seconds before them neither."""
+        failed_at, answered_at = self.calls.unanswered_at, self.calls.answered_at
+        if failed_at is None or self.now - failed_at > FRESH:
+            return False
+        return answered_at is None or failed_at - answered_at > NOT_BY_CHANCE
+
+    def at(self, moment: datetime) -> str:
+        """`10:32:05 Tehran`, `16:45 Tehran`, `2026-12-01 09:00 Tehran`: as much of it as is needed now."""
+        local = moment.astimezone(TEHRAN)
+        if abs(moment - self.now) < SECONDS_WITHIN:
+            return f"{local:%H:%M:%S} Tehran"
+        today = local.date() == self.now.astimezone(TEHRAN).date()
+        return f"{local:%H:%M} Tehran" if today else f"{local:%Y-%m-%d %H:%M} Tehran"
+
+    def asked(self, moment: datetime) -> str:
+        """When the gateway is asked: at a time to come, or one that has passed without it."""
+        at = self.at(moment)
+        return f"asked about at {at}" if moment > self.now else f"due to be asked about since {at}"
+
+    def to_come(self, moment: datetime) -> datetime | None:
+        """`moment`, unless it has passed."""
+        return moment if moment > self.now else None
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 request`, `4,210 requests`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+# ── the way on from a pause ──
+
+
+def way_to_resume(campaign: Campaign) -> str:
+    """The command that lets it go on, or what to do where no command does."""
+    resume = f"`campaigns resume {campaign.id}`"
+    code = campaign.hold_code
+    if code in LINE_REFUSALS and not campaign.options.is_voice:
+        return f"`campaigns resume {campaign.id} --sender LINE` lets what has not left go on from another line"
+    if code is not None and return_code(code).verdict is TextRefused:
+        return f"a text cannot be changed: `campaigns cancel {campaign.id}` ends it, {resume} tries it again"
+    return f"{resume} lets it go on"

@@ -1,0 +1,254 @@
+"""What follows an attempt at a batch: its line of evidence, halves of a refused batch, and batches that stay uncertain.
+
+Attempts are only ever appended to. A claim writes its first line itself: see `batches`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from campaigns.rules.batches import halves
+from campaigns.rules.states import MessageState
+from campaigns.rules.windows import WINDOW_MARGIN
+from campaigns.store import lookups, messages
+from campaigns.store.batches import COLLISION, FENCE
+from campaigns.store.gate import MAY_END
+from campaigns.store.records import Claim, Fact
+
+# How often did this come of the attempts at a batch?
+_COUNT_ATTEMPTS: Final = text("""
+    SELECT count(*) FROM sms.attempts
+     WHERE batch_id = :id AND event = :event AND (CAST(:code AS smallint) IS NULL OR code = :code)
+""")
+
+
+def count_attempts(connection: Connection, batch_id: int, *, event: str, code: int | None = None) -> int:
+    """How many attempts at a batch ended in `event`, with `code` where one is given."""
+    return int(connection.execute(_COUNT_ATTEMPTS, {"id": batch_id, "event": event, "code": code}).scalar_one())
+
+
+def record_attempt(
+    connection: Connection, claim: Claim, *, kind: str, event: str, now: datetime, code: int | None = None
+) -> None:
+    """Append what came of an attempt."""
+    connection.execute(
+        text("""
+            INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, code, at)
+            VALUES (:batch_id, :call_id, :kind, :event, :attempt, :asked, :code, :now)
+        """),
+        {
+            "batch_id": claim.batch_id,
+            "call_id": claim.call_id,
+            "kind": kind,
+            "event": event,
+            "attempt": claim.attempt,
+            "asked": len(claim.messages),
+            "code": code,
+            "now": now,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LastCalls:
+    """When the last request left, and when the gateway answered one, and failed to answer one, for the last time.
+
+    Each is None where that is longer ago than the newest attempts reach back. `enqueued_at`: when the dispatcher last
+    enqueued a batch that is still to leave.
+    """
+
+    enqueued_at: datetime | None = None
+    left_at: datetime | None = None
+    answered_at: datetime | None = None
+    unanswered_at: datetime | None = None
+
+
+# What do the newest attempts say of the senders and of the gateway? They stand at the end of the table.
+_LAST_CALLS: Final = text("""
+    SELECT (SELECT max(enqueued_at) FROM sms.batches WHERE state = 'ready' AND enqueued_at IS NOT NULL) AS enqueued_at,
+           max(at) FILTER (WHERE kind = 'send' AND event = 'began') AS left_at,
+           max(at) FILTER (WHERE NOT unanswered AND event NOT IN ('began', 'may have left')) AS answered_at,
+           max(at) FILTER (WHERE unanswered) AS unanswered_at
+      FROM (SELECT kind, event, at, event IN ('put off', 'unknown') AND coalesce(code, 500) >= 500 AS unanswered
+              FROM sms.attempts ORDER BY id DESC LIMIT 5000) AS newest
+""")
+
+
+def last_calls(connection: Connection) -> LastCalls:
+    """The last signs of life of those who send, and of the gateway."""
+    return LastCalls(**connection.execute(_LAST_CALLS).mappings().one())
+
+
+# A refused batch gives way to its two halves, until the guilty message stands alone.
+
+# The batch gives way to its two halves, which take over its polls and its place in time.
+_SPLIT_WHOLE: Final = text(f"""
+    UPDATE sms.batches SET state = 'split', lease_owner = NULL, poll_at = NULL, trouble = :trouble
+     WHERE {FENCE} AND last_id > first_id
+ RETURNING first_id, last_id
+""")
+# One half, ready to leave; it has the window of the whole for what was accepted of it.
+_HALF: Final = text("""
+    INSERT INTO sms.batches (campaign_id, parent_id, first_id, last_id, state, due_at, trouble, first_sent_at, sender,
+                             accepted_at, closes_at, pending)
+    SELECT campaign_id, id, :first_id, :last_id, 'ready', :due_at, trouble,
+           CASE WHEN first_sent_at < :claimed_at THEN first_sent_at END, sender,
+           accepted_at, closes_at, :last_id - CAST(:first_id AS bigint) + 1
+      FROM sms.batches WHERE id = :batch_id
+ RETURNING id
+""")
+
+
+def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) -> list[int]:
+    """Replace a refused batch by its halves; their ids, or nothing when the claim no longer held."""
+    whole = connection.execute(
+        _SPLIT_WHOLE,
+        {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt, "trouble": trouble},
+    ).one_or_none()
+    if whole is None:
+        return []
+    spans = halves(whole.first_id, whole.last_id)
+    born = [
+        connection.execute(
+            _HALF,
+            {
+                "batch_id": claim.batch_id,
+                "first_id": first_id,
+                "last_id": last_id,
+                "due_at": now,
+                "claimed_at": claim.claimed_at,
+            },
+        ).scalar_one()
+        for first_id, last_id in spans
+    ]
+    messages.recount(connection, born, now=now)
+    return born
+
+
+# Unknown batches for which the time to ask is over, although no answer came: their messages are uncertain.
+
+WINDOW_ENDED: Final = "nobody answered while the gateway could be asked"
+"""Of an uncertain batch: the gateway could not be asked by our ids before it forgot them."""
+
+GIVE_UP_MAX: Final = 20
+"""Batches that one tick gives up: no commit is long."""
+
+# Which unknown batches can no longer be asked about? Of those that are due, the longest first. A batch may have left
+# until its last send began, or until the history was given up that may have sent it. It was asked about in vain since
+# its window neared the end, or nobody asked for twice the window. Who asks at this moment is let finish.
+_OVER: Final = text(f"""
+    WITH due AS (
+        SELECT id, first_sent_at FROM sms.batches
+         WHERE state = 'unknown' AND due_at <= :now ORDER BY due_at LIMIT :looked_at
+    ), left_last AS (
+        SELECT due.id,
+               greatest(due.first_sent_at,
+                        (SELECT max(at) FROM sms.attempts
+                          WHERE batch_id = due.id AND kind = 'send' AND event IN ('began', 'may have left')),
+                        (SELECT max(began_at) FROM sms.epochs WHERE lost_since IS NOT NULL)) AS at
+          FROM due WHERE due.first_sent_at <= :now - CAST(:window AS interval)
+    ), over AS (
+        SELECT id FROM left_last
+         WHERE at <= :now - CAST(:window AS interval)
+           AND (at <= :now - 2 * CAST(:window AS interval)
+                OR EXISTS (SELECT FROM sms.attempts AS asked
+                            WHERE asked.batch_id = left_last.id AND asked.kind = 'resolve' AND asked.event = 'began'
+                              AND asked.at >= left_last.at + CAST(:nearly AS interval)))
+    )
+    SELECT batch.id, batch.first_id, batch.last_id FROM sms.batches AS batch
+     WHERE batch.id IN (SELECT id FROM over) AND batch.state = 'unknown' AND batch.due_at <= :now AND {MAY_END}
+     LIMIT :most FOR UPDATE SKIP LOCKED
+""")
+
+
+def give_up_unanswered(connection: Connection, *, now: datetime, window: timedelta) -> list[int]:
+    """Make uncertain what could be asked about for `window`, and no answer came; the ids of the batches."""
+    values = {
+        "window": window,
+        "nearly": window - window / WINDOW_MARGIN,
+        "looked_at": 10 * GIVE_UP_MAX,
+        "most": GIVE_UP_MAX,
+    }
+    rows = connection.execute(_OVER, {"now": now, **values}).all()
+    facts = [
+        Fact(message.id, MessageState.UNCERTAIN)
+        for row in rows
+        for message in connection.execute(messages.PENDING, {"first_id": row.first_id, "last_id": row.last_id})
+    ]
+    if not facts:
+        return []
+    ids = lookups.lock_batches(connection, [row.id for row in rows], [fact.message_id for fact in facts])
+    messages.merge_facts(connection, facts, now=now)
+    messages.recount(connection, ids, now=now)
+    connection.execute(
+        text("UPDATE sms.batches SET trouble = :trouble, lease_owner = NULL WHERE id = ANY (CAST(:ids AS bigint[]))"),
+        {"ids": ids, "trouble": WINDOW_ENDED},
+    )
+    return [row.id for row in rows]
+
+
+# Messages of which nobody can know any more whether they were sent: a person looks, and decides.
+
+
+@dataclass(frozen=True, slots=True)
+class UncertainBatch:
+    """A batch with uncertain messages: since when, and what happened last."""
+
+    batch_id: int
+    campaign_id: int
+    messages: int
+    first_sent_at: datetime
+    trouble: str
+
+
+# What waits for a person?
+_UNCERTAIN: Final = text("""
+    SELECT id, campaign_id, uncertain, first_sent_at, coalesce(trouble, '') AS trouble FROM sms.batches
+     WHERE uncertain > 0 AND state <> 'split'
+       AND (CAST(:campaign_id AS bigint) IS NULL OR campaign_id = :campaign_id)
+  ORDER BY id LIMIT :most
+""")
+
+
+def uncertain_batches(
+    connection: Connection, *, campaign_id: int | None = None, most: int = 1000
+) -> Sequence[UncertainBatch]:
+    """Batches with uncertain messages, of one campaign or of all."""
+    rows = connection.execute(_UNCERTAIN, {"campaign_id": campaign_id, "most": most})
+    return [UncertainBatch(row.id, row.campaign_id, row.uncertain, row.first_sent_at, row.trouble) for row in rows]
+
+
+# A person found out that these were never sent, or would rather send twice than not at all.
+_SEND_UNCERTAIN: Final = text("""
+    WITH chosen AS (
+        SELECT id, first_id, last_id FROM sms.batches
+         WHERE campaign_id = :campaign_id AND uncertain > 0 AND state <> 'split' AND trouble IS DISTINCT FROM :collision
+           FOR UPDATE
+    ), moved AS (
+        UPDATE sms.messages AS message SET state = 'pending', settled_at = NULL
+          FROM chosen WHERE message.id BETWEEN chosen.first_id AND chosen.last_id AND message.state = 'uncertain'
+     RETURNING message.id
+    )
+    UPDATE sms.batches AS batch
+       SET state = 'ready', due_at = :now, first_sent_at = NULL, trouble = 'sent again by hand',
+           pending = batch.pending + batch.uncertain, uncertain = 0
+      FROM chosen WHERE batch.id = chosen.id
+ RETURNING batch.id
+""")
+
+
+def send_uncertain(connection: Connection, campaign_id: int, *, now: datetime) -> int:
+    """Make a campaign's uncertain messages ready to leave again, under the same ids; how many messages."""
+    ids = [
+        row.id
+        for row in connection.execute(_SEND_UNCERTAIN, {"campaign_id": campaign_id, "now": now, "collision": COLLISION})
+    ]
+    if ids:
+        messages.recount(connection, ids, now=now)
+    pending = text("SELECT coalesce(sum(pending), 0) FROM sms.batches WHERE id = ANY (CAST(:ids AS bigint[]))")
+    return int(connection.execute(pending, {"ids": ids}).scalar_one())

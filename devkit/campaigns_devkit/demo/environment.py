@@ -1,0 +1,95 @@
+"""The environment of the demo's processes, made from nothing: whatever the shell has set does not reach them.
+
+Neither does a proxy, which could not reach this machine's loopback, nor a real account's key.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from campaigns_devkit import SANDBOX_API_KEY
+
+PROJECT: Final = Path(__file__).resolve().parents[3]
+"""Where the Procfile stands, and where Celery finds the package `worker` though it may not be installed."""
+
+PROCESSES: Final = ("worker-send", "worker-poll", "beat", "flower", "metrics")
+SENDER: Final = "10004346"
+"""A line that the sandbox knows."""
+
+SANDBOX_OPTIONS: Final = ("--delivery", "2s..8s")
+
+# The same context at the pace of minutes instead of days.
+_FAST_SETTINGS: Final = {
+    "STATUS_POLLS": "2s,4s,6s,8s,10s,12s,15s,20s,25s,30s,40s,60s",
+    "UNKNOWN_GRACE": "5s",
+    "HTTP_DEADLINE": "5s",
+    "LEASE": "15s",
+    "REENQUEUE_AFTER": "3s",
+    "HOLD_RECHECK": "10s",
+    "PACE_START": "40",
+    "PACE_MAX": "60",
+    "SEND_THREADS": "8",
+    "POLL_THREADS": "4",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DemoEndpoints:
+    """Where everything of a running demo is. Holds secrets: it has no repr."""
+
+    home: Path
+    database_url: str
+    broker_url: str
+    gateway_url: str
+    flower_port: int
+    flower_password: str  # of the metrics too
+    metrics_port: int
+
+    @property
+    def flower_url(self) -> str:
+        """Where a browser finds Flower."""
+        return f"http://127.0.0.1:{self.flower_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        """Where Prometheus finds the metrics, by Flower's user and password."""
+        return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+    @property
+    def flower_password_file(self) -> Path:
+        """A file that only its owner can read."""
+        return self.home / "flower-password"
+
+
+FLOWER_USER: Final = "campaigns"
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """An environment in which a process of the demo can run at all."""
+    return {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+        "CAMPAIGNS_HOME": str(home),
+    }
+
+
+def process_environment(endpoints: DemoEndpoints) -> dict[str, str]:
+    """The whole environment of the Procfile's processes, and of every command that is to see what they see."""
+    return {
+        **bare_environment(endpoints.home),
+        **_FAST_SETTINGS,
+        "DATABASE_URL": endpoints.database_url,
+        "BROKER_URL": endpoints.broker_url,
+        "KAVENEGAR_BASE_URL": endpoints.gateway_url,
+        "KAVENEGAR_API_KEY": SANDBOX_API_KEY,
+        "KAVENEGAR_SENDER": SENDER,
+        "FLOWER_PORT": str(endpoints.flower_port),
+        "FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{endpoints.flower_password}",
+        "METRICS_PORT": str(endpoints.metrics_port),
+        "METRICS_BASIC_AUTH": f"{FLOWER_USER}:{endpoints.flower_password}",
+    }

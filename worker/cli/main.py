@@ -1,0 +1,168 @@
+"""The command itself: its help, the option before every command, its commands, and its one way out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NoReturn
+
+import click
+
+from worker import logs
+from worker.cli import options
+from worker.cli.account import account_, credit, ledger_
+from worker.cli.campaign import cancel, list_, pause, resume, show, start, watch
+from worker.cli.create import create, estimate
+from worker.cli.exits import HANDLED, Exit, exit_message
+from worker.cli.inbox import inbox_
+from worker.cli.operate import demo, doctor, metrics, migrate, sandbox, settings, web
+from worker.cli.otp import otp_
+from worker.cli.pace import pace
+from worker.cli.repair import epoch, restored, uncertain_
+from worker.cli.report import report, verify
+from worker.cli.sent_at_gateway import number_, outbox_
+from worker.cli.suppression import suppress_
+
+_HELP = """Bulk SMS campaigns through Kavenegar.
+
+\b
+  campaigns estimate customers.csv --text "سلام {name}"
+  campaigns create customers.csv --text "سلام {name}" --sender 10004346 --start
+  campaigns watch 1
+  campaigns report 1 --out report.csv
+
+With neither DATABASE_URL nor BROKER_URL set, a PostgreSQL and a Valkey of our own are started, and with no
+KAVENEGAR_API_KEY the sandbox gateway answers: nothing is sent to anybody. `campaigns settings` lists every setting,
+`campaigns doctor` says what is wrong.
+"""
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What holds for the whole command line."""
+
+    debug: bool = False
+
+
+class CommandGroup(click.Group):
+    """Commands in the order in which they are needed, and the exit codes below them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), code.meaning) for code in Exit])
+
+
+@click.group(cls=CommandGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--debug", is_flag=True, envvar="CAMPAIGNS_DEBUG", help="Log everything, and show where an error comes from."
+)
+@click.version_option(package_name="kavenegar-campaigns", prog_name="campaigns")
+@click.pass_obj
+def command_line(invocation: Invocation, debug: bool) -> None:
+    """Replaced by `_HELP`."""
+    invocation.debug = debug
+    logs.configure("DEBUG" if debug else "ERROR")
+
+
+for command in (
+    create,
+    estimate,
+    list_,
+    show,
+    watch,
+    start,
+    pause,
+    resume,
+    cancel,
+    report,
+    verify,
+    uncertain_,
+    restored,
+    epoch,
+    inbox_,
+    suppress_,
+    otp_,
+    credit,
+    account_,
+    ledger_,
+    number_,
+    outbox_,
+    pace,
+    migrate,
+    settings,
+    doctor,
+    metrics,
+    web,
+    sandbox,
+    demo,
+):
+    command_line.add_command(command)
+
+
+options.decode_text_options(command_line)
+
+
+# ── the way out: every error leaves as one sentence and an exit code ──
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; the exit code."""
+    invocation = Invocation()
+    sys.excepthook = lambda *error: _report_defect(invocation, *error)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal without Persian
+    try:
+        with command_line.make_context("campaigns", list(arguments), obj=invocation) as context:
+            command_line.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as why:
+        return why.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _print_error("interrupted")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return Exit.NOBODY_READS
+    except HANDLED as why:
+        if invocation.debug:
+            _print_error(logs.redact("".join(traceback.format_exception(why))))
+        message = exit_message(why)
+        _print_error(logs.redact(message.sentence))
+        return message.exit
+    return Exit.FINE
+
+
+def _print_error(sentence: str) -> None:
+    try:
+        sys.stderr.write(f"campaigns: {sentence}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Nobody reads any more; what is still buffered must not complain about it at the end of the process."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+
+
+def _report_defect(
+    invocation: Invocation, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """For an error nobody foresaw. The message of a stranger may hold anything, so only its kind is told."""
+    if invocation.debug:
+        _print_error(logs.redact("".join(traceback.format_exception(kind, error, trace))))
+    _print_error(f"this is a defect of the program ({kind.__name__}); `campaigns --debug …` shows where it comes from")

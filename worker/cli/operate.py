@@ -1,0 +1,226 @@
+"""migrate, settings, doctor, web, metrics, sandbox, demo: set up an installation, check it, and run its processes."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
+
+import click
+from rich.text import Text
+
+from campaigns import BadInput
+from campaigns.errors import CampaignsError
+from campaigns.store import migrate as schema
+from campaigns.store.database import Database
+from campaigns.store.migrate import PATIENCE_S
+from worker import extras, logs, wiring
+from worker.cli import doctor_database, doctor_servers, options, output
+from worker.cli.exits import Exit
+from worker.cli.output import Finding, Level
+from worker.settings import old_names, revealed, rows
+from worker.settings.parsers import lasting
+
+
+def _parse_wait(_: click.Context, __: click.Parameter, typed: str) -> timedelta:
+    try:
+        return lasting(typed)
+    except ValueError as why:
+        raise BadInput(f"--wait: {typed!r} is not {why}") from None
+
+
+@click.command()
+@click.option(
+    "--wait",
+    callback=_parse_wait,
+    default=f"{PATIENCE_S / 60:.0f}m",
+    show_default=True,
+    metavar="TIME",
+    help="How long to give way to other sessions in all, as 90s or 10m.",
+)
+def migrate(wait: timedelta) -> None:
+    """Create or upgrade the tables.
+
+    They stand in the schema sms. Safe to repeat, and for several to run at once. Sending goes on meanwhile: whatever
+    is in use is waited for, and named. Ends with 3 where it is in use until the end; the next run goes on from there.
+    """
+    changed = schema.upgrade(wiring.engine(), report=output.print_lines, patience_s=wait.total_seconds())
+    output.print_lines(
+        "the tables are now those of this version" if changed else "the tables are those of this version already"
+    )
+
+
+@click.command()
+@options.as_json
+def settings(as_json: bool) -> None:
+    """List every setting and its meaning.
+
+    A setting is an environment variable. Of secrets it is only said whether they are set.
+    """
+    found = list(rows(wiring.settings()))
+    for sentence in old_names():
+        click.echo(f"campaigns: {sentence}", err=True)
+    if as_json:
+        output.print_json([asdict(row) for row in found])
+        return
+    output.print_table(
+        ("setting", "value", "default", "meaning"), [(row.name, row.value, row.default, row.meaning) for row in found]
+    )
+
+
+# ── doctor: checks from the ground up; what stands on a thing that is missing is not checked ──
+#
+#     doctor_database  settings, the database, what its tables say, whether the dispatcher ticks
+#     doctor_safety    what keeps a message from being sent twice, or from being lost as it comes in
+#     doctor_servers   the broker, the pace, the workers, the gateway; and the clocks of all of them
+
+
+def run_checks() -> Iterator[Finding]:
+    """Everything there is to look at, one finding after the other."""
+    try:
+        chosen = wiring.settings()
+        where = wiring.endpoints()
+    except CampaignsError as why:
+        for sentence in str(why).splitlines():
+            yield Finding("settings", Level.BAD, sentence, "correct the setting; `campaigns settings` lists them all")
+        return
+    yield from doctor_database.check_settings(chosen)
+    yield from doctor_database.check_database()
+    broker = doctor_servers.check_broker(where.broker_url)
+    yield broker
+    if broker.level is Level.OK:
+        yield doctor_servers.check_pace()
+        yield from doctor_servers.check_workers()
+        yield doctor_servers.check_queue_lengths()
+        yield from doctor_servers.check_gateway()
+
+
+_STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "bold red"}
+
+
+@click.command()
+@options.as_json
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Look for what is wrong, and say what to do.
+
+    Ends with 1 where anything is bad.
+    """
+    found = []
+    for finding in run_checks():
+        found.append(finding)
+        if not as_json:
+            _print_finding(finding)
+    healthy = all(finding.level is not Level.BAD for finding in found)
+    if as_json:
+        output.print_json({"healthy": healthy, "findings": [asdict(finding) for finding in found]})
+    if not healthy:
+        ctx.exit(Exit.NO)
+
+
+def _print_finding(finding: Finding) -> None:
+    says = output.printable(f"{finding.name}: {finding.says}")
+    line = Text.assemble((f"{finding.level:<5}", _STYLES[finding.level]), says)
+    console = output.StandardOutput()
+    console.print(line, soft_wrap=True)
+    if finding.do:
+        console.print(f"     → {output.printable(finding.do)}", soft_wrap=True)
+
+
+# ── web and metrics ──
+
+TOKEN_BYTES = 32
+
+
+@click.command()
+@click.option("--new-token", is_flag=True, help="Print a fresh CALLBACK_TOKEN, and do nothing else.")
+def web(new_token: bool) -> None:
+    """Take the gateway's callbacks, at http://WEB_ADDRESS:WEB_PORT/callbacks/CALLBACK_TOKEN/status and …/receive.
+
+    In the foreground, until Ctrl-C. What was answered with 200 stands in the database; the workers process it. See
+    docs/callbacks.md. Where METRICS_BASIC_AUTH is set, /metrics answers Prometheus at the same address and port.
+    """
+    if new_token:
+        output.print_lines(secrets.token_urlsafe(TOKEN_BYTES))
+        return
+    from worker.metrics import MetricsCollector, metrics_application  # noqa: PLC0415 - no other command needs it
+    from worker.web import Recorder, TokenBucket, bind_server, callbacks_application  # noqa: PLC0415 - likewise
+
+    chosen = wiring.settings()
+    token = revealed(chosen.callback_token)
+    if token is None:
+        raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
+    logs.configure(chosen.log_level, chosen.log_format)
+    from worker import process  # noqa: PLC0415 - Celery takes a while to import, and other commands do without it
+
+    process.wait_for_tables(wiring.engine())
+    database = Database(wiring.engine(), patience_s=1.0)
+    recorder = Recorder(database, database.now, chosen.policy(), max_backlog=chosen.callback_backlog_max)
+    known = revealed(chosen.metrics_basic_auth)
+    metrics = None if known is None else metrics_application(MetricsCollector(wiring.pace, database), known)
+    answers = callbacks_application(recorder, token, TokenBucket(chosen.callback_rate), metrics)
+    server = bind_server(chosen.web_address, chosen.web_port, answers)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    output.print_lines(f"callbacks at http://{chosen.web_address}:{chosen.web_port}/callbacks/…/status and …/receive")
+    server.run()
+
+
+@click.command()
+def metrics() -> None:
+    """Tell Prometheus how the installation is, at http://METRICS_ADDRESS:METRICS_PORT/metrics.
+
+    In the foreground, until Ctrl-C. Whoever asks has to send the name and the password of METRICS_BASIC_AUTH. Where
+    the database or the broker is away, kavenegar_up says so and the rest is still told.
+    """
+    from worker.metrics import MetricsCollector, bind_metrics_server, metrics_application  # noqa: PLC0415 - no other command needs the library
+
+    chosen = wiring.settings()
+    name_and_password = revealed(chosen.metrics_basic_auth)
+    if name_and_password is None:
+        raise BadInput(
+            "METRICS_BASIC_AUTH is not set: it holds name:password, and everybody could read the metrics without it"
+        )
+    logs.configure(chosen.log_level, chosen.log_format)
+    wiring.pace()  # what is missing for it is said now
+    collector = MetricsCollector(wiring.pace, Database(wiring.engine(), patience_s=1.0))
+    answers = metrics_application(collector, name_and_password)
+    server = bind_metrics_server(chosen.metrics_address, chosen.metrics_port, answers)
+    output.print_lines(f"metrics at http://{chosen.metrics_address}:{chosen.metrics_port}/metrics")
+    server.run()
+    raise KeyboardInterrupt  # the library ends in silence, and only when it is interrupted
+
+
+# ── sandbox, demo ──
+
+
+@click.command(
+    add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def sandbox(ctx: click.Context, arguments: tuple[str, ...]) -> None:
+    """Run a gateway to try things on.
+
+    Its options are those of `kavenegar-sandbox`; `campaigns sandbox --help` lists them.
+    """
+    ctx.exit(extras.run_sandbox(arguments))
+
+
+@click.command(
+    add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def demo(ctx: click.Context, arguments: tuple[str, ...]) -> None:
+    """See everything at work on this machine.
+
+    A real PostgreSQL, Valkey and Celery, and the sandbox gateway: nothing is sent to anybody. `campaigns demo --help`
+    lists the options.
+    """
+    command = extras.demo_command()
+    options.decode_text_options(command)
+    with command.make_context("demo", list(arguments), parent=ctx.parent) as demo_context:
+        command.invoke(demo_context)

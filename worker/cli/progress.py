@@ -1,0 +1,183 @@
+"""How a campaign stands at a moment, and its progress: two bars on a terminal, a line now and then everywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+from sqlalchemy import Connection
+
+import campaigns
+from campaigns import BadInput, Campaign, CampaignState, MessageState, Progress, Waiting
+from campaigns.clock import steady
+from campaigns.errors import Postpone
+from campaigns.kavenegar.pace import PaceView, Throttle
+from campaigns.stages.waiting.reasons import why_waiting
+from worker import wiring
+from worker.cli.output import StandardOutput, format_share, format_time, print_lines, printable
+
+REDIS_RETRY_AFTER_S: Final = 10.0
+"""A Redis that did not answer is not asked again for so long: each asking may take seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStatus:
+    """Where a campaign stands at a moment."""
+
+    progress: Progress
+    waiting: Waiting | None
+    at: datetime
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign's row."""
+        return self.progress.campaign
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it will not move by itself."""
+        return self.campaign.state in (CampaignState.DRAFT, CampaignState.PAUSED)
+
+    @property
+    def sent(self) -> int:
+        """Messages that are no longer waiting to leave."""
+        return self.campaign.messages - self.progress.counts[MessageState.PENDING]
+
+    @property
+    def settled(self) -> int:
+        """Messages with their verdict."""
+        return self.sent - self.progress.counts[MessageState.ACCEPTED]
+
+
+def read_status(connection: Connection, campaign_id: int, *, now: datetime, pace: PaceView | None) -> CampaignStatus:
+    """How a campaign stands. Raises: NotFound."""
+    progress = campaigns.progress(connection, campaign_id)
+    return CampaignStatus(progress, why_waiting(connection, campaign_id, now=now, pace=pace), now)
+
+
+def waiting_sentence(now: CampaignStatus) -> str | None:
+    """Why it waits; None when it is over."""
+    return None if now.waiting is None else now.waiting.sentence
+
+
+class PaceReader:
+    """Looks at the pace where that can be done; what is told without it is told all the same."""
+
+    def __init__(self, pace: Callable[[], Throttle] = wiring.pace) -> None:
+        self.trouble: str | None = None
+        self._pace = pace
+        self._not_before = 0.0
+
+    def read(self) -> PaceView | None:
+        """The pace now; None without Redis, or without what names the account, and `trouble` says which."""
+        if steady() < self._not_before:
+            return None
+        try:
+            view = self._pace().view()
+        except (BadInput, Postpone) as why:
+            self.trouble = str(why)
+            self._not_before = steady() + REDIS_RETRY_AFTER_S
+            return None
+        self.trouble = None
+        return view
+
+
+# ── progress as it happens ──
+
+REFRESH_INTERVAL_S: Final = 1.0
+MAX_SILENCE_S: Final = 15.0
+
+
+Explain = Callable[[CampaignStatus], str | None]
+"""Why a campaign does not move; None while it does."""
+
+
+class ProgressView(Protocol):
+    """How progress is shown."""
+
+    def show(self, now: CampaignStatus, remark: str) -> None:
+        """Show this moment, and what there is to say about it."""
+
+    def close(self) -> None:
+        """Leave the last moment standing."""
+
+
+def follow(look: Callable[[], CampaignStatus], *, explain: Explain = waiting_sentence) -> Iterator[CampaignStatus]:
+    """Show the campaign every second; each look is handed on, and whoever follows decides when it is enough."""
+    display = ProgressBars() if StandardOutput().is_terminal else ProgressLines()
+    try:
+        while True:
+            now = look()
+            display.show(now, _remark(now, explain))
+            yield now
+            time.sleep(REFRESH_INTERVAL_S)
+    finally:
+        display.close()
+
+
+class ProgressBars:
+    """Two bars and the reason for waiting below them."""
+
+    def __init__(self) -> None:
+        self._bars = RichProgress(
+            TextColumn("{task.description:<9}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[share]:>6}"),
+            TimeElapsedColumn(),
+            expand=True,
+        )
+        self._sent = self._bars.add_task("sending", share="")
+        self._settled = self._bars.add_task("verdicts", share="")
+        self._live = Live(self._bars, console=StandardOutput(), refresh_per_second=8)
+        self._live.start()
+
+    def show(self, now: CampaignStatus, remark: str) -> None:
+        """Move the bars."""
+        whole = now.campaign.messages
+        for task, done in ((self._sent, now.sent), (self._settled, now.settled)):
+            self._bars.update(task, total=whole, completed=done, share=format_share(done, whole))
+        self._live.update(Group(self._bars, Text(printable(remark), style="dim")))
+
+    def close(self) -> None:
+        """Leave the bars where they are."""
+        self._live.stop()
+
+
+class ProgressLines:
+    """A line whenever something moved, and otherwise every quarter of a minute."""
+
+    def __init__(self) -> None:
+        self._said: object = None
+        self._said_at = 0.0
+
+    def show(self, now: CampaignStatus, remark: str) -> None:
+        """Say it, if it is news."""
+        whole = now.campaign.messages
+        line = (
+            f"sending {now.sent:,} of {whole:,} ({format_share(now.sent, whole)}), "
+            f"verdicts {now.settled:,} ({format_share(now.settled, whole)})"
+        )
+        line = f"{line}; {remark}" if remark else line
+        news = (now.sent, now.settled, now.campaign.state, now.waiting and now.waiting.reason)
+        if news != self._said or time.monotonic() - self._said_at > MAX_SILENCE_S:
+            print_lines(f"{format_time(now.at)}  {line}")
+            self._said, self._said_at = news, time.monotonic()
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+def _remark(now: CampaignStatus, explain: Explain) -> str:
+    """The reason for waiting, or how it ended."""
+    if now.campaign.finished_at is not None:
+        return f"{now.campaign.state} at {format_time(now.campaign.finished_at)}"
+    return explain(now) or ""

@@ -1,0 +1,240 @@
+"""number, outbox: what one person got, and what the gateway itself says was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import click
+
+from campaigns import BadInput
+from campaigns.kavenegar.codes import STATUSES
+from campaigns.kavenegar.sent_messages import ReceptorStatus
+from campaigns.rules.dates import TEHRAN, day_start
+from campaigns.rules.phone import mask_number, normalise_mobile
+from campaigns.stages import sent_at_gateway
+from campaigns.stages.sent_at_gateway import LONGEST_LOOKBACK, OutboxMessage, Unlisted
+from campaigns.store import lookups
+from campaigns.store.lookups import SentByNumber, SentToNumber
+from worker import wiring
+from worker.cli import options, output
+from worker.cli.exits import Exit
+from worker.cli.output import print_json
+
+
+def _parse_day(_: click.Context, parameter: click.Parameter, typed: str | None) -> datetime | None:
+    """The first moment of a day of Tehran."""
+    if typed is None:
+        return None
+    right = "day such as 2026-12-01 or 1405/09/10"
+    at = options.parse_time(f"--{parameter.name}", typed, right=right).astimezone(TEHRAN)
+    if at.time() != time.min:
+        raise BadInput(f"--{parameter.name}: {typed!r} is no {right}")
+    return at
+
+
+@click.command(name="number")
+@click.argument("number")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many.")
+@click.option("--ask", is_flag=True, help="Ask the gateway, too, what it sent to this number.")
+@click.option(
+    "--day",
+    callback=_parse_day,
+    metavar="DAY",
+    help="The day to ask about, as 2026-12-01 or 1405/09/10; today if left out.",
+)
+@click.option("--texts", is_flag=True, help="Show what they wrote.")
+@options.as_json
+def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: bool, as_json: bool) -> None:
+    """Tell what one person got from us, and what they wrote."""
+    mobile = normalise_mobile(number)
+    with wiring.engine().connect() as connection:
+        received = lookups.sent_to_number(connection, mobile, limit=limit + 1)
+        wrote = lookups.sent_by_number(connection, mobile, limit=limit + 1)
+    most = max(len(received), len(wrote))
+    received, wrote = received[:limit], wrote[:limit]
+    since = day or day_start(wiring.database().now().astimezone(TEHRAN).date())
+    statuses = sent_at_gateway.sent_to_number(wiring.context(), mobile, start=since) if ask else None
+    if as_json:
+        print_json(
+            {
+                "number": mask_number(mobile),
+                "received": [asdict(each) for each in received],
+                "wrote": [_inbound_as_json(each, texts=texts) for each in wrote],
+                "gateway": None if statuses is None else [_status_as_json(each) for each in statuses],
+            }
+        )
+        output.warn_truncated(most, limit)
+        return
+    output.print_lines(f"{mask_number(mobile)}: {len(received):,} messages of ours, {len(wrote):,} of theirs")
+    _print_received(received)
+    _print_inbound(wrote, texts=texts)
+    output.warn_truncated(most, limit)
+    if statuses is not None:
+        _print_statuses(statuses, since)
+
+
+def _inbound_as_json(each: SentByNumber, *, texts: bool) -> dict[str, object]:
+    answer = asdict(each)
+    if not texts:
+        del answer["text"]
+    return answer
+
+
+def _status_as_json(each: ReceptorStatus) -> dict[str, object]:
+    return {"message_id": each.messageid, "status": each.status}
+
+
+def _print_received(received: Sequence[SentToNumber]) -> None:
+    if received:
+        output.print_table(
+            ("campaign", "", "kind", "state", "status", "left at", "settled at", "rial"),
+            [
+                (each.campaign_id, each.campaign, each.kind, each.state, each.status, each.accepted_at,
+                 each.settled_at, each.cost_rial)
+                for each in received
+            ],
+            right=("campaign", "status", "rial"),
+        )  # fmt: skip
+
+
+def _print_inbound(wrote: Sequence[SentByNumber], *, texts: bool) -> None:
+    if wrote:
+        output.print_table(
+            ("received at", "line", "about campaign", "text"),
+            [(each.received_at, each.line, each.campaign_id, each.text if texts else "(--texts)") for each in wrote],
+        )
+
+
+def _print_statuses(statuses: Sequence[ReceptorStatus], since: datetime) -> None:
+    output.print_lines(
+        f"the gateway names {len(statuses):,} messages of the day that began at {output.format_time(since)}"
+    )
+    if statuses:
+        output.print_table(
+            ("message id", "status", ""),
+            [(str(each.messageid), each.status, _status_meaning(each.status)) for each in statuses],
+            right=("status",),
+        )
+
+
+def _status_meaning(status: int) -> str:
+    return STATUSES[status].meaning if status in STATUSES else "undocumented"
+
+
+@click.command(name="outbox")
+@click.option("--latest", type=click.IntRange(1, 200), metavar="N", help="The newest N instead of a day.")
+@click.option(
+    "--day", callback=_parse_day, metavar="DAY", help="A day, as 2026-12-01 or 1405/09/10; today if left out."
+)
+@click.option("--sender", metavar="LINE", help="Only what this line sent.")
+@click.option("--foreign", is_flag=True, help="Only what is not ours.")
+@options.as_json
+@click.pass_context
+def outbox_(
+    ctx: click.Context,
+    *,
+    latest: int | None,
+    day: datetime | None,
+    sender: str | None,
+    foreign: bool,
+    as_json: bool,
+) -> None:
+    """Tell what the gateway says has left the account, and which of it is ours.
+
+    It looks three days back, and answers only where our IP address is registered in the panel. Of one second it shows
+    500 messages: where more left, it is said how many could not be seen, and the exit code is 4. With --json a line for
+    each message.
+    """
+    if latest is not None and day is not None:
+        raise BadInput("--latest and --day contradict each other: use one of them")
+    context = wiring.context()
+    span = None if latest is not None else _day_span(day)
+    totals = _Totals()
+    found: Iterable[OutboxMessage | Unlisted] = (
+        sent_at_gateway.sent_between(context, *span, sender=sender)
+        if span
+        else sent_at_gateway.latest_sent(context, count=latest or 1, sender=sender)
+    )
+    for each in found:
+        totals.add(each)
+        if not (foreign and isinstance(each, OutboxMessage) and each.is_ours):
+            output.print_json_line(_entry_as_json(each)) if as_json else _print_entry(each)
+    if not as_json:
+        output.print_lines(f"{totals.ours + totals.others:,} messages, {totals.others:,} of them not ours")
+        if span is not None and sender is None and not totals.cut:
+            _print_missing(sent_at_gateway.count_sent(context, *span) - totals.ours - totals.others)
+    if totals.cut:
+        ctx.exit(Exit.NOT_CHECKED)
+
+
+@dataclass(slots=True)
+class _Totals:
+    """How many messages were told, and in how many seconds the gateway showed a part only."""
+
+    ours: int = 0
+    others: int = 0
+    cut: int = 0
+
+    def add(self, each: OutboxMessage | Unlisted) -> None:
+        """Count it."""
+        if isinstance(each, Unlisted):
+            self.cut += 1
+        elif each.is_ours:
+            self.ours += 1
+        else:
+            self.others += 1
+
+
+def _print_missing(messages: int) -> None:
+    if messages > 0:
+        output.print_lines(
+            f"the gateway counts {messages:,} more, which it does not show: hidden ones, or a part is missing"
+        )
+
+
+def _day_span(day: datetime | None) -> tuple[datetime, datetime]:
+    """A day of Tehran, as far as it and the gateway's three days go."""
+    now = wiring.database().now()
+    start = day or day_start(now.astimezone(TEHRAN).date())
+    if start > now:
+        raise BadInput(f"--day: {start:%Y-%m-%d} is still to come")
+    if start < now - LONGEST_LOOKBACK:
+        raise BadInput(f"--day: {start:%Y-%m-%d} is more than three days ago, which the gateway does not show")
+    return start, min(start + timedelta(days=1) - timedelta(seconds=1), now)
+
+
+def _entry_as_json(each: OutboxMessage | Unlisted) -> dict[str, object]:
+    if isinstance(each, Unlisted):
+        return {"at": each.at, "not_shown": each.messages}
+    message = each.message
+    return {
+        "message_id": message.messageid,
+        "campaign_id": each.campaign_id,
+        "otp_id": each.otp_id,
+        "number": mask_number(message.receptor),
+        "sender": message.sender,
+        "status": message.status,
+        "cost_rial": message.cost,
+        "at": datetime.fromtimestamp(message.date, UTC),
+    }
+
+
+def _print_entry(each: OutboxMessage | Unlisted) -> None:
+    if isinstance(each, Unlisted):
+        more = "more" if each.messages is None else f"{each.messages:,} more"
+        output.print_lines(
+            f"{output.format_time(each.at)}  {more} messages left in this second: the gateway shows "
+            f"{sent_at_gateway.PAGE_SIZE} of a second, so it cannot be seen whose they are"
+        )
+        return
+    message = each.message
+    at, number = output.format_time(datetime.fromtimestamp(message.date, UTC)), mask_number(message.receptor)
+    output.print_lines(f"{at}  {number:<11}  {message.sender:<10}  {_status_meaning(message.status)}, {_origin(each)}")
+
+
+def _origin(each: OutboxMessage) -> str:
+    if each.otp_id is not None:
+        return f"one-time password {each.otp_id}"
+    return "not ours" if each.campaign_id is None else f"campaign {each.campaign_id}"

@@ -1,0 +1,227 @@
+"""suppress: whom we do not write to. Added, removed, listed, checked, synchronised with the gateway's block lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+import campaigns
+from campaigns import BadInput, Suppression, SuppressionReason
+from campaigns.rules.phone import mask_number, normalise_line, normalise_mobile
+from campaigns.rules.suppression import reason_text
+from campaigns.stages.suppression import BlockStatus, Synced, check_number, sync_lines
+from campaigns.store import blocklists, suppressions
+from worker import wiring
+from worker.cli import options, output, suppression_files
+from worker.cli.exits import Exit
+
+_BLOCKED_WORDS = {True: "blocked", False: "not blocked", None: "cannot be asked"}
+
+
+@click.group("suppress")
+def suppress_() -> None:
+    """Whom nothing is sent to, but for one-time passwords.
+
+    It takes effect before the next batch of a running campaign, and the report names everybody who was left out.
+    """
+
+
+def _parse_since(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
+    return None if typed is None else options.parse_time("--since", typed, right="day such as 2026-12-01 or 1405/09/10")
+
+
+_lines_option = click.option(
+    "--line", "lines", multiple=True, metavar="LINE", help="This line only; may be said again."
+)
+
+
+@suppress_.command()
+@click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
+@click.option(
+    "--reason", default=SuppressionReason.BY_HAND.value, show_default=True, help="Why, in a word or in your own."
+)
+@options.as_json
+def add(numbers: Sequence[str], reason: str, as_json: bool) -> None:
+    """Send nothing more to these numbers."""
+    with wiring.engine().begin() as connection:
+        new = campaigns.suppress(connection, numbers, reason=reason, source="the command line")
+    _print_changed(new, numbers, "suppressed", "were suppressed already", as_json=as_json)
+
+
+@suppress_.command()
+@click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
+@options.as_json
+def remove(numbers: Sequence[str], as_json: bool) -> None:
+    """Let these numbers get messages again.
+
+    At the next synchronisation they are taken off the gateway's block lists as well, where the gateway allows it: not
+    those who opted out there themselves.
+    """
+    with wiring.engine().begin() as connection:
+        lifted = campaigns.unsuppress(connection, numbers)
+    _print_changed(lifted, numbers, "lifted", "were not suppressed", as_json=as_json)
+
+
+def _print_changed(changed: int, numbers: Sequence[str], done: str, others: str, *, as_json: bool) -> None:
+    left = len({normalise_mobile(number) for number in numbers}) - changed
+    if as_json:
+        output.print_json({done: changed, "unchanged": left})
+    else:
+        output.print_lines(f"{changed:,} {done}" + (f"; {left:,} {others}" if left else ""))
+
+
+@suppress_.command("list")
+@click.option("--reason", help=f"Only for this reason: {', '.join(SuppressionReason)}, or one in your own words.")
+@click.option(
+    "--since", callback=_parse_since, metavar="DAY", help="Only since a day of Tehran, as 2026-12-01 or 1405/09/10."
+)
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The newest so many.")
+@click.option("--full", is_flag=True, help="Show the numbers in full.")
+@options.as_json
+def list_(*, reason: str | None, since: datetime | None, limit: int, full: bool, as_json: bool) -> None:
+    """Show who is suppressed, the newest first."""
+    with wiring.engine().connect() as connection:
+        found = suppressions.newest(connection, reason=reason, since=since, limit=limit + 1)
+    shown, some = str if full else mask_number, found[:limit]
+    if as_json:
+        output.print_json([{**asdict(each), "number": shown(each.number)} for each in some])
+    elif found:
+        output.print_table(
+            ("number", "why", "source", "since"),
+            [(shown(each.number), reason_text(each.reason), each.source, each.created_at) for each in some],
+        )
+    else:
+        output.print_lines(
+            "nobody is suppressed" if reason is None and since is None else "nobody is suppressed like that"
+        )
+    output.warn_truncated(len(found), limit)
+
+
+@suppress_.command("check")
+@click.argument("number")
+@_lines_option
+@options.as_json
+@click.pass_context
+def check_(ctx: click.Context, number: str, lines: Sequence[str], as_json: bool) -> None:
+    """Tell whether a number is suppressed, by us and on the gateway's lists at this moment.
+
+    Ends with 0 where it is by either, with 1 where it is not, and with 4 where the gateway did not say.
+    """
+    with wiring.engine().connect() as connection:
+        mobile = normalise_mobile(number)
+        found = suppressions.find(connection, [mobile]).get(mobile)
+        known = _normalise_lines(lines) or blocklists.known_lines(connection)
+    listed = check_number(wiring.context(), mobile, known) if known else []
+    ours = found is not None and found.lifted_at is None
+    if as_json:
+        our_entry = None if found is None else {**asdict(found), "number": mask_number(mobile)}
+        output.print_json({"suppressed": ours, "ours": our_entry, "gateway": [asdict(each) for each in listed]})
+    else:
+        _print_check(mobile, found, listed)
+    ctx.exit(_check_exit(ours, listed))
+
+
+def _check_exit(ours: bool, listed: Sequence[BlockStatus]) -> Exit:
+    """The answer of a check as an exit code."""
+    if ours or any(each.blocked for each in listed):
+        return Exit.FINE
+    return Exit.NOT_CHECKED if any(each.blocked is None for each in listed) else Exit.NO
+
+
+def _print_check(mobile: str, found: Suppression | None, listed: Sequence[BlockStatus]) -> None:
+    if found is None:
+        output.print_lines(f"{mask_number(mobile)} is not suppressed")
+    elif found.lifted_at is None:
+        output.print_lines(
+            f"{mask_number(mobile)} is suppressed since {output.format_time(found.created_at)}: "
+            f"{reason_text(found.reason)}"
+        )
+        output.print_lines(f"source: {found.source}")
+    else:
+        output.print_lines(
+            f"{mask_number(mobile)} is not suppressed any more: lifted at {output.format_time(found.lifted_at)}"
+        )
+    if listed:
+        output.print_table(
+            ("line", "at the gateway", ""), [(each.line, _BLOCKED_WORDS[each.blocked], each.trouble) for each in listed]
+        )
+
+
+@suppress_.command("sync")
+@_lines_option
+@options.as_json
+@click.pass_context
+def sync_(ctx: click.Context, lines: Sequence[str], as_json: bool) -> None:
+    """Synchronise with the gateway's block lists, both ways.
+
+    Every line that is pulled or was sent from, unless lines are named. Ends with 1 where a line could not be done.
+    """
+    with wiring.engine().connect() as connection:
+        known = _normalise_lines(lines) or blocklists.known_lines(connection)
+    if not known:
+        raise BadInput("no line is known yet, since no campaign was made: name one with --line")
+    options.refuse_copied_database(wiring.database())
+    found = sync_lines(wiring.context(), known)
+    if as_json:
+        output.print_json([asdict(each) for each in found])
+    else:
+        _print_sync(found, known)
+    if not all(each.whole for each in found) or len(found) < len(known):
+        ctx.exit(Exit.NO)
+
+
+def _normalise_lines(lines: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(map(normalise_line, lines)))
+
+
+def _print_sync(found: Sequence[Synced], known: Sequence[str]) -> None:
+    output.print_table(
+        ("line", "seen", "newly suppressed", "written", "removed", ""),
+        [(each.line, each.seen, each.suppressed, each.written, each.removed, each.trouble) for each in found],
+        right=("seen", "newly suppressed", "written", "removed"),
+    )
+    left = [line for line in known if line not in {each.line for each in found}]
+    if left:
+        output.print_lines(f"left out: {', '.join(left)}")
+
+
+@suppress_.command("import")
+@options.recipients
+@click.option(
+    "--reason", default=SuppressionReason.IMPORTED.value, show_default=True, help="Why, in a word or in your own."
+)
+@options.as_json
+def import_(
+    *,
+    file: str,
+    column: str | None,
+    sheet: str | None,
+    include_hidden: bool,
+    header_row: int | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Suppress every number in FILE: CSV or a workbook, - is standard input.
+
+    Rows that cannot be used are told, and stop no others.
+    """
+    found = suppression_files.import_file(
+        file, column=column, sheet=sheet, include_hidden=include_hidden, header_row=header_row, reason=reason
+    )
+    if as_json:
+        output.print_json(asdict(found))
+    else:
+        suppression_files.print_import(found)
+
+
+@suppress_.command()
+@options.out_option("Where to write it", required=True)
+def export(out: Path) -> None:
+    """Write everybody who is suppressed, with the numbers in full."""
+    lines = suppression_files.export_file(out)
+    if str(out) != options.DASH:
+        output.print_lines(f"{lines:,} numbers written to {out}")

@@ -1,0 +1,77 @@
+"""Deliver inbound messages to the user's own code: enqueue a Celery task of theirs, or post to a webhook.
+
+The task carries the message's id alone, never a number or a text. It is enqueued again at growing intervals until the
+user's code has called `campaigns.acknowledge(connection, id)` in a transaction of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+from typing import Final
+
+from kombu import Queue
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from campaigns.context import Context
+from campaigns.stages.inbox import deliver
+from campaigns.store import inbound
+from campaigns.store.inbound import Inbound
+from worker import wiring
+from worker.app import app
+
+log = logging.getLogger(__name__)
+
+MAX_QUEUED: Final = 1000
+"""Messages in the user's queue: while nobody consumes it, no more are added."""
+BACKLOG_THRESHOLD: Final = 100
+REDELIVER_IN_BACKLOG_AFTER: Final = timedelta(hours=1)
+"""In a queue of so many messages, those of before probably still wait. They are added again only so much later: a
+consumer that is slow is not made slower, and one that failed still gets them."""
+_CONCURRENCY: Final = threading.BoundedSemaphore(2)  # so that a slow receiver leaves threads for everything else
+
+
+def deliver_due(context: Context) -> str:
+    """Hand over what is due; what came of it, for Flower. More than two at once would hold threads that polls need."""
+    if not _CONCURRENCY.acquire(blocking=False):
+        return "others deliver"
+    try:
+        webhook, task = wiring.webhook(), wiring.settings().inbox_task
+        if webhook is not None:
+            return deliver.deliver_by_webhook(context, webhook).summary
+        return (
+            "no inbound messages are delivered"
+            if task is None
+            else _enqueue_user_task(context, task, wiring.settings().inbox_task_queue)
+        )
+    finally:
+        _CONCURRENCY.release()
+
+
+def _enqueue_user_task(context: Context, task: str, queue: str) -> str:
+    """Enqueue the user's task for each message that is due. A task that is lost is enqueued again."""
+    enqueued = 0
+    try:
+        with app.producer_pool.acquire(block=True, timeout=5) as producer:
+            waiting = producer.channel.queue_declare(queue=queue).message_count
+            for message in _due_messages(context, waiting=waiting):
+                app.send_task(
+                    task,
+                    args=(message.id,),
+                    queue=Queue(queue, routing_key=queue),
+                    producer=producer,
+                    ignore_result=True,
+                )
+                enqueued += 1
+    except (OperationalError, RedisError) as why:
+        log.warning("enqueue failed", extra={"enqueued_task": task, "enqueued": enqueued, "error": type(why).__name__})
+    return f"{enqueued} enqueued"
+
+
+def _due_messages(context: Context, *, waiting: int) -> list[Inbound]:
+    """What is to be added to a queue in which so many messages wait."""
+    overdue = REDELIVER_IN_BACKLOG_AFTER if waiting >= BACKLOG_THRESHOLD else timedelta(0)
+    most = MAX_QUEUED - waiting
+    return context.database(inbound.claim_due, now=context.now(), most=most, overdue=overdue) if most > 0 else []

@@ -1,0 +1,255 @@
+"""What Celery's processes do beside the tasks: check the settings and the tables before the first task, end a stuck
+worker, answer the doctor's questions, and schedule the ticks.
+
+Settings that cannot be used end the process with one sentence: only a person can correct them. Older tables are
+waited for, so that workers of a new version may start before, or beside, `campaigns migrate`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Any, Final, NoReturn
+
+import psycopg.errors
+from celery.beat import PersistentScheduler, ScheduleEntry
+from celery.signals import celeryd_after_setup, task_postrun, task_prerun, worker_ready, worker_shutting_down
+from celery.worker.control import inspect_command
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from campaigns.clock import steady
+from campaigns.errors import BadInput
+from campaigns.store import identity, migrate
+from campaigns.store.database import Database
+from worker import logs, queues, wiring
+
+log = logging.getLogger(__name__)
+
+EXIT_BAD_SETTINGS: Final = 78
+"""The exit code of a process whose settings cannot be used: a configuration error, in the words of sysexits."""
+
+TABLES_CHECK_INTERVAL_S: Final = 1.0
+
+WAITING_FOR_MIGRATE: Final = (
+    "waiting for `campaigns migrate`: the tables are older than this version, nothing is done before that"
+)
+WAITING_FOR_DATABASE: Final = "waiting for the database: it does not answer"
+
+
+def check_settings() -> None:
+    """End the process where a setting cannot be read, or an address is missing. What is embedded is not started."""
+    try:
+        if not wiring.settings().embedded:
+            wiring.broker()
+    except BadInput as why:
+        _exit_with_sentence(why)
+
+
+@celeryd_after_setup.connect(weak=False)
+def _check_before_first_task(**_: Any) -> None:
+    """A worker also needs the key, and its tables."""
+    try:
+        wiring.context()
+    except BadInput as why:
+        _exit_with_sentence(why)
+    wait_for_tables(wiring.engine())
+
+
+def _exit_with_sentence(why: BadInput) -> NoReturn:
+    sys.stderr.write(logs.redact(f"cannot start: {why}\n"))
+    sys.exit(EXIT_BAD_SETTINGS)
+
+
+def wait_for_tables(engine: Engine, *, every_s: float = TABLES_CHECK_INTERVAL_S) -> None:
+    """Come back when the tables are those of this version or a newer one. What is waited for is logged once."""
+    said = None
+    while (missing := _missing_tables(engine)) is not None:
+        if missing != said:
+            log.warning(missing)
+            said = missing
+        time.sleep(every_s)
+    if said is not None:
+        log.warning("tables found current: process started")
+
+
+def _missing_tables(engine: Engine) -> str | None:
+    """What is waited for, as a sentence."""
+    try:
+        with engine.connect() as connection:
+            return WAITING_FOR_MIGRATE if migrate.is_behind(connection) else None
+    except DBAPIError as why:
+        # A role that may not read the version of the tables may still use them.
+        return None if isinstance(why.orig, psycopg.errors.InsufficientPrivilege) else WAITING_FOR_DATABASE
+    except SQLAlchemyError:
+        return WAITING_FOR_DATABASE
+
+
+# ── the watchdog: a worker that is alive but consumes nothing ends itself, and its supervisor starts it anew ──
+#
+# A process that is up, even one that answers pings, may have stopped consuming: brokers and their clients do that. What
+# counts is that a message waits in one of its queues at every look, and that no task begins or ends here meanwhile.
+#
+# A worker is not stuck while its queues are empty (beat is away, the account is on hold, all calls pause), while the
+# broker or the database does not answer, while the whole machine sleeps, and while the whole process stands still.
+# Once that is over it has its whole patience anew.
+
+EXIT_STUCK = 75
+"""The exit code of a worker that found itself stuck: a temporary failure, in the words of sysexits."""
+
+
+class Watchdog:
+    """Watches one worker process and the queues it consumes."""
+
+    def __init__(
+        self,
+        database: Database,
+        broker: Redis,
+        consumed: Collection[str],
+        patience: timedelta,
+        *,
+        now_s: Callable[[], float] = steady,
+    ) -> None:
+        self._database = database
+        self._broker = broker
+        self._queues = consumed
+        self._patience = patience
+        self._now_s = now_s
+        self._fed_at = self._looked_at = now_s()
+        self._stopping = threading.Event()
+
+    def feed(self) -> None:
+        """A task began or ended here: the worker consumes."""
+        self._fed_at = self._now_s()
+
+    def stop(self) -> None:
+        """The worker shuts down: no progress is expected any more."""
+        self._stopping.set()
+
+    def watch(self) -> None:
+        """Look a few times in every patience, until `stop`; end the process when it is stuck."""
+        while not self._stopping.wait(self._patience.total_seconds() / 4):
+            if self.is_stuck():
+                facts = {"queues": ",".join(sorted(self._queues)), "exit_code": EXIT_STUCK}
+                log.error("worker found stuck", extra=facts)
+                os._exit(EXIT_STUCK)  # a stuck process cannot be asked to shut down; leases cover what it held
+
+    def is_stuck(self) -> bool:
+        """Whether a message has waited for this worker at every look of a whole patience, and nothing happened here."""
+        patience_s, looked_before, now_s = self._patience.total_seconds(), self._looked_at, self._now_s()
+        self._looked_at = now_s
+        slept = now_s - looked_before > patience_s / 2  # nobody ran here meanwhile, not even the thread that looks
+        if slept or not self._could_work():
+            self.feed()
+        return now_s - self._fed_at >= patience_s
+
+    def _could_work(self) -> bool:
+        """Whether a message waits in a queue that is consumed here, and the database that its task needs answers."""
+        try:
+            waiting = queues.lengths(self._broker)
+        except RedisError:
+            return False
+        return any(waiting.get(name) for name in self._queues) and self._database.answers()
+
+
+_watchdogs: list[Watchdog] = []
+
+
+@worker_ready.connect(weak=False)
+def _start_watchdog(sender: Any = None, **_: Any) -> None:
+    consumed = set(sender.app.amqp.queues.consume_from)
+    watchdog = Watchdog(wiring.database(), wiring.broker(), consumed, wiring.settings().stuck_after)
+    _watchdogs.append(watchdog)
+    threading.Thread(target=watchdog.watch, name="watchdog", daemon=True).start()
+
+
+@task_prerun.connect(weak=False)
+@task_postrun.connect(weak=False)
+def _feed_watchdogs(**_: Any) -> None:
+    for watchdog in _watchdogs:
+        watchdog.feed()
+
+
+@worker_shutting_down.connect(weak=False)
+def _stop_watchdogs(**_: Any) -> None:
+    for watchdog in _watchdogs:
+        watchdog.stop()
+
+
+# ── what a worker answers to the doctor, beside what Celery's `inspect` lets it answer ──
+
+WALL_CLOCK: Final = "campaigns_wall_clock"
+DATABASE_LABEL: Final = "campaigns_database"
+
+
+@inspect_command(name=WALL_CLOCK)
+def report_wall_clock(_: Any) -> dict[str, float]:
+    """What time it is by the clock of this worker's host: seconds since 1970."""
+    return {"wall_s": time.time()}
+
+
+@inspect_command(name=DATABASE_LABEL)
+def report_database(_: Any) -> dict[str, str]:
+    """Which database this worker works for; nothing while it does not reach it."""
+    try:
+        with wiring.engine().connect() as connection:
+            return {"database": identity.database_label(connection)}
+    except SQLAlchemyError:
+        return {}
+
+
+# ── beat's scheduler: it counts seconds on the steady clock, and publishes nothing into a queue that is full ──
+#
+# Celery's own goes by the host's wall clock: set back by an hour, it publishes nothing for an hour. And while workers
+# are away it fills the broker, which an `expires` on its messages would not prevent: the broker keeps what has expired
+# until a worker takes it out.
+
+MIN_SLEEP_S: Final = 0.01
+"""Between two looks at the schedule."""
+
+
+class Scheduler(PersistentScheduler):  # type: ignore[misc]  # celery ships no types
+    """Publishes each entry of the schedule at its interval; an interval that went by in between is left out."""
+
+    now_s: Callable[[], float] = staticmethod(steady)
+
+    def setup_schedule(self) -> None:
+        """As Celery does it. What the file says of the last run does not count: it was on a wall clock."""
+        self._due_s: dict[str, float] = {}
+        super().setup_schedule()
+
+    def install_default_entries(self, data: Any) -> None:
+        """None: Celery would add a nightly removal of results, which we do not have."""
+
+    def tick(self, *_: Any, **__: Any) -> float:
+        """Publish what is due; the seconds until something is due again."""
+        for entry in list(self.schedule.values()):
+            if self._is_time_for(entry):
+                self._publish(entry)
+        return max(MIN_SLEEP_S, min(self._due_s.values()) - self.now_s())
+
+    def _is_time_for(self, entry: ScheduleEntry) -> bool:
+        """Whether an entry is due now; it is due again an interval later, or an interval from now if that is past."""
+        now, every_s = self.now_s(), entry.schedule.run_every.total_seconds()
+        due = self._due_s.get(entry.name, now)
+        if due > now:
+            return False
+        self._due_s[entry.name] = due + every_s if due + every_s > now else now + every_s
+        return True
+
+    def _publish(self, entry: ScheduleEntry) -> None:
+        queue = queues.queue_of_task(entry.task)
+        try:
+            waiting = queues.record_beat(wiring.broker(), queue)
+        except RedisError as why:
+            log.warning("broker not reached", extra={"entry": entry.name, "error": type(why).__name__})
+            return
+        if waiting < queues.MAX_LENGTH[queue]:
+            self.apply_entry(self.reserve(entry), producer=self.producer)
