@@ -8,7 +8,7 @@ reading where nobody says anything.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from campaigns.errors import (
     AccountBlocked,
@@ -25,6 +25,30 @@ from campaigns.errors import (
     Throttled,
 )
 from campaigns.rules.states import MessageState
+
+# The codes that something more than the table below is decided by. Everybody else uses these names.
+OK: Final = 200
+OPERATION_FAILED: Final = 402
+KEY_NOT_VALID: Final = 403
+LINE_NEEDS_OUR_ADDRESS: Final = 407
+BUSY: Final = 409
+RECEPTOR_NOT_VALID: Final = 411
+SENDER_NOT_OURS: Final = 412
+TOO_MANY_ROWS: Final = 414
+DATE_REFUSED: Final = 417
+CREDIT_TOO_LOW: Final = 418
+LENGTHS_DIFFER: Final = 419
+NEEDS_ADVANCED_SERVICE: Final = 426
+LINE_NOT_ALLOWED: Final = 427
+ADDRESS_RESTRICTED: Final = 429
+TOO_MANY_CALLS: Final = 451
+
+TOO_MANY_CODES: Final = frozenset({ADDRESS_RESTRICTED, TOO_MANY_CALLS})
+"""Too many calls from our address. BUSY is not one of these: the gateway is busy, whoever asks."""
+TOO_LARGE_CODES: Final = frozenset({TOO_MANY_ROWS, LENGTHS_DIFFER})
+"""Refusals of a request as a whole that a smaller one may overcome. Of one message alone, they are a defect of ours."""
+LINE_REFUSALS: Final = frozenset({LINE_NEEDS_OUR_ADDRESS, SENDER_NOT_OURS, NEEDS_ADVANCED_SERVICE, LINE_NOT_ALLOWED})
+"""Refusals of a campaign that another line may overcome."""
 
 Verdict = type[GatewayError] | Literal["ok", "empty"]
 Source = Literal["table 1", "table 2", "methods", "seen", "ours"]
@@ -56,10 +80,10 @@ class ReturnCode:
 RETURN_CODES: dict[int, ReturnCode] = {
     row.code: row
     for row in (
-        ReturnCode(200, "ok", "table 1", "accepted"),
+        ReturnCode(OK, "ok", "table 1", "accepted"),
         # ── later: whether anything was created, they do not say ──
         ReturnCode(
-            402,
+            OPERATION_FAILED,
             Postpone,
             "table 1",
             "the operation failed and no cause is given; we ask what was done, and try again",
@@ -68,7 +92,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
             pause_s=30,
         ),
         ReturnCode(
-            409,
+            BUSY,
             Throttled,
             "table 1",
             "the gateway is busy; we ask what was done, and try again",
@@ -76,15 +100,25 @@ RETURN_CODES: dict[int, ReturnCode] = {
             pause_s=2,
         ),
         ReturnCode(
-            429, Throttled, "table 1", "our IP address is restricted; if this lasts, call Kavenegar", pause_s=300
+            ADDRESS_RESTRICTED,
+            Throttled,
+            "table 1",
+            "our IP address is restricted; if this lasts, call Kavenegar",
+            pause_s=300,
         ),
         ReturnCode(
-            451, Throttled, "table 1", "too many calls from our IP address; every worker slows down", pause_s=60
+            TOO_MANY_CALLS,
+            Throttled,
+            "table 1",
+            "too many calls from our IP address; every worker slows down",
+            pause_s=60,
         ),
         # ── nothing found, which is an answer, except to a send ──
         ReturnCode(449, "empty", "seen", "no record matches", on_sends=CampaignRefused),
         # ── one receptor or one text of the request ──
-        ReturnCode(411, RecipientRefused, "table 1", "a recipient's number is not valid; it is being isolated"),
+        ReturnCode(
+            RECEPTOR_NOT_VALID, RecipientRefused, "table 1", "a recipient's number is not valid; it is being isolated"
+        ),
         ReturnCode(
             413,
             TextRefused,
@@ -108,25 +142,35 @@ RETURN_CODES: dict[int, ReturnCode] = {
         ReturnCode(404, RequestRefused, "table 1", "the gateway has no such method; check the base URL"),
         ReturnCode(405, RequestRefused, "table 1", "wrong HTTP verb for this method; report this as a defect"),
         ReturnCode(406, RequestRefused, "table 1", "a mandatory parameter is empty; report this as a defect"),
-        ReturnCode(414, RequestRefused, "table 1", "too many rows in one request; report this as a defect"),
+        ReturnCode(TOO_MANY_ROWS, RequestRefused, "table 1", "too many rows in one request; report this as a defect"),
         ReturnCode(415, RequestRefused, "table 1", "the start index is beyond the end; report this as a defect"),
-        ReturnCode(417, RequestRefused, "table 1", "the date is wrong or has passed; plan the campaign anew"),
-        ReturnCode(419, RequestRefused, "table 1", "the lists differ in length; report this as a defect"),
+        ReturnCode(DATE_REFUSED, RequestRefused, "table 1", "the date is wrong or has passed; plan the campaign anew"),
+        ReturnCode(LENGTHS_DIFFER, RequestRefused, "table 1", "the lists differ in length; report this as a defect"),
         ReturnCode(604, RequestRefused, "methods", "more than 200 numbers in one request; report this as a defect"),
         # ── the campaign's sender, line, tag, template or permission ──
         ReturnCode(
-            407,
+            LINE_NEEDS_OUR_ADDRESS,
             RequestRefused,
             "table 1",
             "this needs our IP address in the panel's security settings; add it there",
             on_sends=CampaignRefused,
         ),
         ReturnCode(
-            412, CampaignRefused, "table 1", "the sender is not a line of this account; resume with another line"
+            SENDER_NOT_OURS,
+            CampaignRefused,
+            "table 1",
+            "the sender is not a line of this account; resume with another line",
         ),
         ReturnCode(424, CampaignRefused, "table 1", "the template is missing or not approved; check it in the panel"),
-        ReturnCode(426, CampaignRefused, "table 1", "this needs the advanced service, or a sender; order or name one"),
-        ReturnCode(427, CampaignRefused, "table 1", "this account may not use this line; ask Kavenegar for access"),
+        ReturnCode(
+            NEEDS_ADVANCED_SERVICE,
+            CampaignRefused,
+            "table 1",
+            "this needs the advanced service, or a sender; order or name one",
+        ),
+        ReturnCode(
+            LINE_NOT_ALLOWED, CampaignRefused, "table 1", "this account may not use this line; ask Kavenegar for access"
+        ),
         ReturnCode(428, CampaignRefused, "table 1", "a code can be called only if it is all digits; send it as SMS"),
         ReturnCode(
             431, CampaignRefused, "table 1", "a template value holds a blank or a separator; correct the values"
@@ -136,16 +180,14 @@ RETURN_CODES: dict[int, ReturnCode] = {
         ReturnCode(607, CampaignRefused, "methods", "the tag is not defined; create it in the panel first"),
         # ── the account ──
         ReturnCode(401, AccountBlocked, "table 1", "the account is disabled; call Kavenegar"),
-        ReturnCode(403, AccountBlocked, "table 1", "the API key is not valid; correct KAVENEGAR_API_KEY"),
+        ReturnCode(KEY_NOT_VALID, AccountBlocked, "table 1", "the API key is not valid; correct KAVENEGAR_API_KEY"),
         ReturnCode(416, AccountBlocked, "table 1", "our IP address is not the one in the panel's settings; correct it"),
-        ReturnCode(418, AccountBlocked, "table 1", "the credit does not suffice; top up, and sending resumes"),
+        ReturnCode(
+            CREDIT_TOO_LOW, AccountBlocked, "table 1", "the credit does not suffice; top up, and sending resumes"
+        ),
         ReturnCode(430, AccountBlocked, "seen", "the account's identity is not verified; verify it in the panel"),
     )
 }
-
-
-LINE_REFUSALS = frozenset({407, 412, 426, 427})
-"""Refusals of a campaign that another line may overcome."""
 
 
 def return_code(code: int) -> ReturnCode:

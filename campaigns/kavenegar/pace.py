@@ -27,6 +27,7 @@ from redis.retry import Retry
 
 from campaigns.clock import steady
 from campaigns.errors import Postpone, Throttled
+from campaigns.kavenegar.codes import TOO_MANY_CODES
 
 
 class Lane(Enum):
@@ -97,8 +98,6 @@ PACE_LUA = "".join(files(__package__).joinpath("lua", part).read_text(encoding="
 RETRY_PACE_AFTER_S = 5.0
 OVERSLEPT_S = 0.05  # a held-up call that oversleeps the end of its wait by more lines up again, …
 MAX_LINE_UPS = 2  # … once: a machine that is always late gets on, too
-# Too many calls from our address. 409 is not one of these: the gateway is busy, whoever asks.
-TOO_MANY_CODES = frozenset({451, 429})
 _RANKS = {lane: rank for rank, lane in enumerate(Lane)}
 _US = 1_000_000
 

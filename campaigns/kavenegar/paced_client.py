@@ -20,7 +20,7 @@ from campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Th
 from campaigns.kavenegar.account import BlockedPage
 from campaigns.kavenegar.call import Answer, Call
 from campaigns.kavenegar.client import AllMethods, Client
-from campaigns.kavenegar.codes import RETURN_CODES
+from campaigns.kavenegar.codes import BUSY, OK, RETURN_CODES
 from campaigns.kavenegar.inbox import InboxPage
 from campaigns.kavenegar.pace import Lane, Slot, Throttle
 from campaigns.kavenegar.transport import Fault, FaultKind, InTime
@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 # Tries in all, by how far the call came. A lost answer costs a deadline each time, so the stage's schedule decides.
 TRIES = {FaultKind.NOT_SENT: 3, FaultKind.UNUSABLE: 2, FaultKind.LOST: 1}
 TRIES_WHEN_BUSY = 3
-BUSY_CODE = 409
 # A slot that was taken ahead and is not used by then is worth nothing: the pace has moved on.
 SLOT_LASTS_S = 2.0
 
@@ -104,7 +103,7 @@ class PacedClient(AllMethods):
             self._note(CallRecord(path, lane, exc.code, type(exc).__name__, 0, _ms_since(began)))
             self._report_to_pace(slot, exc)
             raise
-        self._note(CallRecord(path, lane, 200, None, _row_count(answer), _ms_since(began)))
+        self._note(CallRecord(path, lane, OK, None, _row_count(answer), _ms_since(began)))
         self._report_to_pace(slot)
         return answer
 
@@ -125,11 +124,9 @@ class PacedClient(AllMethods):
         """What concerns all who call: that there were too many calls, or that the gateway answered this one."""
         try:
             if isinstance(error, Throttled):
-                error.retry_after_s = self._throttle.report_throttled(
-                    slot, error.code or BUSY_CODE, error.retry_after_s
-                )
-            elif error is not None and error.code == BUSY_CODE:
-                self._throttle.report_throttled(slot, BUSY_CODE, RETURN_CODES[BUSY_CODE].pause_s)
+                error.retry_after_s = self._throttle.report_throttled(slot, error.code or BUSY, error.retry_after_s)
+            elif error is not None and error.code == BUSY:
+                self._throttle.report_throttled(slot, BUSY, RETURN_CODES[BUSY].pause_s)
             elif error is None or error.code is not None:
                 self._throttle.report_ok(slot)
         except Postpone as exc:  # the gateway's own answer is the one that counts
@@ -157,7 +154,7 @@ def max_tries(exc: BaseException | None) -> int:
     hand out the next ones.
     """
     if isinstance(exc, Throttled):
-        return TRIES_WHEN_BUSY if exc.code == BUSY_CODE else 1
+        return TRIES_WHEN_BUSY if exc.code == BUSY else 1
     if isinstance(exc, GatewayDown) and not isinstance(exc, AnswerLost):
         return TRIES[exc.__cause__.kind if isinstance(exc.__cause__, Fault) else FaultKind.UNUSABLE]
     return 1

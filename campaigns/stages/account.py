@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from campaigns.context import Context
 from campaigns.errors import AccountBlocked, BadInput, GatewayError
 from campaigns.kavenegar.account import AccountConfig, AccountInfo
+from campaigns.kavenegar.codes import CREDIT_TOO_LOW
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.windows import localid_cutoff
 from campaigns.stages import answers
@@ -25,7 +26,6 @@ from campaigns.store.records import Hold
 
 log = logging.getLogger(__name__)
 
-NO_CREDIT = 418
 TOPPED_UP = 1.05
 """Refunds let the credit grow a little by themselves; what was refused is tried again once it has grown by more."""
 HOLD_RECHECKS = 10
@@ -115,7 +115,7 @@ def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: t
     It may have been gone and topped up to what it was while nobody looked: after some looks the same is tried again.
     """
     tired = now - hold.since >= patience
-    if hold.code == NO_CREDIT and not _enough(connection, hold, credit_rial, same_again=tired):
+    if hold.code == CREDIT_TOO_LOW and not _enough(connection, hold, credit_rial, same_again=tired):
         installation.lower_released_credit(connection, credit_rial=credit_rial)
         return "still without enough credit"
     installation.release_hold(connection, credit_rial=credit_rial, now=now)

@@ -24,6 +24,7 @@ from campaigns.context import Context
 from campaigns.errors import AccountBlocked, CampaignRefused, Postpone, RecipientRefused, Refused
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.account import BlockedNumber, is_last_page
+from campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.phone import is_mobile, normalise_mobile
@@ -94,7 +95,10 @@ class BlocklistSync:
         self._whole = True
         refused = self._context.database(blocklist_writes.count_refused, now=self._context.now())
         if refused:
-            self.trouble = f"the gateway refuses {refused} of the numbers (411): they are left as they are on its lists"
+            self.trouble = (
+                f"the gateway refuses {refused} of the numbers ({RECEPTOR_NOT_VALID}): they are left as they are on its "
+                "lists"
+            )
 
     def _pull(self, page: int) -> None:
         claim, last = self._claim, False

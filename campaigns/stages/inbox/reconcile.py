@@ -15,6 +15,7 @@ from typing import Final
 
 from campaigns.errors import AnswerLost, GatewayDown, RequestRefused
 from campaigns.kavenegar import methods
+from campaigns.kavenegar.codes import DATE_REFUSED
 from campaigns.kavenegar.inbox import InboxPage, is_repeated_page
 from campaigns.stages import inbox
 from campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, LinePull, PullTimedOut, Window
@@ -28,7 +29,6 @@ TRIES: Final = 3
 """Of one page, before the line waits for a while."""
 PASSES: Final = 3
 ROUTINE: Final = timedelta(days=2)
-BAD_DATE: Final = 417
 LONG_AGO: Final = timedelta(days=3)
 """Of what is older the gateway may tell nobody; of the last two days it tells unasked, and so whenever it is asked."""
 
@@ -83,7 +83,7 @@ def _store_window(pull: LinePull, window: Window, *, thorough: bool) -> Window:
         return _store_read(pull, window, thorough=thorough or pull.lost is not None)
     except RequestRefused as why:
         answerable = pull.lost is not None or window.end is None or window.end > pull.began - LONG_AGO
-        if why.code != BAD_DATE or answerable:
+        if why.code != DATE_REFUSED or answerable:
             raise
         # The gateway tells nobody of days so long ago: there is nothing to be had from them.
         log.warning("inbox window refused", extra={"line": pull.line, "code": why.code})

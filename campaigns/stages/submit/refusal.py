@@ -9,12 +9,12 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import Connection
 
 from campaigns.context import Context
 from campaigns.errors import AccountBlocked, RecipientRefused, Refused, TextRefused
+from campaigns.kavenegar.codes import DATE_REFUSED, TOO_LARGE_CODES
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import may_resend
 from campaigns.stages.submit.answers import ClaimAnswer, Outcome, record_facts
@@ -22,12 +22,6 @@ from campaigns.store import batches, campaigns, gate, installation, outcomes
 from campaigns.store.records import Claim, Fact
 
 log = logging.getLogger(__name__)
-
-TOO_LARGE: Final = frozenset({414, 419})
-"""Refusals of a request as a whole that a smaller one may overcome. Of one message alone, they are a defect of ours."""
-
-DATE_REFUSED: Final = 417
-"""The date has passed on the way, or by the gateway's clock, or lies further ahead than it wants to keep messages."""
 
 
 def record_refusal(
@@ -87,6 +81,7 @@ def _decide(connection: Connection, context: Context, claim: Claim, why: Refused
 def _outcome(claim: Claim, why: Refused) -> Outcome:
     if isinstance(why, AccountBlocked):
         return Outcome.ACCOUNT_HELD
+    # The date passed on the way, or by the gateway's clock, or lies further ahead than it wants to keep messages.
     if why.code == DATE_REFUSED and claim.send_at is not None:
         return Outcome.PUT_OFF
     if isinstance(why, TextRefused) and not claim.personal:
@@ -94,7 +89,7 @@ def _outcome(claim: Claim, why: Refused) -> Outcome:
     if isinstance(why, TextRefused) and claim.options.is_voice:
         return Outcome.REFUSED  # one text for all of the batch
     guilty = isinstance(why, (RecipientRefused, TextRefused))
-    if len(claim.messages) > 1 and (guilty or why.code in TOO_LARGE):
+    if len(claim.messages) > 1 and (guilty or why.code in TOO_LARGE_CODES):
         return Outcome.HALVED
     return Outcome.REFUSED if guilty else Outcome.CAMPAIGN_PAUSED
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from campaigns.context import Context
 from campaigns.errors import AnswerUnclear, OutcomeUnknown, Postpone, Refused
+from campaigns.kavenegar.codes import OPERATION_FAILED
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.kavenegar.sent_messages import SentMessage
@@ -96,7 +97,6 @@ def _date(claim: Claim) -> int | None:
 
 log = logging.getLogger(__name__)
 
-OPERATION_FAILED = 402
 MAX_OPERATION_FAILED = 4
 """A batch that the gateway fails (402) this often without saying why pauses its campaign: somebody has to look."""
 
@@ -203,7 +203,9 @@ def _handle_unclear(
 def _hold_if_stubborn(connection: Connection, claim: Claim) -> None:
     failures = outcomes.count_attempts(connection, claim.batch_id, event=Outcome.UNKNOWN, code=OPERATION_FAILED)
     if failures >= MAX_OPERATION_FAILED:
-        reason = f"batch {claim.batch_id} failed {failures} times at the gateway (402) without a cause given"
+        reason = (
+            f"batch {claim.batch_id} failed {failures} times at the gateway ({OPERATION_FAILED}) without a cause given"
+        )
         campaigns.pause_for_person(connection, claim.campaign_id, code=OPERATION_FAILED, reason=reason)
 
 
