@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from campaigns.kavenegar.codes import BLOCK_REASONS, RETURN_CODES, STATUSES
+from campaigns.kavenegar.codes import RETURN_CODES, STATUSES
 from campaigns.kavenegar.methods import COMMON_CODES, DAY_S, HOUR_S, METHODS, Method
 from campaigns.rules import states
+from campaigns.rules.suppression import BLOCK_REASONS, REASONS
 from worker.cli.exits import Exit
 from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP
 from worker.settings import ALIASES, load, rows
@@ -93,8 +94,8 @@ def codes_page() -> str:
         refunded = "yes" if status.refunded else ""
         told.append(f"| {status.status} | {status.state or ''} | {status.meaning} | {refunded} | {status.source} |")
     told += ["\n## Why a number is on a line's block list\n", "| reason | meaning | removable |", "|---|---|---|"]
-    for blocked in BLOCK_REASONS.values():
-        told.append(f"| {blocked.reason} | {blocked.meaning} | {'yes' if blocked.removable else ''} |")
+    for number, reason in BLOCK_REASONS.items():
+        told.append(f"| {number} | {REASONS[reason].text} | {'yes' if REASONS[reason].removable else ''} |")
     return "\n".join([*told, ""])
 
 

@@ -23,9 +23,9 @@ from campaigns.kavenegar.answers import (
     read_rows,
 )
 from campaigns.kavenegar.call import MethodGroup, Parameters
-from campaigns.kavenegar.codes import BLOCK_REASON_UNKNOWN
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
+from campaigns.rules.suppression import UNKNOWN_BLOCKREASON
 
 # The account: the records.
 
@@ -158,7 +158,7 @@ def _switch(value: bool | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class BlockedNumber:
-    """One row of line/blocked/list. What `blockreason` means stands in `codes.BLOCK_REASONS`; `date` is unix time."""
+    """One row of line/blocked/list. What `blockreason` means stands in `rules.suppression`; `date` is unix time."""
 
     number: str = field(repr=False)
     blockreason: int
@@ -170,7 +170,7 @@ class BlockedNumber:
         reason = parse_int_or_none(row.get("blockreason"))
         return cls(
             number=parse_text(row.get("number")),
-            blockreason=BLOCK_REASON_UNKNOWN if reason is None else reason,
+            blockreason=UNKNOWN_BLOCKREASON if reason is None else reason,
             date=parse_int_or_zero(row.get("date")),
             extra=extra_values(cls, row),
         )
@@ -243,7 +243,7 @@ class BlocklistMethods(MethodGroup):
     ) -> BlockedPage:
         """A page of 200 numbers blocked since `start` (unix time; today's if it is None), for one reason or for any.
 
-        The reasons stand in `codes.BLOCK_REASONS`. Source: kavenegar-rest, blockedlist.
+        The reasons stand in `rules.suppression.BLOCK_REASONS`. Source: kavenegar-rest, blockedlist.
         """
         call.check_single("linenumber", linenumber)
         call.check_block_reason(blockreason)

@@ -14,12 +14,12 @@ from typing import Generic, TypeVar
 import orjson
 
 from campaigns.kavenegar.answers import Envelope, Row, Unreadable, read_rows
-from campaigns.kavenegar.codes import BLOCK_REASONS
 from campaigns.kavenegar.methods import DAY_S, Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.transport import InTime
 from campaigns.rules.message_options import CALL_REPEATS, MESSAGE_TYPES, is_tag
 from campaigns.rules.otp_request import MAX_TOKEN_LENGTH, TOKEN_SPACES
+from campaigns.rules.suppression import BLOCK_REASONS
 from campaigns.rules.text import MAX_CHARACTERS
 
 # The form: parameters as the body of a POST, or as a query.

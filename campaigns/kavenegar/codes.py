@@ -264,26 +264,3 @@ def final_state(status: int) -> MessageState | None:
 def message_state(status: int) -> MessageState:
     """Where a message stands that the gateway has under this status: without a verdict it is accepted."""
     return final_state(status) or MessageState.ACCEPTED
-
-
-@dataclass(frozen=True, slots=True)
-class BlockReason:
-    """Why a number stands on a line's block list. Only what the panel or the API wrote there can be removed."""
-
-    reason: int
-    meaning: str
-    removable: bool = False
-
-
-# Source: kavenegar-rest, blockedlist (the numbers) and blocked-remove (what can be removed).
-BLOCK_REASONS: dict[int, BlockReason] = {
-    row.reason: row
-    for row in (
-        BlockReason(0, "blocked by the web service", removable=True),
-        BlockReason(1, "blocked in the panel", removable=True),
-        BlockReason(2, "opted out by sending 11"),
-        BlockReason(3, "blocked by the gateway's administrator"),
-        BlockReason(10, "unknown"),
-    )
-}
-BLOCK_REASON_UNKNOWN = 10

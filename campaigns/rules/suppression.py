@@ -34,23 +34,37 @@ class ReasonInfo:
     """One row of the table: the words an operator reads; the gateway's number for it; who has to tell whom.
 
     Numbers whose reason is `written_to_gateway` are added to the lines' block lists by us. The others come from the
-    gateway; the unreachable are on no block list.
+    gateway; the unreachable are on no block list. Of the reasons that the gateway gives by number, only those that are
+    `removable` may be taken off its lists.
+    Source: kavenegar-rest, blockedlist (the numbers) and blocked-remove (which can be removed).
     """
 
     text: str
     written_to_gateway: bool = False
     blockreason: int | None = None
+    removable: bool = False
 
+
+SERVICE_BLOCKREASON: Final = 0
+"""The reason that the gateway gives for what we add."""
+
+UNKNOWN_BLOCKREASON: Final = 10
 
 REASONS: Final[dict[SuppressionReason, ReasonInfo]] = {
     SuppressionReason.OPTED_OUT: ReasonInfo("opted out by an inbound message", written_to_gateway=True),
     SuppressionReason.BLOCKED: ReasonInfo("blocked by the recipient, as a status of the gateway says (14)"),
     SuppressionReason.UNREACHABLE: ReasonInfo("message after message did not reach it (status 11 or 6)"),
     SuppressionReason.GATEWAY_OPT_OUT: ReasonInfo("opted out at the gateway (لغو۱۱)", blockreason=2),
-    SuppressionReason.GATEWAY_PANEL: ReasonInfo("blocked by hand in the gateway's panel", blockreason=1),
-    SuppressionReason.GATEWAY_SERVICE: ReasonInfo("blocked at the gateway through its web service", blockreason=0),
+    SuppressionReason.GATEWAY_PANEL: ReasonInfo(
+        "blocked by hand in the gateway's panel", blockreason=1, removable=True
+    ),
+    SuppressionReason.GATEWAY_SERVICE: ReasonInfo(
+        "blocked at the gateway through its web service", blockreason=SERVICE_BLOCKREASON, removable=True
+    ),
     SuppressionReason.GATEWAY_ADMIN: ReasonInfo("blocked by the gateway's administrators", blockreason=3),
-    SuppressionReason.GATEWAY_UNKNOWN: ReasonInfo("blocked at the gateway, which does not say why", blockreason=10),
+    SuppressionReason.GATEWAY_UNKNOWN: ReasonInfo(
+        "blocked at the gateway, which does not say why", blockreason=UNKNOWN_BLOCKREASON
+    ),
     SuppressionReason.BY_HAND: ReasonInfo("suppressed by hand", written_to_gateway=True),
     SuppressionReason.IMPORTED: ReasonInfo("imported from a list", written_to_gateway=True),
 }
@@ -58,26 +72,24 @@ REASONS: Final[dict[SuppressionReason, ReasonInfo]] = {
 NOT_WRITTEN_TO_GATEWAY: Final = tuple(reason for reason, meaning in REASONS.items() if not meaning.written_to_gateway)
 """Everything else is written to the gateway's block lists, an operator's own words included."""
 
-SERVICE_BLOCKREASON: Final = 0
-"""What the gateway gives as the reason of what we add. Source: kavenegar-rest, blockedlist."""
-
-REMOVABLE_BLOCKREASONS: Final = (SERVICE_BLOCKREASON, 1)
-"""Only what the web service or the panel has blocked may be removed. Source: kavenegar-rest, blocked-remove."""
-
 UNREACHABLE_AFTER: Final = 3
 """Verdicts of one number in a row, all undelivered or failed, after which it counts as unreachable."""
 
 MAX_REASON_LENGTH: Final = 200
 """Characters of an operator's own words."""
 
-_REASON_OF_BLOCKREASON: Final = {
-    meaning.blockreason: reason for reason, meaning in REASONS.items() if meaning.blockreason is not None
-}
+BLOCK_REASONS: Final = dict(
+    sorted((row.blockreason, reason) for reason, row in REASONS.items() if row.blockreason is not None)
+)
+"""Our reason for each number that the gateway gives."""
+
+REMOVABLE_BLOCKREASONS: Final = tuple(number for number, reason in BLOCK_REASONS.items() if REASONS[reason].removable)
+"""Only what the web service or the panel has blocked may be taken off the gateway's lists."""
 
 
 def reason_of_blockreason(number: int) -> SuppressionReason:
     """The reason behind the gateway's number; one that the spec does not know is an unknown one."""
-    return _REASON_OF_BLOCKREASON.get(number, SuppressionReason.GATEWAY_UNKNOWN)
+    return BLOCK_REASONS.get(number, SuppressionReason.GATEWAY_UNKNOWN)
 
 
 def reason_text(reason: str) -> str:

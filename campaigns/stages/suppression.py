@@ -96,8 +96,8 @@ class BlocklistSync:
         refused = self._context.database(blocklist_writes.count_refused, now=self._context.now())
         if refused:
             self.trouble = (
-                f"the gateway refuses {refused} of the numbers ({RECEPTOR_NOT_VALID}): they are left as they are on its "
-                "lists"
+                f"the gateway refuses {refused} of the numbers ({RECEPTOR_NOT_VALID}): they are left as they are on "
+                "its lists"
             )
 
     def _pull(self, page: int) -> None:

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.kavenegar.codes import BLOCK_REASONS
 from campaigns.rules.suppression import (
+    BLOCK_REASONS,
     NOT_WRITTEN_TO_GATEWAY,
     REASONS,
     REMOVABLE_BLOCKREASONS,
@@ -28,7 +28,11 @@ def test_every_number_of_the_gateway_has_a_reason_of_its_own(number: int) -> Non
     others = {reason_of_blockreason(other) for other in BLOCK_REASONS if other != number}
     assert reason_of_blockreason(number) not in others
     assert REASONS[reason_of_blockreason(number)].blockreason == number
-    assert BLOCK_REASONS[number].removable == (number in REMOVABLE_BLOCKREASONS)
+    assert REASONS[BLOCK_REASONS[number]].removable == (number in REMOVABLE_BLOCKREASONS)
+
+
+def test_the_gateway_has_five_reasons() -> None:
+    assert list(BLOCK_REASONS) == [0, 1, 2, 3, 10]
 
 
 def test_a_number_nobody_has_documented_is_an_unknown_reason() -> None:
