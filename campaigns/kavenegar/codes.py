@@ -236,6 +236,8 @@ class Status:
         return self.state is not None
 
 
+NO_LONGER_KNOWN: Final = 100
+
 STATUSES: dict[int, Status] = {
     row.status: row
     for row in (
@@ -249,10 +251,14 @@ STATUSES: dict[int, Status] = {
         Status(13, MessageState.CANCELLED, "cancelled, or a problem in sending", refunded=True),
         Status(14, MessageState.BLOCKED, "the recipient takes no advertising", refunded=True),
         Status(50, None, "received: an inbound message", source="seen"),
-        Status(100, None, "no longer known to the gateway, which is no verdict"),
+        Status(NO_LONGER_KNOWN, None, "no longer known to the gateway, which is no verdict"),
     )
 }
-NO_LONGER_KNOWN = 100
+
+
+def known_status(status: int) -> int | None:
+    """The status; None where the gateway says that it no longer knows the message, which tells nothing about it."""
+    return None if status == NO_LONGER_KNOWN else status
 
 
 def final_state(status: int) -> MessageState | None:

@@ -19,12 +19,26 @@ from campaigns.kavenegar.answers import (
     read_rows,
 )
 from campaigns.kavenegar.call import MethodGroup, Parameters
+from campaigns.kavenegar.codes import known_status
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 
 
+class StatusRow:
+    """A row that tells the status of a message."""
+
+    __slots__ = ()
+
+    status: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the gateway knows the message. A row of one that it does not know (status 100) tells nothing."""
+        return known_status(self.status) is not None
+
+
 @dataclass(frozen=True, slots=True)
-class SentMessage:
+class SentMessage(StatusRow):
     """One message as the sends, verify/lookup, call/maketts and the outbox methods show it. No localid comes back.
 
     `date` is unix time, `cost` rial.
@@ -56,7 +70,7 @@ class SentMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageStatus:
+class MessageStatus(StatusRow):
     """One row of sms/status. Status 100: no longer known (after 48 h), never known, or not ours."""
 
     messageid: int
@@ -75,7 +89,7 @@ class MessageStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalStatus:
+class LocalStatus(StatusRow):
     """One row of sms/statuslocalmessageid. The gateway never saw a localid whose status is 100 within its 12 hours.
 
     `messageid` is None where the gateway knows none (absent, null or 0 on the wire).
@@ -99,7 +113,7 @@ class LocalStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ReceptorStatus:
+class ReceptorStatus(StatusRow):
     """One row of sms/statusbyreceptor: a message that went to the number asked for."""
 
     messageid: int

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from campaigns.errors import Postpone, Refused
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, message_state
+from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
@@ -56,18 +56,26 @@ def ask_by_localid(gateway: PacedClient, ids: Sequence[int]) -> LocalIdAnswer:
 
 def _sort_answers(asked: AbstractSet[int], answered: Sequence[LocalStatus]) -> LocalIdAnswer:
     ours = [row for row in answered if row.localid in asked]
-    known = [row for row in ours if row.status != NO_LONGER_KNOWN and row.messageid is not None]
-    unseen = {row.localid for row in ours if row.status == NO_LONGER_KNOWN and row.messageid is None}
+    known = [row for row in ours if row.is_known and row.messageid is not None]
+    unseen = {row.localid for row in ours if not row.is_known and row.messageid is None}
     return LocalIdAnswer(known, unseen - {row.localid for row in known})
 
 
 # ── facts of statuses ──
 
 
+def fact_of_status(message_id: int, gateway_id: int, status: int, cost_rial: int | None = None) -> Fact:
+    """The fact that the gateway has a message under `gateway_id`, and how it stands there.
+
+    Without a verdict in it, the message is accepted; so is one whose status the gateway no longer knows (100).
+    """
+    return Fact(message_id, message_state(status), gateway_id, known_status(status), cost_rial)
+
+
 def facts_of_statuses(ids: Mapping[int, int], answered: Iterable[MessageStatus]) -> dict[int, Fact]:
     """Facts by our message ids; `ids` has them by the gateway's. A message it no longer knows (100) brings none."""
     return {
-        message_id: Fact(message_id, message_state(row.status), row.messageid, row.status)
+        message_id: fact_of_status(message_id, row.messageid, row.status)
         for row in answered
-        if row.status != NO_LONGER_KNOWN and (message_id := ids.get(row.messageid)) is not None
+        if row.is_known and (message_id := ids.get(row.messageid)) is not None
     }

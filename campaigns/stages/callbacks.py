@@ -23,7 +23,7 @@ from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.batches import POLL_SIZE
 from campaigns.rules.states import MESSAGE_MOVES, MessageState
 from campaigns.rules.windows import callback_batch_at, next_callback_recheck
-from campaigns.stages.answers import facts_of_statuses
+from campaigns.stages.answers import fact_of_status, facts_of_statuses
 from campaigns.store import callbacks, inbound, installation, polls
 from campaigns.store.callbacks import DeferredCallback, PendingCallback, StatusCallback
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
@@ -196,7 +196,7 @@ def _trusted_facts(news: Sequence[PendingCallback]) -> list[Fact]:
         if says is None or each.message_id is None:
             continue
         if says is MessageState.DELIVERED or each.message_id not in facts:
-            facts[each.message_id] = Fact(each.message_id, says, each.callback.gateway_id, each.callback.status)
+            facts[each.message_id] = fact_of_status(each.message_id, each.callback.gateway_id, each.callback.status)
     return list(facts.values())
 
 

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from campaigns.context import Context
 from campaigns.errors import AccountBlocked, GatewayError, Postpone, Refused
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.states import MessageState
@@ -97,7 +96,7 @@ def _record_answer(context: Context, asked: Sequence[PollShare], answered: Itera
 
 def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fact]:
     """One fact for each message of ours that the gateway still knows."""
-    forgotten = sum(row.status == NO_LONGER_KNOWN for row in answered)
+    forgotten = sum(not row.is_known for row in answered)
     if forgotten:
         log.warning("messages no longer known to gateway", extra={"messages": forgotten})
     return list(facts_of_statuses(ids, answered).values())

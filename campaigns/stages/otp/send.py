@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from campaigns.context import Context
 from campaigns.errors import AccountBlocked, OutcomeUnknown, Postpone, Refused
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, message_state
+from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus, SentMessage
 from campaigns.rules.otp_request import OtpRequest, Secret
@@ -137,13 +137,13 @@ def _accepted(
     connection: Connection, context: Context, claim: OtpClaim, row: SentMessage, *, now: datetime
 ) -> OtpOutcome:
     """The gateway has it. With a verdict in the same breath (blocked, or debug mode), a call may follow at once."""
-    state = OtpState(message_state(row.status).value)
+    state = _state_of(row.status)
     held = otps.accept(
         connection,
         claim,
         state=state,
         gateway_id=row.messageid,
-        status=None if row.status == NO_LONGER_KNOWN else row.status,
+        status=known_status(row.status),
         cost_rial=row.cost,
         poll_at=_poll_at(context, claim, now) if state is OtpState.ACCEPTED else None,
         now=now,
@@ -152,6 +152,10 @@ def _accepted(
         otp_due.create_calls(connection, [claim.otp_id], now=now)
     log.info("one-time password accepted", extra={"otp_id": claim.otp_id, "state": state.value})
     return OtpOutcome.ACCEPTED if held else OtpOutcome.FENCED
+
+
+def _state_of(status: int) -> OtpState:
+    return OtpState(message_state(status).value)
 
 
 def _poll_at(context: Context, claim: OtpClaim, now: datetime) -> datetime:
@@ -235,7 +239,7 @@ def _ask(context: Context, asked: Sequence[OtpPoll]) -> _Answers:
         if isinstance(why, AccountBlocked):
             context.database(installation.hold_account_for, why, now=context.now())
         return _Answers({}, context.policy.hold_recheck)
-    return _Answers({row.messageid: row for row in rows if row.status != NO_LONGER_KNOWN})
+    return _Answers({row.messageid: row for row in rows if row.is_known})
 
 
 def _record_answers(
@@ -251,7 +255,7 @@ def _record_answers(
 def _fact(context: Context, asked: OtpPoll, answers: _Answers, now: datetime) -> OtpFact:
     """Without a row, or with status 100, nothing was said: it stands as it stood, until its window closes."""
     row = answers.rows.get(asked.gateway_id)
-    state = OtpState.ACCEPTED if row is None else OtpState(message_state(row.status).value)
+    state = OtpState.ACCEPTED if row is None else _state_of(row.status)
     if state is OtpState.ACCEPTED and asked.sent_at + context.policy.status_window <= now:
         state = OtpState.EXPIRED
     poll_at = _follow_at(context, asked, answers, now) if state is OtpState.ACCEPTED else None

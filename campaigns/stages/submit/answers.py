@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from campaigns.context import Context
 from campaigns.errors import BadInput, Postpone, Refused, RequestRefused
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import LocalStatus, SentMessage
 from campaigns.rules.batches import Matched, match_answer, same_sender, same_text
@@ -22,6 +21,7 @@ from campaigns.rules.phone import normalise_mobile
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import MAX_CLOCK_SKEW
 from campaigns.stages import answers
+from campaigns.stages.answers import fact_of_status
 from campaigns.store import batches, campaigns, lookups, messages, outcomes
 from campaigns.store.records import Claim, Fact, Outgoing
 
@@ -64,12 +64,6 @@ def number_of(receptor: str) -> str:
         return receptor
 
 
-def accepted_fact(message_id: int, gateway_id: int, status: int, cost_rial: int | None = None) -> Fact:
-    """The fact that the gateway accepted a message, with its id and status."""
-    known = None if status == NO_LONGER_KNOWN else status
-    return Fact(message_id, message_state(status), gateway_id, known, cost_rial)
-
-
 def facts_of_rows(rows: Sequence[LocalStatus], shown: Mapping[int, SentMessage]) -> list[Fact]:
     """That the gateway has these messages, as its answer by our ids says.
 
@@ -81,8 +75,8 @@ def facts_of_rows(rows: Sequence[LocalStatus], shown: Mapping[int, SentMessage])
 
 def _fact_of_row(row: LocalStatus, gateway_id: int, whole: SentMessage | None) -> Fact:
     if whole is None:
-        return accepted_fact(row.localid, gateway_id, row.status)
-    return accepted_fact(row.localid, gateway_id, whole.status, whole.cost or None)
+        return fact_of_status(row.localid, gateway_id, row.status)
+    return fact_of_status(row.localid, gateway_id, whole.status, whole.cost or None)
 
 
 def record_facts(
@@ -193,9 +187,7 @@ def _by_select(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -> _
     """
     ids = [row.messageid for row in rows if row.messageid is not None]
     try:
-        found = {
-            row.messageid: row for row in context.gateway.select(ids, lane=Lane.SEND) if row.status != NO_LONGER_KNOWN
-        }
+        found = {row.messageid: row for row in context.gateway.select(ids, lane=Lane.SEND) if row.is_known}
     except RequestRefused as why:
         log.warning("sms/select found not allowed", extra={"code": why.code})
         return None

@@ -22,8 +22,9 @@ from campaigns.kavenegar.sent_messages import SentMessage
 from campaigns.kavenegar.transport import InTime
 from campaigns.rules.batches import Matched
 from campaigns.rules.states import BatchState
+from campaigns.stages.answers import fact_of_status
 from campaigns.stages.submit import answers, refusal
-from campaigns.stages.submit.answers import Outcome, accepted_fact, handle_id_collision, match_rows, record_facts
+from campaigns.stages.submit.answers import Outcome, handle_id_collision, match_rows, record_facts
 from campaigns.store import batches, campaigns, outcomes
 from campaigns.store.records import Claim
 
@@ -155,7 +156,7 @@ def _accept_answer(
 ) -> Outcome:
     """Write down what was accepted. A row that is missing from the answer is unknown, never failed."""
     facts = [
-        accepted_fact(message.id, row.messageid, row.status, row.cost)
+        fact_of_status(message.id, row.messageid, row.status, row.cost)
         for message in claim.messages
         if (row := answer.rows.get(message.number)) is not None
     ]

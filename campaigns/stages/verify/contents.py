@@ -13,7 +13,6 @@ from typing import Final
 
 from campaigns.context import Context
 from campaigns.errors import BadInput, RequestRefused
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import SentMessage
 from campaigns.rules.batches import POLL_SIZE, same_sender, same_text
@@ -66,7 +65,7 @@ def _by_select(context: Context, campaign: Campaign, known: Sequence[Sampled]) -
     for page in in_pages(list(ours), POLL_SIZE):
         context.gateway.acquire_slot(Lane.HOUSEKEEPING)
         for row in context.gateway.select([id_ for id_ in page if id_ is not None]):
-            if row.status != NO_LONGER_KNOWN and (message := ours.get(row.messageid)) is not None:
+            if row.is_known and (message := ours.get(row.messageid)) is not None:
                 _compare(compared, campaign, message, row)
     return [
         Check(

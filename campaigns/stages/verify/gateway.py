@@ -9,9 +9,9 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.context import Context
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN, final_state
+from campaigns.kavenegar.codes import final_state
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sent_messages import OutboxCount
+from campaigns.kavenegar.sent_messages import MessageStatus, OutboxCount
 from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import MessageState
@@ -41,7 +41,7 @@ def check_ids(context: Context, sampled: Sequence[Sampled], started_at: datetime
     for page in in_pages(sampled, BATCH_SIZE):
         context.gateway.acquire_slot(Lane.HOUSEKEEPING)
         answered = context.gateway.statuslocalmessageid([message.id for message in page])
-        theirs = {row.localid: None if row.status == NO_LONGER_KNOWN else row.messageid for row in answered}
+        theirs = {row.localid: row.messageid if row.is_known else None for row in answered}
         settled = [message for message in page if message.id in theirs and message.state not in NOT_CLAIMED]
         wrong += sum(theirs[message.id] != message.gateway_id for message in settled)
         compared += len(theirs)
@@ -65,7 +65,7 @@ def check_statuses(context: Context, sampled: Sequence[Sampled], started_at: dat
         for row in context.gateway.status(page):
             message = known.get(row.messageid)
             compared += message is not None
-            wrong += message is not None and _contradicts(message, row.status)
+            wrong += message is not None and _contradicts(message, row)
     return Check(
         "verdicts at the gateway",
         wrong == 0 if compared or not known else None,
@@ -74,10 +74,10 @@ def check_statuses(context: Context, sampled: Sequence[Sampled], started_at: dat
     )
 
 
-def _contradicts(message: Sampled, status: int) -> bool:
+def _contradicts(message: Sampled, row: MessageStatus) -> bool:
     """Whether the gateway's status cannot be true together with our state; it must at least know the id."""
-    theirs = final_state(status)
-    if status == NO_LONGER_KNOWN:
+    theirs = final_state(row.status)
+    if not row.is_known:
         return True
     if message.state in (MessageState.ACCEPTED, MessageState.EXPIRED):
         return False
