@@ -1,11 +1,17 @@
 """The 22 methods of the gateway: what each is for, its limits, its codes, and where the worker uses it.
 
 Where the documentation names two limits, the smaller one holds here. `docs/methods.md` is written from this table.
+The sizes and windows that the store needs too stand in `rules`; all others stand here, and the stages take them from
+here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
+from campaigns.rules.windows import LOCALID_WINDOW, STATUS_WINDOW
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -49,6 +55,16 @@ class Method:
         if not 0 < count <= self.max_rows:
             raise ValueError(f"{self.path} takes 1 to {self.max_rows} rows a request, not {count}")
 
+    @property
+    def max_span(self) -> timedelta:
+        """The longest span of a request. Both ends of a span are counted: in whole seconds it ends one earlier."""
+        return timedelta(seconds=self.max_span_s)
+
+    @property
+    def max_age(self) -> timedelta:
+        """How far back a span may begin."""
+        return timedelta(seconds=self.max_age_s)
+
     def earliest(self, now: float) -> int:
         """The earliest start, in unix time, that may still be asked for in the minute after `now`."""
         return int(now) - self.max_age_s + START_MARGIN_S
@@ -65,7 +81,7 @@ SEND = Method(
     "campaigns whose text is the same for all",
     codes=(*SEND_CODES, 426),
     sends=True,
-    max_rows=200,
+    max_rows=BATCH_SIZE,
 )
 SENDARRAY = Method(
     "sms/sendarray",
@@ -75,7 +91,7 @@ SENDARRAY = Method(
     codes=(*SEND_CODES, 419, 426),
     verbs="POST",
     sends=True,
-    max_rows=200,
+    max_rows=BATCH_SIZE,
 )
 LOOKUP = Method(
     "verify/lookup",
@@ -93,7 +109,7 @@ MAKETTS = Method(
     "voice campaigns",
     codes=SEND_CODES,
     sends=True,
-    max_rows=200,
+    max_rows=BATCH_SIZE,
 )
 
 # ── what became of them ──
@@ -104,8 +120,8 @@ STATUS = Method(
     "where messages stand",
     "polls",
     codes=(414, 449),
-    max_rows=500,
-    known_for_s=48 * HOUR_S,
+    max_rows=POLL_SIZE,
+    known_for_s=int(STATUS_WINDOW.total_seconds()),
 )
 # 3,000 in the text, 500 in the table of errors.
 STATUSLOCALMESSAGEID = Method(
@@ -115,7 +131,7 @@ STATUSLOCALMESSAGEID = Method(
     "what became of sends that got no answer",
     codes=(414, 449),
     max_rows=500,
-    known_for_s=12 * HOUR_S,
+    known_for_s=int(LOCALID_WINDOW.total_seconds()),
 )
 STATUSBYRECEPTOR = Method(
     "sms/statusbyreceptor",

@@ -237,7 +237,11 @@ class OutboxMethods(MethodGroup):
         )
 
     def latestoutbox(
-        self, pagesize: int = 200, sender: str | None = None, *, lane: Lane = Lane.HOUSEKEEPING
+        self,
+        pagesize: int = methods.LATESTOUTBOX.max_answer_rows,
+        sender: str | None = None,
+        *,
+        lane: Lane = Lane.HOUSEKEEPING,
     ) -> list[SentMessage]:
         """The last messages, 200 at most, of all lines or of one. Source: kavenegar-rest, LatestOutBox."""
         if not 1 <= pagesize <= methods.LATESTOUTBOX.max_answer_rows:

@@ -23,6 +23,8 @@ from campaigns.store import ledger, lookups
 from campaigns.store.ledger import Counted, Day
 from campaigns.store.lookups import MessageOwner
 
+MAX_LATEST: Final = methods.LATESTOUTBOX.max_answer_rows
+"""Of the newest messages so many are shown at most."""
 PAGE_SIZE: Final = methods.SELECTOUTBOX.max_answer_rows
 """Rows that sms/selectoutbox answers with at most: one more page cannot be asked for, only a shorter span."""
 
@@ -118,9 +120,9 @@ def _with_owners(context: Context, found: Sequence[SentMessage]) -> Sequence[Out
 
 log = logging.getLogger(__name__)
 
-DAYS_BACK = 3
+DAYS_BACK: Final = methods.COUNTOUTBOX.max_age_s // methods.DAY_S + 1
 """Days that the gateway can still be asked about, today included."""
-LONGEST_LOOKBACK = timedelta(days=3) - timedelta(minutes=2)
+LONGEST_LOOKBACK: Final = methods.COUNTOUTBOX.max_age - timedelta(seconds=methods.START_MARGIN_S)
 """How long ago a span may have begun, a little short of the gateway's three days: clocks differ."""
 
 

@@ -22,6 +22,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from campaigns.context import Context
+from campaigns.kavenegar import methods
 from campaigns.kavenegar.inbox import InboundMessage, InboxPage
 from campaigns.rules.windows import MAX_CLOCK_SKEW
 from campaigns.store import inbound, lines
@@ -32,14 +33,14 @@ from campaigns.store.lines import LineClaim
 #
 # Source: kavenegar-rest, InboxPaged: two days at most, and two days from the start where no end is given.
 
-LONGEST_WINDOW: Final = timedelta(days=2, seconds=-1)
+_SECOND: Final = timedelta(seconds=1)
+LONGEST_WINDOW: Final = methods.INBOXPAGED.max_span - _SECOND
 """The longest span that is asked for."""
 OPEN_WINDOW: Final = timedelta(days=1)
 """What began later than this ago has no end: it holds what comes in meanwhile too, on whatever clock."""
 CLOCK_MARGIN: Final = MAX_CLOCK_SKEW
 """What lies further back gets no new messages any more."""
 SHORTEST_WINDOW: Final = timedelta(minutes=1)
-_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)

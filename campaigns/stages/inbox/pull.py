@@ -23,7 +23,7 @@ from campaigns.store.lines import LineEnding
 
 log = logging.getLogger(__name__)
 
-A_DAY = timedelta(days=1, seconds=-1)
+A_DAY: Final = methods.COUNTINBOX.max_span - timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)

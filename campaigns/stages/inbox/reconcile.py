@@ -28,7 +28,7 @@ MAX_PAGES: Final = 5
 TRIES: Final = 3
 """Of one page, before the line waits for a while."""
 PASSES: Final = 3
-ROUTINE: Final = timedelta(days=2)
+ROUTINE: Final = methods.INBOXPAGED.max_span
 LONG_AGO: Final = timedelta(days=3)
 """Of what is older the gateway may tell nobody; of the last two days it tells unasked, and so whenever it is asked."""
 

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.context import Context
+from campaigns.kavenegar import methods
 from campaigns.kavenegar.codes import final_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus, OutboxCount
@@ -91,9 +92,10 @@ def _contradicts(message: Sampled, row: MessageStatus) -> bool:
 OUTBOX: Final = "outbox at the gateway"
 COST: Final = "cost at the gateway"
 
-OUTBOX_SPAN: Final = timedelta(hours=23)
-OUTBOX_REACH: Final = timedelta(hours=71)
-"""sms/countoutbox: a day at most, begun at most three days ago. Source: kavenegar-rest, sms/countoutbox."""
+_OUTBOX_MARGIN: Final = timedelta(hours=1)
+OUTBOX_SPAN: Final = methods.COUNTOUTBOX.max_span - _OUTBOX_MARGIN
+OUTBOX_REACH: Final = methods.COUNTOUTBOX.max_age - _OUTBOX_MARGIN
+"""What sms/countoutbox is asked about, an hour short of its limits: a day, begun at most three days ago."""
 
 # When did a campaign's messages reach the gateway first, by our own record?
 _FIRST_SENT: Final = text("""
