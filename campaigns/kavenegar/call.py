@@ -13,12 +13,11 @@ from typing import Generic, TypeVar
 
 import orjson
 
+from campaigns.errors import BadInput
 from campaigns.kavenegar.answers import Envelope, Row, Unreadable, read_rows
 from campaigns.kavenegar.methods import DAY_S, Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.transport import InTime
-from campaigns.rules.message_options import CALL_REPEATS, MESSAGE_TYPES, is_tag
-from campaigns.rules.otp_request import MAX_TOKEN_LENGTH, TOKEN_SPACES
 from campaigns.rules.suppression import BLOCK_REASONS
 from campaigns.rules.text import MAX_CHARACTERS
 
@@ -89,6 +88,7 @@ def encode_form(parameters: Mapping[str, str | int | None]) -> bytes:
 
 Answer = TypeVar("Answer")
 Record = TypeVar("Record")
+Value = TypeVar("Value")
 Parameters = Mapping[str, str | int | None]
 
 
@@ -151,8 +151,8 @@ def first_row(read: Callable[[Row], Record]) -> Callable[[Envelope], Record]:
 
 # The limits of the documentation, checked before anything leaves us. A ValueError here is a defect of the caller.
 #
-# Each error says what would be right, and none repeats a text, a token or a number. A stage that takes values from
-# people checks them with these functions too, before it builds a call.
+# Each error says what would be right, and none repeats a text, a token or a number. What tags, types, repeats and
+# tokens may be stands in `campaigns.rules`, where values of people are checked by the same functions.
 
 
 def check_batch(method: Method, receptors: Sequence[str], localids: Sequence[int] | None) -> None:
@@ -176,19 +176,12 @@ def check_text(message: str, *, at_most: int = MAX_CHARACTERS) -> None:
         raise ValueError(f"a text is longer than {at_most} characters")
 
 
-def check_tag(name: str | None) -> None:
-    if name is not None and not is_tag(name):
-        raise ValueError("a tag is 1 to 200 Latin letters, digits, hyphens and underscores")
-
-
-def check_types(values: Sequence[int]) -> None:
-    if any(value not in MESSAGE_TYPES.values() for value in values):
-        raise ValueError("a display type is 0 (flash), 1 (normal), 2 (SIM card) or 3 (application)")
-
-
-def check_repeat(times: int | None) -> None:
-    if times is not None and times not in CALL_REPEATS:
-        raise ValueError("a call is repeated 0 to 5 times")
+def check(rule: Callable[[Value], object], value: Value) -> None:
+    """Apply a rule of `campaigns.rules` to a value. Raises: ValueError with the rule's own sentence."""
+    try:
+        rule(value)
+    except BadInput as why:
+        raise ValueError(str(why)) from None
 
 
 def check_single(name: str, value: str) -> None:
@@ -226,31 +219,6 @@ def check_page(number: int) -> None:
 def check_block_reason(reason: int | None) -> None:
     if reason is not None and reason not in BLOCK_REASONS:
         raise ValueError(f"a block reason is one of {', '.join(map(str, BLOCK_REASONS))}")
-
-
-def check_tokens(values: Mapping[str, str | None], kind: str) -> None:
-    """The tokens of a template, by name, for an SMS ("sms") or a call ("call"), which takes a token of digits only.
-
-    What the gateway calls a separator (431) it does not say, so that is left to its answer.
-    """
-    if kind not in {"sms", "call"}:
-        raise ValueError('a code is sent as "sms" or "call"')
-    if values.get("token") is None:
-        raise ValueError("token is missing")
-    for name, value in values.items():
-        if value is not None:
-            _check_token(name, value)
-    if kind == "call" and not str(values["token"]).isdecimal():
-        raise ValueError("a call takes a token of digits only")
-
-
-def _check_token(name: str, value: str) -> None:
-    if not 0 < len(value) <= MAX_TOKEN_LENGTH or not value.strip():
-        raise ValueError(f"{name} has 1 to {MAX_TOKEN_LENGTH} characters")
-    if "_" in value or any(character.isspace() and character != " " for character in value):
-        raise ValueError(f"{name} holds neither underscores nor line breaks")
-    if value.count(" ") > TOKEN_SPACES[name]:
-        raise ValueError(f"{name} may hold {TOKEN_SPACES[name]} blanks")
 
 
 def _in_days(seconds: int) -> str:

@@ -9,6 +9,8 @@ from campaigns.kavenegar.call import MethodGroup
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import SentMessage
 from campaigns.kavenegar.transport import InTime
+from campaigns.rules.message_options import check_repeat, check_tag, check_type
+from campaigns.rules.otp_request import OtpKind, check_kind, check_tokens
 
 
 class SendMethods(MethodGroup):
@@ -38,8 +40,9 @@ class SendMethods(MethodGroup):
         """
         call.check_batch(methods.SEND, receptors, localids)
         call.check_text(message, at_most=self.longest_text)
-        call.check_types([] if type is None else [type])
-        call.check_tag(tag)
+        if type is not None:
+            call.check(check_type, type)
+        call.check(check_tag, tag)
         parameters = {
             "receptor": call.comma_list(receptors),
             "message": message,
@@ -78,8 +81,9 @@ class SendMethods(MethodGroup):
         call.check_batch(methods.SENDARRAY, receptors, localids)
         for message in messages:
             call.check_text(message, at_most=self.longest_text)
-        call.check_types(types or [])
-        call.check_tag(tag)
+        for each in types or []:
+            call.check(check_type, each)
+        call.check(check_tag, tag)
         parameters = {
             "receptor": call.json_array(receptors),
             "message": call.json_array(messages),
@@ -118,16 +122,18 @@ class OtpMethods(MethodGroup):
     ) -> SentMessage:
         """A code to one receptor, in a template approved in the panel; the gateway chooses the sender.
 
-        Tokens have at most 100 characters; the first three hold no blank, `token10` five and `token20` eight. `type` is
-        "sms" or "call", for which `token` is all digits; a land line is called anyway. A number outside Iran begins
-        with 00 and the country. Raises `OutcomeUnknown` where it left and no usable answer came: it may have arrived.
+        What a token may hold stands in `rules.otp_request`. `type` is "sms" or "call", for which `token` is all digits
+        (428); a land line is called anyway. A number outside Iran begins with 00 and the country. Raises `OutcomeUnknown` where it left and no usable answer came: it may have arrived.
         Source: kavenegar-rest, Lookup.
         """
         tokens = {"token": token, "token2": token2, "token3": token3, "token10": token10, "token20": token20}
         call.check_single("receptor", receptor)
         call.check_single("template", template)
-        call.check_tokens(tokens, type)
-        call.check_tag(tag)
+        call.check(check_kind, type)
+        call.check(check_tokens, tokens)
+        if type == OtpKind.CALL and not token.isdecimal():
+            raise ValueError("a call takes a token of digits only")
+        call.check(check_tag, tag)
         parameters = {"receptor": receptor, "template": template, **tokens, "type": type, "tag": tag}
         request = call.build_call(methods.LOOKUP, parameters, call.first_row(SentMessage.read))
         return self.perform(request, lane=lane, in_time=in_time)
@@ -158,8 +164,8 @@ class VoiceMethods(MethodGroup):
         """
         call.check_batch(methods.MAKETTS, receptors, localids)
         call.check_text(message, at_most=self.longest_text)
-        call.check_repeat(repeat)
-        call.check_tag(tag)
+        call.check(check_repeat, repeat)
+        call.check(check_tag, tag)
         parameters = {
             "receptor": call.comma_list(receptors),
             "message": message,

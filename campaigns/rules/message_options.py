@@ -19,9 +19,11 @@ from campaigns.rules.phone import normalise_line
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
-def is_tag(name: str) -> bool:
-    """1 to 200 Latin letters, digits, hyphens and underscores."""
-    return _TAG.fullmatch(name) is not None
+def check_tag(tag: str | None) -> str | None:
+    """Return the tag as it came. Raises: BadInput for one that the panel cannot hold."""
+    if tag is not None and not _TAG.fullmatch(tag):
+        raise BadInput("a tag has 1 to 200 Latin letters, digits, hyphens and underscores, as it was made in the panel")
+    return tag
 
 
 class CampaignKind(StrEnum):
@@ -117,7 +119,9 @@ def parse_message_options(
 
     Raises: BadInput, naming what is wrong and what would be right.
     """
-    found = MessageOptions(_kind(kind), _repeat(repeat), _tag(tag), _policy(policy), hide, _type(message_type))
+    found = MessageOptions(
+        _kind(kind), check_repeat(repeat), check_tag(tag), _policy(policy), hide, _type(message_type)
+    )
     for other in set(CampaignKind) - {found.kind}:
         misplaced = [
             called
@@ -137,15 +141,10 @@ def _kind(given: str) -> CampaignKind:
     return CampaignKind(given)
 
 
-def _repeat(given: int | None) -> int | None:
+def check_repeat(given: int | None) -> int | None:
+    """Return how often a call is repeated, as it came. Raises: BadInput."""
     if given is not None and given not in CALL_REPEATS:
         raise BadInput(f"a call can be repeated 0 to {CALL_REPEATS[-1]} times, not {given!r}")
-    return given
-
-
-def _tag(given: str | None) -> str | None:
-    if given is not None and not is_tag(given):
-        raise BadInput("a tag is of 1 to 200 characters, of A-Z, a-z, 0-9, - and _ alone, as it was made in the panel")
     return given
 
 
@@ -158,7 +157,11 @@ def _policy(given: str | None) -> str | None:
 def _type(given: str | int | None) -> int | None:
     if given is None:
         return None
-    number = MESSAGE_TYPES.get(given, -1) if isinstance(given, str) else given
-    if number not in MESSAGE_TYPES.values():
+    return check_type(MESSAGE_TYPES.get(given, given) if isinstance(given, str) else given)
+
+
+def check_type(given: str | int) -> int:
+    """Return the number of a message type, as it came. Raises: BadInput for any other value."""
+    if isinstance(given, str) or given not in MESSAGE_TYPES.values():
         raise BadInput(f"the type of a message is {', '.join(MESSAGE_TYPES)} (0 to 3), not {given!r}")
-    return number
+    return given

@@ -19,7 +19,7 @@ from typing import Final
 
 from campaigns.errors import BadInput
 from campaigns.rules import phone
-from campaigns.rules.message_options import is_tag
+from campaigns.rules.message_options import check_tag
 
 MAX_TOKEN_LENGTH: Final = 100
 """Characters of a token. An emoji counts as two, as it does in a text."""
@@ -82,8 +82,7 @@ def parse_otp_request(
 
     Raises: BadInput that says what would be right, and never holds a token or a full number.
     """
-    if kind not in set(OtpKind):
-        raise BadInput('a code is sent as "sms" or "call"')
+    check_kind(kind)
     if kind == OtpKind.CALL and call_after is not None:
         raise BadInput("call_after is for an SMS that a call may follow: this is a call already")
     receptor, landline = _normalise_receptor(number)
@@ -94,10 +93,16 @@ def parse_otp_request(
         template=_template(template),
         tokens=_tokens(tokens, spoken=spoken or call_after is not None),
         key=_key(key),
-        tag=_tag(tag),
+        tag=check_tag(tag),
         call_after_s=None if spoken or call_after is None else ceil(call_after.total_seconds()),
         lifetime=_lifetime(lifetime, call_after),
     )
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a kind that is none. Raises: BadInput."""
+    if kind not in set(OtpKind):
+        raise BadInput('a code is sent as "sms" or "call"')
 
 
 # ── to whom ──
@@ -135,18 +140,25 @@ def _bare_digits(value: str) -> str:
 # ── what it says ──
 
 
-def _tokens(given: Mapping[str, str | None], *, spoken: bool) -> dict[str, Secret]:
+def check_tokens(given: Mapping[str, str | None]) -> None:
+    """Refuse tokens that no template can take. Raises: BadInput that names a token and not its value."""
     if given.get("token") is None:
         raise BadInput("token is missing: it is the code itself")
-    found = {name: Secret(_token(name, value)) for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if value is not None:
+            _check_token(name, value)
+
+
+def _tokens(given: Mapping[str, str | None], *, spoken: bool) -> dict[str, Secret]:
+    check_tokens(given)
+    found = {name: Secret(value) for name, value in given.items() if value is not None}
     for name, value in found.items():
         if spoken and not (value.isascii() and value.isdigit()):
             raise BadInput(f"{name} is not all digits (0 to 9), and only digits can be told in a call")
     return found
 
 
-def _token(name: str, value: str) -> str:
-    """The value as it came. Raises: BadInput that names the token and not its value."""
+def _check_token(name: str, value: str) -> None:
     if not isinstance(value, str):
         raise BadInput(f"{name} has to be text: as a number it would lose the zeros it begins with")
     units = len(value.encode("utf-16-le", "surrogatepass")) // 2
@@ -162,7 +174,6 @@ def _token(name: str, value: str) -> str:
         if not TOKEN_SPACES[name]:
             raise BadInput(f"{name} holds a space: take it out, or use token10 or token20, which may hold some")
         raise BadInput(f"{name} holds {value.count(' ')} spaces: {TOKEN_SPACES[name]} are the most it may hold")
-    return value
 
 
 def _template(name: str) -> str:
@@ -180,12 +191,6 @@ def _key(key: str | None) -> Secret | None:
     if key is not None and not (0 < len(key) <= MAX_KEY_LENGTH and key.isprintable()):
         raise BadInput(f"the key has to be of 1 to {MAX_KEY_LENGTH} printable characters, or left out")
     return None if key is None else Secret(key)
-
-
-def _tag(tag: str | None) -> str | None:
-    if tag is not None and not is_tag(tag):
-        raise BadInput("a tag has 1 to 200 Latin letters, digits, hyphens and underscores, and exists in the panel")
-    return tag
 
 
 def _lifetime(lifetime: timedelta, call_after: timedelta | None) -> timedelta:
