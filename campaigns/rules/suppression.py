@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from campaigns.rules.dates import TEHRAN
+from campaigns.rules.text import fold_letters
 
 
 class SuppressionReason(StrEnum):
@@ -110,7 +111,6 @@ def suppressed_text(reason: str, since: datetime) -> str:
 OPT_OUT_WORDS: Final = ("لغو", "لغو۱۱", "لغو 11", "11", "STOP")
 """What people send to be left alone; 11 and «لغو۱۱» are what Iranian operators tell them to send."""
 
-_ONE_LETTER: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
 _TATWEEL: Final = "\u0640"
 _UNSEEN: Final = frozenset({"Cf", "Mn", "Me"})  # half-spaces and bidi marks, vowel signs, the frame of a keycap emoji
 _RUNS: Final = re.compile(r"[^\W\d_]+|[0-9]+")
@@ -136,8 +136,7 @@ def is_opt_out(text: str, words: Sequence[str] = OPT_OUT_WORDS, *, anywhere: boo
 
 def word_runs(text: str) -> WordRuns:
     """What is left of a text when everything is gone that may vary; nothing where there is no letter and no digit."""
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_ONE_LETTER)
-    return tuple(_RUNS.findall("".join(map(_visible, folded))))
+    return tuple(_RUNS.findall("".join(map(_visible, fold_letters(text)))))
 
 
 _runs_of_word = lru_cache(maxsize=64)(word_runs)

@@ -93,6 +93,19 @@ def clean_value(value: str) -> str:
     return "" if value in _SPREADSHEET_ERRORS else value
 
 
+_PERSIAN_LETTERS: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
+
+
+def fold_letters(text: str) -> str:
+    """A text without what people vary when they write the same word: case, Arabic or Persian letters, ligatures."""
+    return unicodedata.normalize("NFKC", text).casefold().translate(_PERSIAN_LETTERS)
+
+
+def storable(text: str) -> str:
+    """A text as PostgreSQL can keep it: without NUL, and with a question mark for half of a surrogate pair."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A text read once: its literal pieces and, between them, which placeholder stands there.

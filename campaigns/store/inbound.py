@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from campaigns.errors import BadInput, NotFound
 from campaigns.rules import suppression
 from campaigns.rules.phone import is_mobile, normalise_mobile
+from campaigns.rules.text import storable
 from campaigns.store import suppressions
 from campaigns.store.gate import MAY_ACT
 
@@ -106,7 +107,7 @@ def store_new(
     if not arrivals:
         return 0
     numbers = [_number(each.number) for each in arrivals]
-    texts = [_storable(each.text) for each in arrivals]
+    texts = [storable(each.text) for each in arrivals]
     new = connection.execute(
         _STORE_NEW,
         {
@@ -132,12 +133,7 @@ def _number(came: str) -> str:
     try:
         return normalise_mobile(came)
     except BadInput:
-        return _storable(came)[:LONGEST_NUMBER]
-
-
-def _storable(came: str) -> str:
-    """`came` without what PostgreSQL cannot keep: zero characters, and halves of surrogate pairs."""
-    return came.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+        return storable(came)[:LONGEST_NUMBER]
 
 
 # ── read ──

@@ -10,6 +10,8 @@ from typing import Final
 
 import orjson
 
+from campaigns.rules.text import storable
+
 ERROR_VALUES: Final = r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)"
 """What a spreadsheet shows in place of a value that it could not compute, as a pattern."""
 
@@ -128,16 +130,16 @@ MAX_ROWS_KEPT: Final = 100_000
 CUT_MARK: Final = "…"
 
 
-def storable(value: str) -> str:
-    """The beginning of a value as PostgreSQL can keep it: no NUL, no half of a surrogate pair."""
-    return value[:LONGEST_KEPT].replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+def kept_part(value: str) -> str:
+    """The beginning of a value, as much as is kept of it."""
+    return storable(value[:LONGEST_KEPT])
 
 
 def cell_names(columns: Sequence[str]) -> tuple[str, ...]:
     """Names for the cells of a row, each different: the column's, or its place where that is taken or empty."""
     names: dict[str, None] = {}
     for at, column in enumerate(columns[:MAX_KEPT], 1):
-        name = storable(column) or ("number" if "number" not in columns else str(at))
+        name = kept_part(column) or ("number" if "number" not in columns else str(at))
         while name in names:
             name = f"{name} ({at})"
         names[name] = None
@@ -150,7 +152,7 @@ def cells_as_json(names: Sequence[str], cells: Sequence[str]) -> str:
     left = LONGEST_ROW_KEPT
     for at, cell in enumerate(cells[:MAX_KEPT]):
         name = names[at] if at < len(names) else f"column {at + 1}"
-        beginning = storable(cell)[:left]
+        beginning = kept_part(cell)[:left]
         left -= len(beginning)
         kept[name] = beginning + (CUT_MARK if len(cell) > len(beginning) else "")
     return orjson.dumps(kept).decode()

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from campaigns.errors import BadInput
 from campaigns.rules.phone import is_mobile
+from campaigns.rules.text import fold_letters
 from campaigns.stages.intake.cells import RowAbove, Unreadable, UnreadableRow
 
 Row = tuple[int, Sequence[str]]
@@ -39,8 +40,6 @@ NUMBER_NAMES: Final = frozenset(
     }
 )
 """Headers that mean the number, folded."""
-
-_ONE_LETTER: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards write these for the Persian letters
 
 _NO_HEADER: Final = "; no header was recognised among the first rows: say which row it is (header_row, or --header-row)"
 
@@ -74,8 +73,7 @@ class Table:
 
 def fold(name: str) -> str:
     """A header without what people vary: case, spaces, punctuation, half-spaces, Arabic or Persian letters."""
-    folded = unicodedata.normalize("NFKC", name).casefold().translate(_ONE_LETTER)
-    return "".join(filter(str.isalnum, folded))
+    return "".join(filter(str.isalnum, fold_letters(name)))
 
 
 def find(columns: Sequence[str], name: str) -> int | None:

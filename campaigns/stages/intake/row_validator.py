@@ -20,7 +20,7 @@ from campaigns.stages.intake.cells import (
     UnreadableRow,
     cell_names,
     cells_as_json,
-    storable,
+    kept_part,
 )
 from campaigns.stages.intake.columns import Row, Table, readable
 
@@ -280,7 +280,7 @@ class RowValidator:
                 )
             if len(self.tally.reasons) < REASONS_SHOWN:
                 self.tally.reasons.append(f"row {row_no}: {wrong.reason}")
-        self.rejects.append(Reject(row_no, wrong.kind, storable(wrong.value), wrong.reason, self._kept(cells)))
+        self.rejects.append(Reject(row_no, wrong.kind, kept_part(wrong.value), wrong.reason, self._kept(cells)))
 
     def _kept(self, cells: Sequence[str]) -> str | None:
         if self.tally.rejects + self.tally.duplicates > MAX_ROWS_KEPT:
