@@ -123,7 +123,8 @@ class OtpMethods(MethodGroup):
         """A code to one receptor, in a template approved in the panel; the gateway chooses the sender.
 
         What a token may hold stands in `rules.otp_request`. `type` is "sms" or "call", for which `token` is all digits
-        (428); a land line is called anyway. A number outside Iran begins with 00 and the country. Raises `OutcomeUnknown` where it left and no usable answer came: it may have arrived.
+        (428); a land line is called anyway. A number outside Iran begins with 00 and the country.
+        Raises `OutcomeUnknown` where it left and no usable answer came: it may have arrived.
         Source: kavenegar-rest, Lookup.
         """
         tokens = {"token": token, "token2": token2, "token3": token3, "token10": token10, "token20": token20}
