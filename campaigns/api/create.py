@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Unpack
 
 from campaigns.api import Bind, writing_connection
-from campaigns.rules.message_options import CampaignKind, parse_message_options
+from campaigns.rules.message_options import MessageOptionArgs, parse_message_options
 from campaigns.rules.text import MAX_CHARACTERS
 from campaigns.stages import intake
 from campaigns.stages.intake import Recipients
@@ -25,12 +26,7 @@ def create(
     header_row: int | None = None,
     start_at: datetime | None = None,
     max_characters: int = MAX_CHARACTERS,
-    kind: str = CampaignKind.SMS,
-    repeat: int | None = None,
-    tag: str | None = None,
-    policy: str | None = None,
-    hide: bool = False,
-    message_type: str | int | None = None,
+    **message_options: Unpack[MessageOptionArgs],
 ) -> int:
     """Load a campaign as a draft and return its id. Nothing is sent before `start`.
 
@@ -43,9 +39,10 @@ def create(
     rejects of the kind "hidden", unless `include_hidden`; `sheet` is needed where several sheets have rows.
     The header is looked for below a title, or is in `header_row`; rows above it become rejects of the kind "above".
 
-    `kind` is "sms", which needs a `sender`, or "voice": the text is read out on the phone, and no line is named.
-    A `tag` was made in the panel. SMS take `policy` (a sending flow), `hide` (no numbers in the panel's lists) and
-    `message_type` ("flash", "normal", "sim", "app"; on lines that begin with 3000); calls take `repeat` (0 to 5).
+    The options of the messages are keyword arguments, all of them optional. `kind` is "sms", which needs a `sender`, or
+    "voice": the text is read out on the phone, and no line is named. A `tag` was made in the panel. SMS take `policy`
+    (a sending flow), `hide` (no numbers in the panel's lists) and `message_type` ("flash", "normal", "sim", "app"; on
+    lines that begin with 3000); calls take `repeat` (0 to 5).
 
     Raises: BadInput when nothing can be sent at all, or the text, the sender or an option is wrong; KeyConflict when
     `key` was used for other content. The caller's transaction then holds nothing of it.
@@ -63,7 +60,5 @@ def create(
         header_row=header_row,
         start_at=start_at,
         max_characters=max_characters,
-        options=parse_message_options(
-            kind, repeat=repeat, tag=tag, policy=policy, hide=hide, message_type=message_type
-        ),
+        options=parse_message_options(**message_options),
     )

@@ -61,7 +61,7 @@ class MessageOptions:
     tag: str | None = None  # has to be made in the panel first
     policy: str | None = None  # a sending flow of the account's, by its name
     hide: bool = False  # the recipients' numbers do not stand in the panel's lists
-    message_type: int | None = None  # see TYPES
+    message_type: int | None = None  # see MESSAGE_TYPES
 
     @property
     def is_voice(self) -> bool:
@@ -92,7 +92,7 @@ class MessageOptions:
 
 
 class MessageOptionArgs(TypedDict, total=False):
-    """The same as people ask for it: see `options`."""
+    """The same as people ask for it, as keyword arguments; `parse_message_options` checks them."""
 
     kind: str
     repeat: int | None
@@ -115,7 +115,7 @@ def parse_message_options(
     hide: bool = False,
     message_type: str | int | None = None,
 ) -> MessageOptions:
-    """What people asked for, checked. `message_type` is a word of TYPES or its number.
+    """What people asked for, checked. `message_type` is a word of MESSAGE_TYPES or its number.
 
     Raises: BadInput, naming what is wrong and what would be right.
     """
