@@ -1,4 +1,7 @@
-"""What every stage needs to work: the database, the gateway behind the shared pace, and the time limits."""
+"""What every stage needs to work: the database, the gateway behind the shared pace, and the time limits.
+
+A process builds its `Context` once, out of the parts that are named here: see `worker.wiring`.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from campaigns.kavenegar.client import DEADLINE_S
-from campaigns.kavenegar.pace import Throttle
+from campaigns.kavenegar.client import DEADLINE_S, Client, key_label
+from campaigns.kavenegar.pace import Throttle, connect_redis
 from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.rules import suppression, windows
 from campaigns.rules.windows import AGES, next_poll, reduce_polls
-from campaigns.store.database import Database
+from campaigns.store.database import Database, make_engine
+
+__all__ = [
+    "Client",
+    "Context",
+    "Database",
+    "PacedClient",
+    "Policy",
+    "Throttle",
+    "connect_redis",
+    "key_label",
+    "make_engine",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,8 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from campaigns.api import work
 from campaigns.context import Context
-from campaigns.stages.inbox import deliver
-from campaigns.store import inbound
-from campaigns.store.inbound import Inbound
 from worker import wiring
 from worker.app import app
 
@@ -40,7 +38,7 @@ def deliver_due(context: Context) -> str:
     try:
         webhook, task = wiring.webhook(), wiring.settings().inbox_task
         if webhook is not None:
-            return deliver.deliver_by_webhook(context, webhook).summary
+            return work.deliver_by_webhook(context, webhook).summary
         return (
             "no inbound messages are delivered"
             if task is None
@@ -70,8 +68,8 @@ def _enqueue_user_task(context: Context, task: str, queue: str) -> str:
     return f"{enqueued} enqueued"
 
 
-def _due_messages(context: Context, *, waiting: int) -> list[Inbound]:
+def _due_messages(context: Context, *, waiting: int) -> list[work.Inbound]:
     """What is to be added to a queue in which so many messages wait."""
     overdue = REDELIVER_IN_BACKLOG_AFTER if waiting >= BACKLOG_THRESHOLD else timedelta(0)
     most = MAX_QUEUED - waiting
-    return context.database(inbound.claim_due, now=context.now(), most=most, overdue=overdue) if most > 0 else []
+    return work.claim_deliveries(context, most=most, overdue=overdue) if most > 0 else []

@@ -14,8 +14,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import campaigns
+from campaigns.api import work
 from campaigns.rules.otp_request import parse_otp_request
-from campaigns.stages.otp.send import send_at_once as _send
 from worker import wiring
 
 
@@ -51,4 +51,4 @@ def send(
     otp_request = parse_otp_request(
         kind, number, template, tokens, key=key, tag=tag, call_after=call_after, lifetime=lifetime
     )
-    return _send(wiring.context(), otp_request)
+    return work.send_at_once(wiring.context(), otp_request)

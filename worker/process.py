@@ -25,10 +25,10 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from campaigns.api import admin
 from campaigns.clock import steady
+from campaigns.context import Database
 from campaigns.errors import BadInput
-from campaigns.store import identity, migrate
-from campaigns.store.database import Database
 from worker import logs, queues, wiring
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def _missing_tables(engine: Engine) -> str | None:
     """What is waited for, as a sentence."""
     try:
         with engine.connect() as connection:
-            return WAITING_FOR_MIGRATE if migrate.is_behind(connection) else None
+            return WAITING_FOR_MIGRATE if admin.is_behind(connection) else None
     except DBAPIError as why:
         # A role that may not read the version of the tables may still use them.
         return None if isinstance(why.orig, psycopg.errors.InsufficientPrivilege) else WAITING_FOR_DATABASE
@@ -200,7 +200,7 @@ def report_database(_: Any) -> dict[str, str]:
     """Which database this worker works for; nothing while it does not reach it."""
     try:
         with wiring.engine().connect() as connection:
-            return {"database": identity.database_label(connection)}
+            return {"database": admin.database_label(connection)}
     except SQLAlchemyError:
         return {}
 

@@ -19,7 +19,7 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from campaigns.store.lookups import BatchPosition
+from campaigns.api.work import BatchPosition
 from worker import wiring
 
 NAMES: Final = ("otp", "send", "poll", "inbox", "maint")

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
-from campaigns.stages import account, callbacks, dispatch, guards, sent_at_gateway, submit, track
-from campaigns.stages.inbox import pull
-from campaigns.stages.otp.send import follow_otps as run_follow
-from campaigns.stages.otp.send import send_otp as run_otp
-from campaigns.stages.suppression import sync_due_line as synchronise
-from campaigns.store import due, lookups
+from campaigns.api import work
 from worker import create_task, wiring
 from worker.app import FailureEventsOnly, app
 from worker.inbound_delivery import deliver_due
 from worker.queues import Publisher
-
-TICK_MIN_INTERVAL: Final = timedelta(seconds=0.5)
-"""Of ticks that come closer together, a second beat's or stale ones of a queue, one does the work."""
 
 
 @app.task(name="campaigns.tick", base=FailureEventsOnly)
@@ -25,14 +16,11 @@ def tick() -> str:
     """One second has passed: publish what is due."""
     context, publish = wiring.context(), Publisher()
     wiring.seed_inbox_lines()
-    if context.database(due.just_ticked, now=context.now(), apart=TICK_MIN_INTERVAL):
+    if not work.begin_tick(context):
         return "another tick was just now"
-    guards.check_clock(context)
-    account.recognise_key(context)
-    publish(check_database, [()] * guards.check_place(context, now=context.now()))
-    due_work = dispatch.tick(context, now=context.now())
-    batch_ids = [*due_work.send, *due_work.resolve, *due_work.withdraw]
-    positions = context.database(lookups.batch_positions, batch_ids) if batch_ids else {}
+    publish(check_database, [()] * work.check_place(context))
+    due_work = work.find_due(context)
+    positions = work.batch_positions(context, due_work)
     publish.batches(send_batch, due_work.send, positions)
     publish.batches(resolve_batch, due_work.resolve, positions)
     publish.batches(withdraw_batch, due_work.withdraw, positions)
@@ -49,11 +37,7 @@ def tick() -> str:
 @app.task(name="campaigns.chores", base=FailureEventsOnly)
 def chores_() -> str:
     """Some seconds have passed: publish what comes round by the clock."""
-    context, publish = wiring.context(), Publisher()
-    guards.pull_back_unless_leapt(context)
-    found = dispatch.due_chores(context, now=context.now())
-    if found.watch:
-        guards.apply_poll_schedule(context)
+    found, publish = work.claim_chores(wiring.context()), Publisher()
     publish(watch_account, [()] * found.watch)
     publish(keep_ledger, [()] * found.ledger)
     publish(sync_suppressions, [(line,) for line in found.blocklists])
@@ -63,67 +47,67 @@ def chores_() -> str:
 @app.task(name="campaigns.send_batch")
 def send_batch(batch_id: int) -> str:
     """One batch is due. The claim decides."""
-    return submit.send_batch(wiring.recognised_context(), batch_id)
+    return work.send_batch(wiring.recognised_context(), batch_id)
 
 
 @app.task(name="campaigns.resolve_batch")
 def resolve_batch(batch_id: int) -> str:
     """One batch's outcome is unknown, and the gateway has had time. The claim decides."""
-    return submit.resolve_batch(wiring.recognised_context(), batch_id)
+    return work.resolve_batch(wiring.recognised_context(), batch_id)
 
 
 @app.task(name="campaigns.withdraw_batch")
 def withdraw_batch(batch_id: int) -> str:
     """A cancelled campaign's batch waits at the gateway for its date: withdraw it."""
-    return track.withdraw_batch(wiring.context(), batch_id).summary
+    return work.withdraw_batch(wiring.context(), batch_id).summary
 
 
 @app.task(name="campaigns.poll_statuses")
 def poll_statuses(closing: bool = False) -> str:
     """Verdicts are due for up to 500 messages, some of them of windows that are about to close. The claim decides."""
-    return track.poll_statuses(wiring.context(), closing=closing).summary
+    return work.poll_statuses(wiring.context(), closing=closing).summary
 
 
 @app.task(name="campaigns.confirm_callbacks")
 def confirm_callbacks() -> str:
     """The gateway has told something by itself. The claim decides who asks about it."""
-    return callbacks.process_callbacks(wiring.context()).summary
+    return work.process_callbacks(wiring.context()).summary
 
 
 @app.task(name="campaigns.check_database")
 def check_database() -> str:
     """The database was started again: ask the gateway whether anything was lost. Nothing is sent before that."""
-    return guards.check_restart(wiring.context())
+    return work.check_restart(wiring.context())
 
 
 @app.task(name="campaigns.check_account")
 def check_account() -> str:
     """The account is on hold: look whether it may send again."""
-    return account.recheck_hold(wiring.context())
+    return work.recheck_hold(wiring.context())
 
 
 @app.task(name="campaigns.watch_account")
 def watch_account() -> str:
     """It is time to look at the account's credit and settings."""
-    return account.watch(wiring.context())
+    return work.watch_account(wiring.context())
 
 
 @app.task(name="campaigns.keep_ledger")
 def keep_ledger() -> str:
     """It is time to count the last days."""
-    return f"{len(sent_at_gateway.keep_ledger(wiring.context()))} days counted"
+    return f"{len(work.keep_ledger(wiring.context()))} days counted"
 
 
 @app.task(name="campaigns.send_otp")
 def send_otp(otp_id: int) -> str:
     """One one-time password is due. The claim decides. What it says never travels here: it stands in the database."""
-    return run_otp(wiring.context(), otp_id)
+    return work.send_otp(wiring.context(), otp_id)
 
 
 @app.task(name="campaigns.follow_otps")
 def follow_otps() -> str:
     """Verdicts of one-time passwords are due, and the calls that follow some of them."""
-    followed = run_follow(wiring.context())
+    followed = work.follow_otps(wiring.context())
     Publisher()(send_otp, [(otp_id,) for otp_id in followed.calls])
     return followed.summary
 
@@ -131,13 +115,13 @@ def follow_otps() -> str:
 @app.task(name="campaigns.sync_suppressions")
 def sync_suppressions(line: str) -> str:
     """A line's block list at the gateway is to be synchronised with our suppressions. The claim decides."""
-    return synchronise(wiring.context(), line).summary
+    return work.sync_due_line(wiring.context(), line).summary
 
 
 @app.task(name="campaigns.pull_inbox")
 def pull_inbox(line: str) -> str:
     """A line is to be pulled. The claim decides. One with more to come is rung for again when it has its turn."""
-    return pull.pull_line(wiring.context(), line).summary
+    return work.pull_line(wiring.context(), line).summary
 
 
 @app.task(name="campaigns.deliver_inbound")

@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Final
 import redis
 from sqlalchemy import Engine
 
-from campaigns.context import Context
+from campaigns.api import admin, work
+from campaigns.context import Client, Context, Database, PacedClient, Throttle, connect_redis, key_label, make_engine
 from campaigns.errors import BadInput
-from campaigns.kavenegar.client import Client, key_label
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.stages import account
-from campaigns.stages.inbox.deliver import Webhook
-from campaigns.store import lines
-from campaigns.store.database import Database, make_engine
-from campaigns.store.migrate import upgrade
 from worker import extras
 from worker.settings import KeyFile, load, path_of_key, revealed
 
@@ -81,7 +74,7 @@ def _embedded_endpoints(chosen: Settings) -> Endpoints:
     attached = extras.attach_embedded_servers(chosen.campaigns_home, sandbox=chosen.sandboxed)
     database_url = str(attached.database_url)
     migrating = make_engine(database_url)
-    upgrade(migrating)
+    admin.upgrade(migrating)
     migrating.dispose()
     return Endpoints(
         database_url,
@@ -196,7 +189,7 @@ _recognised_accounts: set[str] = set()
 def recognised_context() -> Context:
     """The same, once it is known whose account our key belongs to: before that, no claim succeeds. Raises: BadInput."""
     found = context()
-    if found.account not in _recognised_accounts and account.recognise_key(found):
+    if found.account not in _recognised_accounts and work.recognise_key(found):
         _recognised_accounts.add(found.account)
     return found
 
@@ -204,11 +197,11 @@ def recognised_context() -> Context:
 @cache
 def seed_inbox_lines() -> None:
     """See to it, once a process, that the lines of INBOX_LINES are pulled. Raises: BadInput."""
-    database()(lines.sync_settings, settings().inbox_schedule, now=database().now())
+    database()(admin.sync_line_settings, settings().inbox_schedule, now=database().now())
 
 
 @cache
-def webhook() -> Webhook | None:
+def webhook() -> work.Webhook | None:
     """Where inbound messages are posted to, where they are. Raises: BadInput."""
     url, secret = revealed(settings().inbox_webhook), revealed(settings().inbox_webhook_secret)
-    return None if url is None or secret is None else Webhook.to(url, secret)
+    return None if url is None or secret is None else work.Webhook.to(url, secret)

@@ -1,15 +1,23 @@
-"""Create a campaign: load recipients and a text as a draft."""
+"""Create a campaign: load recipients and a text as a draft, and read which rows could not be used.
+
+`estimate` takes the same recipients through the same rules, and needs no database.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
-from campaigns.api import Bind, writing_connection
+from campaigns.api import Bind, connection_of, writing_connection
 from campaigns.rules.message_options import MessageOptionArgs, parse_message_options
 from campaigns.rules.text import MAX_CHARACTERS
 from campaigns.stages import intake
-from campaigns.stages.intake import Recipients
+from campaigns.stages.intake import Estimate, Recipients, estimate
+from campaigns.stages.intake.row_validator import REASONS_SHOWN
+from campaigns.store import campaigns as store
+
+__all__ = ["CreatedRejects", "Estimate", "Recipients", "create", "created_rejects", "estimate"]
 
 
 def create(
@@ -61,4 +69,21 @@ def create(
         start_at=start_at,
         max_characters=max_characters,
         options=parse_message_options(**message_options),
+    )
+
+
+class CreatedRejects(NamedTuple):
+    """Of a campaign's rejects: how many rows the sheet hides, and the first few reasons, duplicates left out."""
+
+    hidden: int
+    reasons: Sequence[str]
+
+
+def created_rejects(bind: Bind, campaign_id: int) -> CreatedRejects:
+    """Read why rows of a campaign's recipients could not be used. `campaigns.export_rejects` writes all of them."""
+    connection = connection_of(bind)
+    found = store.rejects(connection, campaign_id, limit=REASONS_SHOWN, duplicates=False)
+    return CreatedRejects(
+        hidden=store.rejects_by_kind(connection, campaign_id).get("hidden", 0),
+        reasons=[f"row {row}: {reason}" for row, _, _, reason in found],
     )

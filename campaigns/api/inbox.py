@@ -9,6 +9,8 @@ from campaigns.rules.dates import check_moment
 from campaigns.store import inbound as store
 from campaigns.store.inbound import Inbound
 
+__all__ = ["Inbound", "acknowledge", "get_inbound", "list_inbound"]
+
 
 def list_inbound(
     bind: Bind,

@@ -1,20 +1,25 @@
-"""Suppress numbers and lift them by hand, read why a number is suppressed, and export all of them."""
+"""Suppress numbers and lift them by hand, read why a number is suppressed, import a file of numbers and export all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from campaigns.api import Bind, connection_of, database_now, writing_connection
 from campaigns.errors import BadInput
-from campaigns.rules.phone import normalise_mobile
+from campaigns.rules.phone import mask_number, normalise_mobile
 from campaigns.rules.suppression import MAX_REASON_LENGTH, SuppressionReason
 from campaigns.stages.exports import FileFormat, Layout, write_rows
-from campaigns.store import suppressions
+from campaigns.stages.intake import Recipients
+from campaigns.stages.intake.columns import Table, given_number
+from campaigns.stages.intake.row_validator import first_reasons
+from campaigns.stages.intake.sources import open_table
+from campaigns.store import blocklists, suppressions
 from campaigns.store.suppressions import Suppression
 
 # ── by hand ──
@@ -67,6 +72,99 @@ def unsuppress(bind: Bind, numbers: Iterable[str]) -> int:
 def suppressed(bind: Bind, number: str) -> Suppression | None:
     """Why a number gets nothing, and since when; None where it is not suppressed. Raises: BadInput."""
     return read_suppression(connection_of(bind), number)
+
+
+def find_suppression(bind: Bind, number: str) -> Suppression | None:
+    """What is known of a number, also after it was lifted; None where it was never suppressed. Raises: BadInput."""
+    wanted = normalise_mobile(number)
+    return suppressions.find(connection_of(bind), [wanted]).get(wanted)
+
+
+def newest_suppressions(
+    bind: Bind, *, reason: str | None = None, since: datetime | None = None, limit: int = 20
+) -> Sequence[Suppression]:
+    """List who is suppressed, the newest first; for one reason only, or since a moment only, where they are given."""
+    return suppressions.newest(connection_of(bind), reason=reason, since=since, limit=limit)
+
+
+def known_lines(bind: Bind) -> list[str]:
+    """Every line that is pulled or was sent from: the lines whose block lists at the gateway are synchronised."""
+    return blocklists.known_lines(connection_of(bind))
+
+
+# ── import: read through the same columns and cells as a campaign's recipients ──
+
+NUMBERS_A_COMMIT: Final = 5000
+"""Numbers of one commit."""
+MAX_EXAMPLES: Final = 20
+"""Wrong rows that are told; the others are counted."""
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """What became of a file: rows with a number, those of them that are new, and those that could not be used.
+
+    `examples` are the first of these: the row, what stood there (covered), and what would be right.
+    """
+
+    file: str
+    numbers: int = 0
+    suppressed: int = 0
+    rejects: int = 0
+    examples: list[tuple[int, str, str]] = field(default_factory=list)
+
+
+def import_suppressed(
+    engine: Engine,
+    recipients: Recipients,
+    *,
+    file: str,
+    source: str,
+    reason: str = SuppressionReason.IMPORTED,
+    number_column: str | None = None,
+    sheet: str | None = None,
+    include_hidden: bool = False,
+    header_row: int | None = None,
+) -> ImportResult:
+    """Suppress the numbers of a file, some thousands a commit. `file` names it in the result and in an error.
+
+    The options are those of `create`. Rows that cannot be used stop no others.
+    Raises: BadInput where not one row can be used.
+    """
+    found = ImportResult(file)
+    with open_table(
+        recipients,
+        number_column=number_column,
+        sheet=sheet,
+        include_hidden=include_hidden,
+        header_row=header_row,
+        placeholders=(),
+    ) as table:
+        numbers = _valid_numbers(table, found)
+        while chunk := list(islice(numbers, NUMBERS_A_COMMIT)):
+            found.numbers += len(chunk)
+            with engine.begin() as connection:
+                found.suppressed += suppress(connection, chunk, reason=reason, source=source)
+    if not found.numbers:
+        reasons = [f"row {row}: {what}" for row, _, what in found.examples[:3]]
+        why = first_reasons(reasons, found.rejects) or "there is no row"
+        raise BadInput(f"not one row of {file} can be used. {why}")
+    return found
+
+
+def _valid_numbers(table: Table, found: ImportResult) -> Iterator[str]:
+    """The numbers of a table; a row without one is noted in `found`."""
+    for row_no, cells in table.rows:
+        given = ""
+        try:
+            given = given_number(cells, table.number)
+            number = normalise_mobile(given)
+        except BadInput as why:
+            found.rejects += 1
+            if len(found.examples) < MAX_EXAMPLES:
+                found.examples.append((row_no, mask_number(given), str(why)))
+        else:
+            yield number
 
 
 # ── export: `campaigns suppress import` takes it back ──

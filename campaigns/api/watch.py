@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import IO, Any
 
 import campaigns.stages.report as reports
 from campaigns.api import Bind, connection_of, database_now
 from campaigns.kavenegar.pace import PaceView
 from campaigns.stages import plan, report
+from campaigns.stages.exports import FileFormat, format_of, open_new
 from campaigns.stages.plan import Preview
 from campaigns.stages.report import Report
 from campaigns.stages.waiting import Waiting, reasons
 from campaigns.store import campaigns as store
+from campaigns.store import loading
 from campaigns.store.records import Campaign, Progress
+
+__all__ = [
+    "Campaign",
+    "FileFormat",
+    "Preview",
+    "Progress",
+    "Report",
+    "Waiting",
+    "build_report",
+    "count_campaigns",
+    "export",
+    "export_rejects",
+    "format_of",
+    "get",
+    "kept_senders",
+    "newest",
+    "open_new",
+    "preview",
+    "progress",
+    "why_each_waits",
+    "why_waiting",
+]
 
 
 def get(bind: Bind, campaign_id: int) -> Campaign:
@@ -25,18 +51,39 @@ def newest(bind: Bind, *, limit: int = 20) -> list[Campaign]:
     return store.newest(connection_of(bind), limit=limit)
 
 
+def count_campaigns(bind: Bind) -> int:
+    """How many campaigns there are."""
+    return store.count(connection_of(bind))
+
+
 def progress(bind: Bind, campaign_id: int) -> Progress:
     """How many messages stand where; cheap enough to ask every second. Raises: NotFound."""
     return store.progress(connection_of(bind), campaign_id)
 
 
-def why_waiting(bind: Bind, campaign_id: int, *, pace: PaceView | None = None) -> Waiting | None:
+def why_waiting(
+    bind: Bind, campaign_id: int, *, pace: PaceView | None = None, now: datetime | None = None
+) -> Waiting | None:
     """Why a campaign waits, as a word, a sentence and a time; None when it is over. Cheap enough for every second.
 
-    With the `pace` of now it also tells when sending ends, and whether all calls pause. Raises: NotFound.
+    With the `pace` of now it also tells when sending ends, and whether all calls pause. `now` is the database's time
+    unless it is given. Raises: NotFound.
     """
     connection = connection_of(bind)
-    return reasons.why_waiting(connection, campaign_id, now=database_now(connection), pace=pace)
+    return reasons.why_waiting(connection, campaign_id, now=now or database_now(connection), pace=pace)
+
+
+def why_each_waits(
+    bind: Bind, campaigns: Sequence[Campaign], *, pace: PaceView | None = None, now: datetime | None = None
+) -> dict[int, Waiting | None]:
+    """Why each of several campaigns waits, by their ids, in as many questions as for one; None for one that is over."""
+    connection = connection_of(bind)
+    return reasons.why_each_waits(connection, campaigns, now=now or database_now(connection), pace=pace)
+
+
+def kept_senders(bind: Bind, campaign_id: int) -> dict[str, int]:
+    """How many messages of a campaign leave from each line, after it was resumed with another; empty before that."""
+    return loading.kept_senders(connection_of(bind), campaign_id)
 
 
 def build_report(bind: Bind, campaign_id: int) -> Report:

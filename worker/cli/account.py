@@ -9,11 +9,9 @@ from datetime import date
 import click
 
 from campaigns import BadInput
-from campaigns.kavenegar.account import AccountConfig
-from campaigns.stages import account, sent_at_gateway
-from campaigns.store.database import Database
-from campaigns.store.installation import read as read_installation
-from campaigns.store.ledger import Counted, Day, Estimated, newest_days
+from campaigns.api import gateway, health
+from campaigns.api.gateway import AccountConfig, Counted, Day, Estimated
+from campaigns.context import Database
 from worker import wiring
 from worker.cli import options, output
 from worker.cli.exits import Exit
@@ -27,7 +25,7 @@ DEBUG_MODE = "the account is in DEBUG MODE: the gateway answers as always and se
 def credit(as_json: bool) -> None:
     """Ask for the account's credit, in rial."""
     with wiring.engine().connect():  # a database that is not there is told at once
-        found = account.fetch_credit(wiring.context())
+        found = gateway.fetch_credit(wiring.context())
     if as_json:
         print_json({"credit_rial": found.remaincredit, "type": found.type})
     else:
@@ -45,9 +43,9 @@ def account_() -> None:
 def show(ctx: click.Context, as_json: bool) -> None:
     """Tell how the account stands. Ends with 1 where something keeps it from sending."""
     context = wiring.context()
-    found, config = account.fetch_credit(context), account.fetch_settings(context)
-    hold = context.database(read_installation).hold
-    low = found.remaincredit < account.low_credit(context, config.mincreditalarm)
+    found, config = gateway.fetch_credit(context), gateway.fetch_settings(context)
+    hold = context.database(health.read_installation).hold
+    low = found.remaincredit < gateway.low_credit(context, config.mincreditalarm)
     if as_json:
         status = {"credit_rial": found.remaincredit, "credit_low": low, "type": found.type}
         print_json({**status, "hold": None if hold is None else asdict(hold), "settings": config_as_json(config)})
@@ -100,9 +98,9 @@ def config(
     if changes:
         listed = ", ".join(f"{name} = {value}" for name, value in changes.items())
         options.confirm(yes, f"Write to the account: {listed}?")
-        found = account.configure(wiring.context(), **changes)
+        found = gateway.configure(wiring.context(), **changes)
     else:
-        found = account.fetch_settings(wiring.context())
+        found = gateway.fetch_settings(wiring.context())
     if as_json:
         print_json(config_as_json(found))
     else:
@@ -150,8 +148,8 @@ def ledger_(ctx: click.Context, days: int, stored: bool, as_json: bool) -> None:
     rial for messages of which the gateway never told the price: they are taken at the average of their kind on that
     day. Ends with 4 where the gateway did not answer.
     """
-    unanswered = [] if stored else sent_at_gateway.recount_days(wiring.context())
-    found = Database(wiring.engine())(newest_days, limit=days)
+    unanswered = [] if stored else gateway.recount_days(wiring.context())
+    found = Database(wiring.engine())(gateway.newest_days, limit=days)
     if as_json:
         print_json([{**asdict(day), "difference": asdict(day.difference) if day.difference else None} for day in found])
     else:

@@ -9,10 +9,8 @@ from sqlalchemy import Connection, func, select
 
 import campaigns
 from campaigns import BadInput, Campaign, CampaignState, Progress, Report, Waiting
-from campaigns.stages.waiting.reasons import why_each_waits
-from campaigns.store import campaigns as stored
-from campaigns.store import loading
-from campaigns.store.database import Database
+from campaigns.api import watch as watching
+from campaigns.context import Database
 from worker import wiring
 from worker.cli import options, output, progress
 from worker.cli.exits import Exit
@@ -26,7 +24,7 @@ def list_(limit: int, as_json: bool) -> None:
     """List campaigns, the newest first, and why each of them waits."""
     with wiring.engine().connect() as connection:
         found = campaigns.newest(connection, limit=limit)
-        total = stored.count(connection)
+        total = watching.count_campaigns(connection)
         waiting = _waiting_reasons(connection, found)
     if as_json:
         output.print_json([{**output.campaign_as_json(each), "waiting": waiting[each.id]} for each in found])
@@ -48,7 +46,8 @@ def list_(limit: int, as_json: bool) -> None:
 
 def _waiting_reasons(connection: Connection, found: list[Campaign]) -> dict[int, Waiting | None]:
     live = any(campaign.finished_at is None for campaign in found)
-    return why_each_waits(connection, found, now=wiring.database().now(), pace=PaceReader().read() if live else None)
+    pace = PaceReader().read() if live else None
+    return watching.why_each_waits(connection, found, pace=pace, now=wiring.database().now())
 
 
 @click.command()
@@ -114,7 +113,7 @@ def _print_status(now: CampaignStatus, found: Report | None, *, pace_trouble: st
 def _other_senders(campaign: Campaign) -> str | None:
     """From which other lines it left, where it was resumed with another one."""
     with wiring.engine().connect() as connection:
-        kept = loading.kept_senders(connection, campaign.id)
+        kept = watching.kept_senders(connection, campaign.id)
     others = [f"{line} ({count:,} messages)" for line, count in kept.items() if line != campaign.sender]
     return ", ".join(others) or None
 

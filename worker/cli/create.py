@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, Unpack
+from typing import Unpack
 
 import click
 
 import campaigns
 from campaigns import BadInput, Campaign, CampaignKind, CampaignState, Estimate, Preview
+from campaigns.api.create import CreatedRejects, created_rejects
 from campaigns.rules.message_options import MessageOptionArgs
 from campaigns.rules.text import measure_text, non_latin_characters
-from campaigns.stages.intake.row_validator import REASONS_SHOWN
-from campaigns.store import campaigns as stored
 from worker import wiring
 from worker.cli import options, output
 
@@ -76,42 +75,27 @@ def create(
             **message_options,
         )
         campaign = campaigns.get(connection, campaign_id)
-        made = _CreatedDetails(
-            campaigns.preview(connection, campaign_id),
-            hidden=stored.rejects_by_kind(connection, campaign_id).get("hidden", 0),
-            reasons=[
-                f"row {row}: {reason}"
-                for row, _, _, reason in stored.rejects(connection, campaign_id, limit=REASONS_SHOWN, duplicates=False)
-            ],
-        )
+        preview, rejects = campaigns.preview(connection, campaign_id), created_rejects(connection, campaign_id)
         if start and campaign.state is CampaignState.DRAFT:
             campaign = campaigns.start(connection, campaign_id, at_gateway=at_gateway)
     if as_json:
-        output.print_json({**output.campaign_as_json(campaign), "hidden": made.hidden, **asdict(made.preview)})
+        output.print_json({**output.campaign_as_json(campaign), "hidden": rejects.hidden, **asdict(preview)})
     else:
-        _print_created(campaign, made)
-
-
-class _CreatedDetails(NamedTuple):
-    """What is told of a campaign that was created: its texts, rows that the sheet hides, and the first rejects."""
-
-    preview: Preview
-    hidden: int
-    reasons: Sequence[str]
+        _print_created(campaign, preview, rejects)
 
 
 def _kind(voice: bool) -> CampaignKind:
     return CampaignKind.VOICE if voice else CampaignKind.SMS
 
 
-def _print_created(campaign: Campaign, made: _CreatedDetails) -> None:
+def _print_created(campaign: Campaign, preview: Preview, rejects: CreatedRejects) -> None:
     begins = f", begins at {output.format_both_calendars(campaign.start_at)}" if campaign.start_at else ""
     output.print_lines(
         f"campaign {campaign.id} ({campaign.name}): {output.describe_amount(campaign)} out of "
         f"{campaign.rows_read:,} rows; {campaign.duplicates:,} duplicates and {campaign.rejects:,} rejects left out"
     )
-    _print_rejects(made.reasons, campaign.rejects, made.hidden)
-    _print_texts(made.preview.first_text, made.preview.longest_text, campaign.kind)
+    _print_rejects(rejects.reasons, campaign.rejects, rejects.hidden)
+    _print_texts(preview.first_text, preview.longest_text, campaign.kind)
     output.print_lines(f"it is {campaign.state}{begins}")
     if campaign.repeat:
         output.print_lines("the gateway's documentation says that it ignores --repeat at present")

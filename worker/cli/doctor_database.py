@@ -11,10 +11,9 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from campaigns.api import admin, health
+from campaigns.api.health import SILENT_AFTER, Installation, way_to_resume
 from campaigns.errors import CampaignsError
-from campaigns.stages.waiting import SILENT_AFTER, way_to_resume
-from campaigns.store import backlog, installation, migrate
-from campaigns.store.installation import Installation
 from worker import queues, wiring
 from worker.cli import doctor_safety, doctor_servers
 from worker.cli.output import Finding, Level, format_duration, format_time
@@ -149,10 +148,10 @@ def check_database() -> Iterator[Finding]:
 
 
 def _check_schema(connection: Connection) -> Finding:
-    if migrate.is_behind(connection):
+    if admin.is_behind(connection):
         says = "the tables are older than this version: its workers wait, and send nothing"
         return Finding("schema", Level.BAD, says, "run `campaigns migrate`: the workers then begin by themselves")
-    if migrate.is_ahead(connection):
+    if admin.is_ahead(connection):
         says = "a newer version has upgraded the tables; this one goes on in them"
         return Finding("schema", Level.WARN, says, "install the newer version here, too")
     return Finding("schema", Level.OK, "the tables are those of this version")
@@ -160,7 +159,7 @@ def _check_schema(connection: Connection) -> Finding:
 
 def _check_installation(connection: Connection) -> Iterator[Finding]:
     now = wiring.database().now()
-    found, overdue = installation.read(connection), backlog.find_overdue(connection, now=now)
+    found, overdue = health.read_installation(connection), health.find_overdue(connection, now=now)
     yield doctor_servers.check_host_clock()
     yield check_dispatcher(found, running=overdue.running, now=now)
     yield from doctor_safety.check_safety(connection, wiring.settings(), now=now)
@@ -209,7 +208,7 @@ def _check_overdue(name: str, count: int, since: datetime | None, patience: time
 
 
 def _check_paused(connection: Connection) -> Iterator[Finding]:
-    found = backlog.paused_campaigns(connection, limit=MAX_NAMED + 1)
+    found = health.paused_campaigns(connection, limit=MAX_NAMED + 1)
     for campaign in found[:MAX_NAMED]:
         says = f"campaign {campaign.id} is paused: {campaign.hold_reason}"
         yield Finding("paused", Level.WARN, says, way_to_resume(campaign))
@@ -220,7 +219,7 @@ def _check_paused(connection: Connection) -> Iterator[Finding]:
 
 
 def _check_uncertain(connection: Connection) -> Finding:
-    found = backlog.uncertain_by_campaign(connection)
+    found = health.uncertain_by_campaign(connection)
     if not found:
         return Finding("uncertain", Level.OK, "the fate of every message is known or will be")
     listed = ", ".join(f"{count:,} in campaign {campaign_id}" for campaign_id, count in found.items())

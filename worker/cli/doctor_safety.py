@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from campaigns.store import backlog, gate, identity, inbound, ledger, lines
-from campaigns.store.gate import WEAK_COMMITS, Gate
-from campaigns.store.identity import Place
-from campaigns.store.installation import Installation
-from campaigns.store.lines import Line
+from campaigns.api import admin, gateway, health
+from campaigns.api.admin import Line
+from campaigns.api.health import WEAK_COMMITS, Gate, Installation, Place
 from worker import wiring
 from worker.cli.output import Finding, Level, format_duration, format_time
 
@@ -43,7 +41,7 @@ _PLACE_FINDINGS: Final = {
 def check_safety(connection: Connection, chosen: Settings, *, now: datetime) -> Iterator[Finding]:
     """Everything of this that there is to look at."""
     yield from _check_durability(connection)
-    found = gate.read_gate(connection)
+    found = health.read_gate(connection)
     yield _check_place(found)
     yield _check_leap(found, chosen)
     yield _check_due_times(connection, now=now)
@@ -66,7 +64,7 @@ def check_times(chosen: Settings) -> Finding:
 
 def _check_durability(connection: Connection) -> Iterator[Finding]:
     """Whether what is confirmed stays, in a crash and in a failover."""
-    kept = backlog.read_durability(connection)
+    kept = health.read_durability(connection)
     off = [name for name, value in kept.server.items() if value == "off"]
     if off:
         says = f"{' and '.join(off)} is off: a crash of its machine loses what was confirmed, or breaks it"
@@ -104,7 +102,7 @@ def _check_leap(found: Gate, chosen: Settings) -> Finding:
 
 def _check_due_times(connection: Connection, *, now: datetime) -> Finding:
     """Left over from a clock that ran ahead, where nobody does the chores that pull them back."""
-    batches = backlog.count_far_ahead(connection, now=now, by=timedelta(minutes=30))
+    batches = health.count_far_ahead(connection, now=now, by=timedelta(minutes=30))
     if batches:
         says = f"{batches:,} batches are due further ahead than anything is planned: the clock was ahead"
         return Finding(
@@ -117,13 +115,13 @@ def _check_key(connection: Connection, chosen: Settings) -> Iterator[Finding]:
     if chosen.kavenegar_api_key is None and not chosen.sandboxed:
         return
     label = wiring.api_key_label()
-    if identity.account_of_key(connection, label) is None:
+    if health.account_of_key(connection, label) is None:
         says = "it is not known yet whose account the key belongs to: nothing is sent under it"
         yield Finding(
             "key", Level.WARN, says, "see that a worker for the queue send runs, and that the gateway answers"
         )
         return
-    stranded = identity.stranded_batches(connection, label)
+    stranded = health.stranded_batches(connection, label)
     if stranded is None:
         yield Finding("key", Level.OK, "every unanswered batch left under its account")
         return
@@ -136,7 +134,7 @@ def _check_key(connection: Connection, chosen: Settings) -> Iterator[Finding]:
 
 
 def _check_ledger(connection: Connection, *, shared: bool) -> Iterator[Finding]:
-    found = [day for day in ledger.newest_days(connection, limit=3) if day.unexplained]
+    found = [day for day in gateway.newest_days(connection, limit=3) if day.unexplained]
     for day in found:
         says = f"on {day.day} the gateway counts {day.unexplained:,} messages that cannot be explained by what is here"
         if shared:
@@ -161,7 +159,7 @@ UNDELIVERED_BAD_AFTER: Final = timedelta(hours=1)
 
 def check_inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:
     """Whether every line that is pulled is complete, and what came in is taken."""
-    pulled = [line for line in lines.listed(connection) if line.enabled]
+    pulled = [line for line in admin.list_lines(connection) if line.enabled]
     worries = [finding for line in pulled if (finding := _check_line(line, now=now)) is not None]
     yield from worries
     if pulled and not worries:
@@ -171,8 +169,8 @@ def check_inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:
 
 def _check_delivery(connection: Connection, *, now: datetime) -> Iterator[Finding]:
     """Whether whoever is to be told of inbound messages takes them."""
-    waiting, given_up = inbound.count_unacknowledged(connection)
-    longest = inbound.oldest_unacknowledged(connection)
+    waiting, given_up = health.count_unacknowledged(connection)
+    longest = health.oldest_unacknowledged(connection)
     do = "see whether INBOX_TASK calls `campaigns.acknowledge`, or INBOX_WEBHOOK says 2xx; read the log of worker-poll"
     if longest is not None and now - longest[0] > UNDELIVERED_WARNING_AFTER:
         stored_at, times = longest

@@ -15,13 +15,11 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from campaigns.api import admin, gateway
+from campaigns.api.gateway import AccountConfig
+from campaigns.context import PacedClient, connect_redis
 from campaigns.errors import CampaignsError, GatewayError
-from campaigns.kavenegar.account import AccountConfig
-from campaigns.kavenegar.pace import connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.rules.windows import MAX_CLOCK_SKEW
-from campaigns.stages import account
-from campaigns.store import identity
 from worker import queues, wiring
 from worker.cli.output import Finding, Level, format_duration
 from worker.cli.pace import pause_sentence, rate_origin
@@ -124,7 +122,7 @@ def foreign_workers(count: int) -> dict[str, str]:
 
     try:
         with wiring.engine().connect() as connection:
-            here = identity.database_label(connection)
+            here = admin.database_label(connection)
     except SQLAlchemyError:
         return {}  # `context` says so
     databases: dict[str, str] = {}
@@ -159,7 +157,7 @@ def check_gateway() -> Iterator[Finding]:
     """Whether it answers, how the account stands, and whether its clock is right."""
     try:
         context = wiring.context()
-        credit, config = account.fetch_credit(context), account.fetch_settings(context)
+        credit, config = gateway.fetch_credit(context), gateway.fetch_settings(context)
     except DBAPIError:
         says = "it was not asked: the database does not take what it would say of the account"
         yield Finding("gateway", Level.WARN, says, "see what is said of the database")
@@ -168,7 +166,7 @@ def check_gateway() -> Iterator[Finding]:
         yield Finding("gateway", Level.BAD, str(why), "correct the key or the address, or wait until it is back")
         return
     yield Finding("gateway", Level.OK, f"{wiring.endpoints().base_url} answers and takes the key")
-    yield _check_credit(credit.remaincredit, account.low_credit(context, config.mincreditalarm))
+    yield _check_credit(credit.remaincredit, gateway.low_credit(context, config.mincreditalarm))
     yield _check_debug_mode(config)
     yield from check_gateway_clock(context.gateway)
 

@@ -13,12 +13,10 @@ import click
 
 import campaigns
 from campaigns import BadInput, Inbound
+from campaigns.api import admin, gateway, health
+from campaigns.api.admin import Line
+from campaigns.api.gateway import DayCount, Pulled
 from campaigns.rules.phone import mask_number, normalise_line
-from campaigns.stages.inbox.deliver import export_inbound
-from campaigns.stages.inbox.pull import DayCount, Pulled, count_days
-from campaigns.stages.inbox.pull import pull_line as pulled_once
-from campaigns.store import inbound, lines
-from campaigns.store.lines import Line
 from worker import wiring
 from worker.cli import options, output
 from worker.cli.exits import Exit
@@ -83,7 +81,7 @@ def list_(
     """Show what came in, the newest first."""
     with wiring.engine().connect() as connection:
         found = campaigns.list_inbound(connection, line=line, campaign_id=campaign_id, since=since, limit=limit + 1)
-        waiting, given_up = inbound.count_unacknowledged(connection)
+        waiting, given_up = health.count_unacknowledged(connection)
     shown = str if full else mask_number
     some = found[:limit]
     if as_json:
@@ -125,7 +123,7 @@ def _remark(message: Inbound) -> str:
 @_since_option
 def export_(*, out: Path, line: str | None, campaign_id: int | None, since: datetime | None) -> None:
     """Write what came in, with the numbers in full. The file is there whole, or not at all."""
-    count = options.write_export(out, partial(export_inbound, line=line, campaign_id=campaign_id, since=since))
+    count = options.write_export(out, partial(gateway.export_inbound, line=line, campaign_id=campaign_id, since=since))
     if str(out) != options.DASH:
         output.print_lines(f"{count:,} messages written to {out}")
 
@@ -135,7 +133,7 @@ def export_(*, out: Path, line: str | None, campaign_id: int | None, since: date
 def lines_(as_json: bool) -> None:
     """Show the lines that are pulled, and how they stand."""
     with wiring.engine().connect() as connection:
-        found = lines.listed(connection)
+        found = admin.list_lines(connection)
     _print_inbox_lines(found, as_json=as_json)
 
 
@@ -150,7 +148,7 @@ def line_(line: str, *, every: timedelta | None, enabled: bool | None, as_json: 
         raise BadInput("there is nothing to change: say --every TIME, --on or --off")
     database = wiring.database()
     otherwise = wiring.settings().inbox_every
-    found = database(lines.change, line, every=every, enabled=enabled, otherwise=otherwise, now=database.now())
+    found = database(admin.change_line, line, every=every, enabled=enabled, otherwise=otherwise, now=database.now())
     _print_inbox_lines([found], as_json=as_json)
 
 
@@ -184,9 +182,9 @@ def check_(ctx: click.Context, line: str | None, days: int, as_json: bool) -> No
     Ends with 1 where ours are fewer. What came in within the last minutes is left out.
     """
     with wiring.engine().connect() as connection:
-        chosen = [line] if line else [each.line for each in lines.listed(connection) if each.enabled]
+        chosen = [line] if line else [each.line for each in admin.list_lines(connection) if each.enabled]
     context = wiring.context()
-    found = [count for each in chosen for count in count_days(context, each, days=days)]
+    found = [count for each in chosen for count in gateway.count_days(context, each, days=days)]
     if as_json:
         output.print_json([{**asdict(each), "short": each.short} for each in found])
     else:
@@ -213,10 +211,10 @@ def pull_(ctx: click.Context, line: str) -> None:
     """Pull a line now, in the foreground, until nothing is left. Ends with 1 where it has to wait."""
     database = wiring.database()
     options.refuse_copied_database(database)
-    database(lines.make_due, line, now=database.now())
+    database(admin.pull_line_soon, line, now=database.now())
     stored = 0
     for _ in range(MAX_PULLS):
-        done = pulled_once(wiring.context(), line)
+        done = gateway.pull_line(wiring.context(), line)
         stored += done.stored
         if not done.more:
             break

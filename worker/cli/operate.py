@@ -13,10 +13,9 @@ import click
 from rich.text import Text
 
 from campaigns import BadInput
+from campaigns.api import admin
+from campaigns.context import Database
 from campaigns.errors import CampaignsError
-from campaigns.store import migrate as schema
-from campaigns.store.database import Database
-from campaigns.store.migrate import PATIENCE_S
 from worker import extras, logs, wiring
 from worker.cli import doctor_database, doctor_servers, options, output
 from worker.cli.exits import Exit
@@ -36,7 +35,7 @@ def _parse_wait(_: click.Context, __: click.Parameter, typed: str) -> timedelta:
 @click.option(
     "--wait",
     callback=_parse_wait,
-    default=f"{PATIENCE_S / 60:.0f}m",
+    default=f"{admin.PATIENCE_S / 60:.0f}m",
     show_default=True,
     metavar="TIME",
     help="How long to give way to other sessions in all, as 90s or 10m.",
@@ -47,7 +46,7 @@ def migrate(wait: timedelta) -> None:
     They stand in the schema sms. Safe to repeat, and for several to run at once. Sending goes on meanwhile: whatever
     is in use is waited for, and named. Ends with 3 where it is in use until the end; the next run goes on from there.
     """
-    changed = schema.upgrade(wiring.engine(), report=output.print_lines, patience_s=wait.total_seconds())
+    changed = admin.upgrade(wiring.engine(), report=output.print_lines, patience_s=wait.total_seconds())
     output.print_lines(
         "the tables are now those of this version" if changed else "the tables are those of this version already"
     )

@@ -13,13 +13,13 @@ import click
 from sqlalchemy import Connection
 
 from campaigns import BadInput
+from campaigns.api import admin
+from campaigns.api.admin import Place
+from campaigns.api.watch import FileFormat, format_of, open_new
+from campaigns.context import Database
 from campaigns.rules.dates import is_persian_date, parse_moment
 from campaigns.rules.message_options import MESSAGE_TYPES
 from campaigns.rules.spreadsheet import MAX_SHEET_ROWS
-from campaigns.stages.exports import FileFormat, format_of, open_new
-from campaigns.store import identity
-from campaigns.store.database import Database
-from campaigns.store.identity import Place
 from worker import create_task, wiring
 from worker.cli.exits import Exit
 from worker.cli.output import format_both_calendars, format_time, print_lines, printable
@@ -147,7 +147,7 @@ def sender_line(sender: str | None) -> str:
 
 def refuse_copied_database(database: Database) -> None:
     """Refuse what shows outside of a database that may be a copy. Raises: BadInput."""
-    if database(identity.read_place) is Place.COPIED:
+    if database(admin.read_place) is Place.COPIED:
         raise BadInput("this database was restored or copied: `campaigns restored` comes first")
 
 

@@ -13,9 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.api.gateway import LearntRate, PaceView, code_advice
 from campaigns.errors import Postpone
-from campaigns.kavenegar.codes import return_code
-from campaigns.kavenegar.pace import LearntRate, PaceView
 from worker import wiring
 from worker.cli import options, output
 from worker.cli.progress import REFRESH_INTERVAL_S
@@ -156,7 +155,7 @@ def pause_sentence(view: PaceView) -> str | None:
 
 
 def _code_meaning(code: int | None) -> str | None:
-    return None if code is None else return_code(code).advice
+    return None if code is None else code_advice(code)
 
 
 def lanes_table(view: PaceView) -> Table:

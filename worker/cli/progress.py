@@ -17,10 +17,10 @@ from sqlalchemy import Connection
 
 import campaigns
 from campaigns import BadInput, Campaign, CampaignState, MessageState, Progress, Waiting
+from campaigns.api.gateway import PaceView
 from campaigns.clock import steady
+from campaigns.context import Throttle
 from campaigns.errors import Postpone
-from campaigns.kavenegar.pace import PaceView, Throttle
-from campaigns.stages.waiting.reasons import why_waiting
 from worker import wiring
 from worker.cli.output import StandardOutput, format_share, format_time, print_lines, printable
 
@@ -60,7 +60,7 @@ class CampaignStatus:
 def read_status(connection: Connection, campaign_id: int, *, now: datetime, pace: PaceView | None) -> CampaignStatus:
     """How a campaign stands. Raises: NotFound."""
     progress = campaigns.progress(connection, campaign_id)
-    return CampaignStatus(progress, why_waiting(connection, campaign_id, now=now, pace=pace), now)
+    return CampaignStatus(progress, campaigns.why_waiting(connection, campaign_id, pace=pace, now=now), now)
 
 
 def waiting_sentence(now: CampaignStatus) -> str | None:

@@ -8,10 +8,8 @@ from dataclasses import asdict
 import click
 
 import campaigns
-from campaigns.stages import guards
-from campaigns.store import epochs, outcomes, restores
-from campaigns.store.batches import COLLISION
-from campaigns.store.outcomes import UncertainBatch
+from campaigns.api import admin
+from campaigns.api.admin import COLLISION, MAY_HAVE_LEFT, UncertainBatch
 from worker import wiring
 from worker.cli import options, output
 from worker.cli.exits import Exit
@@ -33,9 +31,9 @@ def explain_uncertain(found: Sequence[UncertainBatch]) -> list[str]:
     """Why messages are uncertain and what to do, a line for each kind of trouble."""
     troubles = {batch.trouble for batch in found}
     lines = [_COLLIDED.format(collision=COLLISION)] if COLLISION in troubles else []
-    if epochs.MAY_HAVE_LEFT in troubles:
+    if MAY_HAVE_LEFT in troubles:
         lines.append(_NOT_KNOWN.format(why=_RESTORED))
-    if troubles - {COLLISION, epochs.MAY_HAVE_LEFT}:
+    if troubles - {COLLISION, MAY_HAVE_LEFT}:
         window = output.format_duration(wiring.settings().localid_window.total_seconds())
         lines.append(_NOT_KNOWN.format(why=_WINDOW_OVER.format(window=window)))
     return lines
@@ -53,7 +51,7 @@ def uncertain_() -> None:
 def list_(ctx: click.Context, campaign_id: int | None, as_json: bool) -> None:
     """Show batches with uncertain messages; the exit code is 1 where there are any."""
     with wiring.engine().connect() as connection:
-        found = outcomes.uncertain_batches(connection, campaign_id=campaign_id)
+        found = admin.list_uncertain(connection, campaign_id=campaign_id)
     if as_json:
         output.print_json([asdict(batch) for batch in found])
     elif found:
@@ -89,11 +87,11 @@ def restored(copy: bool, yes: bool, as_json: bool) -> None:
     its old ids: what the gateway has is not sent again. Ids of a new epoch are given to what is created from now on.
     """
     database, policy = wiring.database(), wiring.settings().policy()
-    live = database(restores.unfinished_campaigns)
+    live = database(admin.unfinished_campaigns)
     for campaign_id, name, state in [] if as_json else live:
         output.print_lines(f"campaign {campaign_id} ({output.printable(name)}) is {state} here")
     options.confirm(yes, _WARNING_COPY if copy else _WARNING_RESTORED)
-    done = guards.accept_database(database, policy, copy=copy, now=database.now())
+    done = admin.accept_database(database, policy, copy=copy, now=database.now())
     if as_json:
         output.print_json(asdict(done))
         return
@@ -134,11 +132,8 @@ def renew(yes: bool) -> None:
     database = wiring.database()
     options.refuse_copied_database(database)
     options.confirm(yes, "give new ids to every message that has not left?")
-    began = database(epochs.renew_epoch, now=database.now())
-    moved = 0
-    while page := database(epochs.reissue_ids):
-        moved += page
+    renewal = admin.renew_epoch(database)
     output.print_lines(
-        f"epoch {began}: {moved:,} batches have new ids",
+        f"epoch {renewal.epoch}: {renewal.batches:,} batches have new ids",
         "campaigns that a collision paused go on with `campaigns resume ID`",
     )

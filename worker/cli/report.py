@@ -10,10 +10,10 @@ import click
 
 import campaigns
 from campaigns import BadInput, CampaignKind, Report
+from campaigns.api import gateway
+from campaigns.api.gateway import Verified
 from campaigns.rules.phone import mask_number
 from campaigns.rules.suppression import reason_text
-from campaigns.stages.verify import Verified
-from campaigns.stages.verify import verify_campaign as verified
 from worker import wiring
 from worker.cli import options, output
 from worker.cli.exits import Exit
@@ -180,7 +180,7 @@ def verify(ctx: click.Context, campaign_id: int, sample: int | None, everything:
         raise BadInput("--sample and --all contradict each other: use one of them")
     with wiring.engine().connect() as connection:
         campaign = campaigns.get(connection, campaign_id)
-    found = verified(
+    found = gateway.verify_campaign(
         wiring.context(), campaign_id, sample=max(1, campaign.messages) if everything else sample or DEFAULT_SAMPLE
     )
     if as_json:

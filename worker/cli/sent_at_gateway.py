@@ -9,14 +9,18 @@ from datetime import UTC, datetime, time, timedelta
 import click
 
 from campaigns import BadInput
-from campaigns.kavenegar.codes import STATUSES
-from campaigns.kavenegar.sent_messages import ReceptorStatus
+from campaigns.api import gateway
+from campaigns.api.gateway import (
+    LONGEST_LOOKBACK,
+    OutboxMessage,
+    ReceptorStatus,
+    SentByNumber,
+    SentToNumber,
+    Unlisted,
+    status_meaning,
+)
 from campaigns.rules.dates import TEHRAN, day_start
 from campaigns.rules.phone import mask_number, normalise_mobile
-from campaigns.stages import sent_at_gateway
-from campaigns.stages.sent_at_gateway import LONGEST_LOOKBACK, OutboxMessage, Unlisted
-from campaigns.store import lookups
-from campaigns.store.lookups import SentByNumber, SentToNumber
 from worker import wiring
 from worker.cli import options, output
 from worker.cli.exits import Exit
@@ -50,12 +54,12 @@ def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: 
     """Tell what one person got from us, and what they wrote."""
     mobile = normalise_mobile(number)
     with wiring.engine().connect() as connection:
-        received = lookups.sent_to_number(connection, mobile, limit=limit + 1)
-        wrote = lookups.sent_by_number(connection, mobile, limit=limit + 1)
+        received = gateway.messages_to_number(connection, mobile, limit=limit + 1)
+        wrote = gateway.messages_from_number(connection, mobile, limit=limit + 1)
     most = max(len(received), len(wrote))
     received, wrote = received[:limit], wrote[:limit]
     since = day or day_start(wiring.database().now().astimezone(TEHRAN).date())
-    statuses = sent_at_gateway.sent_to_number(wiring.context(), mobile, start=since) if ask else None
+    statuses = gateway.sent_to_number(wiring.context(), mobile, start=since) if ask else None
     if as_json:
         print_json(
             {
@@ -114,13 +118,9 @@ def _print_statuses(statuses: Sequence[ReceptorStatus], since: datetime) -> None
     if statuses:
         output.print_table(
             ("message id", "status", ""),
-            [(str(each.messageid), each.status, _status_meaning(each.status)) for each in statuses],
+            [(str(each.messageid), each.status, status_meaning(each.status)) for each in statuses],
             right=("status",),
         )
-
-
-def _status_meaning(status: int) -> str:
-    return STATUSES[status].meaning if status in STATUSES else "undocumented"
 
 
 @click.command(name="outbox")
@@ -153,9 +153,9 @@ def outbox_(
     span = None if latest is not None else _day_span(day)
     totals = _Totals()
     found: Iterable[OutboxMessage | Unlisted] = (
-        sent_at_gateway.sent_between(context, *span, sender=sender)
+        gateway.sent_between(context, *span, sender=sender)
         if span
-        else sent_at_gateway.latest_sent(context, count=latest or 1, sender=sender)
+        else gateway.latest_sent(context, count=latest or 1, sender=sender)
     )
     for each in found:
         totals.add(each)
@@ -164,7 +164,7 @@ def outbox_(
     if not as_json:
         output.print_lines(f"{totals.ours + totals.others:,} messages, {totals.others:,} of them not ours")
         if span is not None and sender is None and not totals.cut:
-            _print_missing(sent_at_gateway.count_sent(context, *span) - totals.ours - totals.others)
+            _print_missing(gateway.count_sent(context, *span) - totals.ours - totals.others)
     if totals.cut:
         ctx.exit(Exit.NOT_CHECKED)
 
@@ -226,12 +226,12 @@ def _print_entry(each: OutboxMessage | Unlisted) -> None:
         more = "more" if each.messages is None else f"{each.messages:,} more"
         output.print_lines(
             f"{output.format_time(each.at)}  {more} messages left in this second: the gateway shows "
-            f"{sent_at_gateway.PAGE_SIZE} of a second, so it cannot be seen whose they are"
+            f"{gateway.PAGE_SIZE} of a second, so it cannot be seen whose they are"
         )
         return
     message = each.message
     at, number = output.format_time(datetime.fromtimestamp(message.date, UTC)), mask_number(message.receptor)
-    output.print_lines(f"{at}  {number:<11}  {message.sender:<10}  {_status_meaning(message.status)}, {_origin(each)}")
+    output.print_lines(f"{at}  {number:<11}  {message.sender:<10}  {status_meaning(message.status)}, {_origin(each)}")
 
 
 def _origin(each: OutboxMessage) -> str:

@@ -11,12 +11,20 @@ import click
 
 import campaigns
 from campaigns import BadInput, Suppression, SuppressionReason
+from campaigns.api import gateway
+from campaigns.api.gateway import BlockStatus, Synced
+from campaigns.api.suppression import (
+    ImportResult,
+    export_suppressed,
+    find_suppression,
+    import_suppressed,
+    known_lines,
+    newest_suppressions,
+)
 from campaigns.rules.phone import mask_number, normalise_line, normalise_mobile
 from campaigns.rules.suppression import reason_text
-from campaigns.stages.suppression import BlockStatus, Synced, check_number, sync_lines
-from campaigns.store import blocklists, suppressions
 from worker import wiring
-from worker.cli import options, output, suppression_files
+from worker.cli import options, output
 from worker.cli.exits import Exit
 
 _BLOCKED_WORDS = {True: "blocked", False: "not blocked", None: "cannot be asked"}
@@ -85,7 +93,7 @@ def _print_changed(changed: int, numbers: Sequence[str], done: str, others: str,
 def list_(*, reason: str | None, since: datetime | None, limit: int, full: bool, as_json: bool) -> None:
     """Show who is suppressed, the newest first."""
     with wiring.engine().connect() as connection:
-        found = suppressions.newest(connection, reason=reason, since=since, limit=limit + 1)
+        found = newest_suppressions(connection, reason=reason, since=since, limit=limit + 1)
     shown, some = str if full else mask_number, found[:limit]
     if as_json:
         output.print_json([{**asdict(each), "number": shown(each.number)} for each in some])
@@ -113,9 +121,9 @@ def check_(ctx: click.Context, number: str, lines: Sequence[str], as_json: bool)
     """
     with wiring.engine().connect() as connection:
         mobile = normalise_mobile(number)
-        found = suppressions.find(connection, [mobile]).get(mobile)
-        known = _normalise_lines(lines) or blocklists.known_lines(connection)
-    listed = check_number(wiring.context(), mobile, known) if known else []
+        found = find_suppression(connection, mobile)
+        known = _normalise_lines(lines) or known_lines(connection)
+    listed = gateway.check_number(wiring.context(), mobile, known) if known else []
     ours = found is not None and found.lifted_at is None
     if as_json:
         our_entry = None if found is None else {**asdict(found), "number": mask_number(mobile)}
@@ -161,11 +169,11 @@ def sync_(ctx: click.Context, lines: Sequence[str], as_json: bool) -> None:
     Every line that is pulled or was sent from, unless lines are named. Ends with 1 where a line could not be done.
     """
     with wiring.engine().connect() as connection:
-        known = _normalise_lines(lines) or blocklists.known_lines(connection)
+        known = _normalise_lines(lines) or known_lines(connection)
     if not known:
         raise BadInput("no line is known yet, since no campaign was made: name one with --line")
     options.refuse_copied_database(wiring.database())
-    found = sync_lines(wiring.context(), known)
+    found = gateway.sync_lines(wiring.context(), known)
     if as_json:
         output.print_json([asdict(each) for each in found])
     else:
@@ -209,19 +217,36 @@ def import_(
 
     Rows that cannot be used are told, and stop no others.
     """
-    found = suppression_files.import_file(
-        file, column=column, sheet=sheet, include_hidden=include_hidden, header_row=header_row, reason=reason
+    source = "standard input" if file == options.DASH else f"the file {Path(file).name}"[:200]
+    found = import_suppressed(
+        wiring.engine(),
+        options.path_or_stdin(file),
+        file=file,
+        source=source,
+        reason=reason,
+        number_column=column,
+        sheet=sheet,
+        include_hidden=include_hidden,
+        header_row=header_row,
     )
-    if as_json:
-        output.print_json(asdict(found))
-    else:
-        suppression_files.print_import(found)
+    output.print_json(asdict(found)) if as_json else _print_import(found)
+
+
+def _print_import(found: ImportResult) -> None:
+    known = found.numbers - found.suppressed
+    output.print_lines(f"{found.suppressed:,} suppressed" + (f"; {known:,} were suppressed already" if known else ""))
+    if found.rejects:
+        output.print_table(("row", "not used", "why"), [(str(row), value, why) for row, value, why in found.examples])
+        more = found.rejects - len(found.examples)
+        output.print_lines(
+            f"{found.rejects:,} rows were not used" + (f", {more:,} more than are shown" if more else "")
+        )
 
 
 @suppress_.command()
 @options.out_option("Where to write it", required=True)
 def export(out: Path) -> None:
     """Write everybody who is suppressed, with the numbers in full."""
-    lines = suppression_files.export_file(out)
+    lines = options.write_export(out, export_suppressed)
     if str(out) != options.DASH:
         output.print_lines(f"{lines:,} numbers written to {out}")

@@ -25,13 +25,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Request
 
+from campaigns.api import health
+from campaigns.api.gateway import PaceView
+from campaigns.api.health import Figures
 from campaigns.clock import steady
+from campaigns.context import Database, Throttle
 from campaigns.errors import BadInput, Postpone
-from campaigns.kavenegar.pace import PaceView, Throttle
-from campaigns.store import backlog, callbacks, gate, installation, ledger
-from campaigns.store.backlog import open_work
-from campaigns.store.database import Database
-from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP, DatabaseView, MetricDefinition
+from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP, MetricDefinition
 from worker.web import server
 from worker.web.callbacks import respond
 
@@ -43,9 +43,6 @@ Source = TypeVar("Source")
 
 UNCERTAIN_CACHE_S: Final = 60.0
 """How long a count of the uncertain is good for: it is the only figure that looks at batches that are over."""
-
-MAX_BACKLOG_COUNTED: Final = 100_000
-"""Callbacks are counted so far and no further: so many are too many, however many they are."""
 
 
 class MetricsCollector(Collector):
@@ -71,25 +68,17 @@ class MetricsCollector(Collector):
         except (BadInput, Postpone):  # no pace is named, as may be in `web`; or Redis is away
             return None
 
-    def _read_database(self) -> DatabaseView | None:
+    def _read_database(self) -> Figures | None:
         try:
             return self._database(self._read, now=self._database.now())
         except SQLAlchemyError:
             return None
 
-    def _read(self, connection: Connection, *, now: datetime) -> DatabaseView:
+    def _read(self, connection: Connection, *, now: datetime) -> Figures:
         if steady() >= self._uncertain_until:
-            self._uncertain = sum(backlog.uncertain_by_campaign(connection).values())
+            self._uncertain = health.count_uncertain(connection)
             self._uncertain_until = steady() + UNCERTAIN_CACHE_S
-        return DatabaseView(
-            work=open_work(connection, now=now),
-            installation=installation.read(connection),
-            uncertain=self._uncertain,
-            parked=callbacks.count_pending(connection, most=MAX_BACKLOG_COUNTED),
-            gate=gate.read_gate(connection),
-            unexplained=sum(day.unexplained or 0 for day in ledger.newest_days(connection, limit=3)),
-            at=now,
-        )
+        return health.read_figures(connection, now=now, uncertain=self._uncertain)
 
 
 def _build_metrics(families: Iterable[MetricDefinition[Source]], source: Source) -> Iterator[Metric]:

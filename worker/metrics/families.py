@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final, Generic, TypeVar
 
-from campaigns.kavenegar.pace import PaceView
-from campaigns.store.backlog import OpenWork
-from campaigns.store.gate import Gate
-from campaigns.store.identity import Place
-from campaigns.store.installation import Installation
+from campaigns.api.gateway import PaceView
+from campaigns.api.health import Figures, Place
 
 Source = TypeVar("Source")
 
@@ -28,23 +24,6 @@ class MetricDefinition(Generic[Source]):
     meaning: str
     read: Callable[[Source], Mapping[str, float] | float | None]
     label: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseView:
-    """What the database says of the installation `at` a moment; `uncertain` counts messages, `parked` callbacks."""
-
-    work: OpenWork
-    installation: Installation
-    uncertain: int
-    parked: int
-    gate: Gate
-    unexplained: int
-    at: datetime
-
-    def since(self, moment: datetime | None) -> float:
-        """Seconds since a moment; 0 where there is none."""
-        return 0.0 if moment is None else max(0.0, (self.at - moment).total_seconds())
 
 
 UP: Final[MetricDefinition[Mapping[str, float]]] = MetricDefinition(
@@ -109,7 +88,7 @@ PACE_METRICS: Final[tuple[MetricDefinition[PaceView], ...]] = (
     ),
 )
 
-_DATABASE_METRICS: Final[tuple[MetricDefinition[DatabaseView], ...]] = (
+_DATABASE_METRICS: Final[tuple[MetricDefinition[Figures], ...]] = (
     MetricDefinition(
         "kavenegar_campaigns",
         "Campaigns that are not over, by state; a cancelled one is over once all that left has its verdict",
@@ -182,7 +161,7 @@ _DATABASE_METRICS: Final[tuple[MetricDefinition[DatabaseView], ...]] = (
     MetricDefinition(
         "kavenegar_callback_backlog",
         "Callbacks of the gateway that wait to be processed, counted up to 100,000",
-        lambda view: view.parked,
+        lambda view: view.callback_backlog,
     ),
     MetricDefinition(
         "kavenegar_callback_age_seconds",

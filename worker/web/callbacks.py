@@ -23,15 +23,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Request, Response
 from werkzeug.exceptions import BadRequest, HTTPException
 
+from campaigns.api import work
+from campaigns.api.work import InboundCallback, LineNotPulled, StatusCallback
 from campaigns.clock import steady
-from campaigns.context import Policy
+from campaigns.context import Database, Policy
 from campaigns.errors import BadInput
 from campaigns.rules.phone import normalise_line
-from campaigns.stages import callbacks
-from campaigns.stages.callbacks import InboundCallback, LineNotPulled
-from campaigns.store import callbacks as store
-from campaigns.store.callbacks import StatusCallback
-from campaigns.store.database import Database
 from worker.web.server import MAX_BODY_BYTES, LogLimit, TokenBucket
 
 MAX_CALLBACKS: Final = 500
@@ -169,16 +166,16 @@ class Recorder:
         """Raises: BacklogFull; sqlalchemy's errors when the database is away."""
         if self._is_full():
             raise BacklogFull
-        self._database(callbacks.record_statuses, rows, now=self._clock())
+        self._database(work.record_statuses, rows, now=self._clock())
 
     def record_received(self, rows: Sequence[InboundCallback]) -> None:
         """Raises: LineNotPulled; sqlalchemy's errors when the database is away."""
-        self._database(callbacks.record_inbound, rows, self._policy, now=self._clock())
+        self._database(work.record_inbound, rows, self._policy, now=self._clock())
 
     def _is_full(self) -> bool:
         """Counted every ten seconds: to count costs more than to write one down."""
         if steady() >= self._counted_at + BACKLOG_COUNT_INTERVAL_S:
-            self._full = self._database(store.count_pending, most=self._max_backlog) >= self._max_backlog
+            self._full = self._database(work.count_pending_callbacks, most=self._max_backlog) >= self._max_backlog
             self._counted_at = steady()
         return self._full
 
