@@ -1,0 +1,130 @@
+"""Somebody else's program imports the package, and a strict type checker knows every type of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.test_packaging import ROOT, build_wheel
+
+CONSUMER = '''
+"""A small program that sends campaigns, reads how they stand, and runs a worker of its own."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import assert_type
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
+
+import campaigns
+from campaigns.api import admin, gateway, health, work
+from campaigns.api.suppression import ImportResult, import_suppressed
+from campaigns.context import Context, Database
+from campaigns.errors import Postpone
+from worker import otp
+
+
+def send(engine: Engine, file: Path) -> int:
+    with engine.begin() as connection:
+        campaign_id = campaigns.create(connection, recipients=file, text="سلام {name}", sender="10004346", key="spring")
+        campaign = campaigns.start(connection, campaign_id, at=None)
+    assert_type(campaign, campaigns.Campaign)
+    return campaign_id
+
+
+def follow(session: Session, campaign_id: int) -> str:
+    progress = campaigns.progress(session, campaign_id)
+    waiting = campaigns.why_waiting(session, campaign_id)
+    assert_type(progress.counts[campaigns.MessageState.DELIVERED], int)
+    assert_type(waiting, campaigns.Waiting | None)
+    assert_type(campaigns.build_report(session, campaign_id).cost_rial, int)
+    return "over" if waiting is None else waiting.sentence
+
+
+def order(session: Session) -> campaigns.OtpState:
+    otp_id = campaigns.order_otp(session, number="09121234567", template="login", token="481516", key="login:1")
+    return campaigns.otp_state(session, otp_id).state
+
+
+def order_at_once() -> str | None:
+    found = otp.send(number="09121234567", template="login", token="481516", lifetime=timedelta(minutes=1))
+    assert_type(found, campaigns.Otp)
+    return found.advice
+
+
+def read_inbox(connection: Connection, since: datetime) -> list[int]:
+    try:
+        newest = campaigns.list_inbound(connection, since=since)
+    except campaigns.BadInput:
+        return []
+    return [message.id for message in newest if campaigns.acknowledge(connection, message.id)]
+
+
+def suppress(engine: Engine, file: Path) -> int:
+    found = import_suppressed(engine, file, file=file.name, source="the old system")
+    assert_type(found, ImportResult)
+    return found.suppressed
+
+
+def administer(database: Database, connection: Connection) -> None:
+    for line in admin.list_lines(connection):
+        assert_type(line.every, timedelta)
+    assert_type(health.find_overdue(connection, now=database.now()).ready, int)
+    assert_type(admin.renew_epoch(database).epoch, int)
+
+
+def run_due_work(context: Context) -> list[str]:
+    if not work.begin_tick(context):
+        return []
+    try:
+        credit = gateway.fetch_credit(context)
+    except Postpone as why:
+        assert_type(why.retry_after_s, float)
+        return []
+    assert_type(credit.remaincredit, int)
+    return [work.send_batch(context, batch_id) for batch_id in work.find_due(context).send]
+'''
+
+WRONG = '''
+import campaigns
+from sqlalchemy import Connection
+
+
+def send(connection: Connection) -> str:
+    campaigns.start(connection, "17")
+    campaigns.create(connection, recipients=["09121234567"])
+    campaigns.report(connection, 17)
+    return campaigns.create(connection, recipients=["09121234567"], text="hello")
+'''
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """What `mypy --strict` says of two programs in a folder of their own, the right one and the wrong one."""
+    folder = tmp_path_factory.mktemp("consumer")
+    (folder / "right.py").write_text(CONSUMER, encoding="utf-8")
+    (folder / "wrong.py").write_text(WRONG, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary", "right.py", "wrong.py"]
+    found = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500, check=False)
+    assert found.stderr == ""
+    return found.stdout.splitlines()
+
+
+def test_a_program_that_uses_the_package_rightly_passes_mypy_strict(checked: Sequence[str]) -> None:
+    assert [line for line in checked if not line.startswith("wrong.py:")] == []
+
+
+def test_a_program_that_uses_it_wrongly_is_told_so(checked: Sequence[str]) -> None:
+    found = [line.rpartition("[")[2].rstrip("]") for line in checked if line.startswith("wrong.py:") and "[" in line]
+
+    assert found == ["arg-type", "call-arg", "attr-defined", "return-value"]
+
+
+def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:
+    with build_wheel(ROOT, tmp_path) as wheel:
+        assert {"campaigns/py.typed", "worker/py.typed"} <= set(wheel.namelist())
