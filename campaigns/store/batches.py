@@ -239,9 +239,9 @@ def send_again(connection: Connection, claim: Claim, *, due_at: datetime, troubl
     return _decide(connection, _RETURN, claim, due_at=due_at, trouble=trouble)
 
 
-def _decide(connection: Connection, decision: object, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
+def _decide(connection: Connection, decision: TextClause, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
     done = connection.execute(
-        decision,  # type: ignore[call-overload]
+        decision,
         {
             "batch_id": claim.batch_id,
             "call_id": claim.call_id,

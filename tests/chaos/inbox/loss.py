@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, TextClause, text
 
 from campaigns_devkit.supervisor import procfile_commands
 from kavenegar_sandbox.columns import text_digest
@@ -194,9 +194,9 @@ def _at_rest(engine: Engine, gateway: Sandbox) -> bool:
     return not any(box["unread"] for box in gateway.inbox_summary().values()) and not _asked(engine, _UNDER_WAY)
 
 
-def _asked(engine: Engine, question: object) -> bool:
+def _asked(engine: Engine, question: TextClause) -> bool:
     with engine.connect() as connection:
-        return bool(connection.execute(question).scalar_one())  # type: ignore[call-overload]
+        return bool(connection.execute(question).scalar_one())
 
 
 def _told(engine: Engine, gateway: Sandbox) -> str:
