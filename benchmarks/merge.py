@@ -20,7 +20,7 @@ from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
 from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from campaigns.rules.states import MessageState
-from campaigns.store import batches, identity, outcomes, polls
+from campaigns.store import batches, identity, in_one_commit, outcomes, polls
 from campaigns.store.database import Database
 from campaigns.store.records import Claim, Fact, PollShare
 
@@ -101,8 +101,8 @@ def _bare(connection: psycopg.Connection[Any], statement: str, ids: list[int], s
 def _acceptances(database: Database) -> list[Commit]:
     """One for each batch; the claims are made before, and not timed."""
     now = database.now()
-    database(identity.recognise_key, ACCOUNT, account=None, contradicted=False, now=now)
-    claims = [_claimed(database, batch_id, now) for batch_id in database(_batch_ids)]
+    identity.recognise_key(database, ACCOUNT, account=None, contradicted=False, now=now)
+    claims = [_claimed(database, batch_id, now) for batch_id in _batch_ids(database)]
     return [partial(database, _accept, claim, now=now) for claim in claims]
 
 
@@ -113,6 +113,7 @@ def _settlements(database: Database) -> list[Commit]:
     return [partial(database, _settle, some, now=now) for some in list(asked)]
 
 
+@in_one_commit
 def _batch_ids(connection: Connection) -> list[int]:
     return list(
         connection.execute(text("SELECT id FROM sms.batches WHERE state = 'ready' ORDER BY first_id")).scalars()
@@ -120,7 +121,7 @@ def _batch_ids(connection: Connection) -> list[int]:
 
 
 def _claimed(database: Database, batch_id: int, now: datetime) -> Claim:
-    claim = database(batches.claim_ready, batch_id, account=ACCOUNT, call_id=uuid4(), now=now, lease=LEASE)
+    claim = batches.claim_ready(database, batch_id, account=ACCOUNT, call_id=uuid4(), now=now, lease=LEASE)
     if claim is None:
         raise Unfinished(f"batch {batch_id} could not be claimed")
     return claim

@@ -14,6 +14,7 @@ from campaigns.kavenegar.pace import Throttle, connect_redis
 from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.rules import suppression, windows
 from campaigns.rules.windows import AGES, next_poll, reduce_polls
+from campaigns.store import in_one_commit
 from campaigns.store.database import Database, make_engine
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Policy",
     "Throttle",
     "connect_redis",
+    "in_one_commit",
     "key_label",
     "make_engine",
 ]

@@ -197,7 +197,7 @@ def recognised_context() -> Context:
 @cache
 def seed_inbox_lines() -> None:
     """See to it, once a process, that the lines of INBOX_LINES are pulled. Raises: BadInput."""
-    database()(admin.sync_line_settings, settings().inbox_schedule, now=database().now())
+    admin.sync_line_settings(database(), settings().inbox_schedule, now=database().now())
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from campaigns.api import Bind, connection_of, writing_connection
 from campaigns.rules.states import CampaignState
 from campaigns.stages.guards import accept_database
-from campaigns.store import epochs, identity, lines, outcomes, restores
+from campaigns.store import epochs, identity, in_one_commit, lines, outcomes, restores
 from campaigns.store.batches import COLLISION
 from campaigns.store.database import Database
 from campaigns.store.epochs import MAY_HAVE_LEFT
@@ -58,6 +58,7 @@ def list_lines(bind: Bind) -> list[Line]:
     return lines.listed(connection_of(bind))
 
 
+@in_one_commit
 def change_line(
     bind: Bind, line: str, *, every: timedelta | None, enabled: bool | None, otherwise: timedelta, now: datetime
 ) -> Line:
@@ -68,11 +69,13 @@ def change_line(
     return lines.change(writing_connection(bind), line, every=every, enabled=enabled, otherwise=otherwise, now=now)
 
 
+@in_one_commit
 def pull_line_soon(bind: Bind, line: str, *, now: datetime) -> None:
     """Make a line due at once, whatever its interval. Raises: NotFound."""
     lines.make_due(writing_connection(bind), line, now=now)
 
 
+@in_one_commit
 def sync_line_settings(bind: Bind, wanted: Mapping[str, timedelta], *, now: datetime) -> None:
     """Pull the lines of the settings, each at its interval; a line that a person has changed stays as it is."""
     lines.sync_settings(writing_connection(bind), wanted, now=now)
@@ -86,6 +89,7 @@ def list_uncertain(bind: Bind, *, campaign_id: int | None = None) -> Sequence[Un
     return outcomes.uncertain_batches(connection_of(bind), campaign_id=campaign_id)
 
 
+@in_one_commit
 def read_place(bind: Bind) -> Place:
     """Read where the database is, compared with where it last was: at home, restored or copied, failed over, …"""
     return identity.read_place(connection_of(bind))
@@ -96,6 +100,7 @@ def database_label(bind: Bind) -> str:
     return identity.database_label(connection_of(bind))
 
 
+@in_one_commit
 def unfinished_campaigns(bind: Bind) -> list[tuple[int, str, CampaignState]]:
     """Read the campaigns that are not over: id, name and state of each."""
     return restores.unfinished_campaigns(connection_of(bind))
@@ -113,8 +118,8 @@ def renew_epoch(database: Database) -> EpochRenewal:
 
     What the gateway has keeps its ids. It commits page by page; ended half-way, it can be run again.
     """
-    epoch = database(epochs.renew_epoch, now=database.now())
+    epoch = epochs.renew_epoch(database, now=database.now())
     moved = 0
-    while page := database(epochs.reissue_ids):
+    while page := epochs.reissue_ids(database):
         moved += page
     return EpochRenewal(epoch, moved)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from campaigns.api import Bind, connection_of
 from campaigns.stages.waiting import SILENT_AFTER, way_to_resume
-from campaigns.store import callbacks, installation, ledger
+from campaigns.store import callbacks, in_one_commit, installation, ledger
 from campaigns.store.backlog import (
     Durability,
     OpenWork,
@@ -65,6 +65,7 @@ __all__ = [
 ]
 
 
+@in_one_commit
 def read_installation(bind: Bind) -> Installation:
     """Read the dispatcher's last tick, and the account's credit, settings and hold as they were last seen."""
     return installation.read(connection_of(bind))

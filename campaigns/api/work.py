@@ -39,7 +39,7 @@ from campaigns.stages.sent_at_gateway import keep_ledger
 from campaigns.stages.submit import Outcome, resolve_batch, send_batch
 from campaigns.stages.suppression import Synced, sync_due_line
 from campaigns.stages.track import Polled, Withdrawn, poll_statuses, withdraw_batch
-from campaigns.store import due, inbound, lookups
+from campaigns.store import due, in_one_commit, inbound, lookups
 from campaigns.store.callbacks import StatusCallback, count_pending
 from campaigns.store.inbound import Inbound
 from campaigns.store.lookups import BatchPosition
@@ -102,7 +102,7 @@ def begin_tick(context: Context) -> bool:
 
     Returns False where another tick was less than `TICK_MIN_INTERVAL` ago; this one then has nothing to do.
     """
-    if context.database(due.just_ticked, now=context.now(), apart=TICK_MIN_INTERVAL):
+    if due.just_ticked(context.database, now=context.now(), apart=TICK_MIN_INTERVAL):
         return False
     guards.check_clock(context)
     recognise_key(context)
@@ -122,7 +122,7 @@ def find_due(context: Context) -> DueWork:
 def batch_positions(context: Context, due_work: DueWork) -> Mapping[int, BatchPosition]:
     """Read where the due batches stand in their campaigns, by the batch's id; empty where no batch is due."""
     batch_ids = [*due_work.send, *due_work.resolve, *due_work.withdraw]
-    return context.database(lookups.batch_positions, batch_ids) if batch_ids else {}
+    return lookups.batch_positions(context.database, batch_ids) if batch_ids else {}
 
 
 # ── now and then ──
@@ -145,9 +145,10 @@ def claim_deliveries(context: Context, *, most: int, overdue: timedelta = timede
 
     A message that was delivered before, and not acknowledged, is left alone until it has been due again for `overdue`.
     """
-    return context.database(inbound.claim_due, now=context.now(), most=most, overdue=overdue)
+    return inbound.claim_due(context.database, now=context.now(), most=most, overdue=overdue)
 
 
+@in_one_commit
 def count_pending_callbacks(connection: Connection, *, most: int) -> int:
     """How many callbacks of the gateway wait to be processed; counted up to `most`."""
     return count_pending(connection, most=most)

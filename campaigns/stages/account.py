@@ -20,7 +20,7 @@ from campaigns.kavenegar.codes import CREDIT_TOO_LOW
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.windows import localid_cutoff
 from campaigns.stages import answers
-from campaigns.store import gate, identity, installation
+from campaigns.store import gate, identity, in_one_commit, installation
 from campaigns.store.identity import AccountEvidence, Place
 from campaigns.store.records import Hold
 
@@ -36,7 +36,7 @@ def fetch_credit(context: Context) -> AccountInfo:
     """Ask for the account's credit and remember it. Raises: GatewayError."""
     context.gateway.acquire_slot(Lane.HOUSEKEEPING)
     account = context.gateway.account_info()
-    context.database(installation.record_credit, credit_rial=account.remaincredit, now=context.now())
+    installation.record_credit(context.database, credit_rial=account.remaincredit, now=context.now())
     return account
 
 
@@ -85,8 +85,8 @@ def configure(context: Context, **changes: Any) -> AccountConfig:
 
 
 def _remember_settings(context: Context, config: AccountConfig) -> AccountConfig:
-    context.database(
-        installation.record_config,
+    installation.record_config(
+        context.database,
         debug_mode=config.debugmode,
         min_credit_alarm_rial=config.mincreditalarm,
         now=context.now(),
@@ -96,7 +96,7 @@ def _remember_settings(context: Context, config: AccountConfig) -> AccountConfig
 
 def recheck_hold(context: Context) -> str:
     """Look whether an account on hold may send again, and let it go if so; what was found, in a word or two."""
-    hold = context.database(installation.read).hold
+    hold = installation.read(context.database).hold
     if hold is None:
         return "not on hold"
     try:
@@ -104,11 +104,16 @@ def recheck_hold(context: Context) -> str:
     except GatewayError as why:
         log.warning("account hold kept", extra={"code": why.code})
         return f"still on hold: {why}"
-    return context.database(
-        _decide, hold, account.remaincredit, patience=context.policy.hold_recheck * HOLD_RECHECKS, now=context.now()
+    return _decide(
+        context.database,
+        hold,
+        account.remaincredit,
+        patience=context.policy.hold_recheck * HOLD_RECHECKS,
+        now=context.now(),
     )
 
 
+@in_one_commit
 def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: timedelta, now: datetime) -> str:
     """Any hold but that of 418 ends with the first answer; 418 needs credit that looks like enough.
 
@@ -144,15 +149,15 @@ SAMPLE_PER_ACCOUNT: Final = 20
 
 def recognise_key(context: Context) -> bool:
     """See to it that it is known whose key ours is; whether it is. While it is not, nothing is sent under it."""
-    if context.database(identity.account_of_key, context.account) is not None:
+    if identity.account_of_key(context.database, context.account) is not None:
         return True
-    if context.database(identity.read_place) is not Place.HOME:
+    if identity.read_place(context.database) is not Place.HOME:
         return False  # what was sent last may be missing, and with it what the key is to be held against
     now = context.now()
-    if not context.database(gate.claim_identity_check, now=now, next_at=now + KEY_CHECK_EVERY):
+    if not gate.claim_identity_check(context.database, now=now, next_at=now + KEY_CHECK_EVERY):
         return False
     since = localid_cutoff(now, window=context.policy.localid_window)
-    earlier = context.database(identity.account_evidence, since=since, most=SAMPLE_PER_ACCOUNT)
+    earlier = identity.account_evidence(context.database, since=since, most=SAMPLE_PER_ACCOUNT)
     known = _compare_with_earlier(context, earlier)
     if known is None:
         return False
@@ -160,7 +165,7 @@ def recognise_key(context: Context) -> bool:
     if same is None and None in known.values():
         return False
     contradicted = bool(earlier)
-    number = context.database(identity.recognise_key, context.account, account=same, contradicted=contradicted, now=now)
+    number = identity.recognise_key(context.database, context.account, account=same, contradicted=contradicted, now=now)
     if earlier and same is None:
         log.error("key of another account found", extra={"account": number})
     else:
@@ -175,7 +180,7 @@ def _compare_with_earlier(context: Context, earlier: Sequence[AccountEvidence]) 
             _check_key(context)
         return {each.account: _knows_messages(context, each) for each in earlier}
     except AccountBlocked as why:
-        context.database(installation.hold_account_for, why, now=context.now())
+        installation.hold_account_for(context.database, why, now=context.now())
         log.warning("key refused", extra={"code": why.code})
     except GatewayError as why:
         log.warning("key check failed", extra={"code": why.code, "error": type(why).__name__})

@@ -24,7 +24,7 @@ from campaigns.rules.batches import POLL_SIZE
 from campaigns.rules.states import MESSAGE_MOVES, MessageState
 from campaigns.rules.windows import callback_batch_at, next_callback_recheck
 from campaigns.stages.answers import fact_of_status, facts_of_statuses
-from campaigns.store import callbacks, inbound, installation, polls
+from campaigns.store import callbacks, in_one_commit, inbound, installation, polls
 from campaigns.store.callbacks import DeferredCallback, PendingCallback, StatusCallback
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
 from campaigns.store.records import Fact
@@ -57,6 +57,7 @@ def record_proven(connection: Connection, proven: Sequence[PendingCallback]) -> 
 # ── confirm: ask the gateway about the messages, 500 at a time ──
 
 
+@in_one_commit
 def any_to_confirm(connection: Connection, *, now: datetime) -> bool:
     """Whether there is anything to ask; asked before a slot of the pace is spent."""
     callbacks.delete_settled(connection, now=now, most=POLL_SIZE)
@@ -65,7 +66,7 @@ def any_to_confirm(connection: Connection, *, now: datetime) -> bool:
 
 def confirm_callbacks(context: Context) -> tuple[int, int, str]:
     """Ask the gateway about the messages. Returns how many were asked about, how many moved, and what went wrong."""
-    hints = context.database(callbacks.claim_to_confirm, now=context.now(), lease=context.policy.lease, most=POLL_SIZE)
+    hints = callbacks.claim_to_confirm(context.database, now=context.now(), lease=context.policy.lease, most=POLL_SIZE)
     if not hints:
         return 0, 0, ""
     gateway_ids = sorted({each.callback.gateway_id for each in hints})
@@ -73,19 +74,21 @@ def confirm_callbacks(context: Context) -> tuple[int, int, str]:
         answered = context.gateway.status(gateway_ids, lane=Lane.POLL)  # no transaction is open here
     except Postpone as why:
         wait = timedelta(seconds=why.retry_after_s)
-        context.database(_postpone, hints, until=context.now() + wait)
+        _postpone(context.database, hints, until=context.now() + wait)
         return len(gateway_ids), 0, str(why)
     except Refused as why:
-        context.database(_handle_refusal, hints, why, context.policy, now=context.now())
+        _handle_refusal(context.database, hints, why, context.policy, now=context.now())
         return len(gateway_ids), 0, str(why)
-    moved = context.database(_record_answers, hints, answered, context.policy, now=context.now())
+    moved = _record_answers(context.database, hints, answered, context.policy, now=context.now())
     return len(gateway_ids), moved, ""
 
 
+@in_one_commit
 def _postpone(connection: Connection, hints: Sequence[PendingCallback], *, until: datetime) -> None:
     callbacks.defer(connection, [DeferredCallback(each.callback, until, each.message_id) for each in hints])
 
 
+@in_one_commit
 def _handle_refusal(
     connection: Connection, hints: Sequence[PendingCallback], why: Refused, policy: Policy, *, now: datetime
 ) -> None:
@@ -94,6 +97,7 @@ def _handle_refusal(
     _postpone(connection, hints, until=now + policy.hold_recheck)
 
 
+@in_one_commit
 def _record_answers(
     connection: Connection,
     hints: Sequence[PendingCallback],
@@ -148,13 +152,14 @@ def match_callbacks(context: Context) -> tuple[int, int]:
     """Match the callbacks that are due. Returns how many were looked at, and how many messages moved."""
     looked = moved = 0
     for _ in range(MAX_PORTIONS):
-        portion, merged = context.database(_match_portion, context.policy, now=context.now())
+        portion, merged = _match_portion(context.database, context.policy, now=context.now())
         looked, moved = looked + portion, moved + merged
         if portion < POLL_SIZE:
             break
     return looked, moved
 
 
+@in_one_commit
 def _match_portion(connection: Connection, policy: Policy, *, now: datetime) -> tuple[int, int]:
     parked = callbacks.take(connection, now=now, most=POLL_SIZE)
     foreign_ids = [each.callback.gateway_id for each in parked if each.message_id is None]
@@ -227,6 +232,7 @@ class InboundCallback:
     text: str = field(repr=False)
 
 
+@in_one_commit
 def record_statuses(connection: Connection, called_back: Sequence[StatusCallback], *, now: datetime) -> int:
     """Store the callbacks that may be news: a verdict, or an undocumented status. Returns how many were new.
 
@@ -236,6 +242,7 @@ def record_statuses(connection: Connection, called_back: Sequence[StatusCallback
     return callbacks.record(connection, news, now=now) if news else 0
 
 
+@in_one_commit
 def record_inbound(
     connection: Connection, called_back: Sequence[InboundCallback], policy: Policy, *, now: datetime
 ) -> None:
@@ -278,7 +285,7 @@ def process_callbacks(context: Context) -> Processed:
     Running twice is harmless: two tasks never take the same callbacks, and the claim decides who asks.
     """
     looked, moved = match_callbacks(context)
-    if not context.database(any_to_confirm, now=context.now()):
+    if not any_to_confirm(context.database, now=context.now()):
         return Processed(looked, moved=moved)
     try:
         context.gateway.acquire_slot(Lane.POLL)

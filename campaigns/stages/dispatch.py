@@ -21,7 +21,19 @@ from campaigns.errors import Postpone
 from campaigns.kavenegar.pace import LearntRate, PaceView, Throttle
 from campaigns.rules.batches import POLL_SIZE
 from campaigns.rules.windows import localid_cutoff, quiet_age
-from campaigns.store import blocklists, callbacks, due, inbound, installation, lines, lookups, otp_due, outcomes, polls
+from campaigns.store import (
+    blocklists,
+    callbacks,
+    due,
+    in_one_commit,
+    inbound,
+    installation,
+    lines,
+    lookups,
+    otp_due,
+    outcomes,
+    polls,
+)
 from campaigns.store.installation import RememberedPace
 
 log = logging.getLogger(__name__)
@@ -84,16 +96,16 @@ def tick(context: Context, *, now: datetime) -> DueWork:
 
     After a leap of the database's clock nothing lapses, begins or closes before it is trusted again.
     """
-    remembered = context.database(
-        _apply_deadlines_and_recall_pace, context.pace.account, now=now, policy=context.policy
+    remembered = _apply_deadlines_and_recall_pace(
+        context.database, context.pace.account, now=now, policy=context.policy
     )
     try:
         view = _restore_pace(context.pace, remembered)
     except Postpone:
         return DueWork()  # without a pace nobody may call: there is nothing to enqueue for
     to_save = _pace_to_save(view, remembered)
-    return context.database(
-        _save_pace_and_enqueue,
+    return _save_pace_and_enqueue(
+        context.database,
         context.pace.account,
         to_save,
         now=now,
@@ -103,6 +115,7 @@ def tick(context: Context, *, now: datetime) -> DueWork:
     )
 
 
+@in_one_commit
 def _apply_deadlines_and_recall_pace(
     connection: Connection, account: str, *, now: datetime, policy: Policy
 ) -> RememberedPace | None:
@@ -110,6 +123,7 @@ def _apply_deadlines_and_recall_pace(
     return installation.recall_pace(connection, account)
 
 
+@in_one_commit
 def _save_pace_and_enqueue(
     connection: Connection,
     pace_label: str,
@@ -271,9 +285,10 @@ class Chores:
 
 def due_chores(context: Context, *, now: datetime) -> Chores:
     """Claim the chores whose time has come; the caller enqueues them."""
-    return context.database(_claim_chores, now=now, policy=context.policy)
+    return _claim_chores(context.database, now=now, policy=context.policy)
 
 
+@in_one_commit
 def _claim_chores(connection: Connection, *, now: datetime, policy: Policy) -> Chores:
     return Chores(
         watch=installation.claim_account_check(connection, now=now, next_at=now + policy.account_watch),

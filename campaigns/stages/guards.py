@@ -28,7 +28,7 @@ from campaigns.errors import GatewayError
 from campaigns.kavenegar.pace import Lane
 from campaigns.stages import answers
 from campaigns.stages.answers import LocalIdAnswer
-from campaigns.store import gate, identity, inbound, restores
+from campaigns.store import gate, identity, in_one_commit, inbound, restores
 from campaigns.store.database import Database
 from campaigns.store.gate import FurthestAhead, Gate, PollSchedule
 from campaigns.store.identity import Place
@@ -48,33 +48,33 @@ LONGEST_PAUSE: Final = timedelta(minutes=20)
 def check_clock(context: Context) -> bool:
     """Read the database's clock, and trust it again once a leap was waited out. True: it is trusted."""
     by = context.database.clock.check_leap()
-    leap = context.database(gate.read_gate).leap
+    leap = gate.read_gate(context.database).leap
     if leap is None:
         return by is None or _note_again(context, by)
     if not context.database.clock.waited_out(leap.at):
         return False
     pull_back_times(context)
     replan_polls(context)
-    if context.database(gate.clear_leap, leapt_at=leap.at):
+    if gate.clear_leap(context.database, leapt_at=leap.at):
         log.warning("database clock trusted again", extra={"leapt_by_s": round(leap.by.total_seconds(), 1)})
     return True
 
 
 def _note_again(context: Context, by: timedelta) -> bool:
     """A restored database, or one that lost commits, has forgotten a leap that is not over. Always False: no trust."""
-    context.database(gate.note_leap, by=by, now=context.now())
+    gate.note_leap(context.database, by=by, now=context.now())
     log.error("database clock leap not over", extra={"by_s": round(by.total_seconds(), 1)})
     return False
 
 
 def pull_back_unless_leapt(context: Context) -> dict[str, int]:
     """Pull back what was left too far ahead, unless the clock itself is in doubt: then nobody knows what is far."""
-    return {} if context.database(gate.read_gate).leap is not None else pull_back_times(context)
+    return {} if gate.read_gate(context.database).leap is not None else pull_back_times(context)
 
 
 def pull_back_times(context: Context) -> dict[str, int]:
     """Bring back times that lie further ahead than anything of ours is planned; how many of which kind."""
-    return _log_moved(context.database(gate.pull_back_due_times, furthest_times(context.policy), now=context.now()))
+    return _log_moved(gate.pull_back_due_times(context.database, furthest_times(context.policy), now=context.now()))
 
 
 def replan_polls(context: Context) -> dict[str, int]:
@@ -82,7 +82,7 @@ def replan_polls(context: Context) -> dict[str, int]:
     ages = context.policy.status_polls
     schedule = PollSchedule(ages, ages)
     return _log_moved(
-        context.database(gate.plan_polls, schedule, put_off=LONGEST_PAUSE, now=context.now(), in_doubt=True)
+        gate.plan_polls(context.database, schedule, put_off=LONGEST_PAUSE, now=context.now(), in_doubt=True)
     )
 
 
@@ -92,7 +92,7 @@ def apply_poll_schedule(context: Context) -> dict[str, int]:
     What lies behind the next age by no more than the longest wait may have been put off, and stays.
     """
     schedule = PollSchedule(context.policy.status_polls, context.policy.reduced_polls)
-    moved = context.database(gate.plan_polls, schedule, put_off=LONGEST_PAUSE, now=context.now(), allowed=LONGEST_PAUSE)
+    moved = gate.plan_polls(context.database, schedule, put_off=LONGEST_PAUSE, now=context.now(), allowed=LONGEST_PAUSE)
     if moved:
         log.warning("polls rescheduled", extra={kind.replace(" ", "_"): n for kind, n in moved.items()})
     return moved
@@ -128,16 +128,16 @@ CHECK_EVERY: Final = timedelta(seconds=10)
 
 def check_place(context: Context, *, now: datetime) -> bool:
     """See where the database is, once a tick. True: `check` is to be run, which asks the gateway."""
-    found = context.database(gate.read_gate)
+    found = gate.read_gate(context.database)
     if found.place is Place.HOME:
         return False
     if found.place is Place.FAILED_OVER:
-        context.database(_commits_lost, context.policy, Cause.FAILED_OVER, now=now)
+        _commits_lost(context.database, context.policy, Cause.FAILED_OVER, now=now)
         return False
-    if found.place is Place.RESTARTED and not context.database(restores.sample_next_messages, most=1):
-        context.database(_nothing_lost)
+    if found.place is Place.RESTARTED and not restores.sample_next_messages(context.database, most=1):
+        _nothing_lost(context.database)
         return False
-    due = context.database(gate.claim_identity_check, now=now, next_at=now + CHECK_EVERY)
+    due = gate.claim_identity_check(context.database, now=now, next_at=now + CHECK_EVERY)
     if due and found.place is Place.COPIED:
         log.error("database is a copy: nothing is sent before `campaigns restored`")
     return due and found.place is Place.RESTARTED
@@ -148,9 +148,9 @@ def check_restart(context: Context) -> str:
 
     Nothing is sent meanwhile, and it may be run twice.
     """
-    if context.database(identity.read_place) is not Place.RESTARTED:
+    if identity.read_place(context.database) is not Place.RESTARTED:
         return "nothing to check"
-    sampled = context.database(restores.sample_next_messages)
+    sampled = restores.sample_next_messages(context.database)
     try:
         known = _ask_sample(context, sampled)
     except GatewayError as why:
@@ -158,11 +158,11 @@ def check_restart(context: Context) -> str:
         return f"cannot be asked: {why}"
     if known.rows:
         log.error("commits lost in a restart", extra={"messages": len(known.rows)})
-        context.database(_commits_lost, context.policy, Cause.LOST_COMMITS, now=context.now())
+        _commits_lost(context.database, context.policy, Cause.LOST_COMMITS, now=context.now())
         return "commits were lost: everything is asked about"
     if not known.unseen >= set(sampled):
         return "not all were answered for"
-    context.database(_nothing_lost)
+    _nothing_lost(context.database)
     return f"nothing was lost: {len(sampled)} messages were never seen"
 
 
@@ -181,9 +181,10 @@ def accept_database(database: Database, policy: Policy, *, copy: bool, now: date
     a snapshot of its disk.
     """
     cause = Cause.COPIED if copy else Cause.RESTORED
-    return database(_accept, policy, cause, now=now)
+    return _accept(database, policy, cause, now=now)
 
 
+@in_one_commit
 def _commits_lost(connection: Connection, policy: Policy, cause: Cause, *, now: datetime) -> Restored | None:
     """Unless somebody else has done it meanwhile."""
     restores.lock_place(connection)
@@ -193,6 +194,7 @@ def _commits_lost(connection: Connection, policy: Policy, cause: Cause, *, now: 
     return _ask_about_everything(connection, found, policy, cause, now=now)
 
 
+@in_one_commit
 def _accept(connection: Connection, policy: Policy, cause: Cause, *, now: datetime) -> Restored:
     restores.lock_place(connection)
     return _ask_about_everything(connection, gate.read_gate(connection), policy, cause, now=now)
@@ -219,6 +221,7 @@ def _ask_about_everything(
     return done
 
 
+@in_one_commit
 def _nothing_lost(connection: Connection) -> None:
     """A restart without a loss: the place is the same, under a server started anew."""
     restores.lock_place(connection)

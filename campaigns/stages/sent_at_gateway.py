@@ -19,7 +19,7 @@ from campaigns.kavenegar import methods
 from campaigns.kavenegar.sent_messages import ReceptorStatus, SentMessage
 from campaigns.rules.dates import TEHRAN, day_start
 from campaigns.rules.phone import is_mobile, normalise_mobile
-from campaigns.store import ledger, lookups
+from campaigns.store import in_one_commit, ledger, lookups
 from campaigns.store.ledger import Counted, Day
 from campaigns.store.lookups import MessageOwner
 
@@ -103,8 +103,8 @@ def count_sent(context: Context, start: datetime, end: datetime) -> int:
 
 
 def _with_owners(context: Context, found: Sequence[SentMessage]) -> Sequence[OutboxMessage]:
-    ours: Mapping[int, MessageOwner] = context.database(
-        lookups.message_owners,
+    ours: Mapping[int, MessageOwner] = lookups.message_owners(
+        context.database,
         [(normalise_mobile(message.receptor), message.messageid) for message in found if is_mobile(message.receptor)],
     )
     owners = (ours.get(message.messageid, MessageOwner()) for message in found)
@@ -132,7 +132,7 @@ def keep_ledger(context: Context) -> Sequence[Day]:
     A day is one of Tehran; of today, what has left so far.
     """
     recount_days(context)
-    return context.database(ledger.newest_days, limit=DAYS_BACK)
+    return ledger.newest_days(context.database, limit=DAYS_BACK)
 
 
 def recount_days(context: Context) -> Sequence[date]:
@@ -144,7 +144,7 @@ def recount_days(context: Context) -> Sequence[date]:
         gateway = _count_at_gateway(context, day, start, end) if asked else None
         if asked and gateway is None:
             unanswered.append(day)
-        context.database(_write_day, context.account, (day, start, end), gateway, now=context.now())
+        _write_day(context.database, context.account, (day, start, end), gateway, now=context.now())
     return unanswered
 
 
@@ -164,6 +164,7 @@ def _count_at_gateway(context: Context, day: date, start: datetime, end: datetim
     return Counted(count.sumcount, count.sumpart, count.cost)
 
 
+@in_one_commit
 def _write_day(
     connection: Connection,
     account: str,

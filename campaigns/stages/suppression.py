@@ -28,7 +28,7 @@ from campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.phone import is_mobile, normalise_mobile
-from campaigns.store import blocklist_writes, blocklists, installation
+from campaigns.store import blocklist_writes, blocklists, in_one_commit, installation
 from campaigns.store.blocklists import ListedNumber, ListSync
 
 # ── one line: pull its list, write what it lacks, remove what a person lifted ──
@@ -93,7 +93,7 @@ class BlocklistSync:
         self._in_chunks(blocklist_writes.numbers_to_block, methods.BLOCKED_ADD, self._write)
         self._in_chunks(blocklist_writes.numbers_to_unblock, methods.BLOCKED_REMOVE, self._remove)
         self._whole = True
-        refused = self._context.database(blocklist_writes.count_refused, now=self._context.now())
+        refused = blocklist_writes.count_refused(self._context.database, now=self._context.now())
         if refused:
             self.trouble = (
                 f"the gateway refuses {refused} of the numbers ({RECEPTOR_NOT_VALID}): they are left as they are on "
@@ -155,11 +155,12 @@ class BlocklistSync:
 
     def _record(self, write: Callable[[Connection, datetime], T]) -> T:
         """Run `write` in a commit that also renews the lease; returns what it returns. Raises: SyncInterrupted."""
-        return self._context.database(
-            _write_while_leased, self._claim, write, now=self._context.now(), lease=self._context.policy.lease
+        return _write_while_leased(
+            self._context.database, self._claim, write, now=self._context.now(), lease=self._context.policy.lease
         )
 
 
+@in_one_commit
 def _write_while_leased(
     connection: Connection,
     claim: ListSync,
@@ -258,7 +259,7 @@ def sync_lines(context: Context, lines: Sequence[str]) -> list[Synced]:
 def _sync_line(context: Context, line: str, *, at_once: bool, most_calls: int | None = None) -> tuple[Synced, bool]:
     """What became of a line, and whether another one would fare any better."""
     now, lease = context.now(), context.policy.lease
-    claim = context.database(blocklists.claim, line, owner=uuid4(), now=now, lease=lease, at_once=at_once)
+    claim = blocklists.claim(context.database, line, owner=uuid4(), now=now, lease=lease, at_once=at_once)
     if claim is None:
         return Synced(line, trouble="somebody else synchronises it at this moment" if at_once else ""), True
     blocklist_sync, wait, go_on = (
@@ -275,16 +276,18 @@ def _sync_line(context: Context, line: str, *, at_once: bool, most_calls: int | 
     except Refused as why:
         blocklist_sync.trouble, go_on = str(why), not isinstance(why, AccountBlocked)
         log.warning("block list sync refused", extra={"line": line, "code": why.code})
-        context.database(_hold_account, why, now=context.now())
+        _hold_account(context.database, why, now=context.now())
     found = blocklist_sync.synced
-    context.database(_release, claim, found, wait=wait, now=context.now())
+    _release(context.database, claim, found, wait=wait, now=context.now())
     return found, go_on
 
 
+@in_one_commit
 def _release(connection: Connection, claim: ListSync, found: Synced, *, wait: timedelta, now: datetime) -> None:
     blocklists.release(connection, claim, due_at=now + wait, trouble=found.trouble or None, whole=found.whole, now=now)
 
 
+@in_one_commit
 def _hold_account(connection: Connection, why: Refused, *, now: datetime) -> None:
     if isinstance(why, AccountBlocked):
         installation.hold_account_for(connection, why, now=now)

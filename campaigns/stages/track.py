@@ -17,7 +17,7 @@ from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.states import MessageState
 from campaigns.stages.answers import facts_of_statuses
-from campaigns.store import installation, lookups, messages, polls
+from campaigns.store import in_one_commit, installation, lookups, messages, polls
 from campaigns.store.records import Fact, PollShare
 
 log = logging.getLogger(__name__)
@@ -52,14 +52,14 @@ def poll_statuses(context: Context, *, closing: bool = False) -> Polled:
     """
     now = context.now()
     closing_before = context.policy.closing_before(now) if closing else None
-    if not context.database(polls.any_due, now=now, closing_before=closing_before):
+    if not polls.any_due(context.database, now=now, closing_before=closing_before):
         return Polled()
     lane = Lane.CLOSING if closing else Lane.POLL
     try:
         context.gateway.acquire_slot(lane)
     except Postpone as why:
         return Polled(trouble=f"put off for {why.retry_after_s:.0f} s")
-    asked = context.database(polls.claim, now=context.now(), lease=context.policy.lease, closing_before=closing_before)
+    asked = polls.claim(context.database, now=context.now(), lease=context.policy.lease, closing_before=closing_before)
     if not asked:
         return Polled()
     gateway_ids = [gateway_id for batch in asked for gateway_id in batch.message_ids]
@@ -69,7 +69,7 @@ def poll_statuses(context: Context, *, closing: bool = False) -> Polled:
         return _postpone(context, asked, str(why), wait=timedelta(seconds=why.retry_after_s))
     except Refused as why:
         if isinstance(why, AccountBlocked):
-            context.database(installation.hold_account_for, why, now=context.now())
+            installation.hold_account_for(context.database, why, now=context.now())
         return _postpone(context, asked, str(why), wait=context.policy.hold_recheck)
     return _record_answer(context, asked, answered)
 
@@ -82,8 +82,8 @@ def _record_answer(context: Context, asked: Sequence[PollShare], answered: Itera
         log.warning("status answer matched no message", extra={"messages": len(ids)})
         return _postpone(context, asked, "the answer told nothing", wait=_empty_retry_wait(context, asked, now))
     facts = _facts(ids, known)
-    moved = context.database(
-        polls.record_poll,
+    moved = polls.record_poll(
+        context.database,
         asked,
         facts,
         next_polls=[_next_poll(context, batch, now) for batch in asked],
@@ -123,7 +123,7 @@ def _empty_retry_wait(context: Context, asked: Sequence[PollShare], now: datetim
 
 
 def _postpone(context: Context, asked: Sequence[PollShare], why: str, *, wait: timedelta) -> Polled:
-    context.database(polls.put_off, asked, until=context.now() + wait)
+    polls.put_off(context.database, asked, until=context.now() + wait)
     return Polled(asked=sum(len(batch.message_ids) for batch in asked), trouble=why)
 
 
@@ -149,7 +149,7 @@ class Withdrawn:
 
 def withdraw_batch(context: Context, batch_id: int) -> Withdrawn:
     """Withdraw one batch. Harmless to repeat: the gateway answers with where each message stands."""
-    ids = context.database(messages.withdrawable, batch_id)
+    ids = messages.withdrawable(context.database, batch_id)
     if not ids:
         return Withdrawn()
     try:
@@ -159,14 +159,15 @@ def withdraw_batch(context: Context, batch_id: int) -> Withdrawn:
         log.warning("withdrawal failed", extra={"batch_id": batch_id, "messages": len(ids), "code": why.code})
         return Withdrawn(asked=len(ids), trouble=str(why))
     facts = list(facts_of_statuses(ids, answered).values())
-    context.database(
-        _record_withdrawal, batch_id, facts, now=context.now(), suppress_after=context.policy.suppress_after
+    _record_withdrawal(
+        context.database, batch_id, facts, now=context.now(), suppress_after=context.policy.suppress_after
     )
     withdrawn = sum(fact.state is MessageState.CANCELLED for fact in facts)
     log.info("batch withdrawn", extra={"batch_id": batch_id, "messages": len(ids), "withdrawn": withdrawn})
     return Withdrawn(asked=len(ids), withdrawn=withdrawn)
 
 
+@in_one_commit
 def _record_withdrawal(
     connection: Connection, batch_id: int, facts: Sequence[Fact], *, now: datetime, suppress_after: int
 ) -> None:

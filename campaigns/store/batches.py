@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from campaigns.rules.message_options import CampaignKind, MessageOptions
 from campaigns.rules.states import BatchState
-from campaigns.store import lookups, messages
+from campaigns.store import in_one_commit, lookups, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED, DURABLE, MAY_SEND
 from campaigns.store.identity import FIRST_ACCOUNT
 from campaigns.store.loading import LINE_OF_BATCH
@@ -92,6 +92,7 @@ _IS_DUE: Final = {
 }
 
 
+@in_one_commit
 def is_due(connection: Connection, batch_id: int, state: BatchState, *, now: datetime) -> bool:
     """Whether a batch is in `state`, ready or unknown, and due. Only a claim decides; this check saves most of the
     slots that claims would waste.
@@ -99,6 +100,7 @@ def is_due(connection: Connection, batch_id: int, state: BatchState, *, now: dat
     return bool(connection.execute(_IS_DUE[state], {"batch_id": batch_id, "now": now}).scalar_one())
 
 
+@in_one_commit
 def claim_ready(
     connection: Connection, batch_id: int, *, account: str, call_id: UUID, now: datetime, lease: timedelta
 ) -> Claim | None:
@@ -112,6 +114,7 @@ def claim_ready(
     return _claim(connection, _CLAIM_READY, values, now=now)
 
 
+@in_one_commit
 def claim_unknown(
     connection: Connection,
     batch_id: int,
@@ -267,6 +270,7 @@ def quarantine(connection: Connection, claim: Claim, *, now: datetime) -> None:
     )
 
 
+@in_one_commit
 def postpone(connection: Connection, batch_id: int, *, due_at: datetime) -> None:
     """The pace has no room soon: a batch that nobody holds waits until `due_at` without costing an attempt."""
     connection.execute(

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, TextClause, text
 
 from campaigns.rules.suppression import NOT_WRITTEN_TO_GATEWAY, REMOVABLE_BLOCKREASONS, SERVICE_BLOCKREASON
+from campaigns.store import in_one_commit
 
 REFUSED_RETRY_AFTER: Final = timedelta(days=7)
 """When a number is tried again that the gateway refused."""
@@ -88,6 +89,7 @@ def record_refused(connection: Connection, number: str, *, now: datetime) -> Non
     connection.execute(_RECORD_REFUSED, {"number": number, "now": now})
 
 
+@in_one_commit
 def count_refused(connection: Connection, *, now: datetime) -> int:
     """How many numbers are left as they are, because the gateway refused them."""
     return int(connection.execute(_COUNT_REFUSED, {"refused": now - REFUSED_RETRY_AFTER}).scalar_one())

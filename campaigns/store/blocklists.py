@@ -20,7 +20,7 @@ from campaigns.rules.suppression import (
     SuppressionReason,
     reason_of_blockreason,
 )
-from campaigns.store import suppressions
+from campaigns.store import in_one_commit, suppressions
 from campaigns.store.gate import MAY_ACT
 from campaigns.store.suppressions import NewSuppression
 
@@ -109,6 +109,7 @@ _CLAIM: Final = text(f"""
 """)
 
 
+@in_one_commit
 def claim(
     connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, at_once: bool = False
 ) -> ListSync | None:

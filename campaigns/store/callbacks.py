@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.rules.states import MessageState
+from campaigns.store import in_one_commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,7 @@ _CLAIM: Final = text(f"""
 """)
 
 
+@in_one_commit
 def claim_to_confirm(connection: Connection, *, now: datetime, lease: timedelta, most: int) -> list[PendingCallback]:
     """The callbacks that have been gathered, to ask the gateway about now."""
     rows = connection.execute(_CLAIM, {"now": now, "lease_ends": now + lease, "most": most})

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, func, select, text
 from campaigns.errors import IllegalMove, NotFound
 from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import CAMPAIGN_MOVES, CampaignState, MessageState
+from campaigns.store import in_one_commit
 from campaigns.store.records import Campaign, Progress
 from campaigns.store.tables import campaigns
 
@@ -169,6 +170,7 @@ _PROGRESS: Final = text(f"""
 """)
 
 
+@in_one_commit
 def progress(connection: Connection, campaign_id: int) -> Progress:
     """A campaign and how many of its messages stand where; summed over its batches, not over its messages."""
     campaign = read(connection, campaign_id)

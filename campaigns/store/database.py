@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from campaigns.clock import steady
-from campaigns.store import gate
+from campaigns.store import Committer, gate
 
 READING_LASTS_S: Final = 5.0
 """How long a reading is carried on before the clock is read again."""
@@ -239,7 +239,7 @@ def _leave_out_the_row(context: ExceptionContext) -> None:
             context.sqlalchemy_exception.args = (f"({type(context.original_exception).__name__}) {primary}",)
 
 
-class Database:
+class Database(Committer):
     """Runs one statement function a call, in one commit, and again if the database went away meanwhile.
 
     Every statement function is safe to run twice: it is guarded by the state it moves from, or only reads.
@@ -291,7 +291,7 @@ class Database:
 
     def _note_leap(self, by: timedelta) -> None:
         log.error("database clock leapt", extra={"by_s": round(by.total_seconds(), 1)})
-        self(gate.note_leap, by=by, now=self.clock.now())
+        gate.note_leap(self, by=by, now=self.clock.now())
 
 
 def _clock_timestamp(connection: Connection) -> datetime:

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, TextClause, text
 
 from campaigns.rules.states import OPEN_BATCH_STATES
-from campaigns.store import messages
+from campaigns.store import in_one_commit, messages
 from campaigns.store.batches import OURS_OR_FORGOTTEN
 from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_END, MAY_SEND
 from campaigns.store.identity import IS_HOME
@@ -28,6 +28,7 @@ _JUST_TICKED: Final = text("""
 """)
 
 
+@in_one_commit
 def just_ticked(connection: Connection, *, now: datetime, apart: timedelta) -> bool:
     """Whether a tick has done its work within `apart` of now, so that one more finds nothing to do.
 

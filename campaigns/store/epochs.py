@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, text
 
 from campaigns.errors import BadInput
 from campaigns.rules.batches import BATCH_SIZE, EPOCH_COUNT, EPOCH_SHIFT, ID_BLOCK_SIZE, id_block_start
-from campaigns.store import identity, lookups, messages
+from campaigns.store import identity, in_one_commit, lookups, messages
 from campaigns.store.batches import COLLISION
 from campaigns.store.identity import ACCOUNT_IN_USE
 
@@ -177,6 +177,7 @@ def mark_unknown_if_lost(connection: Connection, campaign_id: int, *, now: datet
     return connection.execute(_MAY_HAVE_LEFT, values).rowcount
 
 
+@in_one_commit
 def renew_epoch(connection: Connection, *, now: datetime) -> int:
     """Begin a new epoch after a collision; its number. What collided is cut out of its batches, ready to be moved."""
     epoch = begin_epoch(connection, cause="collision", now=now)
@@ -230,6 +231,7 @@ _OLD_BATCHES: Final = text("""
 """)
 
 
+@in_one_commit
 def reissue_ids(connection: Connection, *, campaign_id: int | None = None) -> int:
     """Move a page of batches to ids of the present epoch; how many batches moved, 0 when all are done.
 

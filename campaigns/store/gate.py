@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from campaigns.store import in_one_commit
 from campaigns.store.identity import COMPARED, IS_HOME, IS_NO_COPY, Place, place_of
 
 CLOCK_IS_TRUSTED: Final = "NOT EXISTS (SELECT FROM sms.installation WHERE clock_leapt_at IS NOT NULL)"
@@ -63,8 +64,9 @@ class Gate:
 _READ_GATE: Final = text(COMPARED)
 
 
+@in_one_commit
 def read_gate(connection: Connection) -> Gate:
-    """How the gate stands now."""
+    """Read what keeps the installation from sending now."""
     row = connection.execute(_READ_GATE).one()
     leap = None if row.clock_leapt_at is None else Leap(row.clock_leapt_at, row.clock_leapt_by)
     return Gate(place_of(row), row.alive_at, leap)
@@ -82,6 +84,7 @@ _IDENTITY_CHECK: Final = text("""
 """)
 
 
+@in_one_commit
 def claim_identity_check(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
     """Whether the caller is the one to ask."""
     return connection.execute(_IDENTITY_CHECK, {"now": now, "next": next_at}).one_or_none() is not None
@@ -91,6 +94,7 @@ def claim_identity_check(connection: Connection, *, now: datetime, next_at: date
 # ran ahead, or the clock has been set back since. Left alone, it would stall a campaign as long as the clock was wrong.
 
 
+@in_one_commit
 def note_leap(connection: Connection, *, by: timedelta, now: datetime) -> None:
     """The database's clock has leapt: from this commit on nothing is sent or resolved. A later leap begins anew."""
     connection.execute(
@@ -98,13 +102,12 @@ def note_leap(connection: Connection, *, by: timedelta, now: datetime) -> None:
     )
 
 
+@in_one_commit
 def clear_leap(connection: Connection, *, leapt_at: datetime) -> bool:
     """The clock is trusted again, unless it has leapt once more since `leapt_at`; whether it was this leap."""
     done = connection.execute(
-        text("""
-            UPDATE sms.installation SET clock_leapt_at = NULL, clock_leapt_by = NULL WHERE clock_leapt_at = :leapt_at
-        """),
-        {"leapt_at": leapt_at},
+        text("UPDATE sms.installation SET clock_leapt_at = NULL, clock_leapt_by = NULL WHERE clock_leapt_at = :at"),
+        {"at": leapt_at},
     )
     return bool(done.rowcount)
 
@@ -204,6 +207,7 @@ _PULL_BACK: Final = {
 _PULL_BACK_STATEMENTS: Final = {kind: text(statement) for kind, statement in _PULL_BACK.items()}
 
 
+@in_one_commit
 def pull_back_due_times(connection: Connection, furthest: FurthestAhead, *, now: datetime) -> dict[str, int]:
     """Bring back what is due further ahead than anything of ours is planned; how many rows of which kind."""
     values = {**asdict(furthest), "now": now}
@@ -236,6 +240,7 @@ class PollSchedule:
     reduced_ages: Sequence[timedelta]
 
 
+@in_one_commit
 def plan_polls(
     connection: Connection,
     schedule: PollSchedule,
@@ -267,8 +272,8 @@ PINNED_SETTINGS: Final = {
     "transform_null_equals": "off",
     "timezone": "UTC",
 }
-"""What a client names at its start goes before the settings of the database and the role. Only settings that every role
-may change: a superuser's setting would keep all other roles from connecting."""
+"""They go before the settings of the database and the role. A setting that not every role may change would keep roles
+from connecting."""
 
 SESSION_LIMITS: Final = {
     "statement_timeout": "60s",
@@ -289,10 +294,7 @@ DURABLE: Final = f"""
 """
 """A column for a statement whose commit must not be lost. It holds until the transaction ends; no round trip more."""
 
-# Whatever the caller's session says: once this commit is confirmed, it is on disk.
-_MAKE_DURABLE: Final = text(f"SELECT {DURABLE}")
-
 
 def make_durable(connection: Connection) -> None:
     """See to it that the caller's transaction is on disk once its commit was confirmed. Nothing else of it changes."""
-    connection.execute(_MAKE_DURABLE)
+    connection.execute(text(f"SELECT {DURABLE}"))

@@ -20,6 +20,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
+from campaigns.store import in_one_commit
+
 
 class Place(StrEnum):
     """Where a database finds itself, held against where it last was."""
@@ -75,6 +77,7 @@ COMPARED: Final = f"""
 _READ_PLACE: Final = text(COMPARED)
 
 
+@in_one_commit
 def read_place(connection: Connection) -> Place:
     """Where the database is, held against where it last was."""
     return place_of(connection.execute(_READ_PLACE).one())
@@ -169,6 +172,7 @@ class AccountEvidence:
     gateway_ids: dict[int, int]
 
 
+@in_one_commit
 def account_of_key(connection: Connection, label: str) -> int | None:
     """The account of a key, by the key's label; None where that is not known yet."""
     found = connection.execute(text("SELECT account FROM sms.accounts WHERE label = :label"), {"label": label})
@@ -197,6 +201,7 @@ _EVIDENCE: Final = text(f"""
 """)
 
 
+@in_one_commit
 def account_evidence(connection: Connection, *, since: datetime, most: int) -> Sequence[AccountEvidence]:
     """For each account at most `most` messages that left under it after `since`, the newest account first.
 
@@ -219,6 +224,7 @@ _RECOGNISE: Final = text(f"""
 """)
 
 
+@in_one_commit
 def recognise_key(connection: Connection, label: str, *, account: int | None, contradicted: bool, now: datetime) -> int:
     """Write down whose key this is, and return the account's number; `account` None: nobody's so far.
 

@@ -14,7 +14,7 @@ from campaigns.errors import BadInput, NotFound
 from campaigns.rules import suppression
 from campaigns.rules.phone import is_mobile, normalise_mobile
 from campaigns.rules.text import storable
-from campaigns.store import suppressions
+from campaigns.store import in_one_commit, suppressions
 from campaigns.store.gate import MAY_ACT
 
 LONGEST_NUMBER: Final = 64
@@ -209,6 +209,7 @@ _COUNT_BETWEEN: Final = text("""
 """)
 
 
+@in_one_commit
 def count_between(connection: Connection, line: str, start: datetime, end: datetime | None) -> int:
     """Messages from `start` to the end of the second `end`, or of all that is later where there is no end."""
     before = None if end is None else end + timedelta(seconds=1)
@@ -255,6 +256,7 @@ def any_to_deliver(connection: Connection, *, now: datetime) -> bool:
     return bool(connection.execute(_ANY_TO_DELIVER, {"now": now}).scalar_one())
 
 
+@in_one_commit
 def claim_due(connection: Connection, *, now: datetime, most: int, overdue: timedelta = timedelta(0)) -> list[Inbound]:
     """Messages to hand over now, at most `most`, the longest due first; nobody else gets them for RETRY_DELAYS.
 
@@ -266,6 +268,7 @@ def claim_due(connection: Connection, *, now: datetime, most: int, overdue: time
     return sorted(found, key=lambda each: (each.received_at, each.id))
 
 
+@in_one_commit
 def acknowledge(connection: Connection, inbound_id: int, *, now: datetime) -> bool:
     """Record that the user's code has a message: it is not delivered again. False when it was acknowledged before."""
     return connection.execute(_ACKNOWLEDGE, {"id": inbound_id, "now": now}).one_or_none() is not None

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.errors import Refused
-from campaigns.store import epochs, identity
+from campaigns.store import epochs, identity, in_one_commit
 from campaigns.store.records import Hold
 
 
@@ -54,6 +54,7 @@ _READ: Final = text("""
 """)
 
 
+@in_one_commit
 def read(connection: Connection) -> Installation:
     """The installation as its row stands."""
     row = connection.execute(_READ).one()
@@ -97,6 +98,7 @@ def hold_account(connection: Connection, *, code: int, reason: str, hold_recheck
     return bool(held.rowcount)
 
 
+@in_one_commit
 def hold_account_for(connection: Connection, why: Refused, *, now: datetime) -> bool:
     """Stop all sending because of what the gateway says is wrong with the account; it is looked at again at once."""
     return hold_account(connection, code=why.code, reason=str(why), hold_recheck_at=now, now=now)
@@ -127,6 +129,7 @@ def release_hold(connection: Connection, *, credit_rial: int, now: datetime) -> 
     return bool(done.rowcount)
 
 
+@in_one_commit
 def record_credit(connection: Connection, *, credit_rial: int, now: datetime) -> None:
     """Remember the account's credit as last seen."""
     connection.execute(
@@ -135,6 +138,7 @@ def record_credit(connection: Connection, *, credit_rial: int, now: datetime) ->
     )
 
 
+@in_one_commit
 def record_config(connection: Connection, *, debug_mode: bool, min_credit_alarm_rial: int, now: datetime) -> None:
     """Remember the account's settings as last seen."""
     connection.execute(

@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.store import in_one_commit
 from campaigns.store.identity import FIRST_ACCOUNT
 
 
@@ -125,6 +126,7 @@ _COUNT_POSSIBLE: Final = text(f"""
 """)
 
 
+@in_one_commit
 def count_possible(connection: Connection, *, account: str, start: datetime, end: datetime) -> int:
     """How many messages of a span, by the gateway's clock, may be ours at most. More of them are not."""
     widened = {"start": start - MAX_CLOCK_SKEW, "end": end + MAX_CLOCK_SKEW}
@@ -186,6 +188,7 @@ _NEWEST: Final = text("""
 """)
 
 
+@in_one_commit
 def newest_days(connection: Connection, *, limit: int) -> Sequence[Day]:
     """The days that were counted, the newest first."""
     rows = connection.execute(_NEWEST, {"limit": limit})

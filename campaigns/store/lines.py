@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from campaigns.errors import NotFound
+from campaigns.store import in_one_commit
 from campaigns.store.gate import MAY_ACT
 
 
@@ -176,6 +177,7 @@ def due(connection: Connection, *, now: datetime, unknown_grace: timedelta, most
     return [row.line for row in connection.execute(_DUE, {"now": now, "settled": now - unknown_grace, "most": most})]
 
 
+@in_one_commit
 def is_due(connection: Connection, line: str, *, now: datetime, unknown_grace: timedelta) -> bool:
     """Whether a line is due and nobody's. Only a claim decides."""
     return bool(connection.execute(_IS_DUE, {"line": line, "now": now, "settled": now - unknown_grace}).scalar_one())
@@ -189,6 +191,7 @@ def make_due(connection: Connection, line: str, *, now: datetime) -> None:
     )
 
 
+@in_one_commit
 def postpone(connection: Connection, line: str, *, due_at: datetime) -> None:
     """The pace has no room soon: a line that nobody holds waits until `due_at`."""
     connection.execute(
@@ -212,6 +215,7 @@ _CLAIM: Final = text(f"""
 """)
 
 
+@in_one_commit
 def claim(
     connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, unknown_grace: timedelta
 ) -> LineClaim | None:
@@ -230,6 +234,7 @@ _RENEW: Final = text(f"""
 """)
 
 
+@in_one_commit
 def renew(
     connection: Connection, claim: LineClaim, *, lease_ends: datetime, complete_to: datetime | None = None
 ) -> bool:
@@ -249,6 +254,7 @@ _RELEASE: Final = text(f"""
 """)
 
 
+@in_one_commit
 def release(connection: Connection, claim: LineClaim, ending: LineEnding) -> bool:
     """Give the line back, to be due again. False when the claim no longer held."""
     values = {name: getattr(ending, name) for name in LineEnding.__slots__}
@@ -269,6 +275,7 @@ _LOST_ANSWER: Final = text("""
 """)
 
 
+@in_one_commit
 def record_lost_answer(
     connection: Connection,
     claim: LineClaim,

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from campaigns.rules.states import BatchState, MessageState
+from campaigns.store import in_one_commit
 from campaigns.store.records import Fact
 
 # How do these batches stand? Who else counts them must wait until we have.
@@ -125,6 +126,7 @@ _POSITIONS: Final = text("""
 """)
 
 
+@in_one_commit
 def batch_positions(connection: Connection, batch_ids: Collection[int]) -> dict[int, BatchPosition]:
     """The positions of these batches, by the batch's id."""
     rows = connection.execute(_POSITIONS, {"batch_ids": list(batch_ids)})
@@ -253,6 +255,7 @@ _OWNERS: Final = text("""
 """)
 
 
+@in_one_commit
 def message_owners(connection: Connection, sent: Sequence[tuple[str, int]]) -> Mapping[int, MessageOwner]:
     """What each of these (number, gateway id) that is ours belongs to, by the gateway's id."""
     rows = connection.execute(

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from campaigns.rules.states import MESSAGE_MOVES, MessageState, states_leading_to
-from campaigns.store import suppressions
+from campaigns.store import in_one_commit, suppressions
 from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT, MAY_END
 from campaigns.store.records import Fact, Witness
 
@@ -145,6 +145,7 @@ _ACCEPTED: Final = text(f"""
 """)
 
 
+@in_one_commit
 def withdrawable(connection: Connection, batch_id: int) -> dict[int, int]:
     """Our ids of a batch's open messages, by the gateway's ids; none where another database wants them sent."""
     return {row.gateway_id: row.id for row in connection.execute(_ACCEPTED, {"batch_id": batch_id})}
@@ -169,6 +170,7 @@ _WITNESS: Final = text("""
 """)
 
 
+@in_one_commit
 def find_witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
     """A message that surely is ours, to see whether the gateway lists such; None: there is none."""
     row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
@@ -213,6 +215,7 @@ class StateCount(NamedTuple):
     known: int
 
 
+@in_one_commit
 def count_by_state(connection: Connection, campaign_id: int) -> list[StateCount]:
     """A campaign's messages by state, counted anew; reads every one of them."""
     rows = connection.execute(_COUNT_BY_STATE, {"campaign_id": campaign_id})

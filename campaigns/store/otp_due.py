@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from campaigns.rules.batches import POLL_SIZE
 from campaigns.rules.states import OtpState
+from campaigns.store import in_one_commit
 from campaigns.store.gate import MAY_SEND
 from campaigns.store.otps import CALL_AT
 
@@ -110,6 +111,7 @@ _CLAIM_POLLS: Final = text(f"""
 """)
 
 
+@in_one_commit
 def claim_polls(connection: Connection, *, now: datetime, lease: timedelta) -> list[OtpPoll]:
     """The next 500 to ask the gateway about."""
     rows = connection.execute(_CLAIM_POLLS, {"now": now, "lease_ends": now + lease}).mappings()

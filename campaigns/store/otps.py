@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 from campaigns.errors import KeyConflict, NotFound
 from campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
 from campaigns.rules.states import OtpState
+from campaigns.store import in_one_commit
 from campaigns.store.gate import DURABLE, MAY_SEND
 
 
@@ -82,6 +83,7 @@ _INSERT: Final = text("""
 """)
 
 
+@in_one_commit
 def create(connection: Connection, otp_request: OtpRequest, *, now: datetime) -> tuple[int, bool]:
     """The id under the order's key, and whether it is a new one. Of two at once, the second waits for the first.
 
@@ -123,6 +125,7 @@ _BY_ID: Final = text(_READ.format(which="otp.id = :id"))
 _BY_KEY: Final = text(_READ.format(which="otp.client_key = :key"))
 
 
+@in_one_commit
 def read(connection: Connection, otp_id: int) -> Otp:
     """The one with this id. Raises: NotFound."""
     row = connection.execute(_BY_ID, {"id": otp_id}).mappings().one_or_none()
@@ -155,6 +158,7 @@ _IS_DUE: Final = text(f"""
 """)
 
 
+@in_one_commit
 def is_due(connection: Connection, otp_id: int, *, now: datetime) -> bool:
     """Whether a one-time password may be sent now. Only a claim decides; this check saves most slots of the pace."""
     return bool(connection.execute(_IS_DUE, {"id": otp_id, "now": now}).scalar_one())
@@ -170,6 +174,7 @@ _CLAIM: Final = text(f"""
 """)
 
 
+@in_one_commit
 def claim(connection: Connection, otp_id: int, *, owner: UUID, now: datetime, lease: timedelta) -> OtpClaim | None:
     """It, to be sent now; None when it is not due, expired, on hold, or somebody else's."""
     times = {"now": now, "lease_ends": now + lease}
@@ -194,6 +199,7 @@ _POSTPONE: Final = text(_PUT_OFF.format(guard="state = 'waiting' AND due_at <= :
 _RELEASE: Final = text(_PUT_OFF.format(guard="state = 'claimed' AND lease_owner = :owner AND attempt = :attempt"))
 
 
+@in_one_commit
 def postpone(connection: Connection, otp_id: int, *, due_at: datetime, now: datetime) -> bool:
     """There is no room for it before `due_at`."""
     return bool(connection.execute(_POSTPONE, {"id": otp_id, "due_at": due_at, "now": now}).rowcount)

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from campaigns.rules.batches import halves
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import WINDOW_MARGIN
-from campaigns.store import lookups, messages
+from campaigns.store import in_one_commit, lookups, messages
 from campaigns.store.batches import COLLISION, FENCE
 from campaigns.store.gate import MAY_END
 from campaigns.store.records import Claim, Fact
@@ -27,6 +27,7 @@ _COUNT_ATTEMPTS: Final = text("""
 """)
 
 
+@in_one_commit
 def count_attempts(connection: Connection, batch_id: int, *, event: str, code: int | None = None) -> int:
     """How many attempts at a batch ended in `event`, with `code` where one is given."""
     return int(connection.execute(_COUNT_ATTEMPTS, {"id": batch_id, "event": event, "code": code}).scalar_one())

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from campaigns.rules.batches import POLL_SIZE
-from campaigns.store import lookups, messages
+from campaigns.store import in_one_commit, lookups, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED
 from campaigns.store.records import Fact, PollShare
 
@@ -77,6 +77,7 @@ _OPEN: Final = text("""
 """)
 
 
+@in_one_commit
 def any_due(connection: Connection, *, now: datetime, closing_before: datetime | None = None) -> bool:
     """Whether any batch is due to be asked about; with `closing_before`, whether any whose window ends by then is."""
     question = _DUE if closing_before is None else _CLOSING_DUE
@@ -90,6 +91,7 @@ def count_due(connection: Connection, *, now: datetime, closing_before: datetime
     return int(row.due), int(row.closing)
 
 
+@in_one_commit
 def claim(
     connection: Connection, *, now: datetime, lease: timedelta, closing_before: datetime | None = None
 ) -> list[PollShare]:
@@ -162,6 +164,7 @@ _RESCHEDULE: Final = text("""
 """)
 
 
+@in_one_commit
 def record_poll(
     connection: Connection,
     asked: Sequence[PollShare],
@@ -234,6 +237,7 @@ def _record_attempts(
     )
 
 
+@in_one_commit
 def put_off(connection: Connection, asked: Sequence[PollShare], *, until: datetime) -> None:
     """Nothing was learned: the same messages are due again at `until`."""
     connection.execute(

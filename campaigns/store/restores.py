@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from campaigns.rules.batches import BATCH_SIZE, EPOCH_SHIFT
 from campaigns.rules.states import CampaignState
-from campaigns.store import epochs, identity
+from campaigns.store import epochs, identity, in_one_commit
 from campaigns.store.identity import ACCOUNT_IN_USE
 
 
@@ -166,6 +166,7 @@ _NEXT: Final = text("""
 """)
 
 
+@in_one_commit
 def sample_next_messages(connection: Connection, *, most: int = BATCH_SIZE) -> list[int]:
     """One message of each of the requests that would leave next: of commits that were lost, these are the first."""
     return [row.id for row in connection.execute(_NEXT, {"most": most}) if row.id is not None]

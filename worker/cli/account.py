@@ -44,7 +44,7 @@ def show(ctx: click.Context, as_json: bool) -> None:
     """Tell how the account stands. Ends with 1 where something keeps it from sending."""
     context = wiring.context()
     found, config = gateway.fetch_credit(context), gateway.fetch_settings(context)
-    hold = context.database(health.read_installation).hold
+    hold = health.read_installation(context.database).hold
     low = found.remaincredit < gateway.low_credit(context, config.mincreditalarm)
     if as_json:
         status = {"credit_rial": found.remaincredit, "credit_low": low, "type": found.type}

@@ -79,7 +79,7 @@ def _withdrawn_figures(campaign: Campaign) -> Report | None:
 
 
 def _read_status(database: Database, campaign_id: int, pace_reader: PaceReader) -> CampaignStatus:
-    return database(read_status, campaign_id, now=database.now(), pace=pace_reader.read())
+    return read_status(database, campaign_id, now=database.now(), pace=pace_reader.read())
 
 
 def _print_status(now: CampaignStatus, found: Report | None, *, pace_trouble: str | None) -> None:

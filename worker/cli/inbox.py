@@ -148,7 +148,7 @@ def line_(line: str, *, every: timedelta | None, enabled: bool | None, as_json: 
         raise BadInput("there is nothing to change: say --every TIME, --on or --off")
     database = wiring.database()
     otherwise = wiring.settings().inbox_every
-    found = database(admin.change_line, line, every=every, enabled=enabled, otherwise=otherwise, now=database.now())
+    found = admin.change_line(database, line, every=every, enabled=enabled, otherwise=otherwise, now=database.now())
     _print_inbox_lines([found], as_json=as_json)
 
 
@@ -211,7 +211,7 @@ def pull_(ctx: click.Context, line: str) -> None:
     """Pull a line now, in the foreground, until nothing is left. Ends with 1 where it has to wait."""
     database = wiring.database()
     options.refuse_copied_database(database)
-    database(admin.pull_line_soon, line, now=database.now())
+    admin.pull_line_soon(database, line, now=database.now())
     stored = 0
     for _ in range(MAX_PULLS):
         done = gateway.pull_line(wiring.context(), line)

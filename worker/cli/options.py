@@ -147,7 +147,7 @@ def sender_line(sender: str | None) -> str:
 
 def refuse_copied_database(database: Database) -> None:
     """Refuse what shows outside of a database that may be a copy. Raises: BadInput."""
-    if database(admin.read_place) is Place.COPIED:
+    if admin.read_place(database) is Place.COPIED:
         raise BadInput("this database was restored or copied: `campaigns restored` comes first")
 
 

@@ -19,7 +19,7 @@ import campaigns
 from campaigns import BadInput, Campaign, CampaignState, MessageState, Progress, Waiting
 from campaigns.api.gateway import PaceView
 from campaigns.clock import steady
-from campaigns.context import Throttle
+from campaigns.context import Throttle, in_one_commit
 from campaigns.errors import Postpone
 from worker import wiring
 from worker.cli.output import StandardOutput, format_share, format_time, print_lines, printable
@@ -57,6 +57,7 @@ class CampaignStatus:
         return self.sent - self.progress.counts[MessageState.ACCEPTED]
 
 
+@in_one_commit
 def read_status(connection: Connection, campaign_id: int, *, now: datetime, pace: PaceView | None) -> CampaignStatus:
     """How a campaign stands. Raises: NotFound."""
     progress = campaigns.progress(connection, campaign_id)

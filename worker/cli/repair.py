@@ -87,7 +87,7 @@ def restored(copy: bool, yes: bool, as_json: bool) -> None:
     its old ids: what the gateway has is not sent again. Ids of a new epoch are given to what is created from now on.
     """
     database, policy = wiring.database(), wiring.settings().policy()
-    live = database(admin.unfinished_campaigns)
+    live = admin.unfinished_campaigns(database)
     for campaign_id, name, state in [] if as_json else live:
         output.print_lines(f"campaign {campaign_id} ({output.printable(name)}) is {state} here")
     options.confirm(yes, _WARNING_COPY if copy else _WARNING_RESTORED)

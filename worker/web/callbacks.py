@@ -166,16 +166,16 @@ class Recorder:
         """Raises: BacklogFull; sqlalchemy's errors when the database is away."""
         if self._is_full():
             raise BacklogFull
-        self._database(work.record_statuses, rows, now=self._clock())
+        work.record_statuses(self._database, rows, now=self._clock())
 
     def record_received(self, rows: Sequence[InboundCallback]) -> None:
         """Raises: LineNotPulled; sqlalchemy's errors when the database is away."""
-        self._database(work.record_inbound, rows, self._policy, now=self._clock())
+        work.record_inbound(self._database, rows, self._policy, now=self._clock())
 
     def _is_full(self) -> bool:
         """Counted every ten seconds: to count costs more than to write one down."""
         if steady() >= self._counted_at + BACKLOG_COUNT_INTERVAL_S:
-            self._full = self._database(work.count_pending_callbacks, most=self._max_backlog) >= self._max_backlog
+            self._full = work.count_pending_callbacks(self._database, most=self._max_backlog) >= self._max_backlog
             self._counted_at = steady()
         return self._full
 

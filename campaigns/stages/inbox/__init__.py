@@ -25,7 +25,7 @@ from campaigns.context import Context
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.inbox import InboundMessage, InboxPage
 from campaigns.rules.windows import MAX_CLOCK_SKEW
-from campaigns.store import inbound, lines
+from campaigns.store import in_one_commit, inbound, lines
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
 from campaigns.store.lines import LineClaim
 
@@ -196,7 +196,7 @@ class LinePull:
 
     def count_stored(self, window: Window) -> int:
         """How many messages of a window are stored."""
-        return self.context.database(inbound.count_between, self.line, window.start, window.end)
+        return inbound.count_between(self.context.database, self.line, window.start, window.end)
 
     def _renew_if_short(self) -> None:
         """Hold the line for longer where the next request would not be over in time."""
@@ -205,13 +205,13 @@ class LinePull:
 
     def _renew(self) -> None:
         self.lease_ends = self.context.now() + self.context.policy.lease
-        if not self.context.database(lines.renew, self.claim, lease_ends=self.lease_ends, complete_to=self.complete_to):
+        if not lines.renew(self.context.database, self.claim, lease_ends=self.lease_ends, complete_to=self.complete_to):
             raise LeaseLost
 
     def _stored(self, page: InboxPage, via: Via) -> InboxPage:
         now = self.context.now()
         arrivals = list(_arrivals(page.messages, now))
-        new, held = self.context.database(_store_page, self, arrivals, via, now=now)
+        new, held = _store_page(self.context.database, self, arrivals, via, now=now)
         unreadable = page.rows - len(page.messages)
         if page.rows:
             facts = {"line": self.line, "via": via.value, "rows": page.rows, "stored": new, "unreadable": unreadable}
@@ -223,6 +223,7 @@ class LinePull:
         return page
 
 
+@in_one_commit
 def _store_page(
     connection: Connection, pull: LinePull, arrivals: list[Arrival], via: Via, *, now: datetime
 ) -> tuple[int, bool]:

@@ -126,7 +126,7 @@ def deliver_by_webhook(context: Context, webhook: Webhook) -> Delivered:
     """
     began, taken = context.now(), 0
     while (now := context.now()) - began < DELIVERY_TIME:
-        found = context.database(inbound.claim_due, now=now, most=1)
+        found = inbound.claim_due(context.database, now=now, most=1)
         if not found:
             break
         trouble = _deliver(context, webhook, found[0])
@@ -147,7 +147,7 @@ def _deliver(context: Context, webhook: Webhook, message: Inbound) -> str:
     if not 200 <= status < 300:
         log.warning("inbound delivery rejected", extra={**facts, "status": status})
         return f"HTTP {status}"
-    context.database(inbound.acknowledge, message.id, now=context.now())
+    inbound.acknowledge(context.database, message.id, now=context.now())
     log.info("inbound delivered", extra=facts)
     return ""
 

@@ -63,7 +63,7 @@ def warn_if_short(pull: LinePull) -> None:
 def _counts(context: Context, line: str, window: Window) -> tuple[int, int]:
     start, end = window.span
     count = context.gateway.countinbox(start, end, line)
-    return count.sumcount, context.database(inbound.count_between, line, window.start, window.end)
+    return count.sumcount, inbound.count_between(context.database, line, window.start, window.end)
 
 
 REFUSED_RETRY: Final = timedelta(minutes=15)
@@ -96,15 +96,15 @@ class Pulled:
 def pull_line(context: Context, line: str) -> Pulled:
     """Pull a line, or reconcile it where it is in doubt. Running twice is harmless: the claim decides."""
     settle = context.policy.unknown_grace
-    if not context.database(lines.is_due, line, now=context.now(), unknown_grace=settle):
+    if not lines.is_due(context.database, line, now=context.now(), unknown_grace=settle):
         return Pulled()
     try:
         context.gateway.acquire_slot(Lane.HOUSEKEEPING)
     except Postpone as why:
-        context.database(lines.postpone, line, due_at=context.now() + timedelta(seconds=why.retry_after_s))
+        lines.postpone(context.database, line, due_at=context.now() + timedelta(seconds=why.retry_after_s))
         return Pulled(trouble=f"put off for {why.retry_after_s:.0f} s")
-    claim = context.database(
-        lines.claim, line, owner=uuid4(), now=context.now(), lease=context.policy.lease, unknown_grace=settle
+    claim = lines.claim(
+        context.database, line, owner=uuid4(), now=context.now(), lease=context.policy.lease, unknown_grace=settle
     )
     return Pulled() if claim is None else _pull(LinePull(context, claim))
 
@@ -130,7 +130,7 @@ def _pull(pull: LinePull) -> Pulled:
         return _answer_lost(pull, "an answer was lost, and not all that it handed out is found yet")
     if ending is None:
         return _pulled(pull, trouble="another worker has the line")
-    held = pull.context.database(lines.release, pull.claim, ending)
+    held = lines.release(pull.context.database, pull.claim, ending)
     more = held and ending.trouble is None and ending.due_at <= pull.context.now()
     return replace(_pulled(pull, trouble=ending.trouble or ""), more=more)
 
@@ -198,8 +198,8 @@ def _answer_lost(pull: LinePull, trouble: str, code: int | None = None) -> Pulle
     """The gateway may still act on the request that we gave up: the line is reconciled once it cannot any more."""
     now, settle = pull.context.now(), pull.context.policy.unknown_grace
     log.warning("inbox answer lost", extra={"line": pull.line, "code": code})
-    pull.context.database(
-        lines.record_lost_answer,
+    lines.record_lost_answer(
+        pull.context.database,
         pull.claim,
         complete_to=pull.certain_to,
         now=now,

@@ -25,7 +25,7 @@ from campaigns.rules.otp_request import OtpRequest, Secret
 from campaigns.rules.states import OtpState
 from campaigns.rules.windows import next_poll
 from campaigns.stages.otp import with_advice
-from campaigns.store import installation, otp_due, otps
+from campaigns.store import in_one_commit, installation, otp_due, otps
 from campaigns.store.otp_due import OtpFact, OtpPoll
 from campaigns.store.otps import Otp, OtpClaim
 
@@ -69,10 +69,10 @@ def send_at_once(context: Context, otp_request: OtpRequest) -> Otp:
     Raises: KeyConflict; OutcomeUnknown where it left and no usable answer came, now or when the key was used first.
     """
     keyed = otp_request if otp_request.key is not None else replace(otp_request, key=Secret(f"straight:{uuid4()}"))
-    otp_id, new = context.database(otps.create, keyed, now=context.now())
+    otp_id, new = otps.create(context.database, keyed, now=context.now())
     if new:
         send_otp(context, otp_id)
-    found = context.database(otps.read, otp_id)
+    found = otps.read(context.database, otp_id)
     if found.state is OtpState.UNKNOWN:
         raise OutcomeUnknown(
             f"one-time password {otp_id} left and no usable answer came: it may have arrived, or not. It is not sent "
@@ -86,29 +86,29 @@ def send_otp(context: Context, otp_id: int) -> OtpOutcome:
     early_outcome = _acquire_slot(context, otp_id)
     if early_outcome is not None:
         return early_outcome
-    claim = context.database(otps.claim, otp_id, owner=uuid4(), now=context.now(), lease=context.policy.lease)
+    claim = otps.claim(context.database, otp_id, owner=uuid4(), now=context.now(), lease=context.policy.lease)
     if claim is None:
         return OtpOutcome.NOT_DUE
     try:
         answered = _lookup(context, claim)  # no transaction is open here
     except Postpone as why:
-        return context.database(_postpone, claim, why, now=context.now())
+        return _postpone(context.database, claim, why, now=context.now())
     except OutcomeUnknown:
-        return context.database(_mark_unknown, claim, now=context.now())
+        return _mark_unknown(context.database, claim, now=context.now())
     except Refused as why:
-        return context.database(_refused, claim, why, now=context.now())
-    return context.database(_accepted, context, claim, answered, now=context.now())
+        return _refused(context.database, claim, why, now=context.now())
+    return _accepted(context.database, context, claim, answered, now=context.now())
 
 
 def _acquire_slot(context: Context, otp_id: int) -> OtpOutcome | None:
     """Take a slot of the pace before anything is claimed; None once it is had. A doubled task takes none."""
-    if not context.database(otps.is_due, otp_id, now=context.now()):
+    if not otps.is_due(context.database, otp_id, now=context.now()):
         return OtpOutcome.NOT_DUE
     try:
         context.gateway.acquire_slot(Lane.OTP)
     except Postpone as why:
         now = context.now()
-        context.database(otps.postpone, otp_id, due_at=now + timedelta(seconds=why.retry_after_s), now=now)
+        otps.postpone(context.database, otp_id, due_at=now + timedelta(seconds=why.retry_after_s), now=now)
         return OtpOutcome.PUT_OFF
     return None
 
@@ -133,6 +133,7 @@ def _lookup(context: Context, claim: OtpClaim) -> SentMessage:
     )
 
 
+@in_one_commit
 def _accepted(
     connection: Connection, context: Context, claim: OtpClaim, row: SentMessage, *, now: datetime
 ) -> OtpOutcome:
@@ -162,6 +163,7 @@ def _poll_at(context: Context, claim: OtpClaim, now: datetime) -> datetime:
     return next_otp_poll(context, sent_at=claim.sent_at, now=now, call_at=claim.call_at, expires_at=claim.expires_at)
 
 
+@in_one_commit
 def _postpone(connection: Connection, claim: OtpClaim, why: Postpone, *, now: datetime) -> OtpOutcome:
     """Nothing left us, or the gateway wants fewer calls: it waits, and expires where that is too late."""
     held = otps.release(connection, claim, due_at=now + timedelta(seconds=why.retry_after_s), now=now)
@@ -169,6 +171,7 @@ def _postpone(connection: Connection, claim: OtpClaim, why: Postpone, *, now: da
     return OtpOutcome.PUT_OFF if held else OtpOutcome.FENCED
 
 
+@in_one_commit
 def _mark_unknown(connection: Connection, claim: OtpClaim, *, now: datetime) -> OtpOutcome:
     """It may have arrived. There is nobody to ask, so this is the last word."""
     held = otps.mark_unknown(connection, claim, now=now)
@@ -176,6 +179,7 @@ def _mark_unknown(connection: Connection, claim: OtpClaim, *, now: datetime) -> 
     return OtpOutcome.UNKNOWN if held else OtpOutcome.FENCED
 
 
+@in_one_commit
 def _refused(connection: Connection, claim: OtpClaim, why: Refused, *, now: datetime) -> OtpOutcome:
     """What is wrong with the account stops everybody, and this one waits as long as it is worth something."""
     if not isinstance(why, AccountBlocked):
@@ -222,11 +226,11 @@ def follow_otps(context: Context) -> Followed:
 
     A call that is due by the clock follows also where the gateway could not be asked: nothing good was heard in time.
     """
-    asked = context.database(otp_due.claim_polls, now=context.now(), lease=context.policy.lease)
+    asked = otp_due.claim_polls(context.database, now=context.now(), lease=context.policy.lease)
     if not asked:
         return Followed()
     answers = _ask(context, asked)  # no transaction is open here
-    return context.database(_record_answers, context, asked, answers, now=context.now())
+    return _record_answers(context.database, context, asked, answers, now=context.now())
 
 
 def _ask(context: Context, asked: Sequence[OtpPoll]) -> _Answers:
@@ -237,11 +241,12 @@ def _ask(context: Context, asked: Sequence[OtpPoll]) -> _Answers:
     except Refused as why:
         log.warning("status query refused", extra={"otps": len(asked), "code": why.code})
         if isinstance(why, AccountBlocked):
-            context.database(installation.hold_account_for, why, now=context.now())
+            installation.hold_account_for(context.database, why, now=context.now())
         return _Answers({}, context.policy.hold_recheck)
     return _Answers({row.messageid: row for row in rows if row.is_known})
 
 
+@in_one_commit
 def _record_answers(
     connection: Connection, context: Context, asked: Sequence[OtpPoll], answers: _Answers, *, now: datetime
 ) -> Followed:

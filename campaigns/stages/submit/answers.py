@@ -237,7 +237,7 @@ def _by_each_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus
         asked.append(row)
     mine = [row for row in asked if listing.lists_message(row)]
     lacking = {row.localid for row in asked} - {row.localid for row in mine}
-    rounds = context.database(outcomes.count_attempts, claim.batch_id, event=Outcome.IDS_IN_DOUBT)
+    rounds = outcomes.count_attempts(context.database, claim.batch_id, event=Outcome.IDS_IN_DOUBT)
     decided = lacking if rounds >= LISTING_ROUNDS and listing.is_reliable() else frozenset()
     return _Owned(
         mine, foreign=decided, doubtful={row.localid for row in rows} - {row.localid for row in mine} - decided
@@ -264,7 +264,7 @@ class _Listing:
         """Whether listings show what surely is ours: another message of this claim, or one of another batch."""
         if any(self._seen.values()):
             return True
-        witness = self._context.database(messages.find_witness, self._claim.campaign_id, self._claim.batch_id)
+        witness = messages.find_witness(self._context.database, self._claim.campaign_id, self._claim.batch_id)
         return witness is not None and self._lists(witness.number, witness.gateway_id, witness.sent_at)
 
     def _lists(self, number: str, gateway_id: int | None, start: datetime) -> bool:

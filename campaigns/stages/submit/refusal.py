@@ -18,12 +18,13 @@ from campaigns.kavenegar.codes import DATE_REFUSED, TOO_LARGE_CODES
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import may_resend
 from campaigns.stages.submit.answers import ClaimAnswer, Outcome, record_facts
-from campaigns.store import batches, campaigns, gate, installation, outcomes
+from campaigns.store import batches, campaigns, gate, in_one_commit, installation, outcomes
 from campaigns.store.records import Claim, Fact
 
 log = logging.getLogger(__name__)
 
 
+@in_one_commit
 def record_refusal(
     connection: Connection, context: Context, claim: Claim, why: Refused, answer: ClaimAnswer, *, now: datetime
 ) -> Outcome:
@@ -46,6 +47,7 @@ def record_refusal(
     return _decide(connection, context, replace(claim, messages=rest), why, now=now)
 
 
+@in_one_commit
 def record_unconfirmed(connection: Connection, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
     """It was refused, and nobody could say yet whether a part was taken: unknown, and whatever must stop stops.
 

@@ -17,7 +17,7 @@ from campaigns.rules.windows import localid_cutoff, may_resend
 from campaigns.stages.submit import answers
 from campaigns.stages.submit.answers import ClaimAnswer, Outcome, handle_id_collision, record_facts
 from campaigns.stages.submit.send import acquire_batch_slot
-from campaigns.store import batches, campaigns, gate, installation, outcomes
+from campaigns.store import batches, campaigns, gate, in_one_commit, installation, outcomes
 from campaigns.store.records import Claim, Fact
 
 log = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ def resolve_batch(context: Context, batch_id: int) -> Outcome:
     if early_outcome is not None:
         return early_outcome
     now = context.now()
-    claim = context.database(
-        batches.claim_unknown,
+    claim = batches.claim_unknown(
+        context.database,
         batch_id,
         account=context.account,
         call_id=uuid4(),
@@ -46,12 +46,13 @@ def resolve_batch(context: Context, batch_id: int) -> Outcome:
     try:
         answer = ClaimAnswer() if claim.of_another_account else answers.ask_about_claim(context, claim)
     except Postpone as why:
-        return context.database(_ask_later, claim, str(why), now=context.now(), wait_s=why.retry_after_s, code=why.code)
+        return _ask_later(context.database, claim, str(why), now=context.now(), wait_s=why.retry_after_s, code=why.code)
     except Refused as why:
-        return context.database(_cannot_ask, context, claim, why, now=context.now())
-    return context.database(_apply_answer, context, claim, answer, now=context.now())
+        return _cannot_ask(context.database, context, claim, why, now=context.now())
+    return _apply_answer(context.database, context, claim, answer, now=context.now())
 
 
+@in_one_commit
 def _apply_answer(
     connection: Connection, context: Context, claim: Claim, answer: ClaimAnswer, *, now: datetime
 ) -> Outcome:
@@ -124,6 +125,7 @@ def _give_up(
     return Outcome.UNCERTAIN
 
 
+@in_one_commit
 def _ask_later(
     connection: Connection, claim: Claim, trouble: str, *, now: datetime, wait_s: float, code: int | None = None
 ) -> Outcome:
@@ -132,6 +134,7 @@ def _ask_later(
     return Outcome.PUT_OFF
 
 
+@in_one_commit
 def _cannot_ask(connection: Connection, context: Context, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
     """Even asking is refused: the batch stays unknown, and what is wrong with the account is said."""
     if isinstance(why, AccountBlocked):

@@ -25,7 +25,7 @@ from campaigns.rules.states import BatchState
 from campaigns.stages.answers import fact_of_status
 from campaigns.stages.submit import answers, refusal
 from campaigns.stages.submit.answers import Outcome, handle_id_collision, match_rows, record_facts
-from campaigns.store import batches, campaigns, outcomes
+from campaigns.store import batches, campaigns, in_one_commit, outcomes
 from campaigns.store.records import Claim
 
 # ── one claim is one request: sms/send for one text, sms/sendarray for many, call/maketts for calls ──
@@ -107,8 +107,8 @@ def send_batch(context: Context, batch_id: int) -> Outcome:
     early_outcome = acquire_batch_slot(context, batch_id, BatchState.READY)
     if early_outcome is not None:
         return early_outcome
-    claim = context.database(
-        batches.claim_ready,
+    claim = batches.claim_ready(
+        context.database,
         batch_id,
         account=context.account,
         call_id=uuid4(),
@@ -120,12 +120,12 @@ def send_batch(context: Context, batch_id: int) -> Outcome:
     try:
         answered = _request(context, claim)  # no transaction is open here
     except Postpone as why:
-        return context.database(_postpone, claim, why, now=context.now())
+        return _postpone(context.database, claim, why, now=context.now())
     except OutcomeUnknown as why:
-        return context.database(_handle_unclear, context, claim, why, now=context.now())
+        return _handle_unclear(context.database, context, claim, why, now=context.now())
     except Refused as why:
         return _handle_refusal(context, claim, why)
-    return context.database(_accept_answer, context, claim, match_rows(claim, answered), now=context.now())
+    return _accept_answer(context.database, context, claim, match_rows(claim, answered), now=context.now())
 
 
 def acquire_batch_slot(context: Context, batch_id: int, state: BatchState) -> Outcome | None:
@@ -133,12 +133,12 @@ def acquire_batch_slot(context: Context, batch_id: int, state: BatchState) -> Ou
 
     A task that comes late or twice takes none. A long wait goes back to the database: the batch is due again then.
     """
-    if not context.database(batches.is_due, batch_id, state, now=context.now()):
+    if not batches.is_due(context.database, batch_id, state, now=context.now()):
         return Outcome.NOT_DUE
     try:
         context.gateway.acquire_slot(Lane.SEND)
     except Postpone as why:
-        context.database(batches.postpone, batch_id, due_at=context.now() + timedelta(seconds=why.retry_after_s))
+        batches.postpone(context.database, batch_id, due_at=context.now() + timedelta(seconds=why.retry_after_s))
         return Outcome.PUT_OFF
     return None
 
@@ -151,6 +151,7 @@ def _request(context: Context, claim: Claim) -> Sequence[SentMessage]:
     return request_send(context.gateway, claim, in_time=in_time)
 
 
+@in_one_commit
 def _accept_answer(
     connection: Connection, context: Context, claim: Claim, answer: Matched[SentMessage], *, now: datetime
 ) -> Outcome:
@@ -186,6 +187,7 @@ def _mark_unknown(
     return Outcome.UNKNOWN if held else Outcome.FENCED
 
 
+@in_one_commit
 def _handle_unclear(
     connection: Connection, context: Context, claim: Claim, why: OutcomeUnknown, *, now: datetime
 ) -> Outcome:
@@ -210,6 +212,7 @@ def _hold_if_stubborn(connection: Connection, claim: Claim) -> None:
         campaigns.pause_for_person(connection, claim.campaign_id, code=OPERATION_FAILED, reason=reason)
 
 
+@in_one_commit
 def _postpone(connection: Connection, claim: Claim, why: Postpone, *, now: datetime) -> Outcome:
     """Not now. Where nothing left us the batch is ready again; where the gateway said so, it is asked first.
 
@@ -227,5 +230,5 @@ def _handle_refusal(context: Context, claim: Claim, why: Refused) -> Outcome:
     try:
         answer = answers.ask_about_claim(context, claim)
     except (Postpone, Refused):
-        return context.database(refusal.record_unconfirmed, claim, why, now=context.now())
-    return context.database(refusal.record_refusal, context, claim, why, answer, now=context.now())
+        return refusal.record_unconfirmed(context.database, claim, why, now=context.now())
+    return refusal.record_refusal(context.database, context, claim, why, answer, now=context.now())

@@ -25,11 +25,11 @@ def verify_campaign(context: Context, campaign_id: int, *, sample: int = 2000) -
 
     Raises: NotFound.
     """
-    progress = context.database(campaigns.progress, campaign_id)
-    census = context.database(messages.count_by_state, campaign_id)
+    progress = campaigns.progress(context.database, campaign_id)
+    census = messages.count_by_state(context.database, campaign_id)
     known = sum(row.known for row in census)
     return Verified(
-        [*context.database(check_record, progress, census), *_at_the_gateway(context, progress, known, sample)]
+        [*check_record(context.database, progress, census), *_at_the_gateway(context, progress, known, sample)]
     )
 
 
@@ -38,7 +38,7 @@ def _at_the_gateway(context: Context, progress: Progress, known: int, sample: in
     campaign = progress.campaign
     if campaign.started_at is None:
         return [Check("gateway", None, "nothing was sent yet")]
-    asked = context.database(sample_messages, campaign.id, step=max(1, campaign.messages // sample))
+    asked = sample_messages(context.database, campaign.id, step=max(1, campaign.messages // sample))
     now, found = context.now(), list[Check]()
     try:
         found.append(check_ids(context, asked, campaign.started_at, now))

@@ -18,7 +18,7 @@ from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import may_resend
 from campaigns.stages.verify.record import Check, Sampled, in_pages
-from campaigns.store import ledger
+from campaigns.store import in_one_commit, ledger
 from campaigns.store.records import Campaign
 
 NOT_CLAIMED: Final = frozenset({MessageState.PENDING, MessageState.UNCERTAIN})
@@ -126,18 +126,18 @@ def check_outbox(context: Context, campaign: Campaign, ours: int, now: datetime)
     start = max(campaign.created_at, now - OUTBOX_REACH)
     pieces = [_count_span(context, begins, ends) for begins, ends in _spans(start, now)]
     theirs = sum(piece.sumcount for piece in pieces)
-    most = context.database(ledger.count_possible, account=context.account, start=start, end=now)
+    most = ledger.count_possible(context.database, account=context.account, start=start, end=now)
     count = _compare_counts(context, theirs, ours=ours, most=most)
     if count.holds is False or theirs != ours:
         return [count]
-    return [count, context.database(_compare_costs, campaign.id, sum(piece.cost for piece in pieces))]
+    return [count, _compare_costs(context.database, campaign.id, sum(piece.cost for piece in pieces))]
 
 
 def _why_not_counted(context: Context, campaign: Campaign, now: datetime) -> Check | None:
     """Why the outbox cannot be counted for this campaign; None where it can."""
     if campaign.kind is CampaignKind.VOICE:
         return Check(OUTBOX, None, "the gateway does not say whether its outbox counts calls")
-    first_at = context.database(_first_sent_at, campaign.id)
+    first_at = _first_sent_at(context.database, campaign.id)
     if first_at is None or campaign.at_gateway:
         return Check(OUTBOX, None, "the outbox cannot be counted for messages that wait for a date")
     if first_at < now - OUTBOX_REACH:
@@ -160,6 +160,7 @@ def _compare_counts(context: Context, theirs: int, *, ours: int, most: int) -> C
     )
 
 
+@in_one_commit
 def _compare_costs(connection: Connection, campaign_id: int, theirs_rial: int) -> Check:
     """Whether the prices of the campaign add up to the gateway's sum, of a time in which nothing else left.
 
@@ -187,6 +188,7 @@ def _spans(first_at: datetime, last_at: datetime) -> Iterator[tuple[int, int]]:
         start += step + 1
 
 
+@in_one_commit
 def _first_sent_at(connection: Connection, campaign_id: int) -> datetime | None:
     found: datetime | None = connection.execute(_FIRST_SENT, {"id": campaign_id}).scalar_one()
     return found

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from sqlalchemy import Connection, text
 
 from campaigns.rules.states import MessageState
-from campaigns.store import messages
+from campaigns.store import in_one_commit, messages
 from campaigns.store.loading import LINE_OF_BATCH
 from campaigns.store.records import Campaign, Progress
 
@@ -48,6 +48,7 @@ class Verified:
         return not any(check.missed for check in self.checks)
 
 
+@in_one_commit
 def check_record(connection: Connection, progress: Progress, census: Sequence[messages.StateCount]) -> list[Check]:
     """What the database says of itself."""
     campaign = progress.campaign
@@ -129,6 +130,7 @@ class Sampled:
     sender: str | None  # the line that its batch leaves from
 
 
+@in_one_commit
 def sample_messages(connection: Connection, campaign_id: int, *, step: int) -> list[Sampled]:
     """Every message in so many, but for those that the gateway refused."""
     rows = connection.execute(_SAMPLE, {"id": campaign_id, "step": step}).mappings()

@@ -123,7 +123,7 @@ def _follow(handle: DemoHandle, engine: Engine, campaign_id: int) -> CampaignSta
     pace_reader = PaceReader(lambda: pace)
 
     def read() -> CampaignStatus:
-        return database(read_status, campaign_id, now=database.now(), pace=pace_reader.read())
+        return read_status(database, campaign_id, now=database.now(), pace=pace_reader.read())
 
     moved_at, last = time.monotonic(), (-1, -1)
     for now in progress.follow(read, explain=_explain_waiting):
