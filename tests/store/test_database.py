@@ -1,4 +1,4 @@
-"""The database's clock as one process believes it: carried on steadily, and a leap is waited out."""
+"""The database as one process sees it: statements in a commit of their own, and a clock that is carried on steadily."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Engine
 
+from campaigns.context import Context
+from campaigns.store import installation
 from campaigns.store.database import CLOCK_TOLERANCE, READING_LASTS_S, READING_WITHIN, DatabaseClock
 
 BEGAN = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -239,3 +242,26 @@ def test_a_process_that_does_not_believe_the_clock_yet_keeps_everybody_waiting()
     world.ahead = CLOCK_TOLERANCE + SECOND
     clock.check_leap()
     assert not clock.waited_out(BEGAN)
+
+
+# ── statements: on a connection, or on the database ──
+
+
+def test_a_statement_that_is_given_the_database_is_one_commit_of_its_own(context: Context, engine: Engine) -> None:
+    installation.record_credit(context.database, credit_rial=41_000, now=context.now())
+
+    with engine.connect() as connection:
+        assert installation.read(connection).credit_rial == 41_000
+
+
+def test_a_statement_that_is_given_a_connection_is_part_of_its_callers_transaction(
+    context: Context, engine: Engine
+) -> None:
+    before = installation.read(context.database).credit_rial
+
+    with engine.connect() as connection:
+        installation.record_credit(connection, credit_rial=41_000, now=context.now())
+        assert installation.read(connection).credit_rial == 41_000
+        connection.rollback()
+
+    assert installation.read(context.database).credit_rial == before
