@@ -1,4 +1,4 @@
-"""What the gateway answers about our messages: facts from statuses, and which of our own ids it knows.
+"""What the gateway answers about our messages: facts of statuses, whom they suppress, and which of our ids it knows.
 
 Source: kavenegar-rest, sms/statuslocalmessageid: status 100 is an id that it does not know, or knows no longer.
 """
@@ -8,14 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from sqlalchemy import Connection
+
+from campaigns.context import Policy
 from campaigns.errors import Postpone, Refused
 from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.paced_client import PacedClient
 from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
-from campaigns.store.records import Fact
+from campaigns.store import suppressions
+from campaigns.store.records import Fact, MovedMessage
 
 MAX_QUESTIONS: Final = 6
 """Questions about the same ids in a row. Answers that leave out a third of their rows leave one of 200 ids."""
@@ -79,3 +84,13 @@ def facts_of_statuses(ids: Mapping[int, int], answered: Iterable[MessageStatus])
         for row in answered
         if row.is_known and (message_id := ids.get(row.messageid)) is not None
     }
+
+
+def suppress_by_verdicts(
+    connection: Connection, policy: Policy, moved: Sequence[MovedMessage], *, now: datetime
+) -> None:
+    """Suppress the recipients that the verdicts of these messages tell not to write to, in the commit that moved them.
+
+    Every stage that merges facts of the gateway calls this with what moved.
+    """
+    suppressions.suppress_by_verdicts(connection, moved, after=policy.suppress_after, now=now)

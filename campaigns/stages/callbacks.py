@@ -23,7 +23,7 @@ from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.batches import POLL_SIZE
 from campaigns.rules.states import MESSAGE_MOVES, MessageState
 from campaigns.rules.windows import callback_batch_at, next_callback_recheck
-from campaigns.stages.answers import fact_of_status, facts_of_statuses
+from campaigns.stages.answers import fact_of_status, facts_of_statuses, suppress_by_verdicts
 from campaigns.store import callbacks, in_one_commit, inbound, installation, polls
 from campaigns.store.callbacks import DeferredCallback, PendingCallback, StatusCallback
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
@@ -109,18 +109,12 @@ def _record_answers(
     """Record the gateway's statuses. Messages whose status does not yet match the callback are queried again."""
     ids = {each.callback.gateway_id: each.message_id for each in hints if each.message_id is not None}
     facts = facts_of_statuses(ids, answered)
-    moved = polls.record_verdicts(
-        connection,
-        sorted(ids.values()),
-        list(facts.values()),
-        now=now,
-        call_id=uuid4(),
-        suppress_after=policy.suppress_after,
-    )
+    moved = polls.record_verdicts(connection, sorted(ids.values()), list(facts.values()), now=now, call_id=uuid4())
+    suppress_by_verdicts(connection, policy, moved, now=now)
     open_still = [each for each in hints if not _answered(each, facts)]
     keep_or_forget(connection, hints, retry_later(open_still, now))
     record_proven(connection, [each for each in hints if _confirmed(each, facts)])
-    return moved
+    return len(moved)
 
 
 def _answered(hint: PendingCallback, facts: Mapping[int, Fact]) -> bool:
@@ -177,7 +171,9 @@ def _match_portion(connection: Connection, policy: Policy, *, now: datetime) -> 
 
 def _merge_trusted(connection: Connection, facts: Sequence[Fact], policy: Policy, *, now: datetime) -> int:
     message_ids = [fact.message_id for fact in facts]
-    return polls.record_verdicts(connection, message_ids, facts, now=now, suppress_after=policy.suppress_after)
+    moved = polls.record_verdicts(connection, message_ids, facts, now=now)
+    suppress_by_verdicts(connection, policy, moved, now=now)
+    return len(moved)
 
 
 def _is_news(parked: PendingCallback) -> bool:

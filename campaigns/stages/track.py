@@ -7,16 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
+from campaigns.context import Context, Policy
 from campaigns.errors import AccountBlocked, GatewayError, Postpone, Refused
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.states import MessageState
-from campaigns.stages.answers import facts_of_statuses
+from campaigns.stages.answers import facts_of_statuses, suppress_by_verdicts
 from campaigns.store import in_one_commit, installation, lookups, messages, polls
 from campaigns.store.records import Fact, PollShare
 
@@ -82,16 +82,25 @@ def _record_answer(context: Context, asked: Sequence[PollShare], answered: Itera
         log.warning("status answer matched no message", extra={"messages": len(ids)})
         return _postpone(context, asked, "the answer told nothing", wait=_empty_retry_wait(context, asked, now))
     facts = _facts(ids, known)
-    moved = polls.record_poll(
-        context.database,
-        asked,
-        facts,
-        next_polls=[_next_poll(context, batch, now) for batch in asked],
-        call_id=uuid4(),
-        now=now,
-        suppress_after=context.policy.suppress_after,
-    )
+    next_polls = [_next_poll(context, batch, now) for batch in asked]
+    moved = _record_poll(context.database, context.policy, asked, facts, next_polls, call_id=uuid4(), now=now)
     return Polled(asked=len(ids), moved=moved)
+
+
+@in_one_commit
+def _record_poll(
+    connection: Connection,
+    policy: Policy,
+    asked: Sequence[PollShare],
+    facts: Sequence[Fact],
+    next_polls: Sequence[datetime],
+    *,
+    call_id: UUID,
+    now: datetime,
+) -> int:
+    moved = polls.record_poll(connection, asked, facts, next_polls=next_polls, call_id=call_id, now=now)
+    suppress_by_verdicts(connection, policy, moved, now=now)
+    return len(moved)
 
 
 def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fact]:
@@ -159,9 +168,7 @@ def withdraw_batch(context: Context, batch_id: int) -> Withdrawn:
         log.warning("withdrawal failed", extra={"batch_id": batch_id, "messages": len(ids), "code": why.code})
         return Withdrawn(asked=len(ids), trouble=str(why))
     facts = list(facts_of_statuses(ids, answered).values())
-    _record_withdrawal(
-        context.database, batch_id, facts, now=context.now(), suppress_after=context.policy.suppress_after
-    )
+    _record_withdrawal(context.database, context.policy, batch_id, facts, now=context.now())
     withdrawn = sum(fact.state is MessageState.CANCELLED for fact in facts)
     log.info("batch withdrawn", extra={"batch_id": batch_id, "messages": len(ids), "withdrawn": withdrawn})
     return Withdrawn(asked=len(ids), withdrawn=withdrawn)
@@ -169,8 +176,9 @@ def withdraw_batch(context: Context, batch_id: int) -> Withdrawn:
 
 @in_one_commit
 def _record_withdrawal(
-    connection: Connection, batch_id: int, facts: Sequence[Fact], *, now: datetime, suppress_after: int
+    connection: Connection, policy: Policy, batch_id: int, facts: Sequence[Fact], *, now: datetime
 ) -> None:
     ids = lookups.lock_batches(connection, [batch_id], [fact.message_id for fact in facts])
-    messages.merge_facts(connection, facts, now=now, known=True, suppress_after=suppress_after)
+    moved = messages.merge_facts(connection, facts, now=now, known=True)
     messages.recount(connection, ids, now=now)
+    suppress_by_verdicts(connection, policy, moved, now=now)

@@ -21,7 +21,7 @@ from campaigns.store import in_one_commit, lookups, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED, DURABLE, MAY_SEND
 from campaigns.store.identity import FIRST_ACCOUNT
 from campaigns.store.loading import LINE_OF_BATCH
-from campaigns.store.records import Claim, Fact, Outgoing
+from campaigns.store.records import Claim, Fact, MovedMessage, Outgoing
 
 _BEGAN: Final = """
     INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, at)
@@ -173,19 +173,19 @@ def record_facts(
     poll_at: datetime,
     closes_at: datetime,
     leaves_at: datetime | None = None,
-    suppress_after: int = 0,
-) -> None:
-    """Merge what was learned about the messages of a claim, whether or not the claim still holds.
+) -> list[MovedMessage]:
+    """Merge what was learned about the messages of a claim, whether or not the claim still holds. Returns what moved.
 
     What is news is polled first at `poll_at` and given up at `closes_at`; it leaves the gateway at `leaves_at`, or now.
     """
     ids = lookups.lock_batches(connection, [claim.batch_id], [fact.message_id for fact in facts])
-    messages.merge_facts(connection, facts, now=now, suppress_after=suppress_after)
+    moved = messages.merge_facts(connection, facts, now=now)
     if any(fact.gateway_id is not None for fact in facts):
         accepted_at = leaves_at or now
         messages.recount(connection, ids, now=now, accepted_at=accepted_at, poll_at=poll_at, closes_at=closes_at)
     else:
         messages.recount(connection, ids, now=now)
+    return moved
 
 
 FENCE: Final = "id = :batch_id AND lease_owner = :call_id AND attempt = :attempt AND state IN ('claimed', 'unknown')"

@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from campaigns.rules.states import MESSAGE_MOVES, MessageState, states_leading_to
-from campaigns.store import in_one_commit, suppressions
+from campaigns.store import in_one_commit
 from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT, MAY_END
-from campaigns.store.records import Fact, Witness
+from campaigns.store.records import Fact, MovedMessage, Witness
 
 
 def _array(values: Iterable[str]) -> str:
@@ -51,16 +51,15 @@ _MERGE: Final = text(f"""
 
 
 def merge_facts(
-    connection: Connection, facts: Sequence[Fact], *, now: datetime, known: bool = False, suppress_after: int = 0
-) -> int:
-    """Write down `facts`, at most a few hundred at once; how many messages really moved.
+    connection: Connection, facts: Sequence[Fact], *, now: datetime, known: bool = False
+) -> list[MovedMessage]:
+    """Write down `facts`, at most a few hundred at once. Returns the messages that really moved.
 
     `known`: only what is known here to be at the gateway moves. A restored database may not know it, and asks first.
-    Whom the verdicts among them tell not to write to is suppressed in the same commit, after so many as
-    `suppress_after` says: see `suppressions.suppress_by_verdicts`.
+    The verdicts among them may tell whom not to write to: see `suppressions.suppress_by_verdicts`.
     """
     if not facts:
-        return 0
+        return []
     moved = connection.execute(
         _MERGE,
         {
@@ -73,9 +72,8 @@ def merge_facts(
             "known": known,
             "now": now,
         },
-    ).all()
-    suppressions.suppress_by_verdicts(connection, [(row.id, row.state) for row in moved], after=suppress_after, now=now)
-    return len(moved)
+    )
+    return [MovedMessage(row.id, MessageState(row.state)) for row in moved]
 
 
 _STATE_COUNTS: Final = ", ".join(

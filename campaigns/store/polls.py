@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, text
 from campaigns.rules.batches import POLL_SIZE
 from campaigns.store import in_one_commit, lookups, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED
-from campaigns.store.records import Fact, PollShare
+from campaigns.store.records import Fact, MovedMessage, PollShare
 
 # When a clock that is in doubt says so, nothing is due: the next poll would be planned by it.
 _IS_DUE: Final = f"poll_at <= :now AND closes_at > :now AND {CLOCK_IS_TRUSTED}"
@@ -173,12 +173,11 @@ def record_poll(
     next_polls: Sequence[datetime],
     call_id: UUID,
     now: datetime,
-    suppress_after: int = 0,
-) -> int:
-    """Write down what a poll answered and when to ask again, one time for each of `asked`; how many messages moved."""
+) -> list[MovedMessage]:
+    """Write down what a poll answered and when to ask again, one time for each of `asked`. Returns what moved."""
     ids = [batch.batch_id for batch in asked]
     live = lookups.lock_batches(connection, ids, [fact.message_id for fact in facts])
-    moved = messages.merge_facts(connection, facts, now=now, known=True, suppress_after=suppress_after)
+    moved = messages.merge_facts(connection, facts, now=now, known=True)
     connection.execute(
         _RESCHEDULE,
         {
@@ -201,15 +200,14 @@ def record_verdicts(
     *,
     now: datetime,
     call_id: UUID | None = None,
-    suppress_after: int = 0,
-) -> int:
-    """Write down what was learned about single messages, whatever their batches wait for; how many moved.
+) -> list[MovedMessage]:
+    """Write down what was learned about single messages, whatever their batches wait for. Returns what moved.
 
     With a `call_id`, the gateway was asked about all of `message_ids`.
     """
     shares = lookups.batches_holding(connection, message_ids)
     live = lookups.lock_batches(connection, [each.batch_id for each in shares])
-    moved = messages.merge_facts(connection, facts, now=now, known=True, suppress_after=suppress_after)
+    moved = messages.merge_facts(connection, facts, now=now, known=True)
     messages.recount(connection, live, now=now)
     if call_id is not None:
         _record_attempts(connection, shares, call_id=call_id, now=now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from campaigns.rules.message_options import CampaignKind, MessageOptions
@@ -97,6 +98,13 @@ class Fact:
     status: int | None = None
     cost_rial: int | None = None
     refused_code: int | None = None
+
+
+class MovedMessage(NamedTuple):
+    """A message that a fact moved, and the state it stands in since."""
+
+    id: int
+    state: MessageState
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, text
 
 from campaigns.rules.states import MessageState
 from campaigns.rules.suppression import SuppressionReason
+from campaigns.store.records import MovedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +175,13 @@ _VERDICTS: Final = text(f"""
 _LOST: Final = frozenset({MessageState.UNDELIVERED, MessageState.FAILED})
 
 
-def suppress_by_verdicts(
-    connection: Connection, moved: Sequence[tuple[int, MessageState]], *, after: int, now: datetime
-) -> int:
-    """Suppress whom the verdicts of these messages (id, new state) tell not to write to; how many numbers are new.
+def suppress_by_verdicts(connection: Connection, moved: Sequence[MovedMessage], *, after: int, now: datetime) -> int:
+    """Suppress whom the verdicts of these messages tell not to write to; how many numbers are new.
 
     Who blocked us is suppressed at once; who did not get the last `after` messages of all campaigns, as unreachable,
     and of those nobody where `after` is 0. A message that arrives later lifts nothing by itself.
     """
-    blocked = [id_ for id_, state in moved if state == MessageState.BLOCKED]
+    blocked = [id_ for id_, state in moved if state is MessageState.BLOCKED]
     lost = [id_ for id_, state in moved if state in _LOST] if after else []
     if not blocked and not lost:
         return 0

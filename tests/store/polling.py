@@ -36,7 +36,7 @@ def settle(
 ) -> int:
     """Answer a poll: `delivered` have their verdict, the others are asked about again."""
     with engine.begin() as connection:
-        return polls.record_poll(
+        moved = polls.record_poll(
             connection,
             asked,
             facts(delivered, MessageState.DELIVERED, 10),
@@ -44,6 +44,7 @@ def settle(
             call_id=uuid4(),
             now=now,
         )
+    return len(moved)
 
 
 def all_ids(engine: Engine, campaign: int) -> list[int]:

@@ -137,8 +137,8 @@ def test_facts_about_single_messages_leave_every_counter_true_and_every_schedule
     before = [batch(engine, each) for each in batch_ids(engine, campaign)]
     with engine.begin() as connection:
         chosen = [ids[0], ids[1], ids[-1]]
-        assert polls.record_verdicts(connection, chosen, facts(chosen, MessageState.DELIVERED, 10), now=NOW) == 3
-        assert polls.record_verdicts(connection, chosen, facts(chosen, MessageState.FAILED, 6), now=NOW) == 0
+        assert len(polls.record_verdicts(connection, chosen, facts(chosen, MessageState.DELIVERED, 10), now=NOW)) == 3
+        assert len(polls.record_verdicts(connection, chosen, facts(chosen, MessageState.FAILED, 6), now=NOW)) == 0
     assert states(engine, campaign) == {"accepted": 447, "delivered": 3}
     after = [batch(engine, each) for each in batch_ids(engine, campaign)]
     assert [each["delivered"] for each in after] == [2, 0, 1]

@@ -112,7 +112,7 @@ def test_what_the_gateway_has_under_one_id_never_gets_another(engine: Engine, da
         first, second = (message.id for message in held.messages)
         learn(connection, held, facts([first]))
         wrong = data.draw(st.sampled_from([M.ACCEPTED, M.DELIVERED, M.FAILED]))
-        assert messages.merge_facts(connection, [Fact(first, wrong, gateway_id(second), 10)], now=NOW) == 0
+        assert len(messages.merge_facts(connection, [Fact(first, wrong, gateway_id(second), 10)], now=NOW)) == 0
         assert stored(connection, [first]) == [(M.ACCEPTED, 1)]
         transaction.rollback()
 
@@ -122,12 +122,12 @@ def test_a_merge_tells_how_many_messages_really_moved(connection: Connection, en
     held = claim(connection, batch_ids(engine, campaign)[0])
     assert held is not None
     ids = [message.id for message in held.messages]
-    assert messages.merge_facts(connection, facts(ids), now=NOW) == 3
-    assert messages.merge_facts(connection, facts(ids), now=NOW) == 0
-    assert messages.merge_facts(connection, facts(ids[:1], M.DELIVERED, 10), now=NOW) == 1
-    assert messages.merge_facts(connection, facts(ids, M.FAILED, 6), now=NOW) == 2
-    assert messages.merge_facts(connection, [], now=NOW) == 0
-    assert messages.merge_facts(connection, facts([1]), now=NOW) == 0
+    assert len(messages.merge_facts(connection, facts(ids), now=NOW)) == 3
+    assert len(messages.merge_facts(connection, facts(ids), now=NOW)) == 0
+    assert len(messages.merge_facts(connection, facts(ids[:1], M.DELIVERED, 10), now=NOW)) == 1
+    assert len(messages.merge_facts(connection, facts(ids, M.FAILED, 6), now=NOW)) == 2
+    assert len(messages.merge_facts(connection, [], now=NOW)) == 0
+    assert len(messages.merge_facts(connection, facts([1]), now=NOW)) == 0
 
 
 def test_a_status_that_only_went_on_is_kept_and_never_goes_back(connection: Connection, engine: Engine) -> None:

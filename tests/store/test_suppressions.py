@@ -155,14 +155,21 @@ def record_verdict(
 ) -> int:
     """A verdict, written down as a poll does; how many messages moved."""
     with engine.begin() as connection:
-        return messages.merge_facts(connection, facts([message_id], state, status), now=at, suppress_after=after)
+        return merge(connection, facts([message_id], state, status), now=at, after=after)
+
+
+def merge(connection: Connection, found: Sequence[Fact], *, now: datetime = LATER, after: int = 0) -> int:
+    """Facts, merged as the stages do it, with what follows from their verdicts; how many messages moved."""
+    moved = messages.merge_facts(connection, found, now=now)
+    suppressions.suppress_by_verdicts(connection, moved, after=after, now=now)
+    return len(moved)
 
 
 def test_whoever_blocked_us_is_suppressed_with_the_verdict(engine: Engine) -> None:
     ((first, second, _),) = sent_to_all(engine, 1)
     with engine.begin() as connection:
         found = [*facts([first], M.BLOCKED, 14), *facts([second], M.DELIVERED, 10)]
-        messages.merge_facts(connection, found, now=LATER)  # whatever counts as unreachable
+        merge(connection, found)  # whatever counts as unreachable
     assert reasons(engine) == {ALI: SuppressionReason.BLOCKED}
     with engine.connect() as connection:
         assert about(connection, ALI).source == f"status 14 of message {first}"
@@ -172,7 +179,7 @@ def test_whoever_blocked_us_is_suppressed_with_the_verdict(engine: Engine) -> No
 def test_a_verdict_and_its_suppression_are_one_commit(engine: Engine) -> None:
     ((first, *_),) = sent_to_all(engine, 1)
     with engine.connect() as connection, connection.begin() as transaction:
-        messages.merge_facts(connection, facts([first], M.BLOCKED, 14), now=LATER)
+        merge(connection, facts([first], M.BLOCKED, 14))
         transaction.rollback()
     assert reasons(engine) == {}
 
@@ -301,7 +308,7 @@ def test_who_is_told_of_as_unreachable_and_as_blocked_at_once_has_blocked_us(eng
     one, two = sent_to_all(engine, 2)
     with engine.begin() as connection:
         found = [*facts([two[0]], M.UNDELIVERED, 11), *facts([one[0]], M.BLOCKED, 14)]
-        messages.merge_facts(connection, found, now=LATER, suppress_after=1)
+        merge(connection, found, after=1)
     assert reasons(engine) == {ALI: SuppressionReason.BLOCKED}
 
 
@@ -314,7 +321,7 @@ def test_two_last_verdicts_at_the_same_moment_see_each_other(engine: Engine) -> 
     with ThreadPoolExecutor(1) as pool, engine.connect() as first:
         with first.begin():
             found = facts([one[0]], M.UNDELIVERED, 11)
-            assert messages.merge_facts(first, found, now=LATER, suppress_after=2) == 1
+            assert merge(first, found, after=2) == 1
             waiting = pool.submit(late)
             until_somebody_waits(engine)
         assert waiting.result(timeout=PATIENCE_S) == 1
@@ -331,7 +338,7 @@ def test_many_polls_at_once_suppress_everybody_once_and_nobody_is_missed(engine:
             Fact(id_, M.BLOCKED if id_ % 2 else M.FAILED, gateway_id(id_), 14 if id_ % 2 else 6) for id_ in page[::-1]
         ]
         with engine.begin() as connection:
-            return messages.merge_facts(connection, found, now=LATER, suppress_after=3)
+            return merge(connection, found, after=3)
 
     with ThreadPoolExecutor(6) as pool:
         assert sum(pool.map(write, pages)) == 180

@@ -86,16 +86,10 @@ def record_facts(
     leaves_at = claim.send_at or now
     closes_at = leaves_at + context.policy.status_window
     poll_at = context.next_poll(leaves_at, now, closes_at)
-    batches.record_facts(
-        connection,
-        claim,
-        facts,
-        now=now,
-        poll_at=poll_at,
-        closes_at=closes_at,
-        leaves_at=leaves_at,
-        suppress_after=context.policy.suppress_after,
+    moved = batches.record_facts(
+        connection, claim, facts, now=now, poll_at=poll_at, closes_at=closes_at, leaves_at=leaves_at
     )
+    answers.suppress_by_verdicts(connection, context.policy, moved, now=now)
     if context.policy.callbacks_expected:
         lookups.expect_callbacks(connection, facts, closes_at=closes_at)
 
