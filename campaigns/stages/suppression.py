@@ -28,7 +28,7 @@ from campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.phone import is_mobile, normalise_mobile
-from campaigns.store import blocklist_writes, blocklists, in_one_commit, installation
+from campaigns.store import blocklists, in_one_commit, installation, suppressions
 from campaigns.store.blocklists import ListedNumber, ListSync
 
 # ── one line: pull its list, write what it lacks, remove what a person lifted ──
@@ -90,10 +90,10 @@ class BlocklistSync:
         """Pull the list, write what it lacks, remove what was lifted. Raises: SyncInterrupted, Postpone, Refused."""
         if self._claim.page is not None:
             self._pull(self._claim.page)
-        self._in_chunks(blocklist_writes.numbers_to_block, methods.BLOCKED_ADD, self._write)
-        self._in_chunks(blocklist_writes.numbers_to_unblock, methods.BLOCKED_REMOVE, self._remove)
+        self._in_chunks(blocklists.numbers_to_block, methods.BLOCKED_ADD, self._write)
+        self._in_chunks(blocklists.numbers_to_unblock, methods.BLOCKED_REMOVE, self._remove)
         self._whole = True
-        refused = blocklist_writes.count_refused(self._context.database, now=self._context.now())
+        refused = suppressions.count_refused(self._context.database, now=self._context.now())
         if refused:
             self.trouble = (
                 f"the gateway refuses {refused} of the numbers ({RECEPTOR_NOT_VALID}): they are left as they are on "
@@ -187,15 +187,15 @@ def _store_page(
 
 
 def _added(line: str, numbers: Sequence[str], connection: Connection, now: datetime) -> None:
-    blocklist_writes.record_blocked(connection, line, numbers, now=now)
+    blocklists.record_blocked(connection, line, numbers, now=now)
 
 
 def _removed(line: str, numbers: Sequence[str], connection: Connection, now: datetime) -> None:
-    blocklist_writes.record_unblocked(connection, line, numbers, now=now)
+    blocklists.record_unblocked(connection, line, numbers, now=now)
 
 
 def _refused(number: str, connection: Connection, now: datetime) -> None:
-    blocklist_writes.record_refused(connection, number, now=now)
+    suppressions.record_refused(connection, number, now=now)
 
 
 def _entry(row: BlockedNumber) -> ListedNumber:

@@ -12,17 +12,18 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from campaigns.rules.suppression import (
     NOT_WRITTEN_TO_GATEWAY,
+    REMOVABLE_BLOCKREASONS,
     SERVICE_BLOCKREASON,
     SuppressionReason,
     reason_of_blockreason,
 )
 from campaigns.store import in_one_commit, suppressions
 from campaigns.store.gate import MAY_ACT
-from campaigns.store.suppressions import NewSuppression
+from campaigns.store.suppressions import REFUSED_RETRY_AFTER, NewSuppression
 
 FULL_PULL_EVERY: Final = timedelta(days=1)
 """How often a list is gone through from its beginning; in between, only what is new is asked for."""
@@ -115,19 +116,9 @@ def claim(
 ) -> ListSync | None:
     """The line, to be synchronised now; None while somebody else does, or, unless `at_once`, before it is due."""
     connection.execute(_ADD_LINES, {"lines": [line], "now": now})
-    row = connection.execute(
-        _CLAIM,
-        {
-            "line": line,
-            "owner": owner,
-            "now": now,
-            "lease_ends": now + lease,
-            "stale": now - STALE_AFTER,
-            "whole": now - FULL_PULL_EVERY,
-            "overlap": OVERLAP,
-            "at_once": at_once,
-        },
-    ).one_or_none()
+    mine = {"line": line, "owner": owner, "now": now, "lease_ends": now + lease, "at_once": at_once}
+    times = {"stale": now - STALE_AFTER, "whole": now - FULL_PULL_EVERY, "overlap": OVERLAP}
+    row = connection.execute(_CLAIM, {**mine, **times}).one_or_none()
     return None if row is None else ListSync(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
 
 
@@ -241,3 +232,69 @@ def complete(connection: Connection, sync: ListSync) -> None:
 
 def _of(sync: ListSync) -> dict[str, str]:
     return {"line": sync.line}
+
+
+# ── from us to the gateway ──
+
+# Whom does the line's list lack? A number that the gateway refused is tried again after a while.
+_TO_BLOCK: Final = text(f"""
+    SELECT number FROM sms.suppressions AS ours
+     WHERE lifted_at IS NULL AND reason NOT IN ({_NOT_OURS}) AND number > :after AND number ~ '^09[0-9]{{9}}$'
+       AND (refused_at IS NULL OR refused_at <= :refused)
+       AND NOT EXISTS (SELECT FROM sms.blocklist_entries
+                        WHERE line = :line AND blocklist_entries.number = ours.number AND removed_at IS NULL)
+  ORDER BY number LIMIT :most
+""")
+# What the gateway has taken is on the list since now. Why those stood there that did before, the whole list tells.
+_RECORD_BLOCKED: Final = text("""
+    INSERT INTO sms.blocklist_entries (line, number, reason, blocked_at, seen_at)
+    SELECT :line, number, :reason, NULL, CAST(:now AS timestamptz) FROM unnest(CAST(:numbers AS text[])) AS number
+  ORDER BY number ON CONFLICT (line, number) DO UPDATE
+       SET reason = excluded.reason, blocked_at = NULL, seen_at = :now, removed_at = NULL
+     WHERE blocklist_entries.removed_at IS NOT NULL
+""")
+
+
+def numbers_to_block(connection: Connection, line: str, *, after: str, most: int, now: datetime) -> list[str]:
+    """The next numbers that we suppressed and that a line's list has not, in order, from behind `after`."""
+    return _next_numbers(connection, _TO_BLOCK, line, after=after, most=most, now=now)
+
+
+def _next_numbers(
+    connection: Connection, which: TextClause, line: str, *, after: str, most: int, now: datetime
+) -> list[str]:
+    place = {"line": line, "after": after, "most": most, "refused": now - REFUSED_RETRY_AFTER}
+    return list(connection.execute(which, place).scalars())
+
+
+def record_blocked(connection: Connection, line: str, numbers: Sequence[str], *, now: datetime) -> None:
+    """These stand on the line's list now."""
+    written = {"line": line, "numbers": list(numbers), "reason": SERVICE_BLOCKREASON, "now": now}
+    connection.execute(_RECORD_BLOCKED, written)
+
+
+# Whom has a person lifted, whom the list still holds for a reason that may be removed?
+_TO_UNBLOCK: Final = text(f"""
+    SELECT held.number
+      FROM sms.blocklist_entries AS held JOIN sms.suppressions AS ours ON ours.number = held.number
+     WHERE held.line = :line AND held.number > :after AND ours.lifted_at IS NOT NULL AND held.removed_at IS NULL
+       AND (ours.refused_at IS NULL OR ours.refused_at <= :refused)
+       AND held.reason IN ({", ".join(map(str, REMOVABLE_BLOCKREASONS))})
+  ORDER BY held.number LIMIT :most
+""")
+
+
+# These are off the list. What stood there is still known: the gateway may take its time, and show the same entry again.
+_RECORD_UNBLOCKED: Final = text("""
+    UPDATE sms.blocklist_entries SET removed_at = :now WHERE line = :line AND number = ANY (CAST(:numbers AS text[]))
+""")
+
+
+def numbers_to_unblock(connection: Connection, line: str, *, after: str, most: int, now: datetime) -> list[str]:
+    """The next numbers that were lifted and that a line's list holds, in order, from behind `after`."""
+    return _next_numbers(connection, _TO_UNBLOCK, line, after=after, most=most, now=now)
+
+
+def record_unblocked(connection: Connection, line: str, numbers: Sequence[str], *, now: datetime) -> None:
+    """These are off the line's list now."""
+    connection.execute(_RECORD_UNBLOCKED, {"line": line, "numbers": list(numbers), "now": now})

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, text
 
 from campaigns.rules.states import MessageState
 from campaigns.rules.suppression import SuppressionReason
+from campaigns.store import in_one_commit
 from campaigns.store.records import MovedMessage
 
 
@@ -105,6 +106,28 @@ _LIFT: Final = text("""
 def lift(connection: Connection, numbers: Sequence[str], *, now: datetime) -> int:
     """A person decided that these may be written to again; how many were suppressed."""
     return connection.execute(_LIFT, {"numbers": list(numbers), "now": now}).rowcount
+
+
+# ── numbers that the gateway refuses itself ──
+
+REFUSED_RETRY_AFTER: Final = timedelta(days=7)
+"""When a number is tried again that the gateway refused."""
+
+# The gateway takes this for no number.
+_RECORD_REFUSED: Final = text("UPDATE sms.suppressions SET refused_at = :now WHERE number = :number")
+# How many numbers has it refused of late?
+_COUNT_REFUSED: Final = text("SELECT count(*) FROM sms.suppressions WHERE refused_at > :refused")
+
+
+def record_refused(connection: Connection, number: str, *, now: datetime) -> None:
+    """The gateway refused this number itself: it is left as it is on all lists until it is tried again."""
+    connection.execute(_RECORD_REFUSED, {"number": number, "now": now})
+
+
+@in_one_commit
+def count_refused(connection: Connection, *, now: datetime) -> int:
+    """How many numbers are left as they are, because the gateway refused them."""
+    return int(connection.execute(_COUNT_REFUSED, {"refused": now - REFUSED_RETRY_AFTER}).scalar_one())
 
 
 # ── what people write ──
