@@ -20,7 +20,7 @@ from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
 from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from campaigns.rules.states import MessageState
-from campaigns.store import batches, identity, in_one_commit, outcomes, polls
+from campaigns.store import batches, identity, in_one_commit, polls
 from campaigns.store.database import Database
 from campaigns.store.records import Claim, Fact, PollShare
 
@@ -131,7 +131,7 @@ def _accept(connection: Connection, claim: Claim, *, now: datetime) -> None:
     """What a send writes down when all went well."""
     facts = [Fact(message.id, MessageState.ACCEPTED, message.id, 1, 120) for message in claim.messages]
     batches.record_facts(connection, claim, facts, now=now, poll_at=now, closes_at=now + WINDOW)
-    outcomes.record_attempt(connection, claim, kind="send", event="accepted", now=now)
+    batches.record_attempt(connection, claim, kind="send", event="accepted", now=now)
 
 
 def _settle(connection: Connection, asked: Sequence[PollShare], *, now: datetime) -> None:

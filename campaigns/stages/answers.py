@@ -1,4 +1,4 @@
-"""What the gateway answers about our messages: facts of statuses, whom they suppress, and which of our ids it knows.
+"""What the gateway answers about our messages: rows matched, facts recorded, and which of our own ids it knows.
 
 Source: kavenegar-rest, sms/statuslocalmessageid: status 100 is an id that it does not know, or knows no longer.
 """
@@ -13,14 +13,17 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Policy
-from campaigns.errors import Postpone, Refused
+from campaigns.context import Context, Policy
+from campaigns.errors import BadInput, Postpone, Refused
 from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
-from campaigns.store import suppressions
-from campaigns.store.records import Fact, MovedMessage
+from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus, SentMessage
+from campaigns.rules.batches import Matched, match_answer
+from campaigns.rules.phone import normalise_mobile
+from campaigns.rules.states import MessageState
+from campaigns.store import batches, lookups, suppressions
+from campaigns.store.records import Claim, Fact, MovedMessage
 
 MAX_QUESTIONS: Final = 6
 """Questions about the same ids in a row. Answers that leave out a third of their rows leave one of 200 ids."""
@@ -93,4 +96,38 @@ def suppress_by_verdicts(
 
     Every stage that merges facts of the gateway calls this with what moved.
     """
-    suppressions.suppress_by_verdicts(connection, moved, after=policy.suppress_after, now=now)
+    verdicts = [each for each in moved if each.state is not MessageState.ACCEPTED]
+    if verdicts:
+        suppressions.suppress_by_verdicts(connection, verdicts, after=policy.suppress_after, now=now)
+
+
+# ── the answer to a claim's own request ──
+
+
+def match_rows(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
+    """The answered rows by our numbers, and the rows that are not ours. Who calls, only the gateway knows."""
+    texts = {message.number: message.text for message in claim.messages}
+    return match_answer(texts, claim.sender, ((number_of(row.receptor), row) for row in answered))
+
+
+def number_of(receptor: str) -> str:
+    """A receptor as we write numbers; as it is where it is no mobile number."""
+    try:
+        return normalise_mobile(receptor)
+    except BadInput:
+        return receptor
+
+
+def record_facts(
+    connection: Connection, context: Context, claim: Claim, facts: Sequence[Fact], *, now: datetime
+) -> None:
+    """Record facts about a claim's messages, and what follows from them, whether or not the claim still holds."""
+    leaves_at = claim.send_at or now
+    closes_at = leaves_at + context.policy.status_window
+    poll_at = context.next_poll(leaves_at, now, closes_at)
+    moved = batches.record_facts(
+        connection, claim, facts, now=now, poll_at=poll_at, closes_at=closes_at, leaves_at=leaves_at
+    )
+    suppress_by_verdicts(connection, context.policy, moved, now=now)
+    if context.policy.callbacks_expected:
+        lookups.expect_callbacks(connection, facts, closes_at=closes_at)

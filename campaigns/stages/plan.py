@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from campaigns.errors import BadInput, IllegalMove
 from campaigns.rules.dates import check_moment, check_start
 from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import CampaignState
-from campaigns.store import campaigns, epochs, gate, loading, messages, outcomes
+from campaigns.store import campaigns, epochs, gate, loading, messages, outcomes, report
 from campaigns.store import campaigns as store
 from campaigns.store.records import Campaign
 
@@ -164,26 +164,9 @@ class Preview:
     longest_parts: int
 
 
-# What does the first recipient of a campaign get?
-_FIRST_TEXT: Final = text("""
-    SELECT coalesce(message.text, campaign.template) AS text, message.parts
-      FROM sms.campaigns AS campaign JOIN sms.messages AS message ON message.id >= lower(campaign.message_ids)
-     WHERE campaign.id = :id ORDER BY message.id LIMIT 1
-""")
-
-# What is the longest of a campaign's personal texts? The first of those that are as long.
-_LONGEST_TEXT: Final = text("""
-    SELECT message.text, message.parts
-      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
-      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
-     WHERE campaign.id = :id
-  ORDER BY message.parts DESC, char_length(message.text) DESC, message.id LIMIT 1
-""")
-
-
 def preview(connection: Connection, campaign_id: int) -> Preview:
     """The first text of a campaign and its longest. Looks through all of them. Raises: NotFound."""
     personal = campaigns.read(connection, campaign_id).personal
-    first = connection.execute(_FIRST_TEXT, {"id": campaign_id}).one()
-    longest = connection.execute(_LONGEST_TEXT, {"id": campaign_id}).one() if personal else first
+    first = report.first_text(connection, campaign_id)
+    longest = report.longest_text(connection, campaign_id) if personal else first
     return Preview(first.text, first.parts, longest.text, longest.parts)

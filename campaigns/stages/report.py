@@ -9,7 +9,7 @@ from heapq import merge
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from campaigns.errors import BadInput
 from campaigns.rules.batches import BATCH_SIZE
@@ -18,7 +18,9 @@ from campaigns.rules.states import MessageState
 from campaigns.rules.suppression import suppressed_text
 from campaigns.stages.exports import FileFormat, Layout, format_of, open_new, write_rows
 from campaigns.store import campaigns, messages, suppressions
+from campaigns.store import report as store
 from campaigns.store.records import Campaign
+from campaigns.store.report import Reject
 from campaigns.store.suppressions import Suppression
 
 REPORT_COLUMNS: Final = (
@@ -74,84 +76,29 @@ class Report:
         return self.accepted / self.seconds_sending if self.seconds_sending else 0.0
 
 
-# What did a campaign's requests come to, by kind? A poll serves many batches and counts once.
-_REQUESTS: Final = text("""
-    SELECT attempt.kind, count(DISTINCT attempt.call_id) AS requests, coalesce(sum(attempt.messages), 0) AS asked
-      FROM sms.batches AS batch JOIN sms.attempts AS attempt ON attempt.batch_id = batch.id
-     WHERE batch.campaign_id = :id
-       AND (attempt.event = 'began' OR attempt.kind = 'poll')
-  GROUP BY attempt.kind
-""")
-
-# When did the first request leave, and when was the last one accepted?
-_TIMES: Final = text("""
-    SELECT min(first_sent_at) AS first_sent_at, max(accepted_at) AS accepted_at
-      FROM sms.batches WHERE campaign_id = :id AND state <> 'split'
-""")
-
-# What was accepted, what did it cost, what was refunded, and how much of that because we withdrew it before its date?
-# Status 13 that comes later is the gateway's own doing. What was withdrawn or cancelled there was not sent, and neither
-# was what still waits there for its date.
-_MONEY: Final = text("""
-    WITH ours AS (
-        SELECT message.state, message.parts, message.cost_rial,
-               message.state = 'cancelled' AND campaign.state = 'cancelled' AND campaign.at_gateway
-               AND message.settled_at < campaign.start_at + interval '1 minute' AS withdrawn,
-               message.state <> 'cancelled'
-               AND NOT (message.state = 'accepted' AND campaign.at_gateway AND campaign.start_at > now()) AS sent
-          FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
-          JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
-         WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
-    ), price AS (
-        SELECT coalesce(sum(cost_rial)::numeric / nullif(sum(parts), 0), 0) AS rial
-          FROM ours WHERE cost_rial IS NOT NULL
-    ), priced AS (
-        SELECT state, parts, cost_rial, withdrawn, sent, coalesce(cost_rial, parts * price.rial) AS cost
-          FROM ours, price
-    )
-    SELECT count(*) AS accepted, coalesce(sum(parts) FILTER (WHERE sent), 0) AS parts,
-           count(*) FILTER (WHERE cost_rial IS NULL) AS unpriced,
-           count(*) FILTER (WHERE withdrawn) AS withdrawn,
-           CAST(coalesce(sum(cost) FILTER (WHERE withdrawn), 0) AS bigint) AS withdrawn_rial,
-           CAST(coalesce(sum(cost) FILTER (WHERE state NOT IN ('blocked', 'cancelled')), 0) AS bigint) AS cost,
-           CAST(coalesce(sum(cost) FILTER (WHERE state IN ('blocked', 'cancelled')), 0) AS bigint) AS refunded
-      FROM priced
-""")
-
-# Why did the gateway refuse messages?
-_REFUSED: Final = text("""
-    SELECT message.refused_code, count(*) AS messages
-      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
-      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
-     WHERE campaign.id = :id AND message.refused_code IS NOT NULL
-  GROUP BY message.refused_code
-""")
-
-
 def build_report(connection: Connection, campaign_id: int, *, examples: int = 10) -> Report:
     """The figures of a campaign as they stand. Raises: NotFound."""
     progress = campaigns.progress(connection, campaign_id)
-    parameters = {"id": campaign_id}
-    money = connection.execute(_MONEY, parameters).one()
-    times = connection.execute(_TIMES, parameters).one()
-    requests = {row.kind: row for row in connection.execute(_REQUESTS, parameters)}
-    asked = {kind: row.asked / row.requests for kind, row in requests.items()}
+    money = store.money(connection, campaign_id)
+    times = store.sending_times(connection, campaign_id)
+    requests = store.count_requests(connection, campaign_id)
+    mean = {kind: counted.messages / counted.requests for kind, counted in requests.items()}
     return Report(
         campaign=progress.campaign,
         counts=progress.counts,
         rejects=campaigns.rejects_by_kind(connection, campaign_id),
-        refused={row.refused_code: row.messages for row in connection.execute(_REFUSED, parameters)},
+        refused=store.refused_by_code(connection, campaign_id),
         suppressed=suppressions.reasons(connection, campaign_id),
         accepted=money.accepted,
         parts=money.parts,
-        cost_rial=money.cost,
-        refunded_rial=money.refunded,
+        cost_rial=money.cost_rial,
+        refunded_rial=money.refunded_rial,
         unpriced=money.unpriced,
         withdrawn=money.withdrawn,
         withdrawn_rial=money.withdrawn_rial,
-        requests={kind: row.requests for kind, row in requests.items()},
-        mean_batch=float(asked.get("send", 0)),
-        mean_poll=float(asked.get("poll", 0)),
+        requests={kind: counted.requests for kind, counted in requests.items()},
+        mean_batch=mean.get("send", 0.0),
+        mean_poll=mean.get("poll", 0.0),
         seconds_sending=_seconds(times.first_sent_at, times.accepted_at),
         seconds_to_verdicts=_seconds(times.first_sent_at, progress.campaign.finished_at),
         examples=campaigns.rejects(connection, campaign_id, limit=examples),
@@ -212,35 +159,14 @@ def _why_suppressed(found: Suppression | None) -> str:
 
 
 def _reject_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
-    page = text("""
-        SELECT row_no, kind, value, reason FROM sms.rejects
-         WHERE campaign_id = :id AND row_no > :after ORDER BY row_no LIMIT 5000
-    """)
-    after = -1
-    while rows := connection.execute(page, {"id": campaign_id, "after": after}).all():
-        for row in rows:
-            yield (row.row_no, row.value, f"rejected: {row.kind}", None, None, None, None, row.reason, None, None)
-        after = rows[-1].row_no
+    for each in store.rejects_in_order(connection, campaign_id):
+        yield (each.row_no, each.value, f"rejected: {each.kind}", None, None, None, None, each.reason, None, None)
 
 
 # ── rejected rows, as a file that can be mended and loaded ──
 
 REJECT_COLUMNS: Final = ("row", "rejected", "why")
 """What stands before the columns of the file."""
-
-# What are the columns of the rows that were rejected, in the order of the file?
-_REJECT_CELL_NAMES: Final = text("""
-    SELECT cell.name
-      FROM sms.rejects AS reject, json_each_text(reject.cells) WITH ORDINALITY AS cell (name, value, place)
-     WHERE reject.campaign_id = :id AND reject.cells IS NOT NULL
-  GROUP BY cell.name ORDER BY min(cell.place), cell.name
-""")
-
-# Which rows were rejected, after this one?
-_REJECT_PAGE: Final = text("""
-    SELECT row_no, kind, value, reason, cells FROM sms.rejects
-     WHERE campaign_id = :id AND row_no > :after ORDER BY row_no LIMIT 5000
-""")
 
 
 def export_rejects(connection: Connection, campaign_id: int, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
@@ -251,20 +177,16 @@ def export_rejects(connection: Connection, campaign_id: int, out: IO[Any], file_
     Raises: NotFound, BadInput.
     """
     campaigns.read(connection, campaign_id)
-    names = list(connection.execute(_REJECT_CELL_NAMES, {"id": campaign_id}).scalars()) or ["value"]
+    names = store.reject_cell_names(connection, campaign_id) or ["value"]
     layout = Layout("rejects", (*REJECT_COLUMNS, *map(escape_formula, names)), frozenset({"row"}))
     rows = (
-        (row_no, kind, reason, *(cells.get(name, "") for name in names))
-        for row_no, kind, reason, cells in _rejects_with_cells(connection, campaign_id, names[0])
+        (each.row_no, each.kind, each.reason, *_cells(each, names))
+        for each in store.rejects_in_order(connection, campaign_id)
     )
     return write_rows(out, layout, rows, file_format)
 
 
-def _rejects_with_cells(
-    connection: Connection, campaign_id: int, first_name: str
-) -> Iterator[tuple[int, str, str, Mapping[str, str]]]:
-    after = -1
-    while rows := connection.execute(_REJECT_PAGE, {"id": campaign_id, "after": after}).all():
-        for row in rows:
-            yield row.row_no, row.kind, row.reason, {first_name: row.value} if row.cells is None else row.cells
-        after = rows[-1].row_no
+def _cells(reject: Reject, names: Sequence[str]) -> list[str]:
+    """The cells of a rejected row in the order of `names`; where they were not kept, the wrong value stands first."""
+    cells = {names[0]: reject.value} if reject.cells is None else reject.cells
+    return [cells.get(name, "") for name in names]

@@ -17,7 +17,7 @@ from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.states import MessageState
 from campaigns.stages.answers import facts_of_statuses, suppress_by_verdicts
-from campaigns.store import in_one_commit, installation, lookups, messages, polls
+from campaigns.store import in_one_commit, installation, messages, polls
 from campaigns.store.records import Fact, PollShare
 
 log = logging.getLogger(__name__)
@@ -178,7 +178,7 @@ def withdraw_batch(context: Context, batch_id: int) -> Withdrawn:
 def _record_withdrawal(
     connection: Connection, policy: Policy, batch_id: int, facts: Sequence[Fact], *, now: datetime
 ) -> None:
-    ids = lookups.lock_batches(connection, [batch_id], [fact.message_id for fact in facts])
+    ids = messages.lock_batches(connection, [batch_id], [fact.message_id for fact in facts])
     moved = messages.merge_facts(connection, facts, now=now, known=True)
     messages.recount(connection, ids, now=now)
     suppress_by_verdicts(connection, policy, moved, now=now)

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from campaigns.rules.message_options import CampaignKind, MessageOptions
 from campaigns.rules.states import BatchState
-from campaigns.store import in_one_commit, lookups, messages
+from campaigns.store import in_one_commit, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED, DURABLE, MAY_SEND
 from campaigns.store.identity import FIRST_ACCOUNT
 from campaigns.store.loading import LINE_OF_BATCH
@@ -178,7 +178,7 @@ def record_facts(
 
     What is news is polled first at `poll_at` and given up at `closes_at`; it leaves the gateway at `leaves_at`, or now.
     """
-    ids = lookups.lock_batches(connection, [claim.batch_id], [fact.message_id for fact in facts])
+    ids = messages.lock_batches(connection, [claim.batch_id], [fact.message_id for fact in facts])
     moved = messages.merge_facts(connection, facts, now=now)
     if any(fact.gateway_id is not None for fact in facts):
         accepted_at = leaves_at or now
@@ -255,6 +255,28 @@ def _decide(connection: Connection, decision: TextClause, claim: Claim, *, due_a
         },
     )
     return bool(done.rowcount)
+
+
+def record_attempt(
+    connection: Connection, claim: Claim, *, kind: str, event: str, now: datetime, code: int | None = None
+) -> None:
+    """Append what came of an attempt."""
+    connection.execute(
+        text("""
+            INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, code, at)
+            VALUES (:batch_id, :call_id, :kind, :event, :attempt, :asked, :code, :now)
+        """),
+        {
+            "batch_id": claim.batch_id,
+            "call_id": claim.call_id,
+            "kind": kind,
+            "event": event,
+            "attempt": claim.attempt,
+            "asked": len(claim.messages),
+            "code": code,
+            "now": now,
+        },
+    )
 
 
 COLLISION: Final = "localid collision"

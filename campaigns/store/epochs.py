@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, text
 
 from campaigns.errors import BadInput
 from campaigns.rules.batches import BATCH_SIZE, EPOCH_COUNT, EPOCH_SHIFT, ID_BLOCK_SIZE, id_block_start
-from campaigns.store import identity, in_one_commit, lookups, messages
+from campaigns.store import identity, in_one_commit, messages
 from campaigns.store.batches import COLLISION
 from campaigns.store.identity import ACCOUNT_IN_USE
 
@@ -211,7 +211,7 @@ _RUNS: Final = text("""
 
 
 def _carve(connection: Connection, batch_id: int, *, now: datetime) -> None:
-    lookups.lock_batches(connection, [batch_id])
+    messages.lock_batches(connection, [batch_id])
     connection.execute(text("UPDATE sms.batches SET state = 'split', poll_at = NULL WHERE id = :id"), {"id": batch_id})
     born = [row.id for row in connection.execute(_RUNS, {"id": batch_id, "now": now})]
     messages.recount(connection, born, now=now)

@@ -1,102 +1,18 @@
-"""Find messages: the batches that hold them (and their row locks), the gateway's ids of them, a person's number.
-
-A batch's id says little for long: it may be split while somebody waits for an answer about it. And in a database that
-was restored meanwhile, its messages may stand in another batch, and its id may be that of another one.
-"""
+"""Find messages: where a batch stands, the gateway's ids of them, a person's number, a witness, a sample."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import BatchState, MessageState
+from campaigns.rules.states import MessageState
 from campaigns.store import in_one_commit
-from campaigns.store.records import Fact
-
-# How do these batches stand? Who else counts them must wait until we have.
-_LOCK_BATCHES: Final = text("""
-    SELECT id, state, first_id, last_id FROM sms.batches WHERE id = ANY (CAST(:ids AS bigint[]))
-  ORDER BY id FOR UPDATE
-""")
-# Into which parts was a batch split?
-_PARTS: Final = text("""
-    SELECT part.id
-      FROM sms.batches AS whole
-      JOIN sms.batches AS part ON part.campaign_id = whole.campaign_id AND part.parent_id = whole.id
-     WHERE whole.id = ANY (CAST(:ids AS bigint[]))
-""")
-# Which batches hold these messages, and how many of them each?
-_HOLDING: Final = text("""
-    SELECT batch.id, batch.poll_no, count(*) AS messages
-      FROM unnest(CAST(:message_ids AS bigint[])) AS message (id)
-     CROSS JOIN LATERAL (SELECT id, poll_no, last_id FROM sms.batches
-                          WHERE first_id <= message.id AND state <> 'split'
-                       ORDER BY first_id DESC LIMIT 1) AS batch
-     WHERE batch.last_id >= message.id
-  GROUP BY batch.id, batch.poll_no
-""")
-
-
-class Holding(NamedTuple):
-    """A batch that holds some messages: its round of polls, and how many of them."""
-
-    batch_id: int
-    poll_no: int
-    messages: int
-
-
-def batches_holding(connection: Connection, message_ids: Sequence[int]) -> list[Holding]:
-    """Which batches hold these messages, at this moment."""
-    return [Holding(*row) for row in connection.execute(_HOLDING, {"message_ids": list(message_ids)})]
-
-
-def lock_batches(connection: Connection, batch_ids: Iterable[int], message_ids: Sequence[int] = ()) -> list[int]:
-    """Take the batches' row locks, in order: two that merge facts of one batch count one after the other.
-
-    Returns the ids that are to be recounted: the batches themselves, or the parts into which one was split. Where
-    `message_ids` are given, it is those batches that hold them now: in a database that was restored they may stand in
-    another batch than the one they were claimed with, and its id may be another batch's.
-    """
-    held = _lock_unsplit(connection, batch_ids)
-    if not message_ids:
-        return [batch_id for _, _, batch_id in held]
-    found, missing = _holders(held, message_ids)
-    if missing:
-        held = _lock_unsplit(connection, {each.batch_id for each in batches_holding(connection, missing)})
-        found |= _holders(held, missing)[0]
-    return sorted(found)
-
-
-_Span = tuple[int, int, int]  # the first message, the last one, the batch
-
-
-def _lock_unsplit(connection: Connection, batch_ids: Iterable[int]) -> list[_Span]:
-    """The locked batches that were not split, in the order of their messages."""
-    rows = connection.execute(_LOCK_BATCHES, {"ids": list(batch_ids)}).all()
-    held = [(row.first_id, row.last_id, row.id) for row in rows if row.state != BatchState.SPLIT]
-    split = [row.id for row in rows if row.state == BatchState.SPLIT]
-    if split:
-        held += _lock_unsplit(connection, [row.id for row in connection.execute(_PARTS, {"ids": split})])
-    return sorted(held)
-
-
-def _holders(held: Sequence[_Span], message_ids: Sequence[int]) -> tuple[set[int], list[int]]:
-    """Which of the batches hold these messages; and the messages that none of them does."""
-    firsts = [first_id for first_id, _, _ in held]
-    found, missing = set[int](), []
-    for message_id in message_ids:
-        place = bisect_right(firsts, message_id) - 1
-        if place >= 0 and message_id <= held[place][1]:
-            found.add(held[place][2])
-        else:
-            missing.append(message_id)
-    return found, missing
-
+from campaigns.store.loading import LINE_OF_BATCH
+from campaigns.store.records import Fact, Witness
 
 # Where a batch stands in its campaign, for people who watch the workers.
 
@@ -262,3 +178,71 @@ def message_owners(connection: Connection, sent: Sequence[tuple[str, int]]) -> M
         _OWNERS, {"numbers": [number for number, _ in sent], "gateway_ids": [gateway_id for _, gateway_id in sent]}
     )
     return {row.gateway_id: MessageOwner(row.campaign_id, row.otp_id) for row in rows}
+
+
+# Which message surely is ours? One of this batch that was accepted before; else what was accepted last in the answer to
+# its own request, which alone tells what it costs: of the same campaign, or of one that hides or shows numbers alike.
+_WITNESS: Final = text("""
+    SELECT message.gateway_id, message.number, newest.first_sent_at AS sent_at
+      FROM (SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id, batch.first_sent_at, campaign.hide
+              FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
+             WHERE batch.accepted_at IS NOT NULL AND batch.first_sent_at IS NOT NULL AND NOT campaign.at_gateway
+               AND (batch.id = :batch_id
+                    OR batch.id IN (SELECT id FROM sms.batches WHERE accepted_at IS NOT NULL AND state <> 'split'
+                                  ORDER BY id DESC LIMIT 200))) AS newest
+     CROSS JOIN LATERAL (SELECT gateway_id, number FROM sms.messages
+                          WHERE id BETWEEN newest.first_id AND newest.last_id
+                            AND gateway_id IS NOT NULL AND (cost_rial IS NOT NULL OR newest.id = :batch_id)
+                       ORDER BY id LIMIT 1) AS message
+     WHERE newest.hide = (SELECT hide FROM sms.campaigns WHERE id = :campaign_id)
+  ORDER BY newest.id = :batch_id DESC, newest.campaign_id = :campaign_id DESC, newest.id DESC LIMIT 1
+""")
+
+
+@in_one_commit
+def find_witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
+    """A message that surely is ours, to see whether the gateway lists such; None: there is none."""
+    row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
+    return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
+
+
+# A sample of a campaign, spread evenly over it.
+
+# Which messages, spread evenly over the campaign, are asked about?
+_SAMPLE: Final = text(f"""
+    SELECT spread.id, gateway_id, spread.state, status, number, text, cost_rial, batch.accepted_at, batch.sender FROM (
+        SELECT message.id, message.gateway_id, message.state, message.status, message.number, message.text,
+               message.cost_rial, row_number() OVER (ORDER BY message.id) AS place
+          FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
+          JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
+         WHERE campaign.id = :id AND message.state <> 'refused') AS spread
+      LEFT JOIN LATERAL (
+           SELECT batch.accepted_at, {LINE_OF_BATCH} AS sender
+             FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
+            WHERE campaign.id = :id AND batch.first_id <= spread.id AND batch.state <> 'split'
+         ORDER BY batch.first_id DESC LIMIT 1) AS batch ON true
+     WHERE place % :step = 0
+  ORDER BY spread.id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A message as our record has it. `text` is None where it is the campaign's."""
+
+    id: int
+    gateway_id: int | None
+    state: MessageState
+    status: int | None
+    number: str = field(repr=False)
+    text: str | None = field(repr=False)
+    cost_rial: int | None
+    accepted_at: datetime | None
+    sender: str | None  # the line that its batch leaves from
+
+
+@in_one_commit
+def sample_messages(connection: Connection, campaign_id: int, *, step: int) -> Sequence[Sampled]:
+    """Every message in so many, but for those that the gateway refused."""
+    rows = connection.execute(_SAMPLE, {"id": campaign_id, "step": step}).mappings()
+    return [Sampled(**{**row, "state": MessageState(row["state"])}) for row in rows]

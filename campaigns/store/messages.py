@@ -6,16 +6,17 @@ write it down, late, twice or out of order. The from-state in the statement lets
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MESSAGE_MOVES, MessageState, states_leading_to
+from campaigns.rules.states import MESSAGE_MOVES, BatchState, MessageState, states_leading_to
 from campaigns.store import in_one_commit
 from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT, MAY_END
-from campaigns.store.records import Fact, MovedMessage, Witness
+from campaigns.store.records import Fact, MovedMessage
 
 
 def _array(values: Iterable[str]) -> str:
@@ -76,6 +77,89 @@ def merge_facts(
     return [MovedMessage(row.id, MessageState(row.state)) for row in moved]
 
 
+# A batch's id says little for long: it may be split while somebody waits for an answer about it. And in a database that
+# was restored meanwhile, its messages may stand in another batch, and its id may be that of another one.
+
+# How do these batches stand? Who else counts them must wait until we have.
+_LOCK_BATCHES: Final = text("""
+    SELECT id, state, first_id, last_id FROM sms.batches WHERE id = ANY (CAST(:ids AS bigint[]))
+  ORDER BY id FOR UPDATE
+""")
+# Into which parts was a batch split?
+_PARTS: Final = text("""
+    SELECT part.id
+      FROM sms.batches AS whole
+      JOIN sms.batches AS part ON part.campaign_id = whole.campaign_id AND part.parent_id = whole.id
+     WHERE whole.id = ANY (CAST(:ids AS bigint[]))
+""")
+# Which batches hold these messages, and how many of them each?
+_HOLDING: Final = text("""
+    SELECT batch.id, batch.poll_no, count(*) AS messages
+      FROM unnest(CAST(:message_ids AS bigint[])) AS message (id)
+     CROSS JOIN LATERAL (SELECT id, poll_no, last_id FROM sms.batches
+                          WHERE first_id <= message.id AND state <> 'split'
+                       ORDER BY first_id DESC LIMIT 1) AS batch
+     WHERE batch.last_id >= message.id
+  GROUP BY batch.id, batch.poll_no
+""")
+
+
+class Holding(NamedTuple):
+    """A batch that holds some messages: its round of polls, and how many of them."""
+
+    batch_id: int
+    poll_no: int
+    messages: int
+
+
+def batches_holding(connection: Connection, message_ids: Sequence[int]) -> list[Holding]:
+    """Which batches hold these messages, at this moment."""
+    return [Holding(*row) for row in connection.execute(_HOLDING, {"message_ids": list(message_ids)})]
+
+
+def lock_batches(connection: Connection, batch_ids: Iterable[int], message_ids: Sequence[int] = ()) -> list[int]:
+    """Take the batches' row locks, in order: two that merge facts of one batch count one after the other.
+
+    Returns the ids that are to be recounted: the batches themselves, or the parts into which one was split. Where
+    `message_ids` are given, it is those batches that hold them now: in a database that was restored they may stand in
+    another batch than the one they were claimed with, and its id may be another batch's.
+    """
+    held = _lock_unsplit(connection, batch_ids)
+    if not message_ids:
+        return [batch_id for _, _, batch_id in held]
+    found, missing = _holders(held, message_ids)
+    if missing:
+        held = _lock_unsplit(connection, {each.batch_id for each in batches_holding(connection, missing)})
+        found |= _holders(held, missing)[0]
+    return sorted(found)
+
+
+_Span = tuple[int, int, int]  # the first message, the last one, the batch
+
+
+def _lock_unsplit(connection: Connection, batch_ids: Iterable[int]) -> list[_Span]:
+    """The locked batches that were not split, in the order of their messages."""
+    rows = connection.execute(_LOCK_BATCHES, {"ids": list(batch_ids)}).all()
+    held = [(row.first_id, row.last_id, row.id) for row in rows if row.state != BatchState.SPLIT]
+    split = [row.id for row in rows if row.state == BatchState.SPLIT]
+    if split:
+        held += _lock_unsplit(connection, [row.id for row in connection.execute(_PARTS, {"ids": split})])
+    return sorted(held)
+
+
+def _holders(held: Sequence[_Span], message_ids: Sequence[int]) -> tuple[set[int], list[int]]:
+    """Which of the batches hold these messages; and the messages that none of them does."""
+    firsts = [first_id for first_id, _, _ in held]
+    found, missing = set[int](), []
+    for message_id in message_ids:
+        place = bisect_right(firsts, message_id) - 1
+        if place >= 0 and message_id <= held[place][1]:
+            found.add(held[place][2])
+        else:
+            missing.append(message_id)
+    return found, missing
+
+
 _STATE_COUNTS: Final = ", ".join(
     f"count(*) FILTER (WHERE message.state = '{state}') AS {state}" for state in MessageState
 )
@@ -117,7 +201,7 @@ def recount(
     poll_at: datetime | None = None,
     closes_at: datetime | None = None,
 ) -> None:
-    """Make the counters of `batch_ids` true again. The caller holds their row locks: see `lookups.lock_batches`.
+    """Make the counters of `batch_ids` true again. The caller holds their row locks: see `lock_batches`.
 
     Where messages were just accepted, `accepted_at` begins their polls anew: the first at `poll_at` at the latest, and
     none is given up before `closes_at`.
@@ -149,32 +233,6 @@ def withdrawable(connection: Connection, batch_id: int) -> dict[int, int]:
     return {row.gateway_id: row.id for row in connection.execute(_ACCEPTED, {"batch_id": batch_id})}
 
 
-# Which message surely is ours? One of this batch that was accepted before; else what was accepted last in the answer to
-# its own request, which alone tells what it costs: of the same campaign, or of one that hides or shows numbers alike.
-_WITNESS: Final = text("""
-    SELECT message.gateway_id, message.number, newest.first_sent_at AS sent_at
-      FROM (SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id, batch.first_sent_at, campaign.hide
-              FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
-             WHERE batch.accepted_at IS NOT NULL AND batch.first_sent_at IS NOT NULL AND NOT campaign.at_gateway
-               AND (batch.id = :batch_id
-                    OR batch.id IN (SELECT id FROM sms.batches WHERE accepted_at IS NOT NULL AND state <> 'split'
-                                  ORDER BY id DESC LIMIT 200))) AS newest
-     CROSS JOIN LATERAL (SELECT gateway_id, number FROM sms.messages
-                          WHERE id BETWEEN newest.first_id AND newest.last_id
-                            AND gateway_id IS NOT NULL AND (cost_rial IS NOT NULL OR newest.id = :batch_id)
-                       ORDER BY id LIMIT 1) AS message
-     WHERE newest.hide = (SELECT hide FROM sms.campaigns WHERE id = :campaign_id)
-  ORDER BY newest.id = :batch_id DESC, newest.campaign_id = :campaign_id DESC, newest.id DESC LIMIT 1
-""")
-
-
-@in_one_commit
-def find_witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
-    """A message that surely is ours, to see whether the gateway lists such; None: there is none."""
-    row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
-    return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
-
-
 def in_pages(connection: Connection, campaign_id: int, *, size: int = 5000) -> Iterator[Sequence[tuple[object, ...]]]:
     """A campaign's messages in the order of their rows, a page at a time; each page is one short read.
 
@@ -193,65 +251,6 @@ def in_pages(connection: Connection, campaign_id: int, *, size: int = 5000) -> I
     for span in connection.execute(spans, {"campaign_id": campaign_id, "size": size}).all():
         rows = connection.execute(page, {"first_id": span.first_id, "last_id": span.last_id})
         yield [tuple(row) for row in rows]
-
-
-# How many messages of a campaign really stand where, counted one by one?
-_COUNT_BY_STATE: Final = text("""
-    SELECT message.state, count(*) AS messages, count(message.gateway_id) AS known
-      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
-      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
-     WHERE campaign.id = :campaign_id
-  GROUP BY message.state
-""")
-
-
-class StateCount(NamedTuple):
-    """How many messages stand in a state, and how many of them the gateway knows."""
-
-    state: MessageState
-    messages: int
-    known: int
-
-
-@in_one_commit
-def count_by_state(connection: Connection, campaign_id: int) -> list[StateCount]:
-    """A campaign's messages by state, counted anew; reads every one of them."""
-    rows = connection.execute(_COUNT_BY_STATE, {"campaign_id": campaign_id})
-    return [StateCount(MessageState(row.state), row.messages, row.known) for row in rows]
-
-
-# Under how many different ids does the gateway know a campaign's messages?
-_COUNT_GATEWAY_IDS: Final = text("""
-    SELECT count(DISTINCT message.gateway_id)
-      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
-      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
-     WHERE campaign.id = :campaign_id
-""")
-
-
-def count_gateway_ids(connection: Connection, campaign_id: int) -> int:
-    """How many different ids the gateway gave to a campaign's messages; reads every one of them."""
-    return int(connection.execute(_COUNT_GATEWAY_IDS, {"campaign_id": campaign_id}).scalar_one())
-
-
-_DIFFERS: Final = " OR ".join(
-    f"batch.{state} <> count(*) FILTER (WHERE message.state = '{state}')" for state in MessageState
-)
-
-# Which batches of a campaign say something else than their messages?
-_MISCOUNTED: Final = text(f"""
-    SELECT count(*) FROM (
-        SELECT batch.id
-          FROM sms.batches AS batch
-          JOIN sms.messages AS message ON message.id BETWEEN batch.first_id AND batch.last_id
-         WHERE batch.campaign_id = :campaign_id AND batch.state <> 'split'
-      GROUP BY batch.id HAVING {_DIFFERS}) AS wrong
-""")
-
-
-def count_miscounted_batches(connection: Connection, campaign_id: int) -> int:
-    """How many batches have counters that are not those of their messages, counted one by one."""
-    return int(connection.execute(_MISCOUNTED, {"campaign_id": campaign_id}).scalar_one())
 
 
 # Before a batch leaves: whoever is on the suppression list by now gets nothing.

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from campaigns.rules.batches import halves
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import WINDOW_MARGIN
-from campaigns.store import in_one_commit, lookups, messages
+from campaigns.store import in_one_commit, messages
 from campaigns.store.batches import COLLISION, FENCE
 from campaigns.store.gate import MAY_END
 from campaigns.store.records import Claim, Fact
@@ -31,28 +31,6 @@ _COUNT_ATTEMPTS: Final = text("""
 def count_attempts(connection: Connection, batch_id: int, *, event: str, code: int | None = None) -> int:
     """How many attempts at a batch ended in `event`, with `code` where one is given."""
     return int(connection.execute(_COUNT_ATTEMPTS, {"id": batch_id, "event": event, "code": code}).scalar_one())
-
-
-def record_attempt(
-    connection: Connection, claim: Claim, *, kind: str, event: str, now: datetime, code: int | None = None
-) -> None:
-    """Append what came of an attempt."""
-    connection.execute(
-        text("""
-            INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, code, at)
-            VALUES (:batch_id, :call_id, :kind, :event, :attempt, :asked, :code, :now)
-        """),
-        {
-            "batch_id": claim.batch_id,
-            "call_id": claim.call_id,
-            "kind": kind,
-            "event": event,
-            "attempt": claim.attempt,
-            "asked": len(claim.messages),
-            "code": code,
-            "now": now,
-        },
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +161,7 @@ def give_up_unanswered(connection: Connection, *, now: datetime, window: timedel
     ]
     if not facts:
         return []
-    ids = lookups.lock_batches(connection, [row.id for row in rows], [fact.message_id for fact in facts])
+    ids = messages.lock_batches(connection, [row.id for row in rows], [fact.message_id for fact in facts])
     messages.merge_facts(connection, facts, now=now)
     messages.recount(connection, ids, now=now)
     connection.execute(

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from campaigns.rules.batches import POLL_SIZE
-from campaigns.store import in_one_commit, lookups, messages
+from campaigns.store import in_one_commit, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED
 from campaigns.store.records import Fact, MovedMessage, PollShare
 
@@ -176,7 +176,7 @@ def record_poll(
 ) -> list[MovedMessage]:
     """Write down what a poll answered and when to ask again, one time for each of `asked`. Returns what moved."""
     ids = [batch.batch_id for batch in asked]
-    live = lookups.lock_batches(connection, ids, [fact.message_id for fact in facts])
+    live = messages.lock_batches(connection, ids, [fact.message_id for fact in facts])
     moved = messages.merge_facts(connection, facts, now=now, known=True)
     connection.execute(
         _RESCHEDULE,
@@ -205,8 +205,8 @@ def record_verdicts(
 
     With a `call_id`, the gateway was asked about all of `message_ids`.
     """
-    shares = lookups.batches_holding(connection, message_ids)
-    live = lookups.lock_batches(connection, [each.batch_id for each in shares])
+    shares = messages.batches_holding(connection, message_ids)
+    live = messages.lock_batches(connection, [each.batch_id for each in shares])
     moved = messages.merge_facts(connection, facts, now=now, known=True)
     messages.recount(connection, live, now=now)
     if call_id is not None:

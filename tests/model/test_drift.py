@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.stages.submit import Outcome, refusal
+from campaigns.stages.submit import Outcome, resolve
 from campaigns.store import due, epochs, gate, restores
 from tests.model import reading, traces
 from tests.model.calls import Mismatch
@@ -18,7 +17,6 @@ from tests.model.replay import follow
 from tests.store.emptying import empty
 
 KEPT = dict(traces.written())
-resolve = import_module("campaigns.stages.submit.resolve")
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -36,7 +34,7 @@ def _reads(owner: Any, name: str, pattern: str, instead: str) -> Patch:
 FAULTS: dict[str, tuple[str, Patch]] = {
     "the window is not judged": ("window", _returns(resolve, "may_resend", True)),
     "what is past the window is not believed before": ("faults", _returns(resolve, "may_resend", False)),
-    "a refusal is believed": ("faults", _returns(refusal, "may_resend", False)),
+    "a refusal is believed": ("faults", _returns(resolve, "_proves_unseen", False)),
     "a lease that ran out makes ready": ("deaths", _reads(due, "_EXPIRE_LEASES", "'unknown'", "'ready'")),
     "a restored database sends on": (
         "returned",

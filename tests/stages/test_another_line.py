@@ -17,8 +17,7 @@ from campaigns import BadInput, CampaignState, IllegalMove
 from campaigns.context import Context
 from campaigns.stages import submit
 from campaigns.stages.submit import Outcome
-from campaigns.stages.verify import verify_campaign
-from campaigns.stages.verify.contents import RECIPIENTS
+from campaigns.stages.verify import RECIPIENTS, verify_campaign
 from campaigns.store import batches, loading
 from tests.store import given
 from tests.waiting import until_somebody_waits

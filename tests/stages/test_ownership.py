@@ -16,7 +16,7 @@ from campaigns.kavenegar.pace import Lane
 from campaigns.rules.states import MessageState
 from campaigns.stages import submit
 from campaigns.stages.submit import Outcome
-from campaigns.stages.submit.answers import LISTING_ROUNDS
+from campaigns.stages.submit.ownership import LISTING_ROUNDS
 from campaigns.store import epochs
 from tests.world import SENDER, Sandbox, batch_ids, run_due_work, running, states
 

@@ -155,8 +155,8 @@ def test_a_claim_of_the_lost_history_decides_nothing_and_its_answer_counts(
     """A worker goes on with what it holds in memory, while the database under it is restored."""
     from uuid import uuid4
 
-    from campaigns.stages.submit.answers import match_rows
-    from campaigns.stages.submit.send import _accept_answer, request_send
+    from campaigns.stages.answers import match_rows
+    from campaigns.stages.submit import _accept_answer, request_send
     from campaigns.store import batches
 
     campaign = running(engine, 200)

@@ -12,9 +12,8 @@ from sqlalchemy import Engine
 from campaigns import OtpState
 from campaigns.context import Context
 from campaigns.stages import submit, track
-from campaigns.stages.submit import Outcome
-from campaigns.stages.submit.answers import match_rows
-from campaigns.stages.submit.send import _accept_answer, request_send
+from campaigns.stages.answers import match_rows
+from campaigns.stages.submit import Outcome, _accept_answer, request_send
 from campaigns.store import otps, polls
 from tests.backups import dump, restore
 from tests.stages.otp_requests import ordered, state_of

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from campaigns.rules.states import MessageState
-from campaigns.store import gate, lookups, messages, polls
+from campaigns.store import gate, messages, polls
 from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids, facts, lies, states
 from tests.store.polling import DUE, HOUR, all_ids, asked_ids, settle, take
 
@@ -88,7 +88,7 @@ def test_a_round_whose_rest_was_settled_by_others_starts_over(engine: Engine) ->
     settle(engine, take(engine))
     third = batch_ids(engine, campaign)[2]
     with engine.begin() as connection:
-        lookups.lock_batches(connection, [third])
+        messages.lock_batches(connection, [third])
         messages.merge_facts(connection, facts(ids[500:], M.DELIVERED, 10), now=DUE)
         messages.recount(connection, [third], now=DUE)
     take(engine)

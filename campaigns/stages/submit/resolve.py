@@ -1,9 +1,14 @@
-"""Ask about a batch whose outcome is unknown, by our own ids, before anything of it may leave again."""
+"""Decide about batches without a clear yes: refused by the gateway, or unknown. Both are asked about by our own ids.
+
+The documentation does not say that a refused request has done nothing. So before anything of a batch is halved, refused
+or released, and before it may leave again, the gateway says by our ids what it has: that is accepted.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import uuid4
@@ -11,26 +16,131 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from campaigns.context import Context
-from campaigns.errors import AccountBlocked, Postpone, Refused
-from campaigns.rules.states import BatchState, MessageState
+from campaigns.errors import AccountBlocked, Postpone, RecipientRefused, Refused, TextRefused
+from campaigns.kavenegar.codes import DATE_REFUSED, TOO_LARGE_CODES
+from campaigns.rules.states import MessageState
 from campaigns.rules.windows import localid_cutoff, may_resend
-from campaigns.stages.submit import answers
-from campaigns.stages.submit.answers import ClaimAnswer, Outcome, handle_id_collision, record_facts
-from campaigns.stages.submit.send import acquire_batch_slot
+from campaigns.stages.answers import record_facts
+from campaigns.stages.submit.ownership import ClaimAnswer, Outcome, ask_about_claim, handle_id_collision
 from campaigns.store import batches, campaigns, gate, in_one_commit, installation, outcomes
-from campaigns.store.records import Claim, Fact
+from campaigns.store.records import Claim, Fact, Outgoing
 
 log = logging.getLogger(__name__)
+
+# ── refused: the guilty stand alone in the end, and the others leave ──
+
+
+@in_one_commit
+def record_refusal(
+    connection: Connection, context: Context, claim: Claim, why: Refused, answer: ClaimAnswer, *, now: datetime
+) -> Outcome:
+    """Write down a refusal by its kind, for the messages that the gateway never saw, as it answered when it was asked.
+
+    Where it did not answer for every message, nothing is halved or refused: they stay unknown.
+    """
+    record_facts(connection, context, claim, answer.facts, now=now)
+    found = {fact.message_id for fact in answer.facts}
+    rest = [message for message in claim.messages if message.id not in found]
+    if found:
+        fields = {"batch_id": claim.batch_id, "code": why.code, "messages": len(found)}
+        log.warning("refused batch found partly accepted", extra=fields)
+    if not rest:
+        batches.record_attempt(connection, claim, kind="send", event=Outcome.ACCEPTED, now=now, code=why.code)
+        return Outcome.ACCEPTED
+    if not _proves_unseen(context, claim, answer, rest, now=now):
+        return record_unconfirmed(connection, claim, why, now=now)
+    return _decide(connection, context, replace(claim, messages=rest), why, now=now)
+
+
+def _proves_unseen(
+    context: Context, claim: Claim, answer: ClaimAnswer, rest: Sequence[Outgoing], *, now: datetime
+) -> bool:
+    """Whether the gateway never saw any of `rest`: it says so of each, within the window in which that proves it."""
+    proven = may_resend(claim.first_sent_at, now, window=context.policy.localid_window)
+    return proven and {message.id for message in rest} <= answer.unseen
+
+
+@in_one_commit
+def record_unconfirmed(connection: Connection, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
+    """It was refused, and nobody could say yet whether a part was taken: unknown, and whatever must stop stops.
+
+    It was answered, so it can be asked about at once.
+    """
+    outcome = _outcome(claim, why) if batches.owns_lease(connection, claim) else Outcome.FENCED
+    batches.mark_unknown(connection, claim, due_at=now, trouble=f"code {why.code}")
+    batches.record_attempt(connection, claim, kind="send", event=Outcome.UNKNOWN, now=now, code=why.code)
+    if outcome in (Outcome.ACCOUNT_HELD, Outcome.CAMPAIGN_PAUSED):
+        _stop(connection, claim, why, outcome, now=now)
+        return outcome
+    return Outcome.FENCED if outcome is Outcome.FENCED else Outcome.UNKNOWN
+
+
+def _decide(connection: Connection, context: Context, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
+    outcome = _outcome(claim, why) if batches.owns_lease(connection, claim) else Outcome.FENCED
+    if outcome is Outcome.REFUSED and not gate.may_end(connection):
+        outcome = Outcome.FENCED  # the database was restored: whoever asks about everything decides
+    batches.record_attempt(connection, claim, kind="send", event=outcome, now=now, code=why.code)
+    if outcome is Outcome.HALVED:
+        outcomes.halve(connection, claim, now=now, trouble=f"code {why.code}")
+    elif outcome is Outcome.REFUSED:
+        guilty = [Fact(message.id, MessageState.REFUSED, refused_code=why.code) for message in claim.messages]
+        record_facts(connection, context, claim, guilty, now=now)
+    elif outcome is Outcome.PUT_OFF:
+        _hold_until_date(connection, claim, why, now=now)
+    elif outcome is not Outcome.FENCED:
+        _stop(connection, claim, why, outcome, now=now)
+        batches.send_again(connection, claim, due_at=now, trouble=f"code {why.code}")
+    return outcome
+
+
+def _outcome(claim: Claim, why: Refused) -> Outcome:
+    if isinstance(why, AccountBlocked):
+        return Outcome.ACCOUNT_HELD
+    # The date passed on the way, or by the gateway's clock, or lies further ahead than it wants to keep messages.
+    if why.code == DATE_REFUSED and claim.send_at is not None:
+        return Outcome.PUT_OFF
+    if isinstance(why, TextRefused) and not claim.personal:
+        return Outcome.CAMPAIGN_PAUSED  # one text for all: a smaller batch has the same
+    if isinstance(why, TextRefused) and claim.options.is_voice:
+        return Outcome.REFUSED  # one text for all of the batch
+    guilty = isinstance(why, (RecipientRefused, TextRefused))
+    if len(claim.messages) > 1 and (guilty or why.code in TOO_LARGE_CODES):
+        return Outcome.HALVED
+    return Outcome.REFUSED if guilty else Outcome.CAMPAIGN_PAUSED
+
+
+def _hold_until_date(connection: Connection, claim: Claim, why: Refused, *, now: datetime) -> None:
+    """The gateway does not hold it until its date: we do, and then it leaves without one, which nothing refuses.
+
+    Nobody gets it early, and by the gateway's clock or ours, nobody much later. The rest of the campaign waits too,
+    instead of asking for the same refusal batch by batch.
+    """
+    due_at = max(claim.send_at or now, now)
+    batches.send_again(connection, claim, due_at=due_at, trouble=f"code {why.code}")
+    if due_at > now:
+        campaigns.wait_for_date(connection, claim.campaign_id, until=due_at)
+    log.warning(
+        "scheduled date refused", extra={"batch_id": claim.batch_id, "code": why.code, "due_at": due_at.isoformat()}
+    )
+
+
+def _stop(connection: Connection, claim: Claim, why: Refused, outcome: Outcome, *, now: datetime) -> None:
+    """Nothing more leaves until a person, or a look at the account, says go on. The look comes at once."""
+    if outcome is Outcome.ACCOUNT_HELD:
+        installation.hold_account_for(connection, why, now=now)
+    else:
+        campaigns.pause_for_person(connection, claim.campaign_id, code=why.code, reason=str(why))
+    log.error("sending stopped", extra={"batch_id": claim.batch_id, "code": why.code, "outcome": outcome.value})
+
+
+# ── unknown: nobody knows yet whether it was sent ──
 
 MAX_UNARRIVED_SENDS: Final = 8
 """A batch that left this often and never arrived pauses its campaign: somebody has to look."""
 
 
-def resolve_batch(context: Context, batch_id: int) -> Outcome:
-    """Find out what became of an unknown batch. Running twice is harmless: the claim decides."""
-    early_outcome = acquire_batch_slot(context, batch_id, BatchState.UNKNOWN)
-    if early_outcome is not None:
-        return early_outcome
+def ask_and_decide(context: Context, batch_id: int) -> Outcome:
+    """Claim an unknown batch, ask the gateway about it by our ids, and record what became of it."""
     now = context.now()
     claim = batches.claim_unknown(
         context.database,
@@ -44,7 +154,7 @@ def resolve_batch(context: Context, batch_id: int) -> Outcome:
     if claim is None:
         return Outcome.NOT_DUE
     try:
-        answer = ClaimAnswer() if claim.of_another_account else answers.ask_about_claim(context, claim)
+        answer = ClaimAnswer() if claim.of_another_account else ask_about_claim(context, claim)
     except Postpone as why:
         return _ask_later(context.database, claim, str(why), now=context.now(), wait_s=why.retry_after_s, code=why.code)
     except Refused as why:
@@ -71,7 +181,7 @@ def _apply_answer(
         outcome = Outcome.RESOLVED
     elif not may_resend(claim.first_sent_at, now, window=context.policy.localid_window):
         outcome = _give_up(connection, context, claim, missing, now=now)
-    elif answer.doubtful:
+    elif answer.undetermined:
         outcome = _look_again(connection, claim, due_at=now + context.policy.unknown_grace)
     elif not answer.unseen | answer.foreign >= set(missing):
         wait_s = context.policy.unknown_grace.total_seconds()
@@ -83,7 +193,7 @@ def _apply_answer(
         outcome = handle_id_collision(connection, context, claim, answer.facts, len(answer.foreign), now=now)
     else:
         outcome = _never_arrived(connection, context, claim, missing, now=now)
-    outcomes.record_attempt(connection, claim, kind="resolve", event=outcome, now=now)
+    batches.record_attempt(connection, claim, kind="resolve", event=outcome, now=now)
     return outcome
 
 
@@ -130,7 +240,7 @@ def _ask_later(
     connection: Connection, claim: Claim, trouble: str, *, now: datetime, wait_s: float, code: int | None = None
 ) -> Outcome:
     batches.mark_unknown(connection, claim, due_at=now + timedelta(seconds=wait_s), trouble=trouble)
-    outcomes.record_attempt(connection, claim, kind="resolve", event=Outcome.PUT_OFF, now=now, code=code)
+    batches.record_attempt(connection, claim, kind="resolve", event=Outcome.PUT_OFF, now=now, code=code)
     return Outcome.PUT_OFF
 
 

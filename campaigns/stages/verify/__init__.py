@@ -1,21 +1,38 @@
 """Is our record true? The database is held against itself, and against what the gateway says of the same messages.
 
-checks    what a check says, and what all of them come to
-record    the database held against itself
-gateway   ids and verdicts against what the gateway says, and its outbox
-contents  recipients, texts and prices against what the gateway says
-outbox    how many messages left the account, and what they cost
+`checks` holds the record against itself, and its ids, verdicts, count and cost against the gateway. Here, recipients,
+texts and prices: where our address may read whole messages (sms/select, SELECT_ALLOWED), each message of the sample is
+compared. Else the gateway is asked what went to a number (sms/statusbyreceptor), of some messages only: one number is
+one request.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
 from campaigns.context import Context
-from campaigns.errors import GatewayError
-from campaigns.stages.verify.contents import check_contents
-from campaigns.stages.verify.gateway import check_ids, check_outbox, check_statuses
-from campaigns.stages.verify.record import Check, Verified, check_record, sample_messages
-from campaigns.store import campaigns, messages
-from campaigns.store.records import Progress
+from campaigns.errors import BadInput, GatewayError, RequestRefused
+from campaigns.kavenegar.pace import Lane
+from campaigns.kavenegar.sent_messages import SentMessage
+from campaigns.rules.batches import POLL_SIZE, same_sender, same_text
+from campaigns.rules.phone import normalise_mobile
+from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.stages.verify.checks import (
+    Check,
+    Verified,
+    check_ids,
+    check_outbox,
+    check_record,
+    check_statuses,
+    in_pages,
+    still_answered,
+)
+from campaigns.store import campaigns, report
+from campaigns.store.lookups import Sampled, sample_messages
+from campaigns.store.records import Campaign, Progress
 
 __all__ = ["Check", "Verified", "verify_campaign"]
 
@@ -26,7 +43,7 @@ def verify_campaign(context: Context, campaign_id: int, *, sample: int = 2000) -
     Raises: NotFound.
     """
     progress = campaigns.progress(context.database, campaign_id)
-    census = messages.count_by_state(context.database, campaign_id)
+    census = report.count_by_state(context.database, campaign_id)
     known = sum(row.known for row in census)
     return Verified(
         [*check_record(context.database, progress, census), *_at_the_gateway(context, progress, known, sample)]
@@ -48,3 +65,115 @@ def _at_the_gateway(context: Context, progress: Progress, known: int, sample: in
     except GatewayError as why:
         found.append(Check("gateway", None, f"the gateway could not be asked: {why}", missed=True))
     return found
+
+
+# ── recipients, texts and prices ──
+
+RECIPIENTS: Final = "recipients at the gateway"
+PRICES: Final = "prices at the gateway"
+
+NUMBERS_ASKED: Final = 10
+"""Numbers that the gateway is asked about where it shows no whole messages."""
+LISTING_TRIES: Final = 3
+"""How often a listing is asked for a message that it lacks: answers come short."""
+
+
+def check_contents(
+    context: Context, campaign: Campaign, asked: Sequence[Sampled], started_at: datetime, now: datetime
+) -> list[Check]:
+    """Our messages went to our numbers with our texts, and cost what we have written down."""
+    known = [message for message in asked if message.gateway_id is not None]
+    if not known:
+        return []
+    if not still_answered(context, started_at, now):
+        return [Check(RECIPIENTS, None, "the gateway no longer tells of messages this old", missed=True)]
+    if context.policy.select_allowed:
+        try:
+            return _by_select(context, campaign, known)
+        except RequestRefused as why:
+            refused = Check(PRICES, None, f"sms/select is not allowed after all: {why}", missed=True)
+            return [_by_number(context, known), refused]
+    only_select = Check(PRICES, None, "only sms/select tells what each message cost (SELECT_ALLOWED)")
+    return [_by_number(context, known), only_select]
+
+
+@dataclass(slots=True)
+class _Compared:
+    """How many messages were shown, and how many of them are not as our record has them."""
+
+    shown: int = 0
+    astray: int = 0
+    priced: int = 0
+    dearer: int = 0
+
+
+def _by_select(context: Context, campaign: Campaign, known: Sequence[Sampled]) -> list[Check]:
+    compared, ours = _Compared(), {message.gateway_id: message for message in known}
+    for page in in_pages(list(ours), POLL_SIZE):
+        context.gateway.acquire_slot(Lane.HOUSEKEEPING)
+        for row in context.gateway.select([id_ for id_ in page if id_ is not None]):
+            if row.is_known and (message := ours.get(row.messageid)) is not None:
+                _compare(compared, campaign, message, row)
+    return [
+        Check(
+            RECIPIENTS,
+            compared.astray == 0 if compared.shown else None,
+            f"{compared.shown:,} of {len(known):,} messages compared: {compared.astray:,} have another number, sender "
+            "or text at the gateway",
+            missed=not compared.shown,
+        ),
+        Check(
+            PRICES,
+            compared.dearer == 0 if compared.priced else None,
+            f"{compared.priced:,} of {len(known):,} prices compared: {compared.dearer:,} are others at the gateway",
+            missed=not compared.priced,
+        ),
+    ]
+
+
+def _compare(compared: _Compared, campaign: Campaign, message: Sampled, row: SentMessage) -> None:
+    compared.shown += 1
+    compared.astray += not _is_the_same(campaign, message, row)
+    if message.cost_rial is not None:
+        compared.priced += 1
+        compared.dearer += message.cost_rial != row.cost
+
+
+def _is_the_same(campaign: Campaign, message: Sampled, row: SentMessage) -> bool:
+    ours = campaign.template if message.text is None else message.text
+    line = message.sender or ""
+    return _same_number(message, row) and same_sender(line, row.sender) and same_text(ours, row.message)
+
+
+def _same_number(message: Sampled, row: SentMessage) -> bool:
+    """Whether a row names our number. Of hidden messages the gateway covers it, and nothing speaks against it."""
+    try:
+        return normalise_mobile(row.receptor) == message.number
+    except BadInput:
+        return "*" in row.receptor
+
+
+def _by_number(context: Context, known: Sequence[Sampled]) -> Check:
+    """What went to some numbers. Where the gateway lists none of our messages, its listings prove nothing."""
+    chosen = known[:: max(1, len(known) // NUMBERS_ASKED)][:NUMBERS_ASKED]
+    listed = sum(_is_listed(context, message) for message in chosen)
+    return Check(
+        RECIPIENTS,
+        listed == len(chosen) if listed else None,
+        f"asked what went to {len(chosen):,} numbers: {listed:,} of the messages are listed"
+        + ("" if listed else ", which proves nothing"),
+        missed=not listed,
+    )
+
+
+def _is_listed(context: Context, message: Sampled) -> bool:
+    """Whether the gateway lists a message under its number, within a day of when it left."""
+    if message.accepted_at is None:
+        return False
+    start = int((message.accepted_at - MAX_CLOCK_SKEW * 2).timestamp())
+    for _ in range(LISTING_TRIES):
+        context.gateway.acquire_slot(Lane.HOUSEKEEPING)
+        rows = context.gateway.statusbyreceptor(message.number, start)
+        if message.gateway_id in {row.messageid for row in rows}:
+            return True
+    return False

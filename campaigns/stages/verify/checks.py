@@ -1,12 +1,13 @@
-"""Check a campaign's record against what the gateway says: ids, verdicts, and the count and cost of its outbox."""
+"""Check a campaign's record: against itself, and its ids, verdicts, count and cost against what the gateway says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from campaigns.context import Context
 from campaigns.kavenegar import methods
@@ -17,9 +18,99 @@ from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import may_resend
-from campaigns.stages.verify.record import Check, Sampled, in_pages
-from campaigns.store import in_one_commit, ledger
-from campaigns.store.records import Campaign
+from campaigns.store import in_one_commit, ledger, report
+from campaigns.store.lookups import Sampled
+from campaigns.store.records import Campaign, Progress
+
+# ── checks ──
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One claim about a campaign's record; `says` is a sentence.
+
+    `holds` is None where the claim was not checked. `missed`: it is a claim about this campaign that should have been
+    checked, and could not be: the gateway did not answer, or no longer tells. Else it does not apply.
+    """
+
+    name: str
+    holds: bool | None
+    says: str
+    missed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """All checks of a campaign. It is true when nothing that was checked was found wrong."""
+
+    checks: Sequence[Check]
+
+    @property
+    def true(self) -> bool:
+        """Whether nothing was found wrong."""
+        return all(check.holds is not False for check in self.checks)
+
+    @property
+    def checked(self) -> bool:
+        """Whether everything was checked that applies to the campaign."""
+        return not any(check.missed for check in self.checks)
+
+
+@in_one_commit
+def check_record(connection: Connection, progress: Progress, census: Sequence[report.StateCount]) -> list[Check]:
+    """What the database says of itself."""
+    campaign = progress.campaign
+    wrong = report.count_miscounted_batches(connection, campaign.id)
+    counted = {row.state: row.messages for row in census}
+    total = sum(counted.values())
+    known = sum(row.known for row in census)
+    distinct = report.count_gateway_ids(connection, campaign.id)
+    stored = {state: count for state, count in progress.counts.items() if count}
+    return [
+        Check(
+            "rows",
+            total == campaign.messages and total + campaign.duplicates + campaign.rejects == campaign.rows_read,
+            f"{campaign.rows_read:,} rows read: {total:,} messages, {campaign.duplicates:,} duplicates, "
+            f"{campaign.rejects:,} rejects",
+        ),
+        Check(
+            "counters",
+            (counted == stored and not wrong) or not progress.batches,
+            f"{progress.batches:,} batches held against their messages one by one: {wrong:,} are miscounted",
+        ),
+        Check(
+            "gateway ids",
+            known == distinct,
+            f"{known:,} messages were accepted, under {distinct:,} different gateway ids",
+        ),
+        _verdicts(campaign, counted),
+    ]
+
+
+def _verdicts(campaign: Campaign, counted: Mapping[MessageState, int]) -> Check:
+    """An uncertain message has no verdict: nobody knows whether it was sent."""
+    total, uncertain = sum(counted.values()), counted.get(MessageState.UNCERTAIN, 0)
+    open_ = sum(counted.get(state, 0) for state in (MessageState.PENDING, MessageState.ACCEPTED))
+    says = f"{total - open_ - uncertain:,} of {total:,} messages have their verdict"
+    if uncertain:
+        says += f"; {uncertain:,} are uncertain: nobody knows whether they were sent"
+    if not campaign.finished_at:
+        return Check("verdicts", None, says)
+    if open_:
+        return Check("verdicts", False, says)
+    return Check("verdicts", None if uncertain else True, says, missed=bool(uncertain))
+
+
+# ── ids and verdicts at the gateway ──
+
+T = TypeVar("T")
+
+
+def in_pages(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """As many as one request takes, after one another."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
 
 NOT_CLAIMED: Final = frozenset({MessageState.PENDING, MessageState.UNCERTAIN})
 """Of these we claim nothing that the gateway could contradict."""
@@ -97,23 +188,6 @@ OUTBOX_SPAN: Final = methods.COUNTOUTBOX.max_span - _OUTBOX_MARGIN
 OUTBOX_REACH: Final = methods.COUNTOUTBOX.max_age - _OUTBOX_MARGIN
 """What sms/countoutbox is asked about, an hour short of its limits: a day, begun at most three days ago."""
 
-# When did a campaign's messages reach the gateway first, by our own record?
-_FIRST_SENT: Final = text("""
-    SELECT min(coalesce(first_sent_at, accepted_at)) FROM sms.batches
-     WHERE campaign_id = :id AND state <> 'split' AND accepted_at IS NOT NULL
-""")
-
-
-# What did the messages of a campaign cost, before refunds and after them, as far as their prices are known?
-_COST: Final = text("""
-    SELECT count(message.gateway_id) AS known, count(message.cost_rial) AS priced,
-           coalesce(sum(message.cost_rial), 0) AS rial,
-           coalesce(sum(message.cost_rial) FILTER (WHERE message.state NOT IN ('blocked', 'cancelled')), 0) AS kept_rial
-      FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
-      JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)
-     WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
-""")
-
 
 def check_outbox(context: Context, campaign: Campaign, ours: int, now: datetime) -> list[Check]:
     """The gateway's own count of the account's outbox holds our messages, and none but ours, at the price we know.
@@ -137,7 +211,7 @@ def _why_not_counted(context: Context, campaign: Campaign, now: datetime) -> Che
     """Why the outbox cannot be counted for this campaign; None where it can."""
     if campaign.kind is CampaignKind.VOICE:
         return Check(OUTBOX, None, "the gateway does not say whether its outbox counts calls")
-    first_at = _first_sent_at(context.database, campaign.id)
+    first_at = report.first_reached_gateway_at(context.database, campaign.id)
     if first_at is None or campaign.at_gateway:
         return Check(OUTBOX, None, "the outbox cannot be counted for messages that wait for a date")
     if first_at < now - OUTBOX_REACH:
@@ -166,7 +240,7 @@ def _compare_costs(connection: Connection, campaign_id: int, theirs_rial: int) -
 
     The documentation does not say whether the sum is taken before refunds or after them: either is right.
     """
-    ours = connection.execute(_COST, {"id": campaign_id}).one()
+    ours = report.known_cost(connection, campaign_id)
     says = f"the gateway counts {theirs_rial:,} rial, and the messages cost {ours.rial:,}"
     if ours.priced < ours.known:
         unpriced = ours.known - ours.priced
@@ -186,9 +260,3 @@ def _spans(first_at: datetime, last_at: datetime) -> Iterator[tuple[int, int]]:
     while start <= last:
         yield start, min(start + step, last)
         start += step + 1
-
-
-@in_one_commit
-def _first_sent_at(connection: Connection, campaign_id: int) -> datetime | None:
-    found: datetime | None = connection.execute(_FIRST_SENT, {"id": campaign_id}).scalar_one()
-    return found

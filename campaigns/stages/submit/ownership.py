@@ -1,9 +1,9 @@
-"""What an answer says about the messages of a claim: facts, whose messages they are, and the outcome of the batch."""
+"""Ask the gateway about the messages of a claim by our own ids, and find out whose messages they are."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,16 +13,15 @@ from typing import Final
 from sqlalchemy import Connection
 
 from campaigns.context import Context
-from campaigns.errors import BadInput, Postpone, Refused, RequestRefused
+from campaigns.errors import Postpone, Refused, RequestRefused
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import LocalStatus, SentMessage
-from campaigns.rules.batches import Matched, match_answer, same_sender, same_text
-from campaigns.rules.phone import normalise_mobile
+from campaigns.rules.batches import same_sender, same_text
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import MAX_CLOCK_SKEW
 from campaigns.stages import answers
-from campaigns.stages.answers import fact_of_status
-from campaigns.store import batches, campaigns, lookups, messages, outcomes
+from campaigns.stages.answers import fact_of_status, number_of, record_facts
+from campaigns.store import batches, campaigns, lookups, outcomes
 from campaigns.store.records import Claim, Fact, Outgoing
 
 # ── outcomes ──
@@ -50,20 +49,6 @@ class Outcome(StrEnum):
 log = logging.getLogger(__name__)
 
 
-def match_rows(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
-    """The answered rows by our numbers, and the rows that are not ours. Who calls, only the gateway knows."""
-    texts = {message.number: message.text for message in claim.messages}
-    return match_answer(texts, claim.sender, ((number_of(row.receptor), row) for row in answered))
-
-
-def number_of(receptor: str) -> str:
-    """A receptor as we write numbers; as it is where it is no mobile number."""
-    try:
-        return normalise_mobile(receptor)
-    except BadInput:
-        return receptor
-
-
 def facts_of_rows(rows: Sequence[LocalStatus], shown: Mapping[int, SentMessage]) -> list[Fact]:
     """That the gateway has these messages, as its answer by our ids says.
 
@@ -77,21 +62,6 @@ def _fact_of_row(row: LocalStatus, gateway_id: int, whole: SentMessage | None) -
     if whole is None:
         return fact_of_status(row.localid, gateway_id, row.status)
     return fact_of_status(row.localid, gateway_id, whole.status, whole.cost or None)
-
-
-def record_facts(
-    connection: Connection, context: Context, claim: Claim, facts: Sequence[Fact], *, now: datetime
-) -> None:
-    """Record facts about a claim's messages, whether or not the claim still holds."""
-    leaves_at = claim.send_at or now
-    closes_at = leaves_at + context.policy.status_window
-    poll_at = context.next_poll(leaves_at, now, closes_at)
-    moved = batches.record_facts(
-        connection, claim, facts, now=now, poll_at=poll_at, closes_at=closes_at, leaves_at=leaves_at
-    )
-    answers.suppress_by_verdicts(connection, context.policy, moved, now=now)
-    if context.policy.callbacks_expected:
-        lookups.expect_callbacks(connection, facts, closes_at=closes_at)
 
 
 def handle_id_collision(
@@ -133,11 +103,11 @@ LISTING_ROUNDS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class _Owned:
-    """`rows` are of messages that are ours; `foreign` are our ids of somebody else's; `doubtful` may be either."""
+    """`rows` are of messages that are ours; `foreign` are our ids of somebody else's; `undetermined` may be either."""
 
     rows: Sequence[LocalStatus]
     foreign: AbstractSet[int] = frozenset()
-    doubtful: AbstractSet[int] = frozenset()
+    undetermined: AbstractSet[int] = frozenset()
     shown: Mapping[int, SentMessage] = field(default_factory=dict)  # whole messages, by the gateway's ids
 
 
@@ -145,14 +115,14 @@ class _Owned:
 class ClaimAnswer:
     """What is known of a claim's messages: facts about ours, ids never seen, ids of somebody else's messages.
 
-    `doubtful` ids have a message at the gateway, and it could not be told yet whose. Of a message in none of these
+    `undetermined` ids have a message at the gateway, and it could not be told yet whose. Of a message in none of these
     nothing is known yet.
     """
 
     facts: Sequence[Fact] = ()
     unseen: AbstractSet[int] = frozenset()
     foreign: AbstractSet[int] = frozenset()
-    doubtful: AbstractSet[int] = frozenset()
+    undetermined: AbstractSet[int] = frozenset()
 
 
 def ask_about_claim(context: Context, claim: Claim) -> ClaimAnswer:
@@ -164,7 +134,7 @@ def ask_about_claim(context: Context, claim: Claim) -> ClaimAnswer:
     owned = _check_owners(context, claim, known.rows)
     if owned.foreign:
         log.error("localid collision found", extra={"batch_id": claim.batch_id, "messages": len(owned.foreign)})
-    return ClaimAnswer(facts_of_rows(owned.rows, owned.shown), known.unseen, owned.foreign, owned.doubtful)
+    return ClaimAnswer(facts_of_rows(owned.rows, owned.shown), known.unseen, owned.foreign, owned.undetermined)
 
 
 def _check_owners(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned:
@@ -234,7 +204,7 @@ def _by_each_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus
     rounds = outcomes.count_attempts(context.database, claim.batch_id, event=Outcome.IDS_IN_DOUBT)
     decided = lacking if rounds >= LISTING_ROUNDS and listing.is_reliable() else frozenset()
     return _Owned(
-        mine, foreign=decided, doubtful={row.localid for row in rows} - {row.localid for row in mine} - decided
+        mine, foreign=decided, undetermined={row.localid for row in rows} - {row.localid for row in mine} - decided
     )
 
 
@@ -258,7 +228,7 @@ class _Listing:
         """Whether listings show what surely is ours: another message of this claim, or one of another batch."""
         if any(self._seen.values()):
             return True
-        witness = messages.find_witness(self._context.database, self._claim.campaign_id, self._claim.batch_id)
+        witness = lookups.find_witness(self._context.database, self._claim.campaign_id, self._claim.batch_id)
         return witness is not None and self._lists(witness.number, witness.gateway_id, witness.sent_at)
 
     def _lists(self, number: str, gateway_id: int | None, start: datetime) -> bool:
