@@ -23,6 +23,7 @@ from campaigns.kavenegar.answers import (
     read_rows,
 )
 from campaigns.kavenegar.call import MethodGroup, Parameters
+from campaigns.kavenegar.inbox import InboxPage
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.suppression import UNKNOWN_BLOCKREASON
@@ -192,7 +193,7 @@ class BlockedPage:
         return cls(read_rows(BlockedNumber.read, answer.rows), len(answer.rows), **read_page_counts(answer.metadata))
 
 
-def is_last_page(page: BlockedPage, number: int, full: int) -> bool:
+def is_last_page(page: BlockedPage | InboxPage, number: int, full: int) -> bool:
     """Whether no page follows this one; where it does not say, whether it is not `full`."""
     if page.rows == 0:
         return True

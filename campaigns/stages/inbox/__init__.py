@@ -14,7 +14,7 @@ windows of time that messages are asked for in.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 
 from campaigns.context import Context
 from campaigns.kavenegar import methods
-from campaigns.kavenegar.inbox import InboundMessage, InboxPage
+from campaigns.kavenegar.inbox import InboundMessage, InboxPage, is_repeated_page
 from campaigns.rules.windows import MAX_CLOCK_SKEW
 from campaigns.store import in_one_commit, inbound, lines
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
@@ -221,6 +221,24 @@ class LinePull:
             raise LeaseLost
         self.lease_ends = now + self.context.policy.lease
         return page
+
+
+def drain_unread(pull: LinePull, next_page: Callable[[], InboxPage], is_last: Callable[[InboxPage], bool]) -> bool:
+    """Take unread messages page by page, each stored before the next is asked for, until one is the last.
+
+    False where the time is up before. A page that only repeats the one before ends it too: nothing marks them read.
+    """
+    before = None
+    while True:
+        page = next_page()
+        if is_last(page):
+            return True
+        if is_repeated_page(page, before):
+            log.warning("inbox page repeated", extra={"line": pull.line})
+            return True
+        if pull.timed_out():
+            return False
+        before = page
 
 
 @in_one_commit

@@ -1,4 +1,4 @@
-"""Pull one line that is due: claim, pull, record. Every ending is in sight; only a complete pull clears the doubt."""
+"""Pull one line that is due: claim, pull, record. Every ending is in sight; only a complete pull ends the reconciliation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from uuid import uuid4
 from campaigns.context import Context
 from campaigns.errors import AccountBlocked, AnswerLost, GatewayError, Postpone, Refused, Throttled
 from campaigns.kavenegar import methods
-from campaigns.kavenegar.inbox import is_repeated_page
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.dates import TEHRAN, day_start
-from campaigns.stages.inbox import CLOCK_MARGIN, LeaseLost, LinePull, PullTimedOut, Window, reconcile
+from campaigns.stages.inbox import CLOCK_MARGIN, LeaseLost, LinePull, PullTimedOut, Window, drain_unread, reconcile
 from campaigns.store import inbound, lines
 from campaigns.store.lines import LineEnding
 
@@ -137,25 +136,10 @@ def _pull(pull: LinePull) -> Pulled:
 
 def _receive(pull: LinePull) -> LineEnding:
     """Everything that is unread; then, when it is time for it, the last days. Raises: GatewayError, …"""
-    if not _drain(pull):
+    if not drain_unread(pull, pull.receive, lambda page: page.rows < methods.RECEIVE.max_answer_rows):
         return _ending(pull)
     pull.complete_to = pull.began - CLOCK_MARGIN
     return _at_rest(pull) if pull.claim.reconcile_at > pull.began else _look_back(pull)
-
-
-def _drain(pull: LinePull) -> bool:
-    """Receive page by page until one is not full; False where another pull goes on with it."""
-    before = None
-    while True:
-        page = pull.receive()
-        if page.rows < methods.RECEIVE.max_answer_rows:
-            return True
-        if is_repeated_page(page, before):
-            log.warning("inbox page repeated", extra={"line": pull.line})
-            return True
-        if pull.timed_out():
-            return False
-        before = page
 
 
 def _look_back(pull: LinePull) -> LineEnding:

@@ -11,14 +11,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from campaigns.errors import AnswerLost, GatewayDown, RequestRefused
 from campaigns.kavenegar import methods
+from campaigns.kavenegar.account import is_last_page
 from campaigns.kavenegar.codes import DATE_REFUSED
-from campaigns.kavenegar.inbox import InboxPage, is_repeated_page
+from campaigns.kavenegar.inbox import InboxPage
 from campaigns.stages import inbox
-from campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, LinePull, PullTimedOut, Window
+from campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, LinePull, PullTimedOut, Window, drain_unread
 
 log = logging.getLogger(__name__)
 
@@ -92,25 +94,23 @@ def _store_window(pull: LinePull, window: Window, *, thorough: bool) -> Window:
 
 def _drain(pull: LinePull, window: Window) -> None:
     """Store the unread ones until none is left. Raises: AnswerLost."""
-    before, in_a_row = None, 0
-    while True:
-        try:
-            page = pull.page(window, read=False)
-        except AnswerLost:
-            pull.mark_lost(window)
-            in_a_row += 1
-            if window.end is None or in_a_row == TRIES or pull.timed_out():
-                raise
-            continue
-        in_a_row = 0
-        if not page.rows or (page.rows < (page.pagesize or PAGE_SIZE) and not page.totalcount):
-            return
-        if is_repeated_page(page, before):
-            log.warning("inbox page repeated", extra={"line": pull.line})
-            return
-        if pull.timed_out():
-            raise PullTimedOut
-        before = page
+    if not drain_unread(pull, partial(_unread_page, pull, window), _is_last_unread):
+        raise PullTimedOut
+
+
+def _unread_page(pull: LinePull, window: Window, tries: int = TRIES) -> InboxPage:
+    """The next unread ones. Where the answer is lost they are read by now, and so found among the read ones later."""
+    try:
+        return pull.page(window, read=False)
+    except AnswerLost:
+        pull.mark_lost(window)
+        if window.end is None or tries == 1 or pull.timed_out():
+            raise
+    return _unread_page(pull, window, tries - 1)
+
+
+def _is_last_unread(page: InboxPage) -> bool:
+    return not page.rows or (page.rows < (page.pagesize or PAGE_SIZE) and not page.totalcount)
 
 
 def _store_read(pull: LinePull, window: Window, *, thorough: bool) -> Window:
@@ -121,7 +121,7 @@ def _store_read(pull: LinePull, window: Window, *, thorough: bool) -> Window:
         if not thorough and first.totalcount is not None and first.totalcount <= pull.count_stored(window):
             return window
         # Not by the number of pages alone: it may be that of all read messages of the line.
-        much = first.rows >= (first.pagesize or PAGE_SIZE) and _last(first, 1) > MAX_PAGES
+        much = first.rows >= (first.pagesize or PAGE_SIZE) and (first.totalpages or 0) > MAX_PAGES
         if much and (half := window.halved(pull.began)) is not None:
             return _store_read(pull, half, thorough=thorough)
         seen, total = _store_pages(pull, window, first)
@@ -146,7 +146,7 @@ def _store_pages(pull: LinePull, window: Window, page: InboxPage) -> tuple[int, 
         ids.update(message.messageid for message in page.messages)
         unreadable += page.rows - len(page.messages)
         again = len(ids) == before and (barren or bool(page.messages))
-        if not page.rows or again or number >= _last(page, number):
+        if again or is_last_page(page, number, PAGE_SIZE):
             return len(ids) + unreadable, page.totalcount
         number, barren = number + 1, not page.messages
         page = _page(pull, window, number)
@@ -161,10 +161,3 @@ def _page(pull: LinePull, window: Window, number: int) -> InboxPage:
             if pull.timed_out():
                 raise
     return pull.page(window, read=True, number=number)
-
-
-def _last(page: InboxPage, number: int) -> int:
-    """The last page's number; where the gateway does not say, there is one more while pages come full."""
-    if page.totalpages is not None:
-        return page.totalpages
-    return number + 1 if page.rows >= (page.pagesize or PAGE_SIZE) else number
