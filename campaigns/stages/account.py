@@ -180,7 +180,7 @@ def _compare_with_earlier(context: Context, earlier: Sequence[AccountEvidence]) 
             _check_key(context)
         return {each.account: _knows_messages(context, each) for each in earlier}
     except AccountBlocked as why:
-        installation.hold_account_for(context.database, why, now=context.now())
+        installation.hold_if_blocked(context.database, why, now=context.now())
         log.warning("key refused", extra={"code": why.code})
     except GatewayError as why:
         log.warning("key check failed", extra={"code": why.code, "error": type(why).__name__})

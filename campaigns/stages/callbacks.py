@@ -16,7 +16,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from campaigns.context import Context, Policy
-from campaigns.errors import AccountBlocked, Postpone, Refused
+from campaigns.errors import Postpone, Refused
 from campaigns.kavenegar.codes import STATUSES, final_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus
@@ -92,8 +92,7 @@ def _postpone(connection: Connection, hints: Sequence[PendingCallback], *, until
 def _handle_refusal(
     connection: Connection, hints: Sequence[PendingCallback], why: Refused, policy: Policy, *, now: datetime
 ) -> None:
-    if isinstance(why, AccountBlocked):
-        installation.hold_account_for(connection, why, now=now)
+    installation.hold_if_blocked(connection, why, now=now)
     _postpone(connection, hints, until=now + policy.hold_recheck)
 
 

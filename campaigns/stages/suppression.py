@@ -21,7 +21,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from campaigns.context import Context
-from campaigns.errors import AccountBlocked, CampaignRefused, Postpone, RecipientRefused, Refused
+from campaigns.errors import CampaignRefused, Postpone, RecipientRefused, Refused
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.account import BlockedNumber, is_last_page
 from campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
@@ -274,9 +274,9 @@ def _sync_line(context: Context, line: str, *, at_once: bool, most_calls: int | 
     except Postpone as why:
         blocklist_sync.trouble, wait, go_on = str(why), timedelta(seconds=why.retry_after_s), False
     except Refused as why:
-        blocklist_sync.trouble, go_on = str(why), not isinstance(why, AccountBlocked)
         log.warning("block list sync refused", extra={"line": line, "code": why.code})
-        _hold_account(context.database, why, now=context.now())
+        blocked = installation.hold_if_blocked(context.database, why, now=context.now())
+        blocklist_sync.trouble, go_on = str(why), not blocked
     found = blocklist_sync.synced
     _release(context.database, claim, found, wait=wait, now=context.now())
     return found, go_on
@@ -285,9 +285,3 @@ def _sync_line(context: Context, line: str, *, at_once: bool, most_calls: int | 
 @in_one_commit
 def _release(connection: Connection, claim: ListSync, found: Synced, *, wait: timedelta, now: datetime) -> None:
     blocklists.release(connection, claim, due_at=now + wait, trouble=found.trouble or None, whole=found.whole, now=now)
-
-
-@in_one_commit
-def _hold_account(connection: Connection, why: Refused, *, now: datetime) -> None:
-    if isinstance(why, AccountBlocked):
-        installation.hold_account_for(connection, why, now=now)

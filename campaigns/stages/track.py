@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection
 
 from campaigns.context import Context, Policy
-from campaigns.errors import AccountBlocked, GatewayError, Postpone, Refused
+from campaigns.errors import GatewayError, Postpone, Refused
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.states import MessageState
@@ -68,8 +68,7 @@ def poll_statuses(context: Context, *, closing: bool = False) -> Polled:
     except Postpone as why:
         return _postpone(context, asked, str(why), wait=timedelta(seconds=why.retry_after_s))
     except Refused as why:
-        if isinstance(why, AccountBlocked):
-            installation.hold_account_for(context.database, why, now=context.now())
+        installation.hold_if_blocked(context.database, why, now=context.now())
         return _postpone(context, asked, str(why), wait=context.policy.hold_recheck)
     return _record_answer(context, asked, answered)
 

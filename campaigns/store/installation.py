@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.errors import Refused
+from campaigns.errors import AccountBlocked, Refused
 from campaigns.store import epochs, identity, in_one_commit
 from campaigns.store.records import Hold
 
@@ -99,9 +99,15 @@ def hold_account(connection: Connection, *, code: int, reason: str, hold_recheck
 
 
 @in_one_commit
-def hold_account_for(connection: Connection, why: Refused, *, now: datetime) -> bool:
-    """Stop all sending because of what the gateway says is wrong with the account; it is looked at again at once."""
-    return hold_account(connection, code=why.code, reason=str(why), hold_recheck_at=now, now=now)
+def hold_if_blocked(connection: Connection, why: Refused, *, now: datetime) -> bool:
+    """Stop all sending where the gateway says that the account is blocked; the account is looked at again at once.
+
+    Returns whether it is blocked. Every stage whose request was refused calls this.
+    """
+    if not isinstance(why, AccountBlocked):
+        return False
+    hold_account(connection, code=why.code, reason=str(why), hold_recheck_at=now, now=now)
+    return True
 
 
 def lower_released_credit(connection: Connection, *, credit_rial: int) -> None:

@@ -1,4 +1,4 @@
-"""Pull one line that is due: claim, pull, record. Every ending is in sight; only a complete pull ends the reconciliation."""
+"""Pull one line that is due: claim, pull, record, with every ending in sight."""
 
 from __future__ import annotations
 

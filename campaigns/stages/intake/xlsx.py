@@ -38,7 +38,7 @@ class Formulas(NamedTuple):
     pending: bool  # the file asks to be computed when it is opened: no value was made from what now stands in it
     zero_kept: bool  # its program keeps the 0 that another one had written in place of a value
 
-    def doubt(self, value: object, kind: str) -> str | None:
+    def objection(self, value: object, kind: str) -> str | None:
         """Why a formula's value is no value; None if it is one. An empty text is one, an empty number is none."""
         if self.pending or (value is None and kind != "str"):
             return _NOT_COMPUTED
@@ -107,7 +107,7 @@ def _is_hidden(shape: Mapping[str, str]) -> bool:
 def _text(cell: Mapping[str, Any], code: str, formulas: Formulas) -> str | None:
     """A cell as it is shown; None for one that holds nothing."""
     value = cell["value"]
-    if cell["formula"] and (why := formulas.doubt(value, cell["stored"])):
+    if cell["formula"] and (why := formulas.objection(value, cell["stored"])):
         return Unreadable.of(why)
     if value is None or isinstance(value, str):
         return error_cell(value) if cell["data_type"] == "e" else value

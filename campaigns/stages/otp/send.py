@@ -17,7 +17,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from campaigns.context import Context
-from campaigns.errors import AccountBlocked, OutcomeUnknown, Postpone, Refused
+from campaigns.errors import OutcomeUnknown, Postpone, Refused
 from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus, SentMessage
@@ -182,9 +182,8 @@ def _mark_unknown(connection: Connection, claim: OtpClaim, *, now: datetime) -> 
 @in_one_commit
 def _refused(connection: Connection, claim: OtpClaim, why: Refused, *, now: datetime) -> OtpOutcome:
     """What is wrong with the account stops everybody, and this one waits as long as it is worth something."""
-    if not isinstance(why, AccountBlocked):
+    if not installation.hold_if_blocked(connection, why, now=now):
         return _decided(connection, claim, why.code, now=now)
-    installation.hold_account_for(connection, why, now=now)
     held = otps.release(connection, claim, due_at=now, now=now)
     log.error("sending stopped", extra={"otp_id": claim.otp_id, "code": why.code})
     return OtpOutcome.ACCOUNT_HELD if held else OtpOutcome.FENCED
@@ -229,19 +228,18 @@ def follow_otps(context: Context) -> Followed:
     asked = otp_due.claim_polls(context.database, now=context.now(), lease=context.policy.lease)
     if not asked:
         return Followed()
-    answers = _ask(context, asked)  # no transaction is open here
+    answers = _query_statuses(context, asked)  # no transaction is open here
     return _record_answers(context.database, context, asked, answers, now=context.now())
 
 
-def _ask(context: Context, asked: Sequence[OtpPoll]) -> _Answers:
+def _query_statuses(context: Context, asked: Sequence[OtpPoll]) -> _Answers:
     try:
         rows = context.gateway.status([each.gateway_id for each in asked], lane=Lane.POLL)
     except Postpone as why:
         return _Answers({}, timedelta(seconds=why.retry_after_s))
     except Refused as why:
         log.warning("status query refused", extra={"otps": len(asked), "code": why.code})
-        if isinstance(why, AccountBlocked):
-            installation.hold_account_for(context.database, why, now=context.now())
+        installation.hold_if_blocked(context.database, why, now=context.now())
         return _Answers({}, context.policy.hold_recheck)
     return _Answers({row.messageid: row for row in rows if row.is_known})
 

@@ -126,9 +126,7 @@ def _hold_until_date(connection: Connection, claim: Claim, why: Refused, *, now:
 
 def _stop(connection: Connection, claim: Claim, why: Refused, outcome: Outcome, *, now: datetime) -> None:
     """Nothing more leaves until a person, or a look at the account, says go on. The look comes at once."""
-    if outcome is Outcome.ACCOUNT_HELD:
-        installation.hold_account_for(connection, why, now=now)
-    else:
+    if not installation.hold_if_blocked(connection, why, now=now):
         campaigns.pause_for_person(connection, claim.campaign_id, code=why.code, reason=str(why))
     log.error("sending stopped", extra={"batch_id": claim.batch_id, "code": why.code, "outcome": outcome.value})
 
@@ -247,8 +245,7 @@ def _ask_later(
 @in_one_commit
 def _cannot_ask(connection: Connection, context: Context, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
     """Even asking is refused: the batch stays unknown, and what is wrong with the account is said."""
-    if isinstance(why, AccountBlocked):
-        installation.hold_account_for(connection, why, now=now)
+    installation.hold_if_blocked(connection, why, now=now)
     log.error("localid query refused", extra={"batch_id": claim.batch_id, "code": why.code})
     wait_s = context.policy.hold_recheck.total_seconds()
     return _ask_later(connection, claim, f"code {why.code}", now=now, wait_s=wait_s, code=why.code)
