@@ -196,12 +196,11 @@ _OWNS_LEASE: Final = text(f"SELECT id FROM sms.batches WHERE {FENCE} FOR UPDATE"
 
 def owns_lease(connection: Connection, claim: Claim) -> bool:
     """Whether a claim still owns the lease of its batch; asked before every decision, not before facts are merged."""
-    return (
-        connection.execute(
-            _OWNS_LEASE, {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt}
-        ).one_or_none()
-        is not None
-    )
+    return connection.execute(_OWNS_LEASE, _fence(claim)).one_or_none() is not None
+
+
+def _fence(claim: Claim) -> dict[str, object]:
+    return {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt}
 
 
 # Nothing left this machine: the batch is ready again at `due_at`, as if it had never been claimed.
@@ -243,18 +242,8 @@ def send_again(connection: Connection, claim: Claim, *, due_at: datetime, troubl
 
 
 def _decide(connection: Connection, decision: TextClause, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
-    done = connection.execute(
-        decision,
-        {
-            "batch_id": claim.batch_id,
-            "call_id": claim.call_id,
-            "attempt": claim.attempt,
-            "claimed_at": claim.claimed_at,
-            "due_at": due_at,
-            "trouble": trouble,
-        },
-    )
-    return bool(done.rowcount)
+    decided = {"claimed_at": claim.claimed_at, "due_at": due_at, "trouble": trouble}
+    return bool(connection.execute(decision, {**_fence(claim), **decided}).rowcount)
 
 
 def record_attempt(
@@ -266,16 +255,7 @@ def record_attempt(
             INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, code, at)
             VALUES (:batch_id, :call_id, :kind, :event, :attempt, :asked, :code, :now)
         """),
-        {
-            "batch_id": claim.batch_id,
-            "call_id": claim.call_id,
-            "kind": kind,
-            "event": event,
-            "attempt": claim.attempt,
-            "asked": len(claim.messages),
-            "code": code,
-            "now": now,
-        },
+        {**_fence(claim), "kind": kind, "event": event, "asked": len(claim.messages), "code": code, "now": now},
     )
 
 

@@ -22,9 +22,8 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from campaigns.errors import NotReady
-from campaigns.store import installation
-from campaigns.store.migrations import online, session
-from campaigns.store.migrations.online import InUse, Step, giving_way
+from campaigns.store import installation, migrations
+from campaigns.store.migrations import InUse, Step, giving_way, session
 from campaigns.store.migrations.session import (
     LOCK_WAIT_S,
     Blocker,
@@ -179,7 +178,7 @@ class _Upgrade:
     def _advance(self, connection: Connection) -> None:
         pending = self._pending(connection)
         if pending:
-            online.ensure_rights(connection)
+            migrations.ensure_rights(connection)
         for script in pending:
             name = f"revision {script.revision}"
             self._report(f"{name}: {script.doc.splitlines()[0]}")
@@ -197,7 +196,7 @@ class _Upgrade:
                 stands_at = _stands_at(connection)
         except DBAPIError as error:
             if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
-                online.ensure_rights(connection)  # says what is missing
+                migrations.ensure_rights(connection)  # says what is missing
             raise
         known = [script.revision for script in self._all]
         if stands_at is not None and stands_at not in known:

@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Unpack
 
 from sqlalchemy import Connection
 
@@ -21,7 +21,7 @@ from campaigns.rules.dates import check_moment
 from campaigns.rules.message_options import DEFAULT_OPTIONS, CampaignKind, MessageOptions, parse_message_options
 from campaigns.rules.text import MAX_CHARACTERS, Template
 from campaigns.stages.intake.row_validator import RowValidator, Tally, first_reasons
-from campaigns.stages.intake.sources import Recipients, open_table
+from campaigns.stages.intake.sources import Recipients, TableOptions, open_table
 from campaigns.store import epochs, loading
 
 __all__ = ["Estimate", "Recipients", "create", "estimate"]
@@ -42,13 +42,10 @@ def create(
     sender: str | None,
     name: str | None = None,
     key: str | None = None,
-    number_column: str | None = None,
-    sheet: str | None = None,
-    include_hidden: bool = False,
-    header_row: int | None = None,
     start_at: datetime | None = None,
     max_characters: int = MAX_CHARACTERS,
     options: MessageOptions = DEFAULT_OPTIONS,
+    **table_options: Unpack[TableOptions],
 ) -> int:
     """The id of a new campaign, in state draft, with one message for each number and every wrong row in `rejects`.
 
@@ -73,17 +70,7 @@ def create(
         options=options,
     )
     loading.copy_connection(connection)
-    with (
-        connection.begin_nested(),
-        open_table(
-            recipients,
-            number_column=number_column,
-            sheet=sheet,
-            include_hidden=include_hidden,
-            header_row=header_row,
-            placeholders=template.placeholders,
-        ) as table,
-    ):
+    with connection.begin_nested(), open_table(recipients, template.placeholders, **table_options) as table:
         validator = RowValidator(table, template, sender=draft.sender, max_characters=max_characters, options=options)
         return _existing_campaign(connection, key, validator) or _write_campaign(connection, draft, validator)
 
@@ -200,12 +187,9 @@ def estimate(
     recipients: Recipients,
     text: str,
     *,
-    number_column: str | None = None,
-    sheet: str | None = None,
-    include_hidden: bool = False,
-    header_row: int | None = None,
     max_characters: int = MAX_CHARACTERS,
     kind: str = CampaignKind.SMS,
+    **table_options: Unpack[TableOptions],
 ) -> Estimate:
     """Take recipients through the same validation as `create`, and only count. Takes and raises what `create` does.
 
@@ -214,14 +198,7 @@ def estimate(
     Nothing usable among the recipients is no error here: `messages` is 0 and `reasons` tells why.
     """
     template, reached = Template.parse(text), parse_message_options(kind)
-    with open_table(
-        recipients,
-        number_column=number_column,
-        sheet=sheet,
-        include_hidden=include_hidden,
-        header_row=header_row,
-        placeholders=template.placeholders,
-    ) as table:
+    with open_table(recipients, template.placeholders, **table_options) as table:
         validator = RowValidator(table, template, sender="", max_characters=max_characters, options=reached)
         while not validator.exhausted:
             validator.skip(ID_BLOCK_SIZE)

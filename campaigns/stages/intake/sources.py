@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Final, Protocol, cast
+from typing import IO, Final, Protocol, TypedDict, cast
 
 from campaigns.errors import BadInput
 from campaigns.rules.phone import is_mobile
@@ -84,13 +84,22 @@ _WORKBOOKS: Final = frozenset({".xlsx", ".xlsm"})
 _OTHER_WORKBOOKS: Final = frozenset({".ods", ".xls", ".xlsb"})
 
 
+class TableOptions(TypedDict, total=False):
+    """How recipients are read, where that is not left to what they are."""
+
+    number_column: str | None  # the name of the column of numbers
+    sheet: str | None  # of a workbook
+    include_hidden: bool  # whether rows count that the spreadsheet hides
+    header_row: int | None  # the row of the file that names the columns
+
+
 @contextmanager
 def open_table(
     recipients: Recipients,
-    *,
-    number_column: str | None,
-    sheet: str | None,
     placeholders: Sequence[str],
+    *,
+    number_column: str | None = None,
+    sheet: str | None = None,
     include_hidden: bool = False,
     header_row: int | None = None,
 ) -> Iterator[Table]:

@@ -1,0 +1,234 @@
+"""For authors of revisions: how to change tables that are being sent from. docs/upgrades.md tells when to use what.
+
+A revision is one transaction, `upgrade()`. It may create tables, and it may lock one existing table, by `lock_table`,
+and add columns and checks to it. What must not happen in a transaction (an index, the validation of a check) is a step
+of `outside`, a tuple at the top of the revision. The steps run before its `upgrade()`, and again where they were
+interrupted. An index on a new column is therefore a revision of its own, after the one that adds the column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import psycopg.errors
+from alembic import op
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import DBAPIError
+
+from campaigns.errors import NotReady
+from campaigns.store.migrations.session import LOCK_WAIT_S
+from campaigns.store.tables.account import SCHEMA, metadata
+
+HOLD_S: Final = 3.0
+"""A statement that runs while a table is locked may take so long. A change of the catalog takes milliseconds."""
+
+# The same try, made again, can succeed.
+_GIVES_WAY: Final = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.QueryCanceled,
+)
+
+
+class InUse(Exception):
+    """Other sessions use what the upgrade needs. `table` names it, where it is one."""
+
+    def __init__(self, table: str | None = None) -> None:
+        super().__init__(table)
+        self.table = table
+
+
+@contextmanager
+def giving_way(table: str | None = None) -> Iterator[None]:
+    """Turn the database's verdicts that a try may succeed later into InUse."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error.orig, _GIVES_WAY):
+            raise InUse(table) from error
+        raise
+
+
+# How long does PostgreSQL wait before it looks for a deadlock? In milliseconds.
+_DEADLOCK_TIMEOUT: Final = text("SELECT CAST(setting AS integer) FROM pg_settings WHERE name = 'deadlock_timeout'")
+_VACUUM_YIELDS_WITHIN_S: Final = 10.0
+
+
+def lock_table(name: str) -> None:
+    """Lock an existing table for this revision within LOCK_WAIT_S, or raise InUse: the revision is tried again.
+
+    The first lock keeps VACUUM away and is in no sender's way. An autovacuum gives way to it, but only to who waits
+    for longer than `deadlock_timeout`. The second lock is waited for shorter than that: no sender is ever chosen as
+    the victim of a deadlock.
+    """
+    connection = op.get_bind()
+    table = f"{SCHEMA}.{name}"
+    deadlock_s = connection.execute(_DEADLOCK_TIMEOUT).scalar_one() / 1000
+    with giving_way(table):
+        set_lock_timeout(connection, min(deadlock_s, _VACUUM_YIELDS_WITHIN_S) + LOCK_WAIT_S, local=True)
+        connection.execute(text(f"LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"))
+        set_lock_timeout(connection, min(LOCK_WAIT_S, 0.8 * deadlock_s), local=True)
+        connection.execute(text(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"))
+    connection.execute(text(f"SET LOCAL statement_timeout = '{HOLD_S * 1000:.0f}ms'"))
+
+
+def set_lock_timeout(connection: Connection, seconds: float, *, local: bool = False) -> None:
+    """Wait for a lock no longer than that, in this transaction (`local`) or in this session."""
+    milliseconds = max(1, round(seconds * 1000))  # 0 would be: for ever
+    connection.execute(text(f"SET {'LOCAL ' if local else ''}lock_timeout = {milliseconds}"))
+
+
+def add_check(table: str, name: str, condition: str) -> None:
+    """Add a check to a locked table: it holds for new rows at once. A later `Validate` reads the old ones."""
+    op.create_check_constraint(op.f(name), table, condition, schema=SCHEMA, postgresql_not_valid=True)
+
+
+class Step(Protocol):
+    """Something that is done outside a transaction, beside the senders. It may run again, whatever became of it."""
+
+    @property
+    def doing(self) -> str:
+        """What it does, as the beginning of a sentence."""
+
+    def run(self, connection: Connection, *, patience_s: float) -> None:
+        """Do it, where it is not done. `patience_s` is how long one wait for others may last."""
+
+
+# Does an index of this name exist, and was its making finished? NULL: there is none.
+_INDEX: Final = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)")
+
+# Has this table no page yet?
+_EMPTY: Final = text("SELECT pg_relation_size(to_regclass(:table)) = 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index built beside the senders. Columns and condition are SQL."""
+
+    name: str
+    table: str
+    columns: str
+    where: str | None = None
+    unique: bool = False
+
+    @property
+    def doing(self) -> str:
+        """What it does, as the beginning of a sentence."""
+        return f"building the index {SCHEMA}.{self.name}"
+
+    def run(self, connection: Connection, *, patience_s: float) -> None:
+        """Build the index. What an interrupted build left behind is invalid: it is dropped first.
+
+        CONCURRENTLY waits for every transaction that is open in the database, and is in no sender's way meanwhile. A
+        table without rows needs neither: a new installation does not wait for a stranger's report.
+        """
+        valid = connection.execute(_INDEX, {"index": f"{SCHEMA}.{self.name}"}).scalar_one_or_none()
+        if valid:
+            return
+        set_lock_timeout(connection, patience_s)
+        if valid is False:
+            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{self.name}"))
+        if connection.execute(_EMPTY, {"table": f"{SCHEMA}.{self.table}"}).scalar_one():
+            set_lock_timeout(connection, LOCK_WAIT_S)
+            connection.exec_driver_sql(self._create(""))
+        else:
+            connection.exec_driver_sql(self._create("CONCURRENTLY "))
+
+    def _create(self, concurrently: str) -> str:
+        unique = "UNIQUE " if self.unique else ""
+        where = f" WHERE {self.where}" if self.where else ""
+        return f"CREATE {unique}INDEX {concurrently}{self.name} ON {SCHEMA}.{self.table} ({self.columns}){where}"
+
+
+# Is this check known to hold for every row?
+_VALIDATED: Final = text("""
+    SELECT convalidated FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Validate:
+    """Reads a table for the rows that a check added by `add_check` has not seen; senders go on meanwhile."""
+
+    table: str
+    name: str
+
+    @property
+    def doing(self) -> str:
+        """What it does, as the beginning of a sentence."""
+        return f"validating the check {self.name}"
+
+    def run(self, connection: Connection, *, patience_s: float) -> None:
+        """Validate the check."""
+        if connection.execute(_VALIDATED, {"table": f"{SCHEMA}.{self.table}", "name": self.name}).scalar_one():
+            return
+        set_lock_timeout(connection, patience_s)
+        connection.execute(text(f"ALTER TABLE {SCHEMA}.{self.table} VALIDATE CONSTRAINT {self.name}"))
+
+
+# What a role needs for an upgrade: to own the schema `sms`, or to create in it, and to own the tables in it.
+
+# Who asks, and may this role create in the schema? NULL where there is no schema.
+_ROLE: Final = text("""
+    SELECT quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
+           has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
+           (SELECT has_schema_privilege(oid, 'CREATE') AND has_schema_privilege(oid, 'USAGE')
+              FROM pg_namespace WHERE nspname = :schema) AS may_create
+""")
+
+_BEFORE_0006: Final = ("receipts", "days", "blocked")
+"""Tables that the revisions 0006_7 to 0006_9 rename: the role has to own them, too."""
+
+# Which of our tables and sequences belong to somebody else?
+_OWNERS: Final = text("""
+    SELECT relation.relname AS name, CAST(CAST(relation.relowner AS regrole) AS text) AS owner
+      FROM pg_class AS relation
+     WHERE relation.relnamespace = to_regnamespace(:schema) AND relation.relname = ANY (CAST(:names AS text[]))
+       AND relation.relkind IN ('r', 'p', 'S') AND NOT pg_has_role(relation.relowner, 'USAGE')
+  ORDER BY relation.relname
+""")
+
+
+def ensure_rights(connection: Connection) -> None:
+    """Create the schema where it is missing, and see that this role may change what is in it.
+
+    The right to CREATE in the database is needed for a missing schema only: `CREATE SCHEMA IF NOT EXISTS` would ask for
+    it every time.
+
+    Raises: NotReady, with the statement that grants what is missing.
+    """
+    with connection.begin():
+        role = connection.execute(_ROLE, {"schema": SCHEMA}).one()
+        if role.may_create is None:
+            _create_schema(connection, role)
+        elif not role.may_create:
+            raise NotReady(
+                f"the role {role.role} may not create tables in the schema {SCHEMA}: as its owner, run "
+                f"GRANT USAGE, CREATE ON SCHEMA {SCHEMA} TO {role.role}"
+            )
+        _own_tables(connection, role.role)
+
+
+def _create_schema(connection: Connection, role: Row[tuple[object, ...]]) -> None:
+    if not role.may_create_schema:
+        raise NotReady(
+            f"there is no schema {SCHEMA}, and the role {role.role} may not create it in the database {role.database}: "
+            f"as a superuser, run CREATE SCHEMA {SCHEMA} AUTHORIZATION {role.role}"
+        )
+    connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+
+
+def _own_tables(connection: Connection, role: str) -> None:
+    names = [*(table.name for table in metadata.sorted_tables), *metadata._sequences, "alembic_version", *_BEFORE_0006]  # noqa: SLF001
+    names = [name.removeprefix(f"{SCHEMA}.") for name in names]
+    foreign = connection.execute(_OWNERS, {"schema": SCHEMA, "names": names}).all()
+    if not foreign:
+        return
+    named = ", ".join(f"{SCHEMA}.{row.name}" for row in foreign[:3]) + (" and others" if len(foreign) > 3 else "")
+    raise NotReady(
+        f"{named} {'belong' if len(foreign) > 1 else 'belongs'} to the role {foreign[0].owner}, and only an owner may "
+        f"change a table: upgrade as {foreign[0].owner}, or run GRANT {foreign[0].owner} TO {role}"
+    )

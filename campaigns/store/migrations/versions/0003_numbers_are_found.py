@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns.store.migrations.online import Index, Validate
+from campaigns.store.migrations import Index, Validate
 
 revision = "0003"
 down_revision = "0003_4"

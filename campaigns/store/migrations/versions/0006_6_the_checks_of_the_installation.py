@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from campaigns.store.migrations.online import lock_table
+from campaigns.store.migrations import lock_table
 
 revision = "0006_6"
 down_revision = "0006_5"
