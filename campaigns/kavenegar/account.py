@@ -285,7 +285,7 @@ class BlocklistMethods(MethodGroup):
 
 def _number_list(method: Method, linenumber: str, receptors: Sequence[str]) -> Parameters:
     call.check_single("linenumber", linenumber)
-    method.check_size(len(receptors))
+    call.check_size(method, len(receptors))
     return {"linenumber": linenumber, "receptor": call.comma_list(receptors)}
 
 

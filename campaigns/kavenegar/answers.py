@@ -16,6 +16,8 @@ from typing import Any, Final, TypedDict, TypeVar
 
 import orjson
 
+from campaigns.kavenegar.codes import known_status
+
 # The envelope: the code, rows and metadata of an answer.
 #
 # `{"return": {"status": int, "message": str}, "entries": …}` is the gateway speaking, whatever the HTTP status says:
@@ -193,3 +195,16 @@ def read_page_counts(metadata: Mapping[str, Any]) -> PageCounts:
         totalpages=parse_int_or_none(metadata.get("totalpages")),
         pagesize=parse_int_or_none(metadata.get("pagesize")),
     )
+
+
+class StatusRow:
+    """A row that tells the status of a message."""
+
+    __slots__ = ()
+
+    status: int
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the gateway knows the message. A row of one that it does not know (status 100) tells nothing."""
+        return known_status(self.status) is not None

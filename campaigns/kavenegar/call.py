@@ -155,9 +155,15 @@ def first_row(read: Callable[[Row], Record]) -> Callable[[Envelope], Record]:
 # tokens may be stands in `campaigns.rules`, where values of people are checked by the same functions.
 
 
+def check_size(method: Method, count: int) -> None:
+    """As many rows as the method takes in one request."""
+    if not 0 < count <= method.max_rows:
+        raise ValueError(f"{method.path} takes 1 to {method.max_rows} rows a request, not {count}")
+
+
 def check_batch(method: Method, receptors: Sequence[str], localids: Sequence[int] | None) -> None:
     """What would cost money or lose the way back to a message if it left us."""
-    method.check_size(len(receptors))
+    check_size(method, len(receptors))
     if len(set(receptors)) < len(receptors):
         raise ValueError("a receptor stands twice in one batch: its rows could not be told apart")
     if localids is None:

@@ -51,10 +51,6 @@ class Method:
     max_age_s: int = 0
     known_for_s: int = 0
 
-    def check_size(self, count: int) -> None:
-        if not 0 < count <= self.max_rows:
-            raise ValueError(f"{self.path} takes 1 to {self.max_rows} rows a request, not {count}")
-
     @property
     def max_span(self) -> timedelta:
         """The longest span of a request. Both ends of a span are counted: in whole seconds it ends one earlier."""

@@ -1,16 +1,59 @@
-"""Methods that send: SMS, one-time passwords, voice calls."""
+"""Methods that send: SMS, one-time passwords, voice calls; and the record that they answer with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from campaigns.kavenegar import call, methods
+from campaigns.kavenegar.answers import (
+    Row,
+    StatusRow,
+    extra_values,
+    no_extra,
+    parse_id,
+    parse_int,
+    parse_int_or_zero,
+    parse_text,
+)
 from campaigns.kavenegar.call import MethodGroup
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sent_messages import SentMessage
 from campaigns.kavenegar.transport import InTime
 from campaigns.rules.message_options import check_repeat, check_tag, check_type
 from campaigns.rules.otp_request import OtpKind, check_kind, check_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage(StatusRow):
+    """One message as the sends, verify/lookup, call/maketts and the outbox methods show it. No localid comes back.
+
+    `date` is unix time, `cost` rial.
+    """
+
+    messageid: int
+    receptor: str = field(repr=False)
+    sender: str
+    message: str = field(repr=False)
+    status: int
+    statustext: str
+    date: int
+    cost: int
+    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, row: Row) -> SentMessage:
+        return cls(
+            messageid=parse_id(row.get("messageid")),
+            receptor=parse_text(row.get("receptor")),
+            sender=parse_text(row.get("sender")),
+            message=parse_text(row.get("message")),
+            status=parse_int(row.get("status")),
+            statustext=parse_text(row.get("statustext") or ""),
+            date=parse_int_or_zero(row.get("date")),
+            cost=parse_int_or_zero(row.get("cost")),
+            extra=extra_values(cls, row),
+        )
 
 
 class SendMethods(MethodGroup):
@@ -42,7 +85,8 @@ class SendMethods(MethodGroup):
         call.check_text(message, at_most=self.longest_text)
         if type is not None:
             call.check(check_type, type)
-        call.check(check_tag, tag)
+        if tag is not None:
+            call.check(check_tag, tag)
         parameters = {
             "receptor": call.comma_list(receptors),
             "message": message,
@@ -83,7 +127,8 @@ class SendMethods(MethodGroup):
             call.check_text(message, at_most=self.longest_text)
         for each in types or []:
             call.check(check_type, each)
-        call.check(check_tag, tag)
+        if tag is not None:
+            call.check(check_tag, tag)
         parameters = {
             "receptor": call.json_array(receptors),
             "message": call.json_array(messages),
@@ -134,7 +179,8 @@ class OtpMethods(MethodGroup):
         call.check(check_tokens, tokens)
         if type == OtpKind.CALL and not token.isdecimal():
             raise ValueError("a call takes a token of digits only")
-        call.check(check_tag, tag)
+        if tag is not None:
+            call.check(check_tag, tag)
         parameters = {"receptor": receptor, "template": template, **tokens, "type": type, "tag": tag}
         request = call.build_call(methods.LOOKUP, parameters, call.first_row(SentMessage.read))
         return self.perform(request, lane=lane, in_time=in_time)
@@ -166,7 +212,8 @@ class VoiceMethods(MethodGroup):
         call.check_batch(methods.MAKETTS, receptors, localids)
         call.check_text(message, at_most=self.longest_text)
         call.check(check_repeat, repeat)
-        call.check(check_tag, tag)
+        if tag is not None:
+            call.check(check_tag, tag)
         parameters = {
             "receptor": call.comma_list(receptors),
             "message": message,

@@ -10,6 +10,7 @@ from campaigns.kavenegar import call, methods
 from campaigns.kavenegar.answers import (
     Envelope,
     Row,
+    StatusRow,
     extra_values,
     no_extra,
     parse_id,
@@ -19,54 +20,9 @@ from campaigns.kavenegar.answers import (
     read_rows,
 )
 from campaigns.kavenegar.call import MethodGroup, Parameters
-from campaigns.kavenegar.codes import known_status
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
-
-
-class StatusRow:
-    """A row that tells the status of a message."""
-
-    __slots__ = ()
-
-    status: int
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the gateway knows the message. A row of one that it does not know (status 100) tells nothing."""
-        return known_status(self.status) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class SentMessage(StatusRow):
-    """One message as the sends, verify/lookup, call/maketts and the outbox methods show it. No localid comes back.
-
-    `date` is unix time, `cost` rial.
-    """
-
-    messageid: int
-    receptor: str = field(repr=False)
-    sender: str
-    message: str = field(repr=False)
-    status: int
-    statustext: str
-    date: int
-    cost: int
-    extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
-
-    @classmethod
-    def read(cls, row: Row) -> SentMessage:
-        return cls(
-            messageid=parse_id(row.get("messageid")),
-            receptor=parse_text(row.get("receptor")),
-            sender=parse_text(row.get("sender")),
-            message=parse_text(row.get("message")),
-            status=parse_int(row.get("status")),
-            statustext=parse_text(row.get("statustext") or ""),
-            date=parse_int_or_zero(row.get("date")),
-            cost=parse_int_or_zero(row.get("cost")),
-            extra=extra_values(cls, row),
-        )
+from campaigns.kavenegar.sending import SentMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +166,7 @@ class StatusMethods(MethodGroup):
 
 
 def _id_list(method: Method, name: str, ids: Sequence[int]) -> Parameters:
-    method.check_size(len(ids))
+    call.check_size(method, len(ids))
     return {name: call.comma_list(ids)}
 
 

@@ -18,7 +18,8 @@ from campaigns.errors import BadInput, Postpone, Refused
 from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus, SentMessage
+from campaigns.kavenegar.sending import SentMessage
+from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
 from campaigns.rules.batches import Matched, match_answer
 from campaigns.rules.phone import normalise_mobile
 from campaigns.rules.states import MessageState
@@ -107,7 +108,8 @@ def suppress_by_verdicts(
 def match_rows(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
     """The answered rows by our numbers, and the rows that are not ours. Who calls, only the gateway knows."""
     texts = {message.number: message.text for message in claim.messages}
-    return match_answer(texts, claim.sender, ((number_of(row.receptor), row) for row in answered))
+    numbered = ((row.receptor if row.receptor in texts else number_of(row.receptor), row) for row in answered)
+    return match_answer(texts, claim.sender, numbered)
 
 
 def number_of(receptor: str) -> str:

@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 from campaigns.context import Context
 from campaigns.errors import GatewayError
 from campaigns.kavenegar import methods
-from campaigns.kavenegar.sent_messages import ReceptorStatus, SentMessage
+from campaigns.kavenegar.sending import SentMessage
+from campaigns.kavenegar.sent_messages import ReceptorStatus
 from campaigns.rules.dates import TEHRAN, day_start
 from campaigns.rules.phone import is_mobile, normalise_mobile
 from campaigns.store import in_one_commit, ledger, lookups

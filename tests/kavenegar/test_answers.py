@@ -12,14 +12,8 @@ from campaigns.kavenegar import answers
 from campaigns.kavenegar.account import AccountConfig, AccountInfo, BlockedNumber, BlockedStatus, ServerDate
 from campaigns.kavenegar.answers import NO_EXTRA, Unreadable, read_rows
 from campaigns.kavenegar.inbox import InboundMessage, InboxCount
-from campaigns.kavenegar.sent_messages import (
-    CancelStatus,
-    LocalStatus,
-    MessageStatus,
-    OutboxCount,
-    ReceptorStatus,
-    SentMessage,
-)
+from campaigns.kavenegar.sending import SentMessage
+from campaigns.kavenegar.sent_messages import CancelStatus, LocalStatus, MessageStatus, OutboxCount, ReceptorStatus
 
 SENT = {
     "messageid": 8792343,

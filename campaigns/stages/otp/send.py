@@ -20,7 +20,8 @@ from campaigns.context import Context
 from campaigns.errors import OutcomeUnknown, Postpone, Refused
 from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sent_messages import MessageStatus, SentMessage
+from campaigns.kavenegar.sending import SentMessage
+from campaigns.kavenegar.sent_messages import MessageStatus
 from campaigns.rules.otp_request import OtpRequest, Secret
 from campaigns.rules.states import OtpState
 from campaigns.rules.windows import next_poll

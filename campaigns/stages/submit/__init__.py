@@ -21,9 +21,10 @@ from campaigns.errors import AnswerUnclear, OutcomeUnknown, Postpone, Refused
 from campaigns.kavenegar.codes import OPERATION_FAILED
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.sent_messages import SentMessage
+from campaigns.kavenegar.sending import SentMessage
 from campaigns.kavenegar.transport import InTime
 from campaigns.rules.batches import Matched
+from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import BatchState
 from campaigns.stages.answers import fact_of_status, match_rows, record_facts
 from campaigns.stages.submit import resolve
@@ -38,7 +39,7 @@ __all__ = ["Outcome", "resolve_batch", "send_batch"]
 
 def request_send(gateway: PacedClient, claim: Claim, *, in_time: InTime) -> Sequence[SentMessage]:
     """Send the messages of a claim. Raises what the gateway's sends raise."""
-    if claim.options.is_voice:
+    if claim.options.kind is CampaignKind.VOICE:
         return _call(gateway, claim, in_time)
     return _send_texts(gateway, claim, in_time) if claim.personal else _send_one_text(gateway, claim, in_time)
 

@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from campaigns.context import Context
 from campaigns.errors import Postpone, Refused, RequestRefused
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sent_messages import LocalStatus, SentMessage
+from campaigns.kavenegar.sending import SentMessage
+from campaigns.kavenegar.sent_messages import LocalStatus
 from campaigns.rules.batches import same_sender, same_text
 from campaigns.rules.states import MessageState
 from campaigns.rules.windows import MAX_CLOCK_SKEW

@@ -16,7 +16,7 @@ from typing import Final
 from campaigns.context import Context
 from campaigns.errors import BadInput, GatewayError, RequestRefused
 from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sent_messages import SentMessage
+from campaigns.kavenegar.sending import SentMessage
 from campaigns.rules.batches import POLL_SIZE, same_sender, same_text
 from campaigns.rules.phone import normalise_mobile
 from campaigns.rules.windows import MAX_CLOCK_SKEW
