@@ -1,23 +1,25 @@
--- The third part: who may call, and when.
+-- The third part: which call may leave, and when.
 --
---   reserve           lane, rank, share, cap, longest wait                       → a place: see `reply`
+--   reserve           lane, rank, share, cap, longest wait, held                 → a slot: see `reply`
 --   confirm           the same, then slot, tier, epoch, generation, probe of it  → the same
+--   leave             the same as confirm                                        → the same
 --   report_ok         generation, waited (1 or 0)                                → nothing
 --   report_throttled  generation, code, pause, cuts                              → how long the pause still lasts
 --   restore           rate, refused, when                                        → whether it was taken
 --   view              lanes                                                      → JSON
 --
 -- A call reserves the next free slot, one step of 1/rate after the last, sleeps until then, and confirms it. A lane
--- that takes its share goes ahead of the queue: it has the first slot in which nobody has left yet, and whoever had
--- reserved that is given another as it confirms. A refusal makes all slots void (`generation`). The first call
--- after the pause is a probe: nobody else has a slot before its answer (`epoch`).
+-- that takes its share goes ahead of the queue: it takes the first slot whose call has not left yet, and the call that
+-- had reserved this slot is given another as it confirms. A refusal (`report_throttled`) makes all slots void
+-- (`generation`). The first call after the pause is a probe: no other call has a slot before its answer (`epoch`).
 --
--- A slot that was slept through (its process was frozen, or Redis was) is lost: who held it is given another. `flow` is
+-- A slot that was slept through (its process was frozen, or Redis was) is lost: its call is given another. `flow` is
 -- when the next call is due, had all calls left a step apart; none leaves earlier than SLACK before that. So within any
 -- time, whatever froze in it, no more calls leave than steps fit into it and the slack.
 --
--- A slot that is taken ahead of its call (an admission: the claim in the database comes between) is asked for once more as the
--- call leaves: `gone` is when the next call may follow those that left. What the database held up leaves a step apart.
+-- A slot that is acquired ahead of its call is held: the claim in the database comes between. Its call asks once more as
+-- it leaves (`leave`): `gone` is when the next call may follow those that left. Calls that the database held up leave a
+-- step apart.
 
 local LONGEST_PAUSE = 900 * SECOND
 local FIRST_PAUSE   = SECOND / 2
@@ -31,9 +33,9 @@ local SLACK         = SECOND / 50 -- what is made up for of a call that left lat
 local LATE          = SECOND / 20 -- a slot that is overdue for longer than this is lost, …
 local TRUST         = 8           -- blocks for which it is believed that a pause is too short
 
--- Who goes before whom. A place in the queue may be taken by both others, one of a lane's share by an otp.
+-- Which slot goes before which. One of the queue may be taken by both others, one of a lane's share by an otp.
 local OTP, SHARE, QUEUE = 0, 1, 2
-local NOWHERE = -1 -- the epoch of who has no place yet, and only waits for its turn to have one
+local NOWHERE = -1 -- the epoch of a call that has no slot yet, and only waits for its turn to reserve one
 
 local step         = SECOND / rate
 local late         = math.max(LATE, step / 2) -- … or than half a step, where that is more
@@ -44,7 +46,7 @@ local generation   = state.generation or now -- never one of before a flush: its
 
 local lane, rank = ARGV[6], tonumber(ARGV[7])
 local share, cap, longest_wait = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local admission = ARGV[11] == '1' -- the call comes later: `leave` is asked then
+local held_slot = ARGV[11] == '1' -- the call comes later: `leave` is asked then
 
 local verbs = {}
 
@@ -53,17 +55,17 @@ local function reply(granted, wait, slot, tier, epoch, probe)
   return { granted, math.max(0, math.ceil(wait)), slot, tier, epoch, generation, probe and 1 or 0 }
 end
 
-local function turned_away(wait) return reply(0, wait, 0, QUEUE, NOWHERE, false) end
+local function reject(wait) return reply(0, wait, 0, QUEUE, NOWHERE, false) end
 
-local function let_go(slot, tier, probe)
+local function grant(slot, tier, probe)
   local early = get('flow') - SLACK - now
   if early > EARLY and not probe then
-    if early > math.max(longest_wait, LATE) then return turned_away(early) end
+    if early > math.max(longest_wait, LATE) then return reject(early) end
     return reply(1, early, slot, tier, get('epoch'), false)
   end
   set('departed', math.max(get('departed'), slot))
   set('flow', (probe and now or math.max(get('flow'), now)) + step)
-  if not admission then set('gone', math.max(get('gone'), now) + step) end
+  if not held_slot then set('gone', math.max(get('gone'), now) + step) end
   return reply(1, 0, slot, tier, get('epoch'), probe)
 end
 
@@ -74,12 +76,12 @@ local function someone_before()
   return false
 end
 
--- Until where those who go ahead of a tier have taken the slots.
-local function taken(tier)
+-- Until when the slots are taken by calls that go ahead of a tier.
+local function taken_until(tier)
   return math.max(tier > OTP and get('ahead:' .. OTP) or 0, tier > SHARE and get('ahead:' .. SHARE) or 0)
 end
 
--- Whether this call is the one that goes first after a block.
+-- Whether this call is the probe: the first after a block.
 local function is_probe()
   if get('probing') == 0 or open_at <= get('probe_at') + PROBE_LASTS then return false end
   set('probe_at', open_at)
@@ -88,13 +90,14 @@ end
 
 local function await_probe()
   local wait = open_at - now + LOOK_AGAIN
-  if wait > longest_wait then return turned_away(wait) end
+  if wait > longest_wait then return reject(wait) end
   return reply(1, wait, 0, QUEUE, get('epoch'), false)
 end
 
+-- Reserve a slot: of the lane's share ahead of the queue, or the next one of the queue.
 local function place(counted)
   local tier = rank == 0 and OTP or SHARE
-  local front = math.max(get('departed') + step, taken(tier), get('ahead:' .. tier), open_at - step)
+  local front = math.max(get('departed') + step, taken_until(tier), get('ahead:' .. tier), open_at - step)
   local ahead = share > 0 and math.max(front, open_at) < next_slot and get('share:' .. lane) <= front + BURST
   local capped = cap < 1 and someone_before()
   local turn = capped and not ahead and get('cap:' .. lane) or 0
@@ -102,7 +105,7 @@ local function place(counted)
 
   local wait = math.max(slot, turn) - now
   if wait > 0 then set('waiting:' .. rank, now) end
-  if wait > longest_wait then return turned_away(wait) end
+  if wait > longest_wait then return reject(wait) end
   if turn > slot then return reply(1, wait, 0, QUEUE, NOWHERE, false) end
 
   if ahead then
@@ -116,44 +119,44 @@ local function place(counted)
   if capped then set('cap:' .. lane, math.max(slot, get('cap:' .. lane)) + step / cap) end
   set('generation', generation)
   if not counted then tally(lane, MINUTE) end -- once, however often it is moved
-  if wait <= 0 then return let_go(slot, tier, false) end
+  if wait <= 0 then return grant(slot, tier, false) end
   return reply(1, wait, slot, tier, get('epoch'), false)
 end
 
 function verbs.reserve()
   if get('probing') == 0 then return place(false) end
-  if open_at - now > longest_wait then return turned_away(open_at - now) end
+  if open_at - now > longest_wait then return reject(open_at - now) end
   if not is_probe() then return await_probe() end
   tally(lane, MINUTE)
-  if open_at <= now then return let_go(open_at, OTP, true) end
+  if open_at <= now then return grant(open_at, OTP, true) end
   return reply(1, open_at - now, open_at, OTP, get('epoch'), true)
 end
 
 function verbs.confirm()
   local slot, tier, epoch = tonumber(ARGV[12]), tonumber(ARGV[13]), tonumber(ARGV[14])
   local probe = ARGV[16] == '1'
-  if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return turned_away(open_at - now) end
+  if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return reject(open_at - now) end
   if get('probing') == 1 and not probe then
-    if is_probe() then return let_go(now, OTP, true) end
+    if is_probe() then return grant(now, OTP, true) end
     return await_probe()
   end
   if epoch ~= get('epoch') then return place(false) end
-  if slot + step / 2 < taken(tier) then return place(true) end
+  if slot + step / 2 < taken_until(tier) then return place(true) end
   local wait = slot - now
   if -wait > late and not probe then return place(true) end -- slept through
-  if wait <= EARLY then return let_go(slot, tier, probe) end
+  if wait <= EARLY then return grant(slot, tier, probe) end
   if wait <= longest_wait then return reply(1, wait, slot, tier, epoch, probe) end
   if tier == QUEUE and slot + 1.5 * step > next_slot then set('next_slot', slot) end -- the last one leaves no gap
-  return turned_away(wait)
+  return reject(wait)
 end
 
--- The call of an admission leaves now, or when those that were held up with it have left. An otp waits for nobody.
+-- The call of a held slot leaves now, or when those that were held up with it have left. An otp waits for no call.
 function verbs.leave()
   local slot, tier, probe = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[16] == '1'
-  if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return turned_away(open_at - now) end
+  if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return reject(open_at - now) end
   local wait = get('gone') - SLACK - now
   if wait <= EARLY or probe or rank == 0 then wait = 0 end
-  if wait > longest_wait then return turned_away(wait) end
+  if wait > longest_wait then return reject(wait) end
   set('gone', math.max(get('gone'), now) + step)
   return reply(1, wait, slot, tier, get('epoch'), probe)
 end
@@ -170,7 +173,7 @@ local function reopen()
 end
 
 -- A call came back with an answer that is no refusal. Only that proves anything of the rate at which it left: a gateway
--- that is down refuses nobody.
+-- that is down refuses no call.
 function verbs.report_ok()
   local waited = ARGV[7] == '1'
   if tonumber(ARGV[6]) ~= generation then return {} end

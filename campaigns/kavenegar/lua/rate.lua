@@ -1,4 +1,4 @@
--- The second part: how the rate is found that the gateway tolerates and tells nobody.
+-- The second part: how the rate is found that the gateway tolerates and does not publish.
 --
 --   rate      calls a second at present
 --   steady    a rate that held; 0: none is known

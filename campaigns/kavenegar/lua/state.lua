@@ -1,4 +1,4 @@
--- The first of three parts of one script (state, rate, gate), which Redis runs as one step for whoever calls.
+-- The first of three parts of one script (state, rate, gate), which Redis runs as one step.
 --
 -- KEYS[1]  the hash of one account and the address it calls from
 -- ARGV     verb, now (µs; empty: this server's clock), start rate, highest rate, fixed (1 or 0), then the verb's own
@@ -24,7 +24,7 @@ local state = {}
 local fields = redis.call('HGETALL', key)
 for i = 1, #fields, 2 do state[fields[i]] = tonumber(fields[i + 1]) end
 
--- A clock that was set back takes all times with it, or everybody would wait until it has caught up.
+-- A clock that was set back takes all times with it, or all calls would wait until it has caught up.
 local seen = state.seen or 0
 local set_back = now < seen - SECOND
 if set_back then
