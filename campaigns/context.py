@@ -53,7 +53,7 @@ class Policy:
     suppress_after: int = (
         suppression.UNREACHABLE_AFTER
     )  # verdicts in a row that did not reach a number; 0: it is never suppressed
-    suppress_sync: timedelta = timedelta(hours=1)  # between two looks at the gateway's block lists; 0: never
+    suppress_sync: timedelta = suppression.SYNC_EVERY  # between two looks at the gateway's block lists; 0: never
     inbox_pull_time: timedelta = timedelta(seconds=20)  # how long one worker pulls a line at most
     inbox_reconcile: timedelta = timedelta(hours=1)  # between two looks through a line's last two days
     inbox_lookback: timedelta = timedelta(days=60)  # how far back a loss is searched on a line never known complete

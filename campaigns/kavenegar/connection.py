@@ -85,12 +85,12 @@ WRITE_SIZE = 65_536
 class Exchange:
     """One call's budget and its one certain fact: `request_left`.
 
-    `deadline` is on the steady clock; `lookup` is getaddrinfo, or what stands in for it; `in_time` says whether a
+    `deadline` is on the steady clock; `resolver` is getaddrinfo, or what stands in for it; `in_time` says whether a
     request may still leave, None where it always may.
     """
 
     deadline: float
-    lookup: Resolver = socket.getaddrinfo
+    resolver: Resolver = socket.getaddrinfo
     max_idle_s: float = MAX_IDLE_S
     in_time: InTime | None = None
     request_left: bool = False
@@ -166,7 +166,7 @@ class _DeadlineConnection(HTTPConnection):
         allowed_s = float(self.timeout) if isinstance(self.timeout, int | float) else exchange.remaining()
         until = min(steady() + allowed_s, exchange.deadline)
         try:
-            return dial(resolve(self._dns_host.strip("[]"), self.port, until, exchange.lookup), until)
+            return dial(resolve(self._dns_host.strip("[]"), self.port, until, exchange.resolver), until)
         except socket.gaierror as unresolved:
             raise NameResolutionError(self.host, self, unresolved) from unresolved
         except TimeoutError as late:
@@ -210,7 +210,7 @@ class DeadlineHTTPSPool(_FreshConnectionPool, HTTPSConnectionPool):
     ConnectionCls = DeadlineHTTPSConnection
 
 
-def resolve(host: str, port: int | None, until: float, lookup: Resolver) -> Sequence[Address]:
+def resolve(host: str, port: int | None, until: float, resolver: Resolver) -> Sequence[Address]:
     """Where a name leads. The system's resolver knows no deadline, so it is asked in a thread that may be left behind.
 
     Raises:
@@ -225,7 +225,7 @@ def resolve(host: str, port: int | None, until: float, lookup: Resolver) -> Sequ
 
     def ask() -> None:
         try:
-            answers.put(lookup(host, port, type=socket.SOCK_STREAM))
+            answers.put(resolver(host, port, type=socket.SOCK_STREAM))
         except OSError as unresolved:
             answers.put(unresolved)
 

@@ -100,10 +100,10 @@ class PacedClient(AllMethods):
         try:
             answer = self._client.perform(call, lane=lane, in_time=in_time)
         except GatewayError as exc:
-            self._note(CallRecord(path, lane, exc.code, type(exc).__name__, 0, _ms_since(began)))
+            self._record_call(CallRecord(path, lane, exc.code, type(exc).__name__, 0, _ms_since(began)))
             self._report_to_pace(slot, exc)
             raise
-        self._note(CallRecord(path, lane, OK, None, _row_count(answer), _ms_since(began)))
+        self._record_call(CallRecord(path, lane, OK, None, _row_count(answer), _ms_since(began)))
         self._report_to_pace(slot)
         return answer
 
@@ -132,7 +132,7 @@ class PacedClient(AllMethods):
         except Postpone as exc:  # the gateway's own answer is the one that counts
             log.warning("pace report failed", extra={"code": error and error.code, "reason": str(exc)})
 
-    def _note(self, call: CallRecord) -> None:
+    def _record_call(self, call: CallRecord) -> None:
         facts = {"method": call.method, "lane": call.lane.label, "code": call.code, "ms": round(call.ms, 1)}
         if call.error is None:
             log.info("gateway answered", extra={**facts, "rows": call.rows})

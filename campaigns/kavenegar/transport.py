@@ -162,7 +162,7 @@ class Transport:
         connect_timeout_s: seconds of these for name, connection and TLS together.
         pool_size: connections kept; a call beyond them opens one of its own.
         max_idle_s: a connection that rested longer is not used again.
-        lookup: getaddrinfo, or what stands in for it.
+        resolver: getaddrinfo, or what stands in for it.
     """
 
     def __init__(
@@ -173,12 +173,12 @@ class Transport:
         connect_timeout_s: float,
         pool_size: int,
         max_idle_s: float = MAX_IDLE_S,
-        lookup: Resolver = socket.getaddrinfo,
+        resolver: Resolver = socket.getaddrinfo,
     ) -> None:
         self._deadline_s = deadline_s
         self._connect_timeout_s = connect_timeout_s
         self._longest_idle_s = max_idle_s
-        self._lookup = lookup
+        self._resolver = resolver
         self._adapter = _Adapter(pool_connections=1, pool_maxsize=pool_size)
         with requests.Session() as session:
             surroundings = session.merge_environment_settings(base_url, {}, True, None, None)
@@ -198,7 +198,7 @@ class Transport:
             Postpone: it is too late to leave, as `in_time` or the deadline says. Nothing left us.
             Fault: no complete answer came, or one of more than 4 MB. It names the kind, never the URL.
         """
-        exchange = Exchange(steady() + self._deadline_s, self._lookup, self._longest_idle_s, in_time)
+        exchange = Exchange(steady() + self._deadline_s, self._resolver, self._longest_idle_s, in_time)
         token = connection.current_exchange.set(exchange)
         try:
             exchange.check()

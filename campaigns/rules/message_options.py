@@ -119,20 +119,20 @@ def parse_message_options(
 
     Raises: BadInput, naming what is wrong and what would be right.
     """
-    found = MessageOptions(
+    options = MessageOptions(
         _kind(kind), check_repeat(repeat), check_tag(tag), _policy(policy), hide, _type(message_type)
     )
-    for other in set(CampaignKind) - {found.kind}:
+    for other in set(CampaignKind) - {options.kind}:
         misplaced = [
             called
             for name, called in _ONLY_FOR[other].items()
-            if getattr(found, name) != getattr(DEFAULT_OPTIONS, name)
+            if getattr(options, name) != getattr(DEFAULT_OPTIONS, name)
         ]
         if misplaced:
             raise BadInput(
-                f"{_ONE_MESSAGE[found.kind]} cannot carry {' and '.join(misplaced)}: only {_ONE_MESSAGE[other]} can"
+                f"{_ONE_MESSAGE[options.kind]} cannot carry {' and '.join(misplaced)}: only {_ONE_MESSAGE[other]} can"
             )
-    return found
+    return options
 
 
 def _kind(given: str) -> CampaignKind:

@@ -86,15 +86,15 @@ def parse_otp_request(
     if kind == OtpKind.CALL and call_after is not None:
         raise BadInput("call_after is for an SMS that a call may follow: this is a call already")
     receptor, landline = _normalise_receptor(number)
-    spoken = OtpKind(kind) is OtpKind.CALL or landline
+    as_call = OtpKind(kind) is OtpKind.CALL or landline
     return OtpRequest(
-        kind=OtpKind.CALL if spoken else OtpKind.SMS,
+        kind=OtpKind.CALL if as_call else OtpKind.SMS,
         number=Secret(receptor),
         template=_template(template),
-        tokens=_tokens(tokens, spoken=spoken or call_after is not None),
+        tokens=_tokens(tokens, as_call=as_call or call_after is not None),
         key=_key(key),
         tag=check_tag(tag),
-        call_after_s=None if spoken or call_after is None else ceil(call_after.total_seconds()),
+        call_after_s=None if as_call or call_after is None else ceil(call_after.total_seconds()),
         lifetime=_lifetime(lifetime, call_after),
     )
 
@@ -149,11 +149,11 @@ def check_tokens(given: Mapping[str, str | None]) -> None:
             _check_token(name, value)
 
 
-def _tokens(given: Mapping[str, str | None], *, spoken: bool) -> dict[str, Secret]:
+def _tokens(given: Mapping[str, str | None], *, as_call: bool) -> dict[str, Secret]:
     check_tokens(given)
     found = {name: Secret(value) for name, value in given.items() if value is not None}
     for name, value in found.items():
-        if spoken and not (value.isascii() and value.isdigit()):
+        if as_call and not (value.isascii() and value.isdigit()):
             raise BadInput(f"{name} is not all digits (0 to 9), and only digits can be told in a call")
     return found
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -75,6 +75,9 @@ NOT_WRITTEN_TO_GATEWAY: Final = tuple(reason for reason, meaning in REASONS.item
 
 UNREACHABLE_AFTER: Final = 3
 """Verdicts of one number in a row, all undelivered or failed, after which it counts as unreachable."""
+
+SYNC_EVERY: Final = timedelta(hours=1)
+"""Time between two looks at a line's block list, where no setting says another."""
 
 MAX_REASON_LENGTH: Final = 200
 """Characters of an operator's own words."""

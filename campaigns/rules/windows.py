@@ -70,10 +70,10 @@ def reduce_polls(ages: Sequence[timedelta], *, window: timedelta) -> tuple[timed
     return tuple(age for place, age in enumerate(ages) if place == 0 or age >= quiet_age(window))
 
 
-def callback_batch_at(seen_at: datetime, *, gather: timedelta) -> datetime:
+def callback_batch_at(seen_at: datetime, *, window: timedelta) -> datetime:
     """When the gateway is asked about a callback: the end of the span in which it came, and with it all others."""
-    spans = seen_at.timestamp() // gather.total_seconds() + 1
-    return datetime.fromtimestamp(spans * gather.total_seconds(), UTC)
+    spans = seen_at.timestamp() // window.total_seconds() + 1
+    return datetime.fromtimestamp(spans * window.total_seconds(), UTC)
 
 
 def next_callback_recheck(seen_at: datetime, now: datetime) -> datetime | None:

@@ -202,7 +202,7 @@ def _trusted_facts(news: Sequence[PendingCallback]) -> list[Fact]:
 
 def _collect(hints: Sequence[PendingCallback], window: timedelta) -> list[DeferredCallback]:
     return [
-        DeferredCallback(each.callback, callback_batch_at(each.seen_at, gather=window), each.message_id)
+        DeferredCallback(each.callback, callback_batch_at(each.seen_at, window=window), each.message_id)
         for each in hints
     ]
 

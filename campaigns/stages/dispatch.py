@@ -202,7 +202,7 @@ def update_polling_mode(connection: Connection, *, now: datetime, policy: Policy
     left_out = sorted(set(policy.status_polls) - set(policy.reduced_polls))
     if now_active is False and left_out:
         caught_up = callbacks.restore_full_polls(
-            connection, first=left_out[0], calm=quiet_age(policy.status_window), now=now
+            connection, first=left_out[0], quiet_age=quiet_age(policy.status_window), now=now
         )
         log.log(logging.WARNING if caught_up else logging.INFO, "callbacks timed out", extra={"batches": caught_up})
 

@@ -28,6 +28,7 @@ from campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
 from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.phone import is_mobile, normalise_mobile
+from campaigns.rules.suppression import SYNC_EVERY
 from campaigns.store import blocklists, in_one_commit, installation, suppressions
 from campaigns.store.blocklists import ListedNumber, ListSync
 
@@ -208,8 +209,6 @@ def _entry(row: BlockedNumber) -> ListedNumber:
 
 MAX_CALLS: Final = 100
 """Calls of one scheduled run. What is left of a long list is for the next one, a few seconds later."""
-SYNC_EVERY: Final = timedelta(hours=1)
-"""When a line is due again that was synchronised by hand, where nothing is scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +263,8 @@ def _sync_line(context: Context, line: str, *, at_once: bool, most_calls: int | 
         return Synced(line, trouble="somebody else synchronises it at this moment" if at_once else ""), True
     blocklist_sync, wait, go_on = (
         BlocklistSync(context, claim, calls_left=most_calls),
-        context.policy.suppress_sync or SYNC_EVERY,
+        context.policy.suppress_sync
+        or SYNC_EVERY,  # of a line that was synchronised by hand, where nothing is scheduled
         True,
     )
     try:

@@ -279,13 +279,13 @@ def update_active(connection: Connection, *, since: datetime) -> bool | None:
 _RESTORE_POLLS: Final = text("""
     UPDATE sms.batches SET poll_at = greatest(CAST(:now AS timestamptz), accepted_at + :first)
      WHERE poll_at > greatest(CAST(:now AS timestamptz), accepted_at + :first)
-       AND poll_no > 0 AND accepted_at > CAST(:now AS timestamptz) - :calm
+       AND poll_no > 0 AND accepted_at > CAST(:now AS timestamptz) - :quiet_age
 """)
 
 
-def restore_full_polls(connection: Connection, *, first: timedelta, calm: timedelta, now: datetime) -> int:
-    """Callbacks fell silent: polls that were left out, from the age `first` up to `calm`, are made up for by one.
+def restore_full_polls(connection: Connection, *, first: timedelta, quiet_age: timedelta, now: datetime) -> int:
+    """Callbacks fell silent: polls that were left out, from the age `first` up to `quiet_age`, are made up for by one.
 
     Returns how many batches are asked about earlier.
     """
-    return connection.execute(_RESTORE_POLLS, {"first": first, "calm": calm, "now": now}).rowcount
+    return connection.execute(_RESTORE_POLLS, {"first": first, "quiet_age": quiet_age, "now": now}).rowcount

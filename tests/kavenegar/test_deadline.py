@@ -161,7 +161,7 @@ def test_a_resolver_that_does_not_answer_is_left_behind() -> None:
         answered.wait(30)
         return []
 
-    transport = Transport("http://gateway.invalid", deadline_s=30, connect_timeout_s=0.3, pool_size=1, lookup=silent)
+    transport = Transport("http://gateway.invalid", deadline_s=30, connect_timeout_s=0.3, pool_size=1, resolver=silent)
     error, took_s = timed(lambda: transport.request(prepare_request("http://gateway.invalid/v1/KEY/x.json"), b""))
     answered.set()
     assert isinstance(error, Fault)
@@ -173,7 +173,7 @@ def test_a_name_that_does_not_exist_means_that_nothing_left() -> None:
     def nobody(*_: Any, **__: Any) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, lookup=nobody)
+    transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, resolver=nobody)
     error, _ = timed(lambda: transport.request(prepare_request("http://gateway.invalid/v1/KEY/x.json"), b""))
     assert isinstance(error, Fault)
     assert (error.kind, str(error)) == (FaultKind.NOT_SENT, "the gateway's name cannot be resolved")
@@ -188,7 +188,7 @@ def test_the_second_address_of_a_name_is_tried_when_the_first_refuses(
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
 
     server.will(server.answer(200, [ROW]))
-    transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, lookup=two)
+    transport = Transport("http://gateway.invalid", deadline_s=20, connect_timeout_s=5, pool_size=1, resolver=two)
     assert transport.request(prepare_request("http://gateway.invalid/"), b"").http_status == 200
     transport.close()
 

@@ -118,7 +118,7 @@ def test_nothing_leaves_when_the_lease_ended_while_the_name_was_looked_up(server
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
     url = "http://gateway.invalid"
-    with transport_to(url, lookup=slow) as transport, pytest.raises(Postpone):
+    with transport_to(url, resolver=slow) as transport, pytest.raises(Postpone):
         transport.request(prepare_request(f"{url}/v1/KEY/sms/send.json"), b"receptor=1", lease.in_time)
     assert server.hung_up.wait(PATIENCE_S)
     assert (server.received, lease.asked) == ([], 2)

@@ -91,10 +91,10 @@ def test_of_the_usual_schedule_two_ages_are_left_out() -> None:
 @given(seen=st.integers(0, 10**6), gather=st.integers(1, 3600))
 def test_callbacks_of_one_span_are_asked_about_at_one_moment_and_soon(seen: int, gather: int) -> None:
     span, seen_at = timedelta(seconds=gather), after(seconds=seen / 7)
-    asked_at = callback_batch_at(seen_at, gather=span)
+    asked_at = callback_batch_at(seen_at, window=span)
     assert timedelta(0) < asked_at - seen_at <= span
-    assert callback_batch_at(asked_at - timedelta(milliseconds=1), gather=span) == asked_at
-    assert callback_batch_at(asked_at, gather=span) == asked_at + span
+    assert callback_batch_at(asked_at - timedelta(milliseconds=1), window=span) == asked_at
+    assert callback_batch_at(asked_at, window=span) == asked_at + span
 
 
 def test_a_callback_is_looked_at_again_after_seconds_minutes_and_an_hour_and_then_given_up() -> None:

@@ -91,7 +91,7 @@ def test_nobody_is_asked_before_the_callbacks_of_a_span_are_together(
     hinted = expecting(context, callback_batch_window=span)
     sandbox.turn(fates={"delivered": 1.0})
     campaign = accepted(hinted, engine, 300)
-    sandbox.advance(seconds=(callback_batch_at(hinted.now(), gather=span) - hinted.now()).total_seconds())
+    sandbox.advance(seconds=(callback_batch_at(hinted.now(), window=span) - hinted.now()).total_seconds())
     ids = gateway_ids(engine, campaign)
     tell(hinted, *((gateway_id, 10) for gateway_id in ids[:3]))
     assert run_due_work(hinted).callbacks == 1

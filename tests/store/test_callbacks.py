@@ -181,7 +181,7 @@ def test_what_was_left_out_is_made_up_for_by_one_poll(
         connection.execute(
             text("UPDATE sms.batches SET poll_no = :no, poll_at = :at"), {"no": poll_no, "at": NOW + poll_at * MINUTE}
         )
-        callbacks.restore_full_polls(connection, first=10 * MINUTE, calm=40 * MINUTE, now=NOW + age * MINUTE)
+        callbacks.restore_full_polls(connection, first=10 * MINUTE, quiet_age=40 * MINUTE, now=NOW + age * MINUTE)
     assert batch(engine, only)["poll_at"] == NOW + expected * MINUTE
 
 
