@@ -31,14 +31,14 @@ def list_inbound(
 
 
 def get_inbound(bind: Bind, inbound_id: int) -> Inbound:
-    """Read one inbound message, by the id that INBOX_TASK or INBOX_WEBHOOK was given. Raises: NotFound."""
+    """Read one inbound message, by the id that your task (INBOX_TASK) or webhook was given. Raises: NotFound."""
     return store.read(connection_of(bind), inbound_id)
 
 
 def acknowledge(bind: Bind, inbound_id: int) -> bool:
-    """Say that your code has dealt with a message, in your transaction: both are true or neither.
+    """Record, in your transaction, that your code has dealt with a message; until then it is delivered again.
 
-    True once for each message; False where it was acknowledged before, or does not exist. Until then it comes again.
+    Returns True once for each message; False where it was acknowledged before, or does not exist.
     """
     connection = writing_connection(bind)
     return store.acknowledge(connection, inbound_id, now=database_now(connection))

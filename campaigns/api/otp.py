@@ -52,5 +52,8 @@ def order_otp(
 
 
 def otp_state(bind: Bind, otp_id: int | None = None, *, key: str | None = None) -> Otp:
-    """How a one-time password stands, by its id or its key; cheap enough for every second. Raises: NotFound."""
+    """Read how a one-time password stands, by its id or by its key; cheap enough for every second.
+
+    Raises: NotFound; BadInput when neither or both are given.
+    """
     return otp.otp_state(connection_of(bind), otp_id, key=key)

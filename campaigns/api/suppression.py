@@ -25,57 +25,46 @@ from campaigns.store.suppressions import Suppression
 # ── by hand ──
 
 
-def add_numbers(connection: Connection, numbers: Iterable[str], *, reason: str, source: str, now: datetime) -> int:
-    """Suppress numbers; how many are new. Raises: BadInput for what is no mobile number, and for a reason too long."""
+def suppress(
+    bind: Bind, numbers: Iterable[str], *, reason: str = SuppressionReason.BY_HAND, source: str = "a program"
+) -> int:
+    """Suppress numbers: campaigns send nothing more to them, running ones from their next batch on.
+
+    Numbers come in any spelling. `reason` is a `SuppressionReason` or words of your own, `source` says where it
+    comes from; each has 1 to 200 printable characters and stands in reports. A number that is suppressed already keeps
+    its reason. One-time passwords are sent all the same. Returns how many numbers are new.
+
+    Raises: BadInput for what is no mobile number, and for a wrong reason or source; nothing was suppressed then.
+    """
+    connection = writing_connection(bind)
     words = {"reason": reason.strip(), "source": source.strip()}
     for name, said in words.items():
         if not 0 < len(said) <= MAX_REASON_LENGTH or not said.replace("\u200c", "").isprintable():
             raise BadInput(f"the {name} has to be of 1 to {MAX_REASON_LENGTH} printable characters")
-    return suppressions.add(connection, [*map(normalise_mobile, numbers)], now=now, **words)
-
-
-def lift_numbers(connection: Connection, numbers: Iterable[str], *, now: datetime) -> int:
-    """Let numbers be written to again; how many of them were suppressed. Raises: BadInput."""
-    return suppressions.lift(connection, [*map(normalise_mobile, numbers)], now=now)
-
-
-def read_suppression(connection: Connection, number: str) -> Suppression | None:
-    """Why a number is suppressed; None where it is not. Raises: BadInput."""
-    wanted = normalise_mobile(number)
-    found = suppressions.find(connection, [wanted]).get(wanted)
-    return found if found is not None and found.lifted_at is None else None
-
-
-def suppress(
-    bind: Bind, numbers: Iterable[str], *, reason: str = SuppressionReason.BY_HAND, source: str = "a program"
-) -> int:
-    """Send nothing more to these numbers; how many are new. Running campaigns leave them out from their next batch on.
-
-    Numbers come in any spelling. `reason` is a `SuppressionReason` or words of your own, `source` says where it
-    comes from: both stand in reports. A number that is suppressed already keeps its reason. One-time passwords are
-    sent all the same.
-    Raises: BadInput, and nothing was suppressed.
-    """
-    connection = writing_connection(bind)
-    return add_numbers(connection, numbers, reason=reason, source=source, now=database_now(connection))
+    return suppressions.add(connection, [*map(normalise_mobile, numbers)], now=database_now(connection), **words)
 
 
 def unsuppress(bind: Bind, numbers: Iterable[str]) -> int:
-    """Let these numbers get messages again; how many were suppressed. Raises: BadInput, and nothing was lifted.
+    """Lift numbers from the suppression list: campaigns send to them again. Returns how many were suppressed.
 
-    What the API may remove is then taken off the gateway's block lists as well; the rest the gateway goes on blocking.
+    Entries that the API may remove are then taken off the gateway's block lists as well; the gateway goes on blocking
+    the others. Raises: BadInput for what is no mobile number; nothing was lifted then.
     """
     connection = writing_connection(bind)
-    return lift_numbers(connection, numbers, now=database_now(connection))
+    return suppressions.lift(connection, [*map(normalise_mobile, numbers)], now=database_now(connection))
 
 
 def suppressed(bind: Bind, number: str) -> Suppression | None:
-    """Why a number gets nothing, and since when; None where it is not suppressed. Raises: BadInput."""
-    return read_suppression(connection_of(bind), number)
+    """Read why a number is suppressed, and since when; None where it is not. Raises: BadInput for no mobile number."""
+    found = find_suppression(bind, number)
+    return found if found is not None and found.lifted_at is None else None
 
 
 def find_suppression(bind: Bind, number: str) -> Suppression | None:
-    """What is known of a number, also after it was lifted; None where it was never suppressed. Raises: BadInput."""
+    """Read what is known of a number, even after it was lifted; None where it never was suppressed.
+
+    Raises: BadInput for what is no mobile number.
+    """
     wanted = normalise_mobile(number)
     return suppressions.find(connection_of(bind), [wanted]).get(wanted)
 
@@ -88,7 +77,7 @@ def newest_suppressions(
 
 
 def known_lines(bind: Bind) -> list[str]:
-    """Every line that is pulled or was sent from: the lines whose block lists at the gateway are synchronised."""
+    """List every line that is pulled or was sent from: their block lists at the gateway are synchronised."""
     return blocklists.known_lines(connection_of(bind))
 
 
@@ -174,7 +163,10 @@ _LAYOUT: Final = Layout("suppressed", SUPPRESSED_COLUMNS, frozenset())
 
 
 def export_suppressed(connection: Connection, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
-    """Write a line for each number, in their order; how many. Reads a few thousand at a time. Raises: BadInput."""
+    """Write a line for each suppressed number, in the order of the numbers. Returns how many lines.
+
+    It reads a few thousand at a time, so memory stays flat. Raises: BadInput for an unknown format.
+    """
     everybody = chain.from_iterable(suppressions.in_pages(connection))
     rows = ((each.number, each.reason, each.source, each.created_at) for each in everybody)
     return write_rows(out, _LAYOUT, rows, file_format)

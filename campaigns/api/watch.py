@@ -42,29 +42,29 @@ __all__ = [
 
 
 def get(bind: Bind, campaign_id: int) -> Campaign:
-    """The campaign's row. Raises: NotFound."""
+    """Read a campaign. Raises: NotFound."""
     return store.read(connection_of(bind), campaign_id)
 
 
 def newest(bind: Bind, *, limit: int = 20) -> list[Campaign]:
-    """The newest campaigns first."""
+    """List at most `limit` campaigns, the newest first."""
     return store.newest(connection_of(bind), limit=limit)
 
 
 def count_campaigns(bind: Bind) -> int:
-    """How many campaigns there are."""
+    """Count all campaigns."""
     return store.count(connection_of(bind))
 
 
 def progress(bind: Bind, campaign_id: int) -> Progress:
-    """How many messages stand where; cheap enough to ask every second. Raises: NotFound."""
+    """Count a campaign's messages by state; cheap enough for every second. Raises: NotFound."""
     return store.progress(connection_of(bind), campaign_id)
 
 
 def why_waiting(
     bind: Bind, campaign_id: int, *, pace: PaceView | None = None, now: datetime | None = None
 ) -> Waiting | None:
-    """Why a campaign waits, as a word, a sentence and a time; None when it is over. Cheap enough for every second.
+    """Explain why a campaign waits: a word, a sentence and a time; None when it is over. Cheap enough for every second.
 
     With the `pace` of now it also tells when sending ends, and whether all calls pause. `now` is the database's time
     unless it is given. Raises: NotFound.
@@ -76,23 +76,23 @@ def why_waiting(
 def why_each_waits(
     bind: Bind, campaigns: Sequence[Campaign], *, pace: PaceView | None = None, now: datetime | None = None
 ) -> dict[int, Waiting | None]:
-    """Why each of several campaigns waits, by their ids, in as many questions as for one; None for one that is over."""
+    """Explain why each of several campaigns waits, by their ids, at the cost of one; None for one that is over."""
     connection = connection_of(bind)
     return reasons.why_each_waits(connection, campaigns, now=now or database_now(connection), pace=pace)
 
 
 def kept_senders(bind: Bind, campaign_id: int) -> dict[str, int]:
-    """How many messages of a campaign leave from each line, after it was resumed with another; empty before that."""
+    """Count the messages that keep each line, of a campaign that was resumed with another line; empty without that."""
     return loading.kept_senders(connection_of(bind), campaign_id)
 
 
 def build_report(bind: Bind, campaign_id: int) -> Report:
-    """The figures: counts, cost, parts, speed, requests, rejects. Raises: NotFound."""
+    """Build the report of a campaign: counts, cost in rial, parts, speed, requests, rejects. Raises: NotFound."""
     return reports.build_report(connection_of(bind), campaign_id)
 
 
 def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
-    """Write one line for every row that was read; returns how many.
+    """Write the report's file: one line for every row that was read. Returns how many lines.
 
     `file_format` is "csv" (into a file of text) or "xlsx" (into a binary file). Raises: NotFound, BadInput.
     """
@@ -100,7 +100,7 @@ def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv")
 
 
 def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
-    """Write one line for every row that made no message, with why and with its cells; returns how many.
+    """Write one line for every row that made no message, with the reason and its cells. Returns how many lines.
 
     The file can be mended and loaded as a campaign of its own. Formats are as in `export`. Raises: NotFound, BadInput.
     """
@@ -108,5 +108,5 @@ def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str 
 
 
 def preview(bind: Bind, campaign_id: int) -> Preview:
-    """The first text and the longest, as they will be sent, with their parts. Raises: NotFound."""
+    """Read the first text and the longest, as they will be sent, with their parts. Raises: NotFound."""
     return plan.preview(connection_of(bind), campaign_id)
