@@ -19,25 +19,40 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Final
 
-from campaigns.api.create import create
-from campaigns.api.inbox import acknowledge, get_inbound, list_inbound
-from campaigns.api.otp import order_otp, otp_state
-from campaigns.api.steer import cancel, pause, resume, send_uncertain, start
-from campaigns.api.suppression import suppress, suppressed, unsuppress
-from campaigns.api.watch import build_report, export, export_rejects, get, newest, preview, progress, why_waiting
+from campaigns.api.campaign import (
+    Campaign,
+    Estimate,
+    Recipients,
+    cancel,
+    create,
+    estimate,
+    pause,
+    resume,
+    send_uncertain,
+    start,
+)
+from campaigns.api.inbox import Inbound, acknowledge, get_inbound, list_inbound
+from campaigns.api.otp import Otp, order_otp, otp_state
+from campaigns.api.suppression import Suppression, suppress, suppressed, unsuppress
+from campaigns.api.watch import (
+    Preview,
+    Progress,
+    Report,
+    Waiting,
+    build_report,
+    export,
+    export_rejects,
+    get,
+    newest,
+    preview,
+    progress,
+    why_waiting,
+)
 from campaigns.errors import BadInput, CampaignsError, IllegalMove, KeyConflict, NotFound
 from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.otp_request import OtpKind
 from campaigns.rules.states import CampaignState, MessageState, OtpState
 from campaigns.rules.suppression import SuppressionReason
-from campaigns.stages.intake import Estimate, Recipients, estimate
-from campaigns.stages.plan import Preview
-from campaigns.stages.report import Report
-from campaigns.stages.waiting import Waiting
-from campaigns.store.inbound import Inbound
-from campaigns.store.otps import Otp
-from campaigns.store.records import Campaign, Progress
-from campaigns.store.suppressions import Suppression
 
 __all__ = [
     "BadInput",

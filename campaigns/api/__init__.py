@@ -2,8 +2,7 @@
 
 For an application, which needs neither broker nor API key. `campaigns` itself has most of these:
 
-create       create, estimate, created_rejects
-steer        start, pause, resume, cancel, send_uncertain
+campaign     create, estimate, created_rejects; start, pause, resume, cancel, send_uncertain
 watch        get, newest, progress, why_waiting, build_report, export, export_rejects, preview
 inbox        list_inbound, get_inbound, acknowledge
 otp          order_otp, otp_state
@@ -13,8 +12,7 @@ For the processes and the command line in `worker`, which also call the gateway:
 
 work         every unit of work that a task runs
 gateway      what a person asks the gateway: account, ledger, what was sent, block lists, the pace
-admin        tables, lines, epochs, uncertain messages, a restored database
-health       the facts that `campaigns doctor` judges, and the figures of the metrics
+admin        tables, lines, epochs, uncertain messages, a restored database; how the installation is, and its figures
 
 `worker` imports the library through these files, `campaigns.context` (the parts that a process is built of),
 `campaigns.errors`, `campaigns.clock` and the pure values of `campaigns.rules`; a contract in `pyproject.toml` keeps

@@ -1,26 +1,61 @@
-"""Administer an installation: its tables, the lines that are pulled, and what only a person can decide.
+"""Administer an installation: read how it is, and do what only a person may decide.
 
-tables     upgrade, is_behind, is_ahead: create or upgrade the schema sms
-lines      list_lines, change_line, pull_line_soon, sync_line_settings
-uncertain  list_uncertain: batches of which nobody knows whether they were sent; `campaigns.send_uncertain` sends them
-restored   read_place, database_label, unfinished_campaigns, accept_database
-epochs     renew_epoch: give new message ids after a collision
+The facts are those that `campaigns doctor` judges and `campaigns metrics` serves. A time is None where nothing waits.
+
+tables      upgrade, is_behind, is_ahead: create or upgrade the schema sms
+dispatcher  read_installation: its last tick, the account's credit, settings and hold; SILENT_AFTER
+work        find_overdue, open_work, paused_campaigns, uncertain_by_campaign
+safety      read_durability, read_gate, count_far_ahead, account_of_key, stranded_batches
+metrics     read_figures
+lines       list_lines, change_line, pull_line_soon, sync_line_settings
+inbox       count_unacknowledged, oldest_unacknowledged
+uncertain   list_uncertain: batches of which nobody knows whether they were sent; `campaigns.send_uncertain` sends them
+restored    read_place, database_label, unfinished_campaigns, accept_database
+epochs      renew_epoch: give new message ids after a collision
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection
 
 from campaigns.api import Bind, connection_of, writing_connection
 from campaigns.rules.states import CampaignState
 from campaigns.stages.guards import accept_database
-from campaigns.store import epochs, identity, in_one_commit, lines, outcomes, restores
+from campaigns.stages.waiting import SILENT_AFTER, way_to_resume
+from campaigns.store import (
+    callbacks,
+    epochs,
+    identity,
+    in_one_commit,
+    installation,
+    ledger,
+    lines,
+    outcomes,
+    restores,
+)
+from campaigns.store.backlog import (
+    Durability,
+    OpenWork,
+    Overdue,
+    count_far_ahead,
+    find_overdue,
+    open_work,
+    paused_campaigns,
+    read_durability,
+    uncertain_by_campaign,
+)
 from campaigns.store.batches import COLLISION
 from campaigns.store.database import Database
 from campaigns.store.epochs import MAY_HAVE_LEFT
-from campaigns.store.identity import Place
+from campaigns.store.gate import WEAK_COMMITS, Gate, read_gate
+from campaigns.store.identity import Place, StrandedBatches, account_of_key, stranded_batches
+from campaigns.store.inbound import count_unacknowledged, oldest_unacknowledged
+from campaigns.store.installation import Installation
 from campaigns.store.lines import Line
 from campaigns.store.migrate import PATIENCE_S, is_ahead, is_behind, upgrade
 from campaigns.store.outcomes import UncertainBatch
@@ -30,25 +65,102 @@ __all__ = [
     "COLLISION",
     "MAY_HAVE_LEFT",
     "PATIENCE_S",
+    "SILENT_AFTER",
+    "WEAK_COMMITS",
+    "Durability",
     "EpochRenewal",
+    "Figures",
+    "Gate",
+    "Installation",
     "Line",
+    "OpenWork",
+    "Overdue",
     "Place",
     "Restored",
+    "StrandedBatches",
     "UncertainBatch",
     "accept_database",
+    "account_of_key",
     "change_line",
+    "count_far_ahead",
+    "count_unacknowledged",
+    "count_uncertain",
     "database_label",
+    "find_overdue",
     "is_ahead",
     "is_behind",
     "list_lines",
     "list_uncertain",
+    "oldest_unacknowledged",
+    "open_work",
+    "paused_campaigns",
     "pull_line_soon",
+    "read_durability",
+    "read_figures",
+    "read_gate",
+    "read_installation",
     "read_place",
     "renew_epoch",
+    "stranded_batches",
     "sync_line_settings",
+    "uncertain_by_campaign",
     "unfinished_campaigns",
     "upgrade",
+    "way_to_resume",
 ]
+
+# ── how it is ──
+
+
+@in_one_commit
+def read_installation(bind: Bind) -> Installation:
+    """Read the dispatcher's last tick, and the account's credit, settings and hold as they were last seen."""
+    return installation.read(connection_of(bind))
+
+
+# ── the figures for Prometheus ──
+
+MAX_BACKLOG_COUNTED: Final = 100_000
+"""Callbacks are counted so far and no further: so many are too many, however many they are."""
+
+LEDGER_DAYS: Final = 3
+"""Days that the gateway can be asked about; their unexplained messages are summed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of an installation `at` a moment; `uncertain` and `unexplained` count messages."""
+
+    work: OpenWork
+    installation: Installation
+    uncertain: int
+    callback_backlog: int
+    gate: Gate
+    unexplained: int
+    at: datetime
+
+    def since(self, moment: datetime | None) -> float:
+        """Seconds since a moment; 0 where there is none."""
+        return 0.0 if moment is None else max(0.0, (self.at - moment).total_seconds())
+
+
+def read_figures(connection: Connection, *, now: datetime, uncertain: int) -> Figures:
+    """Read all figures but `uncertain`, which is given. The cost does not grow with the messages that are stored."""
+    return Figures(
+        work=open_work(connection, now=now),
+        installation=installation.read(connection),
+        uncertain=uncertain,
+        callback_backlog=callbacks.count_pending(connection, most=MAX_BACKLOG_COUNTED),
+        gate=read_gate(connection),
+        unexplained=sum(day.unexplained or 0 for day in ledger.newest_days(connection, limit=LEDGER_DAYS)),
+        at=now,
+    )
+
+
+def count_uncertain(connection: Connection) -> int:
+    """How many messages are uncertain in all campaigns. It looks at batches that are over as well: ask it seldom."""
+    return sum(uncertain_by_campaign(connection).values())
+
 
 # ── the lines of the inbox ──
 

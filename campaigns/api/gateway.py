@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 from campaigns.api import Bind, connection_of
 from campaigns.kavenegar.account import AccountConfig
-from campaigns.kavenegar.codes import STATUSES, return_code
+from campaigns.kavenegar.codes import CREDIT_TOO_LOW, KEY_NOT_VALID, STATUSES, return_code
 from campaigns.kavenegar.pace import LaneView, LearntRate, PaceView
 from campaigns.kavenegar.sent_messages import ReceptorStatus
 from campaigns.stages.account import configure, fetch_credit, fetch_settings, low_credit
@@ -43,6 +43,8 @@ from campaigns.store.ledger import Counted, Day, Estimated
 from campaigns.store.lookups import SentByNumber, SentToNumber
 
 __all__ = [
+    "CREDIT_TOO_LOW",
+    "KEY_NOT_VALID",
     "LONGEST_LOOKBACK",
     "PAGE_SIZE",
     "AccountConfig",

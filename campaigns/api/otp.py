@@ -9,6 +9,8 @@ from campaigns.rules.otp_request import OtpKind, parse_otp_request
 from campaigns.stages import otp
 from campaigns.store.otps import Otp
 
+__all__ = ["Otp", "order_otp", "otp_state"]
+
 
 def order_otp(
     bind: Bind,

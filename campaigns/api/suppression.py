@@ -22,6 +22,20 @@ from campaigns.stages.intake.sources import open_table
 from campaigns.store import blocklists, suppressions
 from campaigns.store.suppressions import Suppression
 
+__all__ = [
+    "SUPPRESSED_COLUMNS",
+    "ImportResult",
+    "Suppression",
+    "export_suppressed",
+    "find_suppression",
+    "import_suppressed",
+    "known_lines",
+    "newest_suppressions",
+    "suppress",
+    "suppressed",
+    "unsuppress",
+]
+
 # ── by hand ──
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 import campaigns
-from campaigns.api import admin, gateway, health, work
+from campaigns.api import admin, gateway, work
 from campaigns.api.suppression import ImportResult, import_suppressed
 from campaigns.context import Context, Database
 from campaigns.errors import Postpone
@@ -74,7 +74,7 @@ def suppress(engine: Engine, file: Path) -> int:
 def administer(database: Database, connection: Connection) -> None:
     for line in admin.list_lines(connection):
         assert_type(line.every, timedelta)
-    assert_type(health.find_overdue(connection, now=database.now()).ready, int)
+    assert_type(admin.find_overdue(connection, now=database.now()).ready, int)
     assert_type(admin.renew_epoch(database).epoch, int)
 
 

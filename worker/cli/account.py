@@ -9,7 +9,7 @@ from datetime import date
 import click
 
 from campaigns import BadInput
-from campaigns.api import gateway, health
+from campaigns.api import admin, gateway
 from campaigns.api.gateway import AccountConfig, Counted, Day, Estimated
 from campaigns.context import Database
 from worker import wiring
@@ -44,7 +44,7 @@ def show(ctx: click.Context, as_json: bool) -> None:
     """Tell how the account stands. Ends with 1 where something keeps it from sending."""
     context = wiring.context()
     found, config = gateway.fetch_credit(context), gateway.fetch_settings(context)
-    hold = health.read_installation(context.database).hold
+    hold = admin.read_installation(context.database).hold
     low = found.remaincredit < gateway.low_credit(context, config.mincreditalarm)
     if as_json:
         status = {"credit_rial": found.remaincredit, "credit_low": low, "type": found.type}

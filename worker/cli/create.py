@@ -12,7 +12,7 @@ import click
 
 import campaigns
 from campaigns import BadInput, Campaign, CampaignKind, CampaignState, Estimate, Preview
-from campaigns.api.create import CreatedRejects, created_rejects
+from campaigns.api.campaign import CreatedRejects, created_rejects
 from campaigns.rules.message_options import MessageOptionArgs
 from campaigns.rules.text import measure_text, non_latin_characters
 from worker import wiring

@@ -11,8 +11,9 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from campaigns.api import admin, health
-from campaigns.api.health import SILENT_AFTER, Installation, way_to_resume
+from campaigns.api import admin
+from campaigns.api.admin import SILENT_AFTER, Installation, way_to_resume
+from campaigns.api.gateway import KEY_NOT_VALID
 from campaigns.errors import CampaignsError
 from worker import queues, wiring
 from worker.cli import doctor_safety, doctor_servers
@@ -96,7 +97,6 @@ def check_database_writes(connection: Connection) -> Finding:
     return Finding("database", Level.OK, "it answers")
 
 
-KEY_NOT_VALID: Final = 403
 BATCHES_OVERDUE_AFTER: Final = timedelta(seconds=60)
 POLLS_OVERDUE_AFTER: Final = timedelta(minutes=10)
 MAX_NAMED: Final = 20
@@ -159,7 +159,7 @@ def _check_schema(connection: Connection) -> Finding:
 
 def _check_installation(connection: Connection) -> Iterator[Finding]:
     now = wiring.database().now()
-    found, overdue = health.read_installation(connection), health.find_overdue(connection, now=now)
+    found, overdue = admin.read_installation(connection), admin.find_overdue(connection, now=now)
     yield doctor_servers.check_host_clock()
     yield check_dispatcher(found, running=overdue.running, now=now)
     yield from doctor_safety.check_safety(connection, wiring.settings(), now=now)
@@ -208,7 +208,7 @@ def _check_overdue(name: str, count: int, since: datetime | None, patience: time
 
 
 def _check_paused(connection: Connection) -> Iterator[Finding]:
-    found = health.paused_campaigns(connection, limit=MAX_NAMED + 1)
+    found = admin.paused_campaigns(connection, limit=MAX_NAMED + 1)
     for campaign in found[:MAX_NAMED]:
         says = f"campaign {campaign.id} is paused: {campaign.hold_reason}"
         yield Finding("paused", Level.WARN, says, way_to_resume(campaign))
@@ -219,7 +219,7 @@ def _check_paused(connection: Connection) -> Iterator[Finding]:
 
 
 def _check_uncertain(connection: Connection) -> Finding:
-    found = health.uncertain_by_campaign(connection)
+    found = admin.uncertain_by_campaign(connection)
     if not found:
         return Finding("uncertain", Level.OK, "the fate of every message is known or will be")
     listed = ", ".join(f"{count:,} in campaign {campaign_id}" for campaign_id, count in found.items())

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from campaigns.api import admin, gateway, health
-from campaigns.api.admin import Line
-from campaigns.api.health import WEAK_COMMITS, Gate, Installation, Place
+from campaigns.api import admin, gateway
+from campaigns.api.admin import WEAK_COMMITS, Gate, Installation, Line, Place
 from worker import wiring
 from worker.cli.output import Finding, Level, format_duration, format_time
 
@@ -41,7 +40,7 @@ _PLACE_FINDINGS: Final = {
 def check_safety(connection: Connection, chosen: Settings, *, now: datetime) -> Iterator[Finding]:
     """Everything of this that there is to look at."""
     yield from _check_durability(connection)
-    found = health.read_gate(connection)
+    found = admin.read_gate(connection)
     yield _check_place(found)
     yield _check_leap(found, chosen)
     yield _check_due_times(connection, now=now)
@@ -64,7 +63,7 @@ def check_times(chosen: Settings) -> Finding:
 
 def _check_durability(connection: Connection) -> Iterator[Finding]:
     """Whether what is confirmed stays, in a crash and in a failover."""
-    kept = health.read_durability(connection)
+    kept = admin.read_durability(connection)
     off = [name for name, value in kept.server.items() if value == "off"]
     if off:
         says = f"{' and '.join(off)} is off: a crash of its machine loses what was confirmed, or breaks it"
@@ -102,7 +101,7 @@ def _check_leap(found: Gate, chosen: Settings) -> Finding:
 
 def _check_due_times(connection: Connection, *, now: datetime) -> Finding:
     """Left over from a clock that ran ahead, where nobody does the chores that pull them back."""
-    batches = health.count_far_ahead(connection, now=now, by=timedelta(minutes=30))
+    batches = admin.count_far_ahead(connection, now=now, by=timedelta(minutes=30))
     if batches:
         says = f"{batches:,} batches are due further ahead than anything is planned: the clock was ahead"
         return Finding(
@@ -115,13 +114,13 @@ def _check_key(connection: Connection, chosen: Settings) -> Iterator[Finding]:
     if chosen.kavenegar_api_key is None and not chosen.sandboxed:
         return
     label = wiring.api_key_label()
-    if health.account_of_key(connection, label) is None:
+    if admin.account_of_key(connection, label) is None:
         says = "it is not known yet whose account the key belongs to: nothing is sent under it"
         yield Finding(
             "key", Level.WARN, says, "see that a worker for the queue send runs, and that the gateway answers"
         )
         return
-    stranded = health.stranded_batches(connection, label)
+    stranded = admin.stranded_batches(connection, label)
     if stranded is None:
         yield Finding("key", Level.OK, "every unanswered batch left under its account")
         return
@@ -169,8 +168,8 @@ def check_inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:
 
 def _check_delivery(connection: Connection, *, now: datetime) -> Iterator[Finding]:
     """Whether whoever is to be told of inbound messages takes them."""
-    waiting, given_up = health.count_unacknowledged(connection)
-    longest = health.oldest_unacknowledged(connection)
+    waiting, given_up = admin.count_unacknowledged(connection)
+    longest = admin.oldest_unacknowledged(connection)
     do = "see whether INBOX_TASK calls `campaigns.acknowledge`, or INBOX_WEBHOOK says 2xx; read the log of worker-poll"
     if longest is not None and now - longest[0] > UNDELIVERED_WARNING_AFTER:
         stored_at, times = longest

@@ -16,7 +16,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from campaigns.api import admin, gateway
-from campaigns.api.gateway import AccountConfig
+from campaigns.api.gateway import CREDIT_TOO_LOW, AccountConfig
 from campaigns.context import PacedClient, connect_redis
 from campaigns.errors import CampaignsError, GatewayError
 from campaigns.rules.windows import MAX_CLOCK_SKEW
@@ -174,7 +174,9 @@ def check_gateway() -> Iterator[Finding]:
 def _check_credit(rial: int, low_rial: int) -> Finding:
     says = f"{rial:,} rial are left"
     if rial < low_rial:
-        return Finding("credit", Level.WARN, says, "top up before it stops: 418 puts the whole account on hold")
+        return Finding(
+            "credit", Level.WARN, says, f"top up before it stops: {CREDIT_TOO_LOW} puts the whole account on hold"
+        )
     return Finding("credit", Level.OK, says)
 
 

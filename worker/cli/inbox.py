@@ -13,7 +13,7 @@ import click
 
 import campaigns
 from campaigns import BadInput, Inbound
-from campaigns.api import admin, gateway, health
+from campaigns.api import admin, gateway
 from campaigns.api.admin import Line
 from campaigns.api.gateway import DayCount, Pulled
 from campaigns.rules.phone import mask_number, normalise_line
@@ -81,7 +81,7 @@ def list_(
     """Show what came in, the newest first."""
     with wiring.engine().connect() as connection:
         found = campaigns.list_inbound(connection, line=line, campaign_id=campaign_id, since=since, limit=limit + 1)
-        waiting, given_up = health.count_unacknowledged(connection)
+        waiting, given_up = admin.count_unacknowledged(connection)
     shown = str if full else mask_number
     some = found[:limit]
     if as_json:

@@ -25,9 +25,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Request
 
-from campaigns.api import health
+from campaigns.api import admin
+from campaigns.api.admin import Figures
 from campaigns.api.gateway import PaceView
-from campaigns.api.health import Figures
 from campaigns.clock import steady
 from campaigns.context import Database, Throttle
 from campaigns.errors import BadInput, Postpone
@@ -76,9 +76,9 @@ class MetricsCollector(Collector):
 
     def _read(self, connection: Connection, *, now: datetime) -> Figures:
         if steady() >= self._uncertain_until:
-            self._uncertain = health.count_uncertain(connection)
+            self._uncertain = admin.count_uncertain(connection)
             self._uncertain_until = steady() + UNCERTAIN_CACHE_S
-        return health.read_figures(connection, now=now, uncertain=self._uncertain)
+        return admin.read_figures(connection, now=now, uncertain=self._uncertain)
 
 
 def _build_metrics(families: Iterable[MetricDefinition[Source]], source: Source) -> Iterator[Metric]:

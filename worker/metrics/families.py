@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
+from campaigns.api.admin import Figures, Place
 from campaigns.api.gateway import PaceView
-from campaigns.api.health import Figures, Place
 
 Source = TypeVar("Source")
 
