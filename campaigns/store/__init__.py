@@ -37,7 +37,7 @@ def in_one_commit(statement: Callable[Concatenate[B, P], T]) -> Callable[Concate
     def run(bind: B | Committer, /, *args: P.args, **kwargs: P.kwargs) -> T:
         if not isinstance(bind, Committer):
             return statement(bind, *args, **kwargs)
-        work: Callable[..., Any] = statement
+        work: Callable[..., Any] = run  # the database sees the name that its caller sees
         found: T = bind(work, *args, **kwargs)
         return found
 

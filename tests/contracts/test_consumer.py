@@ -90,7 +90,7 @@ def run_due_work(context: Context) -> list[str]:
     return [work.send_batch(context, batch_id) for batch_id in work.find_due(context).send]
 '''
 
-WRONG = '''
+WRONG = """
 import campaigns
 from sqlalchemy import Connection
 
@@ -100,7 +100,7 @@ def send(connection: Connection) -> str:
     campaigns.create(connection, recipients=["09121234567"])
     campaigns.report(connection, 17)
     return campaigns.create(connection, recipients=["09121234567"], text="hello")
-'''
+"""
 
 
 @pytest.fixture(scope="module")
