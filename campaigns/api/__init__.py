@@ -21,10 +21,9 @@ it so.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from campaigns.errors import BadInput
@@ -76,9 +75,3 @@ def writing_connection(bind: Bind) -> Connection:
         raise BadInput("campaigns change whole or not at all: give a connection in a transaction, not in AUTOCOMMIT")
     make_durable(connection)
     return connection
-
-
-def database_now(connection: Connection) -> datetime:
-    """The time of the database, which is everybody's."""
-    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return moment

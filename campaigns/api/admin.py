@@ -12,6 +12,7 @@ inbox       count_unacknowledged, oldest_unacknowledged
 uncertain   list_uncertain: batches of which nobody knows whether they were sent; `campaigns.send_uncertain` sends them
 restored    read_place, database_label, unfinished_campaigns, accept_database
 epochs      renew_epoch: give new message ids after a collision
+checks      probe_write: does the database take writes? transaction_time: when this transaction began
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from campaigns.store import (
     lines,
     outcomes,
     restores,
+    transaction_time,
 )
 from campaigns.store.backlog import (
     Durability,
@@ -46,6 +48,7 @@ from campaigns.store.backlog import (
     find_overdue,
     open_work,
     paused_campaigns,
+    probe_write,
     read_durability,
     uncertain_by_campaign,
 )
@@ -94,6 +97,7 @@ __all__ = [
     "oldest_unacknowledged",
     "open_work",
     "paused_campaigns",
+    "probe_write",
     "pull_line_soon",
     "read_durability",
     "read_figures",
@@ -103,6 +107,7 @@ __all__ = [
     "renew_epoch",
     "stranded_batches",
     "sync_line_settings",
+    "transaction_time",
     "uncertain_by_campaign",
     "unfinished_campaigns",
     "upgrade",

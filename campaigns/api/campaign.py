@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Unpack
 
-from campaigns.api import Bind, connection_of, database_now, writing_connection
+from campaigns.api import Bind, connection_of, writing_connection
 from campaigns.rules.message_options import MessageOptionArgs, parse_message_options
 from campaigns.rules.text import MAX_CHARACTERS
 from campaigns.stages import intake, plan
 from campaigns.stages.intake import Estimate, Recipients, estimate
 from campaigns.stages.intake.row_validator import REASONS_SHOWN
 from campaigns.store import campaigns as store
+from campaigns.store import database_now
 from campaigns.store.records import Campaign
 
 __all__ = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from campaigns.api import Bind, connection_of, database_now, writing_connection
+from campaigns.api import Bind, connection_of, writing_connection
 from campaigns.rules.dates import check_moment
+from campaigns.store import database_now
 from campaigns.store import inbound as store
 from campaigns.store.inbound import Inbound
 

@@ -10,7 +10,7 @@ from typing import IO, Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from campaigns.api import Bind, connection_of, database_now, writing_connection
+from campaigns.api import Bind, connection_of, writing_connection
 from campaigns.errors import BadInput
 from campaigns.rules.phone import mask_number, normalise_mobile
 from campaigns.rules.suppression import MAX_REASON_LENGTH, SuppressionReason
@@ -19,7 +19,7 @@ from campaigns.stages.intake import Recipients
 from campaigns.stages.intake.columns import Table, given_number
 from campaigns.stages.intake.row_validator import first_reasons
 from campaigns.stages.intake.sources import open_table
-from campaigns.store import blocklists, suppressions
+from campaigns.store import blocklists, database_now, suppressions
 from campaigns.store.suppressions import Suppression
 
 __all__ = [

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import IO, Any
 
 import campaigns.stages.report as reports
-from campaigns.api import Bind, connection_of, database_now
+from campaigns.api import Bind, connection_of
 from campaigns.kavenegar.pace import PaceView
 from campaigns.stages import plan, report
 from campaigns.stages.exports import FileFormat, format_of, open_new
@@ -15,7 +15,7 @@ from campaigns.stages.plan import Preview
 from campaigns.stages.report import Report
 from campaigns.stages.waiting import Waiting, reasons
 from campaigns.store import campaigns as store
-from campaigns.store import loading
+from campaigns.store import database_now, loading
 from campaigns.store.records import Campaign, Progress
 
 __all__ = [

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 B = TypeVar("B")
 P = ParamSpec("P")
@@ -42,3 +43,21 @@ def in_one_commit(statement: Callable[Concatenate[B, P], T]) -> Callable[Concate
         return found
 
     return run
+
+
+# What time is it for everybody? It goes on within a transaction.
+_CLOCK: Final = text("SELECT database_nowstamp()")
+# When did this transaction begin?
+_BEGAN: Final = text("SELECT now()")
+
+
+def database_now(connection: Connection) -> datetime:
+    """The time of the database, which is everybody's."""
+    moment: datetime = connection.execute(_CLOCK).scalar_one()
+    return moment
+
+
+def transaction_time(connection: Connection) -> datetime:
+    """When the transaction began, by the database's clock: what is to happen then is due."""
+    moment: datetime = connection.execute(_BEGAN).scalar_one()
+    return moment

@@ -231,3 +231,14 @@ _FAR_AHEAD: Final = text("""
 def count_far_ahead(connection: Connection, *, now: datetime, by: timedelta) -> int:
     """Batches of running campaigns that are due later than `by` from now."""
     return int(connection.execute(_FAR_AHEAD, {"now": now, "late": now + by}).scalar_one())
+
+
+# Does a new table get its first page on the disk? It is gone with the transaction.
+_WRITE_PROBE: Final = text("CREATE TEMPORARY TABLE campaigns_doctor ON COMMIT DROP AS SELECT 1 AS probe")
+
+
+def probe_write(connection: Connection) -> None:
+    """Write one page and take it back. Raises: DBAPIError where the database takes no writes, or none of our role."""
+    with connection.begin_nested() as probe:
+        connection.execute(_WRITE_PROBE)
+        probe.rollback()

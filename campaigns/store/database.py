@@ -16,12 +16,12 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import psycopg
 from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from campaigns.clock import steady
-from campaigns.store import Committer, gate
+from campaigns.store import Committer, database_now, gate
 
 READING_LASTS_S: Final = 5.0
 """How long a reading is carried on before the clock is read again."""
@@ -250,9 +250,7 @@ class Database(Committer):
     ) -> None:
         self.engine = engine
         self._patience_s = patience_s
-        self.clock = DatabaseClock(
-            partial(self, _clock_timestamp), believe_after=believe_after, on_leap=self._note_leap
-        )
+        self.clock = DatabaseClock(partial(self, database_now), believe_after=believe_after, on_leap=self._note_leap)
 
     def __call__(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`work(connection, …)` in a transaction of its own.
@@ -276,7 +274,7 @@ class Database(Committer):
         """Whether the database answers now; it is asked once, and not waited for."""
         try:
             with self.engine.connect() as connection:
-                _clock_timestamp(connection)
+                database_now(connection)
         except SQLAlchemyError:
             return False
         return True
@@ -292,8 +290,3 @@ class Database(Committer):
     def _note_leap(self, by: timedelta) -> None:
         log.error("database clock leapt", extra={"by_s": round(by.total_seconds(), 1)})
         gate.note_leap(self, by=by, now=self.clock.now())
-
-
-def _clock_timestamp(connection: Connection) -> datetime:
-    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return moment

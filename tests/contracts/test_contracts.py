@@ -195,6 +195,22 @@ def test_every_statement_says_in_english_what_it_asks() -> None:
     assert found == []
 
 
+def test_statements_stand_in_the_store_alone() -> None:
+    """Whoever needs one calls a function of `campaigns.store`: no other file can build one."""
+    allowed = {"Connection", "Engine", "make_url"}
+    found = [
+        f"{place(path, node)}: {alias.name}"
+        for path in python("campaigns", "worker")
+        if path.relative_to(ROOT).parts[:2] != ("campaigns", "store")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+        if (isinstance(node, ast.Import) and alias.name.partition(".")[0] == "sqlalchemy")
+        or (isinstance(node, ast.ImportFrom) and node.module == "sqlalchemy" and alias.name not in allowed)
+    ]
+    assert found == []
+
+
 def test_a_statement_is_called_where_it_is_used_and_not_handed_over_to_be_called() -> None:
     """So that an editor finds who calls it: `batches.release(context.database, …)`; see `campaigns.store`."""
     found = [

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 import click
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 import campaigns
 from campaigns import BadInput, Campaign, CampaignState, Progress, Report, Waiting
+from campaigns.api import admin
 from campaigns.api import watch as watching
 from campaigns.context import Database
 from worker import wiring
@@ -164,7 +165,7 @@ def start(campaign_id: int, *, at: datetime | None, at_once: bool, at_gateway: b
         raise BadInput("--now contradicts --at and --at-gateway: use one of them")
     with wiring.engine().begin() as connection:
         campaigns.start(
-            connection, campaign_id, at=_transaction_time(connection) if at_once else at, at_gateway=at_gateway
+            connection, campaign_id, at=admin.transaction_time(connection) if at_once else at, at_gateway=at_gateway
         )
         _print_new_state(connection, campaign_id, as_json=as_json)
 
@@ -210,7 +211,7 @@ def cancel(campaign_id: int, yes: bool, as_json: bool) -> None:
     """
     with wiring.engine().connect() as connection:
         progress = campaigns.progress(connection, campaign_id)
-        held = progress.held_by_gateway(_transaction_time(connection))
+        held = progress.held_by_gateway(admin.transaction_time(connection))
     campaign = progress.campaign
     also = f" {held:,} messages at the gateway are withdrawn." if held else ""
     options.confirm(yes, f"cancel campaign {campaign.id} ({campaign.name}, {campaign.state}) for good?{also}")
@@ -219,13 +220,8 @@ def cancel(campaign_id: int, yes: bool, as_json: bool) -> None:
         _print_new_state(connection, campaign_id, as_json=as_json)
 
 
-def _transaction_time(connection: Connection) -> datetime:
-    """When the transaction began, by the database's clock: what is to happen then is due."""
-    return connection.execute(select(func.now())).scalar_one()
-
-
 def _print_new_state(connection: Connection, campaign_id: int, *, as_json: bool) -> None:
-    progress, now = campaigns.progress(connection, campaign_id), _transaction_time(connection)
+    progress, now = campaigns.progress(connection, campaign_id), admin.transaction_time(connection)
     if as_json:
         held = progress.held_by_gateway(now)
         output.print_json({**output.campaign_as_json(progress.campaign), "held_by_gateway": held})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg.errors
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from campaigns.api import admin
@@ -72,9 +72,6 @@ def _where_ticks_stop() -> tuple[str, str]:
 
 # ── writes: a standby, and a server whose disk is full, answer and can only be read ──
 
-# Does a new table get its first page on the disk? It is gone with the transaction.
-_WRITE_PROBE: Final = text("CREATE TEMPORARY TABLE campaigns_doctor ON COMMIT DROP AS SELECT 1 AS probe")
-
 _WRITE_REMEDIES: Final = {
     "53": "make room on its disk; nothing is lost, and everything goes on by itself then",
     "25": "let DATABASE_URL lead to the primary, and let it take writes",
@@ -85,9 +82,7 @@ _WRITE_REMEDIES: Final = {
 def check_database_writes(connection: Connection) -> Finding:
     """Whether a page can be written; where our role may not make a temporary table, only that it answers."""
     try:
-        with connection.begin_nested() as probe:
-            connection.execute(_WRITE_PROBE)
-            probe.rollback()
+        admin.probe_write(connection)
     except DBAPIError as why:
         cure = _WRITE_REMEDIES.get((getattr(why.orig, "sqlstate", None) or "")[:2])
         if isinstance(why.orig, psycopg.errors.InsufficientPrivilege) or cure is None:
