@@ -46,7 +46,7 @@ def in_one_commit(statement: Callable[Concatenate[B, P], T]) -> Callable[Concate
 
 
 # What time is it for everybody? It goes on within a transaction.
-_CLOCK: Final = text("SELECT database_nowstamp()")
+_CLOCK: Final = text("SELECT clock_timestamp()")
 # When did this transaction begin?
 _BEGAN: Final = text("SELECT now()")
 

@@ -13,7 +13,7 @@ from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import CAMPAIGN_MOVES, CampaignState, MessageState
 from campaigns.store import in_one_commit
 from campaigns.store.records import Campaign, Progress
-from campaigns.store.tables import campaigns
+from campaigns.store.tables.sending import campaigns
 
 _COLUMNS: Final = [campaigns.c[name] for name in Campaign.__slots__]
 

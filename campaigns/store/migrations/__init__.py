@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from campaigns.errors import NotReady
 from campaigns.store.migrations.session import LOCK_WAIT_S
-from campaigns.store.tables.account import SCHEMA, metadata
+from campaigns.store.tables import SCHEMA, metadata
 
 HOLD_S: Final = 3.0
 """A statement that runs while a table is locked may take so long. A change of the catalog takes milliseconds."""

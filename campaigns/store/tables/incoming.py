@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from campaigns.store.tables.account import metadata, time
+from campaigns.store.tables import metadata, time
 
 lines = Table(
     "lines",

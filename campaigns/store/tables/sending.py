@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 
 from campaigns.rules.batches import LAST_ID_BLOCK
 from campaigns.rules.states import OPEN_BATCH_STATES, VERDICTS, BatchState, CampaignState, MessageState, OtpState
-from campaigns.store.tables.account import metadata, one_of, time
+from campaigns.store.tables import metadata, one_of, time
 
 # A message in one of these has the gateway's id, in one of those it has none. A cancelled one may or may not.
 _KNOWN: Final = tuple(sorted({MessageState.ACCEPTED, *VERDICTS} - {MessageState.CANCELLED}))
