@@ -26,13 +26,6 @@ MAX_PULLS: Final = 10_000
 """Of a pull in the foreground: some ten million messages."""
 
 
-def _parse_since(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
-    """A time gone by; without a zone it is the time of Tehran."""
-    if typed is None:
-        return None
-    return options.parse_time("--since", typed, right="time such as 2026-12-01 or '2026-12-01 10:00' (or 1405/09/10)")
-
-
 def _parse_line(_: click.Context, __: click.Parameter, typed: str | None) -> str | None:
     return None if typed is None else normalise_line(typed)
 
@@ -48,9 +41,6 @@ _line_option = click.option("--line", callback=_parse_line, metavar="LINE", help
 _campaign_option = click.option(
     "--campaign", "campaign_id", type=click.IntRange(1, options.MAX_ID), help="Only answers to this campaign."
 )
-_since_option = click.option(
-    "--since", callback=_parse_since, metavar="TIME", help="Only since then, as 2026-12-01 or 1405/09/10."
-)
 _line_argument = click.argument("line", callback=_parse_line)
 
 
@@ -65,7 +55,7 @@ def inbox_(ctx: click.Context) -> None:
 @inbox_.command("list")
 @_line_option
 @_campaign_option
-@_since_option
+@options.since_option
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The newest so many.")
 @click.option("--full", is_flag=True, help="Show the numbers in full.")
 @options.as_json
@@ -120,7 +110,7 @@ def _remark(message: Inbound) -> str:
 @options.out_option("Write a line for each message", required=True)
 @_line_option
 @_campaign_option
-@_since_option
+@options.since_option
 def export_(*, out: Path, line: str | None, campaign_id: int | None, since: datetime | None) -> None:
     """Write what came in, with the numbers in full. The file is there whole, or not at all."""
     count = options.write_export(out, partial(gateway.export_inbound, line=line, campaign_id=campaign_id, since=since))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, time
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, TypeVar
 
@@ -17,7 +17,7 @@ from campaigns.api import admin
 from campaigns.api.admin import Place
 from campaigns.api.watch import FileFormat, format_of, open_new
 from campaigns.context import Database
-from campaigns.rules.dates import is_persian_date, parse_moment
+from campaigns.rules.dates import TEHRAN, is_persian_date, parse_moment
 from campaigns.rules.message_options import MESSAGE_TYPES
 from campaigns.rules.spreadsheet import MAX_SHEET_ROWS
 from worker import create_task, wiring
@@ -49,6 +49,30 @@ def parse_time(option: str, typed: str, *, right: str) -> datetime:
     if is_persian_date(typed):
         click.echo(f"{option}: {format_both_calendars(at)}", err=True)
     return at
+
+
+def _parse_past_time(_: click.Context, parameter: click.Parameter, typed: str | None) -> datetime | None:
+    """A time gone by; without a zone it is the time of Tehran."""
+    if typed is None:
+        return None
+    right = "time such as 2026-12-01 or '2026-12-01 10:00' (or 1405/09/10)"
+    return parse_time(f"--{parameter.name}", typed, right=right)
+
+
+def parse_day(_: click.Context, parameter: click.Parameter, typed: str | None) -> datetime | None:
+    """The first moment of a day of Tehran, as the value of an option. Raises: BadInput."""
+    if typed is None:
+        return None
+    option, right = f"--{parameter.name}", "day such as 2026-12-01 or 1405/09/10"
+    at = parse_time(option, typed, right=right).astimezone(TEHRAN)
+    if at.time() != time.min:
+        raise BadInput(f"{option}: {typed!r} is no {right}")
+    return at
+
+
+since_option = click.option(
+    "--since", callback=_parse_past_time, metavar="TIME", help="Only since then, as 2026-12-01 or 1405/09/10."
+)
 
 
 def _parse_future_time(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -27,24 +27,13 @@ from worker.cli.exits import Exit
 from worker.cli.output import print_json
 
 
-def _parse_day(_: click.Context, parameter: click.Parameter, typed: str | None) -> datetime | None:
-    """The first moment of a day of Tehran."""
-    if typed is None:
-        return None
-    right = "day such as 2026-12-01 or 1405/09/10"
-    at = options.parse_time(f"--{parameter.name}", typed, right=right).astimezone(TEHRAN)
-    if at.time() != time.min:
-        raise BadInput(f"--{parameter.name}: {typed!r} is no {right}")
-    return at
-
-
 @click.command(name="number")
 @click.argument("number")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many.")
 @click.option("--ask", is_flag=True, help="Ask the gateway, too, what it sent to this number.")
 @click.option(
     "--day",
-    callback=_parse_day,
+    callback=options.parse_day,
     metavar="DAY",
     help="The day to ask about, as 2026-12-01 or 1405/09/10; today if left out.",
 )
@@ -126,7 +115,7 @@ def _print_statuses(statuses: Sequence[ReceptorStatus], since: datetime) -> None
 @click.command(name="outbox")
 @click.option("--latest", type=click.IntRange(1, 200), metavar="N", help="The newest N instead of a day.")
 @click.option(
-    "--day", callback=_parse_day, metavar="DAY", help="A day, as 2026-12-01 or 1405/09/10; today if left out."
+    "--day", callback=options.parse_day, metavar="DAY", help="A day, as 2026-12-01 or 1405/09/10; today if left out."
 )
 @click.option("--sender", metavar="LINE", help="Only what this line sent.")
 @click.option("--foreign", is_flag=True, help="Only what is not ours.")

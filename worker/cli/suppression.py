@@ -38,10 +38,6 @@ def suppress_() -> None:
     """
 
 
-def _parse_since(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
-    return None if typed is None else options.parse_time("--since", typed, right="day such as 2026-12-01 or 1405/09/10")
-
-
 _lines_option = click.option(
     "--line", "lines", multiple=True, metavar="LINE", help="This line only; may be said again."
 )
@@ -84,9 +80,7 @@ def _print_changed(changed: int, numbers: Sequence[str], done: str, others: str,
 
 @suppress_.command("list")
 @click.option("--reason", help=f"Only for this reason: {', '.join(SuppressionReason)}, or one in your own words.")
-@click.option(
-    "--since", callback=_parse_since, metavar="DAY", help="Only since a day of Tehran, as 2026-12-01 or 1405/09/10."
-)
+@options.since_option
 @click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The newest so many.")
 @click.option("--full", is_flag=True, help="Show the numbers in full.")
 @options.as_json
