@@ -27,6 +27,7 @@ from campaigns.stages.inbox.deliver import export_inbound
 from campaigns.stages.inbox.pull import DayCount, Pulled, count_days, pull_line
 from campaigns.stages.sent_at_gateway import (
     LONGEST_LOOKBACK,
+    MAX_LATEST,
     PAGE_SIZE,
     OutboxMessage,
     Unlisted,
@@ -46,6 +47,7 @@ __all__ = [
     "CREDIT_TOO_LOW",
     "KEY_NOT_VALID",
     "LONGEST_LOOKBACK",
+    "MAX_LATEST",
     "PAGE_SIZE",
     "AccountConfig",
     "BlockStatus",

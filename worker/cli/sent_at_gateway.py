@@ -12,6 +12,7 @@ from campaigns import BadInput
 from campaigns.api import gateway
 from campaigns.api.gateway import (
     LONGEST_LOOKBACK,
+    MAX_LATEST,
     OutboxMessage,
     ReceptorStatus,
     SentByNumber,
@@ -113,7 +114,7 @@ def _print_statuses(statuses: Sequence[ReceptorStatus], since: datetime) -> None
 
 
 @click.command(name="outbox")
-@click.option("--latest", type=click.IntRange(1, 200), metavar="N", help="The newest N instead of a day.")
+@click.option("--latest", type=click.IntRange(1, MAX_LATEST), metavar="N", help="The newest N instead of a day.")
 @click.option(
     "--day", callback=options.parse_day, metavar="DAY", help="A day, as 2026-12-01 or 1405/09/10; today if left out."
 )
