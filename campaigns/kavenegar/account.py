@@ -179,10 +179,10 @@ class BlockedNumber:
 
 @dataclass(frozen=True, slots=True)
 class BlockedPage:
-    """An answer of line/blocked/list, 200 numbers at most. `rows` counts its rows, readable or not."""
+    """An answer of line/blocked/list, 200 numbers at most. `row_count` counts rows that cannot be read, too."""
 
     numbers: list[BlockedNumber]
-    rows: int
+    row_count: int
     totalcount: int | None = None
     currentpage: int | None = None
     totalpages: int | None = None
@@ -195,9 +195,9 @@ class BlockedPage:
 
 def is_last_page(page: BlockedPage | InboxPage, number: int, full: int) -> bool:
     """Whether no page follows this one; where it does not say, whether it is not `full`."""
-    if page.rows == 0:
+    if page.row_count == 0:
         return True
-    return page.rows < (page.pagesize or full) if page.totalpages is None else number >= page.totalpages
+    return page.row_count < (page.pagesize or full) if page.totalpages is None else number >= page.totalpages
 
 
 @dataclass(frozen=True, slots=True)

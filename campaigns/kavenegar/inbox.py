@@ -57,13 +57,13 @@ class InboundMessage:
 class InboxPage:
     """An answer of sms/receive (100 messages at most) or sms/inboxpaged (200).
 
-    `rows` counts the rows of the answer; fewer messages than rows means that some could not be read. The other numbers
-    are sms/inboxpaged's, None in an answer of sms/receive. Its `totalcount` is, for unread messages, how many there are
-    beside those of this answer; for read ones, how many there are.
+    `row_count` counts the rows of the answer; fewer messages than that means that some could not be read. The other
+    numbers are sms/inboxpaged's, None in an answer of sms/receive. Its `totalcount` is, for unread messages, how many
+    there are beside those of this answer; for read ones, how many there are.
     """
 
     messages: list[InboundMessage]
-    rows: int
+    row_count: int
     totalcount: int | None = None
     currentpage: int | None = None
     totalpages: int | None = None

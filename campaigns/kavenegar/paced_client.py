@@ -162,7 +162,7 @@ def max_tries(exc: BaseException | None) -> int:
 
 def _row_count(answer: object) -> int:
     if isinstance(answer, InboxPage | BlockedPage):
-        return answer.rows
+        return answer.row_count
     return len(answer) if isinstance(answer, list) else 1
 
 

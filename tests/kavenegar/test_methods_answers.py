@@ -241,7 +241,7 @@ def test_a_message_from_a_person_needs_nothing_but_its_id(server: ScriptedServer
     server.will(server.answer(200, [{"messageid": "7", "message": None}, {"message": "no id"}, INBOUND]))
     page = client.receive("2000")
     assert page.messages == [InboundMessage(7, "", "", "", 0), _INBOUND]
-    assert page.rows == 3, "the row without an id was handed out too"
+    assert page.row_count == 3, "the row without an id was handed out too"
 
 
 def test_a_block_without_a_reason_is_blocked_for_an_unknown_one(server: ScriptedServer, client: Client) -> None:

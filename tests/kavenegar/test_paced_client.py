@@ -228,13 +228,13 @@ def test_a_page_that_was_not_handed_out_is_asked_for_again(
     server: ScriptedServer, gateway: PacedClient, clock: Clock, path: str
 ) -> None:
     server.will(server.answer(409), server.answer(200, [INBOUND]))
-    assert CONSUMING[path](gateway).rows == 1
+    assert CONSUMING[path](gateway).row_count == 1
     assert len(server.received) == 2
 
 
 def test_a_page_of_read_messages_may_be_asked_for_again(server: ScriptedServer, gateway: PacedClient) -> None:
     server.will(server.body(b"<html>502</html>", 502), server.answer(200, [INBOUND]))
-    assert gateway.inboxpaged("2000", isread=True).rows == 1
+    assert gateway.inboxpaged("2000", isread=True).row_count == 1
 
 
 @pytest.mark.parametrize("code", [402, 409, 503])

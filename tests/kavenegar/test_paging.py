@@ -60,13 +60,13 @@ def test_a_gateway_that_marks_nothing_read_is_noticed_by_a_page_that_brings_noth
 @pytest.mark.parametrize("code", [200, 449])
 def test_after_a_full_page_there_may_be_none(server: ScriptedServer, client: Client, code: int) -> None:
     server.will(server.answer(200, messages(*range(1, 101))), server.answer(code))
-    assert [client.receive(LINE).rows for _ in range(2)] == [100, 0]
+    assert [client.receive(LINE).row_count for _ in range(2)] == [100, 0]
 
 
 def test_a_page_is_full_by_its_rows_and_not_by_those_that_could_be_read(server: ScriptedServer, client: Client) -> None:
     server.will(server.answer(200, [*messages(*range(1, 100)), NO_ID]))
     found = client.receive(LINE)
-    assert (len(found.messages), found.rows) == (99, 100)
+    assert (len(found.messages), found.row_count) == (99, 100)
 
 
 # ── block lists ──

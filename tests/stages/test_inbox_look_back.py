@@ -31,7 +31,7 @@ def test_what_other_software_read_before_us_is_found_within_the_last_two_days(
     line_added(context)
     turns(context)
     crowd(sandbox, 120, age_s=47 * 3600)
-    while context.gateway.receive(SENDER).rows:
+    while context.gateway.receive(SENDER).row_count:
         pass  # somebody else's software
     sandbox.advance(minutes=1)
     turns(context)

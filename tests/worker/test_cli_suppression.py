@@ -161,7 +161,9 @@ def test_the_report_of_a_campaign_counts_the_suppressed_by_reason(
 ) -> None:
     command("suppress", "add", ALI)
     with engine.begin() as connection:
-        campaigns.suppress(connection, [ZAHRA], reason=campaigns.SuppressionReason.OPTED_OUT, source="an inbound message")
+        campaigns.suppress(
+            connection, [ZAHRA], reason=campaigns.SuppressionReason.OPTED_OUT, source="an inbound message"
+        )
     campaign = running(engine, 3)
     run_due_work(context)
 

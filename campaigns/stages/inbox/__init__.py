@@ -212,9 +212,15 @@ class LinePull:
         now = self.context.now()
         arrivals = list(_arrivals(page.messages, now))
         new, held = _store_page(self.context.database, self, arrivals, via, now=now)
-        unreadable = page.rows - len(page.messages)
-        if page.rows:
-            facts = {"line": self.line, "via": via.value, "rows": page.rows, "stored": new, "unreadable": unreadable}
+        unreadable = page.row_count - len(page.messages)
+        if page.row_count:
+            facts = {
+                "line": self.line,
+                "via": via.value,
+                "rows": page.row_count,
+                "stored": new,
+                "unreadable": unreadable,
+            }
             log.log(logging.WARNING if unreadable else logging.INFO, "inbox page stored", extra=facts)
         self.stored, self.pages, self.unreadable = self.stored + new, self.pages + 1, self.unreadable + unreadable
         if not held:

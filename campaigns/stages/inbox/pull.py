@@ -136,7 +136,7 @@ def _pull(pull: LinePull) -> Pulled:
 
 def _receive(pull: LinePull) -> LineEnding:
     """Everything that is unread; then, when it is time for it, the last days. Raises: GatewayError, …"""
-    if not drain_unread(pull, pull.receive, lambda page: page.rows < methods.RECEIVE.max_answer_rows):
+    if not drain_unread(pull, pull.receive, lambda page: page.row_count < methods.RECEIVE.max_answer_rows):
         return _ending(pull)
     pull.complete_to = pull.began - CLOCK_MARGIN
     return _at_rest(pull) if pull.claim.reconcile_at > pull.began else _look_back(pull)

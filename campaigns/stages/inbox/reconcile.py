@@ -110,7 +110,7 @@ def _unread_page(pull: LinePull, window: Window, tries: int = TRIES) -> InboxPag
 
 
 def _is_last_unread(page: InboxPage) -> bool:
-    return not page.rows or (page.rows < (page.pagesize or PAGE_SIZE) and not page.totalcount)
+    return not page.row_count or (page.row_count < (page.pagesize or PAGE_SIZE) and not page.totalcount)
 
 
 def _store_read(pull: LinePull, window: Window, *, thorough: bool) -> Window:
@@ -121,7 +121,7 @@ def _store_read(pull: LinePull, window: Window, *, thorough: bool) -> Window:
         if not thorough and first.totalcount is not None and first.totalcount <= pull.count_stored(window):
             return window
         # Not by the number of pages alone: it may be that of all read messages of the line.
-        much = first.rows >= (first.pagesize or PAGE_SIZE) and (first.totalpages or 0) > MAX_PAGES
+        much = first.row_count >= (first.pagesize or PAGE_SIZE) and (first.totalpages or 0) > MAX_PAGES
         if much and (half := window.halved(pull.began)) is not None:
             return _store_read(pull, half, thorough=thorough)
         seen, total = _store_pages(pull, window, first)
@@ -144,7 +144,7 @@ def _store_pages(pull: LinePull, window: Window, page: InboxPage) -> tuple[int, 
     while True:
         before = len(ids)
         ids.update(message.messageid for message in page.messages)
-        unreadable += page.rows - len(page.messages)
+        unreadable += page.row_count - len(page.messages)
         again = len(ids) == before and (barren or bool(page.messages))
         if again or is_last_page(page, number, PAGE_SIZE):
             return len(ids) + unreadable, page.totalcount
