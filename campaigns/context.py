@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from campaigns.kavenegar.client import DEADLINE_S, Client, key_label
 from campaigns.kavenegar.pace import Throttle, connect_redis
 from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.rules import suppression, windows
-from campaigns.rules.windows import AGES, next_poll, reduce_polls
+from campaigns.rules import batches, suppression
+from campaigns.rules.batches import AGES, next_poll, reduce_polls
 from campaigns.store import in_one_commit
 from campaigns.store.database import Database, make_engine
 
@@ -38,8 +38,8 @@ class Policy:
     lease: timedelta = timedelta(seconds=120)  # longer than a request may last, waits and retries included
     deadline: timedelta = timedelta(seconds=DEADLINE_S)  # how long one request may last
     unknown_grace: timedelta = timedelta(seconds=90)  # longer than the gateway may still act on an aborted request
-    localid_window: timedelta = windows.LOCALID_WINDOW
-    status_window: timedelta = windows.STATUS_WINDOW
+    localid_window: timedelta = batches.LOCALID_WINDOW
+    status_window: timedelta = batches.STATUS_WINDOW
     status_polls: Sequence[timedelta] = AGES
     reenqueue_after: timedelta = timedelta(seconds=10)  # a task that nobody took by then is taken for lost
     enqueue_horizon: timedelta = timedelta(seconds=3)  # how far ahead of the pace tasks are enqueued

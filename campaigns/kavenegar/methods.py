@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
-from campaigns.rules.windows import LOCALID_WINDOW, STATUS_WINDOW
+from campaigns.rules.batches import BATCH_SIZE, LOCALID_WINDOW, POLL_SIZE, STATUS_WINDOW
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S

@@ -5,8 +5,7 @@ text             size of a text, placeholders of a template
 phone            mobile numbers and sender lines in every spelling
 message_options  kind, type, tag, policy, repeat: the options of a campaign's messages
 otp_request      check a request for a one-time password
-batches          batch and id-block sizes; match the rows of an answer with the messages of a batch
-windows          how long the gateway answers, when it is polled, which times are compatible
+batches          sizes and ids of batches, the rows of an answer, how long the gateway answers, when it is polled
 dates            days and moments in the Persian and the Gregorian calendar, on Tehran's clock
 spreadsheet      number formats of cells, and cells that a spreadsheet cannot run as formulas
 suppression      reasons for suppressing a number, and opt-out words

@@ -1,14 +1,17 @@
-"""Batches: how many messages one holds, how message ids are laid out, and which answered row is which message.
+"""Batches and their times: sizes and ids, which answered row is which message, how long the gateway answers about a
+message and when it is polled, and which time settings are compatible.
 
-Source: kavenegar-rest, sms/send and sms/status; the limits are per request.
+Source: kavenegar-rest, sms/send and sms/status: the limits are per request. sms/statuslocalmessageid: messages of the
+last 12 hours; later, "100" proves nothing.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 BATCH_SIZE: Final = 200
@@ -100,3 +103,129 @@ def same_text(ours: str, theirs: str) -> bool:
 
 def _folded(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
+
+
+# How long the gateway answers about a message.
+
+LOCALID_WINDOW: Final = timedelta(hours=12)
+"""How long the gateway can be asked by our own ids, at most. Source: kavenegar-rest, sms/statuslocalmessageid."""
+STATUS_WINDOW: Final = timedelta(hours=48)
+"""How long it tells a message's status, at most. Source: kavenegar-rest, sms/status."""
+
+MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
+"""How far the gateway's clock, by which it dates messages, may be from ours."""
+
+WINDOW_MARGIN: Final = 12
+"""We stop a twelfth of the window early: clocks differ, and a request takes its time."""
+
+
+def localid_cutoff(now: datetime, *, window: timedelta) -> datetime:
+    """What was sent first by this moment can no longer be asked about: "never seen" proves nothing any more."""
+    return now - window + window / WINDOW_MARGIN
+
+
+def may_resend(first_sent_at: datetime, now: datetime, *, window: timedelta) -> bool:
+    """Whether "never seen" is still proof that a message sent first at `first_sent_at` does not exist."""
+    return first_sent_at > localid_cutoff(now, window=window)
+
+
+# When a batch is polled, by its age since the gateway accepted it; and when a callback is confirmed.
+#
+# Source: kavenegar-rest, sms/status: a verdict can be expected from five minutes after hand-over; 48 hours after the
+# send the gateway no longer knows the message (status 100).
+
+AGES: Final = (
+    *(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 80)),
+    *(timedelta(hours=hours) for hours in (3, 6, 12, 24, 36, 44, 47)),
+)
+"""Ages of a batch at which the statuses of its messages are asked for, where STATUS_POLLS says nothing else."""
+
+QUIET_SHARE: Final = 72
+"""Phones that are on have their message within a seventy-second of the window: within 40 minutes of 48 hours."""
+
+CALLBACK_RECHECKS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
+"""Ages at which a callback without a match is looked at again: it may have overtaken our own commit."""
+
+
+def next_poll(accepted_at: datetime, now: datetime, *, ages: Sequence[timedelta], closes_at: datetime) -> datetime:
+    """The first of `ages` (ascending) that is still to come, or the end of the window.
+
+    Ages that passed while nobody could ask are made up for by one poll, not by one each.
+    """
+    for age in ages:
+        if accepted_at + age > now:
+            return min(accepted_at + age, closes_at)
+    return closes_at
+
+
+def quiet_age(window: timedelta) -> timedelta:
+    """The age from which on few verdicts are still to come."""
+    return window / QUIET_SHARE
+
+
+def reduce_polls(ages: Sequence[timedelta], *, window: timedelta) -> tuple[timedelta, ...]:
+    """The `ages` that stay while callbacks bring the verdicts: the first, which checks them, and all quiet ones."""
+    return tuple(age for place, age in enumerate(ages) if place == 0 or age >= quiet_age(window))
+
+
+def callback_batch_at(seen_at: datetime, *, window: timedelta) -> datetime:
+    """When the gateway is asked about a callback: the end of the span in which it came, and with it all others."""
+    spans = seen_at.timestamp() // window.total_seconds() + 1
+    return datetime.fromtimestamp(spans * window.total_seconds(), UTC)
+
+
+def next_callback_recheck(seen_at: datetime, now: datetime) -> datetime | None:
+    """When a callback without a match is looked at again; None when it is given up."""
+    return next((seen_at + age for age in CALLBACK_RECHECKS if seen_at + age > now), None)
+
+
+# Time settings that are incompatible: with them a message could be lost, sent twice, or never sent.
+#
+# Every span is counted by a clock that also counts the time a machine sleeps.
+
+MIN_HTTP_DEADLINE: Final = timedelta(seconds=1)
+"""A gateway far away takes some hundred milliseconds; what is cut off sooner is unknown every time."""
+
+MIN_QUERY_ROUNDS: Final = 10
+"""So many rounds of a lease and of settling must fit into the time in which the gateway can be asked."""
+
+
+def incompatible_times(
+    *,
+    http_deadline: timedelta,
+    unknown_grace: timedelta,
+    lease: timedelta,
+    localid_window: timedelta,
+    status_window: timedelta,
+    stuck_after: timedelta,
+) -> Iterator[str]:
+    """What is wrong with these times, a sentence each: what must hold, and what would happen otherwise."""
+    if http_deadline < MIN_HTTP_DEADLINE:
+        yield "HTTP_DEADLINE must be at least 1s: a request cut off before its answer can come is unknown every time"
+    if unknown_grace < http_deadline:
+        yield (
+            "UNKNOWN_GRACE must be at least HTTP_DEADLINE: a request that was given up may still be on its way, and "
+            "the gateway may act on it later; asked before that, it says that it never saw it, and it is sent twice"
+        )
+    if lease < http_deadline + unknown_grace:
+        yield (
+            "LEASE must be at least HTTP_DEADLINE and UNKNOWN_GRACE together: a request must be over before its lease "
+            "is, tries and waits included, or it never leaves; and the gateway must have had its time by then"
+        )
+    if localid_window > LOCALID_WINDOW:
+        yield (
+            "LOCALID_WINDOW must be at most 12h: the gateway answers for our own ids of the last 12 hours; later, "
+            '"never seen" proves nothing, and what was sent would be sent again'
+        )
+    if localid_window < MIN_QUERY_ROUNDS * (lease + unknown_grace):
+        yield (
+            f"LOCALID_WINDOW must be at least {MIN_QUERY_ROUNDS} times LEASE and UNKNOWN_GRACE together: in a shorter "
+            "time the gateway cannot be asked, and every unanswered message becomes uncertain"
+        )
+    if status_window > STATUS_WINDOW:
+        yield "STATUS_WINDOW must be at most 48h: the gateway tells no status after that"
+    if stuck_after <= http_deadline:
+        yield (
+            "STUCK_AFTER must be longer than HTTP_DEADLINE: a worker whose threads all wait for the gateway consumes "
+            "nothing meanwhile, and would end itself"
+        )

@@ -18,7 +18,7 @@ from campaigns.errors import AccountBlocked, BadInput, GatewayError
 from campaigns.kavenegar.account import AccountConfig, AccountInfo
 from campaigns.kavenegar.codes import CREDIT_TOO_LOW
 from campaigns.kavenegar.pace import Lane
-from campaigns.rules.windows import localid_cutoff
+from campaigns.rules.batches import localid_cutoff
 from campaigns.stages import answers
 from campaigns.store import gate, identity, in_one_commit, installation
 from campaigns.store.identity import AccountEvidence, Place

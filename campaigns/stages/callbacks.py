@@ -20,9 +20,8 @@ from campaigns.errors import Postpone, Refused
 from campaigns.kavenegar.codes import STATUSES, final_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus
-from campaigns.rules.batches import POLL_SIZE
+from campaigns.rules.batches import POLL_SIZE, callback_batch_at, next_callback_recheck
 from campaigns.rules.states import MESSAGE_MOVES, MessageState
-from campaigns.rules.windows import callback_batch_at, next_callback_recheck
 from campaigns.stages.answers import fact_of_status, facts_of_statuses, suppress_by_verdicts
 from campaigns.store import callbacks, in_one_commit, inbound, installation, polls
 from campaigns.store.callbacks import DeferredCallback, PendingCallback, StatusCallback

@@ -19,8 +19,7 @@ from sqlalchemy import Connection
 from campaigns.context import Context, Policy
 from campaigns.errors import Postpone
 from campaigns.kavenegar.pace import LearntRate, PaceView, Throttle
-from campaigns.rules.batches import POLL_SIZE
-from campaigns.rules.windows import localid_cutoff, quiet_age
+from campaigns.rules.batches import POLL_SIZE, localid_cutoff, quiet_age
 from campaigns.store import (
     blocklists,
     callbacks,

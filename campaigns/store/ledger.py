@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.rules.batches import MAX_CLOCK_SKEW
 from campaigns.store import in_one_commit
 from campaigns.store.identity import FIRST_ACCOUNT
 

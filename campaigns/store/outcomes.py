@@ -12,9 +12,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.batches import halves
+from campaigns.rules.batches import WINDOW_MARGIN, halves
 from campaigns.rules.states import MessageState
-from campaigns.rules.windows import WINDOW_MARGIN
 from campaigns.store import in_one_commit, messages
 from campaigns.store.batches import COLLISION, FENCE
 from campaigns.store.gate import MAY_END

@@ -10,7 +10,7 @@ import requests
 from sqlalchemy import Engine, text
 
 from campaigns.context import Context
-from campaigns.rules.windows import callback_batch_at
+from campaigns.rules.batches import callback_batch_at
 from campaigns.stages import callbacks, track
 from campaigns.stages.callbacks import match_callbacks
 from campaigns.store import callbacks as store

@@ -19,7 +19,7 @@ from campaigns.api import admin, gateway
 from campaigns.api.gateway import CREDIT_TOO_LOW, AccountConfig
 from campaigns.context import PacedClient, connect_redis
 from campaigns.errors import CampaignsError, GatewayError
-from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.rules.batches import MAX_CLOCK_SKEW
 from worker import queues, wiring
 from worker.cli.output import Finding, Level, format_duration
 from worker.cli.pace import pause_sentence, rate_origin

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
 from campaigns.errors import BadInput
-from campaigns.rules.windows import incompatible_times
+from campaigns.rules.batches import incompatible_times
 from worker.addresses import host_only
 from worker.settings import Unreadable, old_name_sentences, text_of, variable_of
 from worker.settings.model import Settings

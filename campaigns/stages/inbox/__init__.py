@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 from campaigns.context import Context
 from campaigns.kavenegar import methods
 from campaigns.kavenegar.inbox import InboundMessage, InboxPage, is_repeated_page
-from campaigns.rules.windows import MAX_CLOCK_SKEW
+from campaigns.rules.batches import MAX_CLOCK_SKEW
 from campaigns.store import in_one_commit, inbound, lines
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
 from campaigns.store.lines import LineClaim

@@ -22,9 +22,9 @@ from campaigns.kavenegar.codes import known_status, message_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sending import SentMessage
 from campaigns.kavenegar.sent_messages import MessageStatus
+from campaigns.rules.batches import next_poll
 from campaigns.rules.otp_request import OtpRequest, Secret
 from campaigns.rules.states import OtpState
-from campaigns.rules.windows import next_poll
 from campaigns.stages.otp import with_advice
 from campaigns.store import in_one_commit, installation, otp_due, otps
 from campaigns.store.otp_due import OtpFact, OtpPoll

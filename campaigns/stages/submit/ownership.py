@@ -17,9 +17,8 @@ from campaigns.errors import Postpone, Refused, RequestRefused
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sending import SentMessage
 from campaigns.kavenegar.sent_messages import LocalStatus
-from campaigns.rules.batches import same_sender, same_text
+from campaigns.rules.batches import MAX_CLOCK_SKEW, same_sender, same_text
 from campaigns.rules.states import MessageState
-from campaigns.rules.windows import MAX_CLOCK_SKEW
 from campaigns.stages import answers
 from campaigns.stages.answers import fact_of_status, number_of, record_facts
 from campaigns.store import batches, campaigns, lookups, outcomes

@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 from campaigns.context import Context
 from campaigns.errors import AccountBlocked, Postpone, RecipientRefused, Refused, TextRefused
 from campaigns.kavenegar.codes import DATE_REFUSED, TOO_LARGE_CODES
+from campaigns.rules.batches import localid_cutoff, may_resend
 from campaigns.rules.states import MessageState
-from campaigns.rules.windows import localid_cutoff, may_resend
 from campaigns.stages.answers import record_facts
 from campaigns.stages.submit.ownership import ClaimAnswer, Outcome, ask_about_claim, handle_id_collision
 from campaigns.store import batches, campaigns, gate, in_one_commit, installation, outcomes

@@ -17,9 +17,8 @@ from campaigns.context import Context
 from campaigns.errors import BadInput, GatewayError, RequestRefused
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sending import SentMessage
-from campaigns.rules.batches import POLL_SIZE, same_sender, same_text
+from campaigns.rules.batches import MAX_CLOCK_SKEW, POLL_SIZE, same_sender, same_text
 from campaigns.rules.phone import normalise_mobile
-from campaigns.rules.windows import MAX_CLOCK_SKEW
 from campaigns.stages.verify.checks import (
     Check,
     Verified,

@@ -14,10 +14,9 @@ from campaigns.kavenegar import methods
 from campaigns.kavenegar.codes import final_state
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.sent_messages import MessageStatus, OutboxCount
-from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
+from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE, may_resend
 from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.states import MessageState
-from campaigns.rules.windows import may_resend
 from campaigns.store import in_one_commit, ledger, report
 from campaigns.store.lookups import Sampled
 from campaigns.store.records import Campaign, Progress
