@@ -50,9 +50,7 @@ def _each(words: str, instead: str, **where: Any) -> Iterable[Retired]:
 RETIRED: Final[tuple[Retired, ...]] = (
     # They mean something else to whoever knows queues, databases or SMS gateways.
     # Below `kavenegar/` it is the gateway's own word: `sms/selectoutbox`, `sms/latestoutbox`.
-    *_each(
-        "outbox", "sent_at_gateway", kinds=MODULE, folders=("campaigns/outbox", "campaigns/stages", "campaigns/verify")
-    ),
+    *_each("outbox", "sent_at_gateway", kinds=MODULE, folders=("campaigns/stages", "campaigns/store")),
     *_each("receipt, receipts", "gateway_ids", part=True),
     Retired("Gateway", "PacedClient", spelled=True, kinds=CLASS, folders=("campaigns",)),
     Retired("BATCH", "BATCH_SIZE", spelled=True, folders=("campaigns/rules",)),
