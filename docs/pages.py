@@ -99,12 +99,12 @@ def codes_page() -> str:
     return "\n".join([*told, ""])
 
 
-METHODS_ARE_FOR = """\
+METHODS_ARE_FOR = f"""\
 Written by `scripts/docs` from `campaigns/kavenegar/methods.py`.
 
-All 22 methods are functions of `campaigns.kavenegar.client.Client` and of `PacedClient`, which keeps the pace and tries
-again when a call may be repeated. The limits are checked before a call leaves. `L147` is the line of kavenegar-rest at
-which a method's section begins; [codes.md](codes.md) says what each code means.
+All {len(METHODS)} methods are functions of `campaigns.kavenegar.client.Client` and of `PacedClient`, which keeps the
+pace and tries again when a call may be repeated. The limits are checked before a call leaves. `L147` is the line of
+kavenegar-rest at which a method's section begins; [codes.md](codes.md) says what each code means.
 """
 
 

@@ -1,7 +1,7 @@
 """The wire: every method of the Kavenegar gateway, how it answers, and how fast it may be called.
 
     codes         the gateway's numbers as tables: return codes and message statuses
-    methods       the 22 methods as data: their limits, their codes, and where the worker uses them
+    methods       the methods as data: their limits, their codes, and where the worker uses them
     call          build one call: check its parameters, encode its form
     answers       read an answer: its bytes, its rows, the values of a row
     sending       methods: SMS, one-time passwords, voice calls

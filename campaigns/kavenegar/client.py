@@ -40,7 +40,7 @@ from campaigns.kavenegar.sent_messages import OutboxMethods, StatusMethods
 from campaigns.kavenegar.transport import Fault, FaultKind, InTime, Reply, Transport, prepare_request
 from campaigns.rules.text import MAX_CHARACTERS
 
-# All 22 methods as Python functions. `Client` and `PacedClient` have them all.
+# All methods as Python functions. `Client` and `PacedClient` have them all.
 #
 # A function checks its arguments, builds a `Call`, and performs it: at once in `Client`, in its lane and with further
 # tries in `PacedClient`. Each has a lane by default. All raise ValueError for arguments that the documentation forbids,
@@ -50,7 +50,7 @@ from campaigns.rules.text import MAX_CHARACTERS
 class AllMethods(
     SendMethods, StatusMethods, OutboxMethods, InboxMethods, BlocklistMethods, OtpMethods, VoiceMethods, AccountMethods
 ):
-    """All 22 methods."""
+    """All methods of the gateway."""
 
 
 RETRY_DOWN_AFTER_S = 5.0

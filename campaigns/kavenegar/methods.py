@@ -1,4 +1,4 @@
-"""The 22 methods of the gateway: what each is for, its limits, its codes, and where the worker uses it.
+"""The methods of the gateway: what each is for, its limits, its codes, and where the worker uses it.
 
 Where the documentation names two limits, the smaller one holds here. `docs/methods.md` is written from this table.
 The sizes and windows that the store needs too stand in `rules`; all others stand here, and the stages take them from

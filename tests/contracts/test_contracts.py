@@ -13,7 +13,8 @@ from typing import get_args
 
 import pytest
 
-from campaigns.kavenegar import codes
+from campaigns.kavenegar import codes, methods
+from kavenegar_sandbox import methods as sandbox_methods
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("campaigns", "worker", "sandbox", "devkit", "benchmarks", "tests")
@@ -174,6 +175,12 @@ def test_no_documented_number_is_missing() -> None:
     assert set(codes.RETURN_CODES) == DOCUMENTED | SEEN
     assert {code for code, row in codes.RETURN_CODES.items() if row.source == "seen"} == SEEN
     assert {status for status, row in codes.STATUSES.items() if row.source == "table 2"} == STATUSES
+
+
+def test_the_sandbox_answers_every_method_that_the_client_has_by_the_verb_that_the_client_uses() -> None:
+    answered = {path: row.verbs for path, row in sandbox_methods.METHODS.items()}
+    assert {row.path for row in methods.METHODS} == set(answered)
+    assert [row.path for row in methods.METHODS if row.verb not in answered[row.path]] == []
 
 
 # ── SQL ──

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.kavenegar.methods import METHODS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sandbox").glob("*.md")])
 
@@ -42,6 +44,18 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
             found += [(page.parent / link).resolve() for link in links if "://" not in link]
 
     assert [page.relative_to(ROOT).as_posix() for page in PAGES if page not in reached] == []
+
+
+def test_a_page_that_counts_the_methods_of_the_gateway_counts_all_of_them() -> None:
+    counted = {
+        page.relative_to(ROOT).as_posix(): int(number)
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for number in re.findall(r"\b(\d+) methods\b", page.read_text(encoding="utf-8"))
+    }
+
+    assert {"README.md", "sandbox/README.md", "docs/methods.md"} <= set(counted)
+    assert {page: number for page, number in counted.items() if number != len(METHODS)} == {}
 
 
 def test_the_two_commands_of_the_readme_are_the_scripts_that_ci_runs() -> None:

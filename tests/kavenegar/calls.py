@@ -23,7 +23,7 @@ SECRETS = (API_KEY, NUMBER, TEXT, TOKEN)
 
 Asking = Callable[[AllMethods], Any]
 
-# One call of each of the 22 methods, by the method's path.
+# One call of each method, by the method's path.
 SENDING: dict[str, Asking] = {
     "sms/send": lambda c: c.send([NUMBER], TEXT, sender=LINE, localids=[1]),
     "sms/sendarray": lambda c: c.sendarray([NUMBER], [TEXT], [LINE], [1]),
