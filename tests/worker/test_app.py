@@ -15,7 +15,7 @@ from tests.conftest import _create
 from tests.own_process import answer_of
 from tests.world import batch_ids, numbers, running
 
-# What design.md and reliability.md demand, and what Celery does without it.
+# What losing nothing demands, and what Celery does without it.
 DEMANDED: dict[str, Any] = {
     "broker_connection_retry_on_startup": True,  # start order matters
     "broker_connection_max_retries": None,  # gives up after 100

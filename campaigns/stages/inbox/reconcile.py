@@ -1,7 +1,7 @@
 """Go through what a line has at the gateway, read and unread, and store what is not here.
 
 Unread ones first, by asking for page 1 until nothing is left: what is handed out becomes read, so page 2 would pass
-over as many (kavenegar.md, C16). Then the read ones, page by page. An answer lost among the unread is made up for by
+over as many. Then the read ones, page by page. An answer lost among the unread is made up for by
 that: in a window that is closed, what it marked read stands among the read ones once the last of the unread is gone. In
 the window that reaches to now it is not: a request that nobody waits for any more may still mark read what comes later.
 """
