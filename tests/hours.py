@@ -6,6 +6,7 @@ Python hands libfaketime's variables on to whatever it starts (`tests.shifted`).
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -31,11 +32,21 @@ HOURS: Final = (
 
 def main() -> None:
     """Run all tests from each hour named on, or from each of HOURS. The exit code is 1 where any failed."""
+    parser = argparse.ArgumentParser(prog="scripts/hours", description="Run all tests with every clock shifted.")
+    parser.add_argument(
+        "hours",
+        nargs="*",
+        metavar="HOUR",
+        type=datetime.fromisoformat,
+        default=[datetime.fromisoformat(hour) for hour in HOURS],
+        help=f"when the run begins, as in 2026-12-31T23:50:00Z; by default {', '.join(HOURS)}",
+    )
+    hours = parser.parse_args().hours
     if not wrong_clock.library():
         sys.exit("hours: no process can have a shifted clock here: there is no libfaketime for this machine")
     with TemporaryDirectory(prefix="campaigns-hours-") as folder:
         copy = _copied(Path(folder))
-        failed = [hour for hour in sys.argv[1:] or HOURS if not _passes(copy, datetime.fromisoformat(hour))]
+        failed = [f"{hour:%Y-%m-%d %H:%M}" for hour in hours if not _passes(copy, hour)]
     if failed:
         sys.exit(f"hours: the tests failed at {', '.join(failed)}")
 
