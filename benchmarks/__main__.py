@@ -145,7 +145,7 @@ def _flower(runs: int, as_json: bool, tasks: int, max_tasks: int) -> None:
 def _pace(quick: bool, at_once: int, drawing: Path, as_json: bool, **choice: Any) -> None:
     """How much of a limit that nobody tells is used, and how often it is met; with a plot."""
     cases = chosen(**(choice | QUICK if quick else choice))
-    _told()
+    _report_machine()
     with _ended_well(), laid() as bench:
         measured = measure(bench, cases, at_once=at_once)
     for table in tables_of(measured):
@@ -158,7 +158,7 @@ def _pace(quick: bool, at_once: int, drawing: Path, as_json: bool, **choice: Any
 
 def run(cases: Mapping[str, Case], *, runs: int, as_json: bool) -> None:
     """Measure and show. The exit code is 1 where a case did not come to its right end."""
-    facts = _told()
+    facts = _report_machine()
     found: dict[str, Any] = {}
     with _ended_well(), laid() as bench:
         for name, case in cases.items():
@@ -181,8 +181,8 @@ def _ended_well() -> Iterator[None]:
         sys.exit(f"bench: {why}")
 
 
-def _told() -> dict[str, str]:
-    """What a reader wants to know first: it is said, and comes back for the JSON."""
+def _report_machine() -> dict[str, str]:
+    """Print the date, the command and the machine. Returns them for the JSON."""
     facts = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "command": _command(), **machine()}
     say(*(f"{name}: {fact}" for name, fact in facts.items()))
     return facts

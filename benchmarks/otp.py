@@ -93,7 +93,7 @@ def _ways(bench: Bench, engine: Engine, gateway: Gateway) -> Iterator[dict[str, 
         yield {
             "bare POST": lambda: _post(session, gateway),
             "straight call": lambda: _straight(context),
-            "ring to a worker": lambda: _ring(app, engine),
+            "task to a worker": lambda: _through_a_worker(app, engine),
         }
 
 
@@ -112,7 +112,7 @@ def _straight(context: Context) -> None:
         raise Unfinished("a code was not accepted")
 
 
-def _ring(app: Celery, engine: Engine) -> None:
+def _through_a_worker(app: Celery, engine: Engine) -> None:
     with engine.begin() as connection:
         otp_id = campaigns.order_otp(
             connection, number=NUMBER, template="verify", token=CODE, key=f"bench-{next(_keys)}"

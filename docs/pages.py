@@ -38,17 +38,17 @@ def within(text: str, name: str, table: str) -> str:
 
 def states_page() -> str:
     """The state machines, as diagrams and in words."""
-    told = ["# States\n", "Written by `scripts/docs` from `campaigns/rules/states.py`."]
-    told.append("The database allows the same moves:")
-    told.append("every UPDATE names the state that it moves from, and CHECK constraints refuse impossible states.\n")
+    lines = ["# States\n", "Written by `scripts/docs` from `campaigns/rules/states.py`."]
+    lines.append("The database allows the same moves:")
+    lines.append("every UPDATE names the state that it moves from, and CHECK constraints refuse impossible states.\n")
     for title, kind, moves in (
         ("A campaign", states.CampaignState, states.CAMPAIGN_MOVES),
         ("A batch", states.BatchState, states.BATCH_MOVES),
         ("A message", states.MessageState, states.MESSAGE_MOVES),
         ("A one-time password", states.OtpState, states.OTP_MOVES),
     ):
-        told.append(f"## {title}\n\n{drawn(kind, moves)}\n\n{comments(kind)}\n")
-    return "\n".join(told)
+        lines.append(f"## {title}\n\n{drawn(kind, moves)}\n\n{comments(kind)}\n")
+    return "\n".join(lines)
 
 
 def drawn(kind: type[StrEnum], moves: Mapping[StrEnum, frozenset[StrEnum]]) -> str:
@@ -75,8 +75,8 @@ def comments(kind: type[StrEnum]) -> str:
 
 def codes_page() -> str:
     """Every code and status of the gateway, and what the worker does about it."""
-    told = ["# The gateway's codes\n", "Written by `scripts/docs` from `campaigns/kavenegar/codes.py`.\n"]
-    told += [
+    lines = ["# The gateway's codes\n", "Written by `scripts/docs` from `campaigns/kavenegar/codes.py`.\n"]
+    lines += [
         "## Return codes\n",
         "| code | what the worker does | what an operator reads | source |",
         "|---|---|---|---|",
@@ -85,18 +85,22 @@ def codes_page() -> str:
         verdict = row.verdict if isinstance(row.verdict, str) else row.verdict.__name__
         on_sends = f", on sends {row.on_sends.__name__}" if row.on_sends else ""
         on_unread = f", when unread messages are read {row.on_consuming.__name__}" if row.on_consuming else ""
-        told.append(f"| {row.code} | {verdict}{on_sends}{on_unread} | {row.advice} | {row.source} |")
+        lines.append(f"| {row.code} | {verdict}{on_sends}{on_unread} | {row.advice} | {row.source} |")
     other = "GatewayDown, on sends OutcomeUnknown, when unread messages are read AnswerLost"
-    told.append(f"| any other 5xx | {other} | the gateway failed | ours |")
-    told.append("| any other | CampaignRefused | an undocumented code: sending stops until a person looks | ours |")
-    told += ["\n## Message statuses\n", "| status | our state | meaning | refunded | source |", "|---|---|---|---|---|"]
+    lines.append(f"| any other 5xx | {other} | the gateway failed | ours |")
+    lines.append("| any other | CampaignRefused | an undocumented code: sending stops until a person looks | ours |")
+    lines += [
+        "\n## Message statuses\n",
+        "| status | our state | meaning | refunded | source |",
+        "|---|---|---|---|---|",
+    ]
     for status in STATUSES.values():
         refunded = "yes" if status.refunded else ""
-        told.append(f"| {status.status} | {status.state or ''} | {status.meaning} | {refunded} | {status.source} |")
-    told += ["\n## Why a number is on a line's block list\n", "| reason | meaning | removable |", "|---|---|---|"]
+        lines.append(f"| {status.status} | {status.state or ''} | {status.meaning} | {refunded} | {status.source} |")
+    lines += ["\n## Why a number is on a line's block list\n", "| reason | meaning | removable |", "|---|---|---|"]
     for number, reason in BLOCK_REASONS.items():
-        told.append(f"| {number} | {REASONS[reason].text} | {'yes' if REASONS[reason].removable else ''} |")
-    return "\n".join([*told, ""])
+        lines.append(f"| {number} | {REASONS[reason].text} | {'yes' if REASONS[reason].removable else ''} |")
+    return "\n".join([*lines, ""])
 
 
 METHODS_ARE_FOR = f"""\
@@ -110,16 +114,16 @@ kavenegar-rest at which a method's section begins; [codes.md](codes.md) says wha
 
 def methods_page() -> str:
     """Every method of the gateway, with its limits, and where the worker uses it."""
-    told = ["# The gateway's methods\n", METHODS_ARE_FOR]
-    told += ["| method | purpose | limits | its own codes | where the worker uses it | section |"]
-    told += ["|---|---|---|---|---|---|"]
+    lines = ["# The gateway's methods\n", METHODS_ARE_FOR]
+    lines += ["| method | purpose | limits | its own codes | where the worker uses it | section |"]
+    lines += ["|---|---|---|---|---|---|"]
     for row in METHODS:
         codes = " ".join(map(str, sorted(row.codes)))
-        told.append(
+        lines.append(
             f"| `{row.path}` | {row.purpose} | {'; '.join(limits(row))} | {codes} | {row.used_by} | {row.section} |"
         )
-    told.append(f"\nEvery method can answer {', '.join(map(str, COMMON_CODES))} as well.")
-    return "\n".join([*told, ""])
+    lines.append(f"\nEvery method can answer {', '.join(map(str, COMMON_CODES))} as well.")
+    return "\n".join([*lines, ""])
 
 
 def limits(row: Method) -> Iterator[str]:
@@ -174,18 +178,18 @@ Alert on `kavenegar_up == 0`, `kavenegar_tick_age_seconds > 60`, `kavenegar_acco
 
 def metrics_page() -> str:
     """Every metric, in tables."""
-    told = ["# Metrics\n", METRICS_ARE_FOR]
+    lines = ["# Metrics\n", METRICS_ARE_FOR]
     for title, families in (
         ("The process", (UP,)),
         ("The pace, from Redis", PACE_METRICS),
         ("The installation, from PostgreSQL", DATABASE_METRICS),
     ):
-        told += [f"## {title}\n", "| metric | label | meaning |", "|---|---|---|"]
+        lines += [f"## {title}\n", "| metric | label | meaning |", "|---|---|---|"]
         for family in families:
             label = f"`{family.label}`" if family.label else ""
-            told.append(f"| `{family.name}` | {label} | {family.meaning} |")
-        told.append("")
-    return "\n".join(told)
+            lines.append(f"| `{family.name}` | {label} | {family.meaning} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 EXITS_ARE_FOR = """\
@@ -202,9 +206,9 @@ and `missed` that a check should have been made and was not.
 
 def exits_page() -> str:
     """Every exit code of the command."""
-    told = ["# Exit codes of `campaigns`\n", EXITS_ARE_FOR, "| code | meaning |", "|---|---|"]
-    told += [f"| {code.value} | {code.meaning} |" for code in Exit]
-    return "\n".join([*told, ""])
+    lines = ["# Exit codes of `campaigns`\n", EXITS_ARE_FOR, "| code | meaning |", "|---|---|"]
+    lines += [f"| {code.value} | {code.meaning} |" for code in Exit]
+    return "\n".join([*lines, ""])
 
 
 def settings_table() -> str:

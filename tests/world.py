@@ -1,4 +1,4 @@
-"""The gateway as the tests see it: its address, its side door, and small campaigns to send through it."""
+"""The sandbox gateway that the tests use, its admin interface, and small campaigns to send through it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ACCOUNT = "tests"
 
 
 class Sandbox:
-    """A running sandbox gateway and its side door."""
+    """A running sandbox gateway and its admin interface."""
 
     api_key = "sandbox"
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.ahead = timedelta(0)
-        self._door = requests.Session()
+        self._admin = requests.Session()
 
     @classmethod
     @contextmanager
@@ -48,7 +48,7 @@ class Sandbox:
         with background(Options(knobs=turned, other_keys=tuple(other_keys))) as url:
             sandbox = cls(url)
             yield sandbox
-            sandbox._door.close()
+            sandbox._admin.close()
 
     def turn(self, **knobs: Any) -> None:
         """Turn knobs while it runs."""
@@ -60,7 +60,7 @@ class Sandbox:
 
     def disarm(self) -> None:
         """Let calls go well again."""
-        self._door.delete(f"{self.url}/_sandbox/faults", timeout=60).raise_for_status()
+        self._admin.delete(f"{self.url}/_sandbox/faults", timeout=60).raise_for_status()
 
     def set_credit(self, rial: int) -> None:
         """Give the account this much credit."""
@@ -83,7 +83,7 @@ class Sandbox:
 
     def came_in(self) -> list[dict[str, Any]]:
         """Every message that came in: messageid, line, sender, date, isread, handed_out, text_digest."""
-        answer = self._door.get(f"{self.url}/_sandbox/inbox/stream", timeout=60)
+        answer = self._admin.get(f"{self.url}/_sandbox/inbox/stream", timeout=60)
         return [json.loads(line) for line in answer.content.splitlines()]
 
     def block(self, line: str, *numbers: str, reason: int = 2) -> None:
@@ -100,16 +100,16 @@ class Sandbox:
 
     def summary(self) -> dict[str, Any]:
         """What was really sent."""
-        answer: dict[str, Any] = self._door.get(f"{self.url}/_sandbox/ledger/summary", timeout=60).json()
+        answer: dict[str, Any] = self._admin.get(f"{self.url}/_sandbox/ledger/summary", timeout=60).json()
         return answer
 
-    def _post(self, door: str, body: Any) -> Any:
-        answer = self._door.post(f"{self.url}/_sandbox/{door}", json=body, timeout=60)
+    def _post(self, path: str, body: Any) -> Any:
+        answer = self._admin.post(f"{self.url}/_sandbox/{path}", json=body, timeout=60)
         assert answer.ok, answer.text
         return answer.json()
 
-    def _get(self, door: str) -> Any:
-        answer = self._door.get(f"{self.url}/_sandbox/{door}", timeout=60)
+    def _get(self, path: str) -> Any:
+        answer = self._admin.get(f"{self.url}/_sandbox/{path}", timeout=60)
         assert answer.ok, answer.text
         return answer.json()
 

@@ -23,7 +23,7 @@ _HOUR: Final = 3600
 _OURS_S: Final = float(os.environ.get("FAKETIME", "0"))
 """How far our own clock is shifted: see scripts/hours."""
 
-_TOLD: Final = (
+_PRINT_CLOCKS: Final = (
     "import time; print(int(time.time()), int(time.monotonic()), int(time.clock_gettime(time.CLOCK_BOOTTIME)))"
 )
 
@@ -75,16 +75,20 @@ def _candidates() -> Iterator[Path]:
 
 
 def _works(library: str) -> bool:
-    """Whether it moves the wall clock by what it is told, and no steady clock."""
+    """Whether the library moves the wall clock by the offset, and no steady clock."""
     if sys.platform != "linux" or not Path(library).is_file():
         return False
-    told = []
+    readings = []
     for offset in ({}, {**_loaded(library), "FAKETIME": f"{_OURS_S + _HOUR:+f}"}):
         done = subprocess.run(
-            [sys.executable, "-c", _TOLD], env={**os.environ, **offset}, capture_output=True, text=True, check=False
+            [sys.executable, "-c", _PRINT_CLOCKS],
+            env={**os.environ, **offset},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             return False
-        told.append([int(seconds) for seconds in done.stdout.split()])
-    wall, *others = (after - before for before, after in zip(*told, strict=True))
+        readings.append([int(seconds) for seconds in done.stdout.split()])
+    wall, *others = (after - before for before, after in zip(*readings, strict=True))
     return wall >= _HOUR and all(moved < _HOUR for moved in others)

@@ -179,8 +179,8 @@ def read_findings(orders: Path) -> Findings:
 
 
 def main(file: Path) -> None:
-    told = json.loads(file.read_text(encoding="utf-8"))
-    caller = Caller(told["gateway"], Orders(**told["orders"]))
+    instructions = json.loads(file.read_text(encoding="utf-8"))
+    caller = Caller(instructions["gateway"], Orders(**instructions["orders"]))
     signal.signal(signal.SIGTERM, lambda *_: caller.stop.set())
     ready_of(file).touch()
     caller.run()

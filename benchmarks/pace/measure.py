@@ -38,7 +38,7 @@ def measure(bench: Bench, cases: Sequence[Case], *, at_once: int) -> list[Measur
     together = [case for case in cases if not case.campaign]
     return [
         *_together(bench, together, at_once),
-        *(_told(case, *Voyage(bench, case).travel()) for case in cases if case.campaign),
+        *(_report_case(case, *Voyage(bench, case).travel()) for case in cases if case.campaign),
     ]
 
 
@@ -60,10 +60,10 @@ def _one(bench: Bench, case: Case, stop: threading.Event) -> Measured:
     if stop.is_set():
         raise Unfinished("it was ended before its time")
     say(f"{case.label}: begins")
-    return _told(case, Run(bench, case, stop).outcome())
+    return _report_case(case, Run(bench, case, stop).outcome())
 
 
-def _told(case: Case, outcome: Outcome, more: Mapping[str, Any] | None = None) -> Measured:
+def _report_case(case: Case, outcome: Outcome, more: Mapping[str, Any] | None = None) -> Measured:
     figures = {**outcome.figures(), **(more or {}), "load": round(os.getloadavg()[0], 1)}
     say("{label}: use {utilisation:.3f}, 451 {share_451:.3%}, load {load}".format(label=case.label, **figures))
     return Measured(outcome, figures)

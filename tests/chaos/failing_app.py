@@ -62,5 +62,5 @@ def _end(**_: Any) -> None:
 
 
 @before_task_publish.connect(weak=False)  # type: ignore[untyped-decorator]  # celery ships no types
-def _rung(**_: Any) -> None:
-    publishing.rung()
+def _before_publish(**_: Any) -> None:
+    publishing.before_publish()

@@ -184,13 +184,13 @@ class FailingDatabase(Database):
 
 
 class FailingGateway:
-    """Dies while an answer is pending and when it is in hand."""
+    """Dies while an answer is pending, and when it has arrived."""
 
     _CALLS: Final = ("send", "sendarray", "statuslocalmessageid", "status")
 
     def __init__(self, real: PacedClient, gateway_url: str, plan: Plan, walk: Walk) -> None:
         self._real = real
-        self._door = Sandbox(gateway_url)
+        self._sandbox = Sandbox(gateway_url)
         self._plan = plan
         self._walk = walk
 
@@ -223,20 +223,20 @@ class FailingGateway:
         timer = threading.Timer(PENDING_S, self._plan.reach, [point])
         armed = self._plan.next()
         if armed is not None and armed[0] == point:
-            self._door.arm("accept_then_hang", f"sms/{name}", count=1, seconds=4)
+            self._sandbox.arm("accept_then_hang", f"sms/{name}", count=1, seconds=4)
             timer.start()
         return timer
 
 
 @dataclass(slots=True)
 class Publishing:
-    """Counts the rings of one tick; the point lies after the second of them."""
+    """Counts the tasks that one tick publishes; the crash point lies before the second of them."""
 
     plan: Plan
     walk: Walk
 
-    def rung(self) -> None:
-        """A ring of this thread's tick is about to be published."""
+    def before_publish(self) -> None:
+        """Reach the crash point, if the tick of this thread is about to publish its second task."""
         if self.walk.step == "publishing":
             self.walk.step = "published one"
         elif self.walk.step == "published one":

@@ -1,4 +1,4 @@
-"""What must never be told: numbers, texts, the keys. Searched for in whatever a storm leaves behind."""
+"""Searches what a storm leaves behind for secrets: numbers, texts, keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.world import Sandbox
 OTHER_KEY: Final = "another-account"
 """Of a second account at the gateway, where a test has one."""
 
-_TOLD: Final = re.compile(
+_SECRET: Final = re.compile(
     r"(?<![\w.])(?:\+98|0098|98|0)9\d{9}(?!\d)"  # a mobile number
     rf"|/v1/(?:{Sandbox.api_key}|{OTHER_KEY})/"  # a key, where it stands in a URL
     r"|سلام"  # every text of ours begins so
@@ -22,13 +22,13 @@ _TOLD: Final = re.compile(
 
 def found(text: str) -> Iterator[str]:
     """Every secret in a text."""
-    return (match.group() for match in _TOLD.finditer(text))
+    return (match.group() for match in _SECRET.finditer(text))
 
 
 def in_logs(folder: Path) -> Iterator[Broken]:
     """I10, log by log, line by line."""
     for path in sorted(folder.glob("*.log")):
         with path.open(encoding="utf-8", errors="replace") as lines:
-            told = sum(1 for line in lines for _ in found(line))
-        if told:
-            yield Broken("I10", f"no number, text or key is in {path.name}", told)
+            leaked = sum(1 for line in lines for _ in found(line))
+        if leaked:
+            yield Broken("I10", f"no number, text or key is in {path.name}", leaked)

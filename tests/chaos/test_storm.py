@@ -63,9 +63,9 @@ def _processes_about(folder: Path) -> list[str]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            started_with = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
-        if str(folder).encode() in told:
+        if str(folder).encode() in started_with:
             found.append(process.name)
     return found

@@ -57,11 +57,11 @@ every_service = pytest.mark.parametrize("name", SERVICES)
 
 def filled_in(value: object, dotenv: Mapping[str, str]) -> str:
     """A value of the file as Compose makes it out of .env: its ${…} are those of a shell."""
-    told = subprocess.run(
+    done = subprocess.run(
         ["sh", "-c", f'printf %s "{value}"'], env={"PATH": "/bin:/usr/bin", **dotenv}, capture_output=True, check=False
     )
-    assert told.returncode == 0, told.stderr.decode()
-    return told.stdout.decode()
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
 
 
 def environment(name: str, dotenv: Mapping[str, str]) -> dict[str, str]:
@@ -219,9 +219,9 @@ def test_a_setting_of_the_file_reaches_the_workers_by_its_own_name() -> None:
 
 @every_service
 def test_a_secret_reaches_those_who_need_it_and_nobody_else(name: str) -> None:
-    told = repr(environment(name, VALUES))
+    done = repr(environment(name, VALUES))
     holders = {secret: name in those for secret, those in SECRETS.items()}
-    assert {secret: VALUES[secret] in told for secret in SECRETS} == holders
+    assert {secret: VALUES[secret] in done for secret in SECRETS} == holders
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -257,5 +257,5 @@ def test_flower_takes_its_password_out_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("somebody:a-password\n")
     shown = supervisor.read_procfile(PROJECT / "Procfile")["flower"].replace("exec celery", 'echo "$FLOWER_BASIC_AUTH"')
     given = {"PATH": "/bin:/usr/bin", "FLOWER_BASIC_AUTH": "/path/on/host", "FLOWER_BASIC_AUTH_FILE": "secret"}
-    told = subprocess.run(["sh", "-c", shown], env=given, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert told.stdout.startswith("somebody:a-password ")
+    done = subprocess.run(["sh", "-c", shown], env=given, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("somebody:a-password ")

@@ -21,12 +21,12 @@ from worker.tasks import create
 
 
 def test_every_python_snippet_of_the_readme_is_one_that_is_run_here() -> None:
-    told = [
+    matches = [
         re.search(r"^def enqueue\((.*?)\)|^import campaigns|^from worker import otp", each, re.MULTILINE)
         for each in every_snippet()
     ]
 
-    assert [each and each[0].partition("(")[0] for each in told] == [
+    assert [each and each[0].partition("(")[0] for each in matches] == [
         "import campaigns", "def enqueue", "def enqueue", "def enqueue", "from worker import otp",
     ]  # fmt: skip
 

@@ -96,8 +96,8 @@ def ending(call: Asking, client: AllMethods) -> GatewayError:
     return caught.value
 
 
-def told(error: BaseException) -> str:
-    """Everything an error tells: itself, its chain, printed and in its attributes."""
+def everything_shown(error: BaseException) -> str:
+    """Everything an error shows: printed, in its attributes, and the same of its causes."""
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None:

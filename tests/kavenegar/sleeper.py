@@ -42,7 +42,7 @@ def between_two_calls(client: Client) -> None:
     client.status([1])
 
 
-def with_a_slot_in_hand(client: Client) -> None:
+def holding_a_slot(client: Client) -> None:
     """The machine falls asleep between the slot of the pace and the call."""
     throttle = Throttle(connect_redis(sys.argv[3]), account="sleeper", start_rate=500, max_rate=500)
     gateway = PacedClient(client, throttle)
@@ -61,8 +61,7 @@ def in_the_middle_of_a_write(_: Client) -> None:
 
 
 CASES: dict[str, Callable[[Client], Any]] = {
-    each.__name__: each
-    for each in (in_time_then_asleep, between_two_calls, with_a_slot_in_hand, in_the_middle_of_a_write)
+    each.__name__: each for each in (in_time_then_asleep, between_two_calls, holding_a_slot, in_the_middle_of_a_write)
 }
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from tests.kavenegar.calls import (
     SECRETS,
     SENDS,
     ending,
-    told,
+    everything_shown,
 )
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer, envelope
 
@@ -106,7 +106,7 @@ def test_an_undocumented_code_is_quoted_without_numbers(server: ScriptedServer, 
     error = ending(SENDS[0], client)
     assert isinstance(error, AnswerUnclear)
     assert "مجاز نیست" in str(error)
-    assert not any(secret in told(error) for secret in SECRETS)
+    assert not any(secret in everything_shown(error) for secret in SECRETS)
 
 
 def test_no_record_is_an_empty_answer_to_a_listing_and_a_refusal_to_a_send(

@@ -24,7 +24,7 @@ from tests.kavenegar.calls import (
     SENDS,
     Asking,
     ending,
-    told,
+    everything_shown,
 )
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
 
@@ -38,7 +38,7 @@ def test_a_send_that_left_without_the_gateways_answer_is_unknown_and_is_not_repe
     error = ending(call, hasty)
     assert type(error) is OutcomeUnknown
     assert len(server.received) == 1
-    assert not any(secret in told(error) for secret in SECRETS)
+    assert not any(secret in everything_shown(error) for secret in SECRETS)
 
 
 @pytest.mark.parametrize("fault", [*LEFT_WITHOUT_ANSWER, *NOT_THE_GATEWAY])
@@ -49,7 +49,7 @@ def test_a_read_without_the_gateways_answer_is_postponed(server: ScriptedServer,
     assert error.retry_after_s == 5
     assert isinstance(error.__cause__, Fault)
     assert error.__cause__.kind is (FaultKind.LOST if fault in LEFT_WITHOUT_ANSWER else FaultKind.UNUSABLE)
-    assert not any(secret in told(error) for secret in SECRETS)
+    assert not any(secret in everything_shown(error) for secret in SECRETS)
 
 
 @pytest.mark.parametrize("path", CONSUMING)
@@ -62,7 +62,7 @@ def test_unread_messages_whose_answer_did_not_come_whole_are_lost_and_not_postpo
     assert type(error) is AnswerLost
     assert error.retry_after_s == 5
     assert len(server.received) == 1
-    assert not any(secret in told(error) for secret in SECRETS)
+    assert not any(secret in everything_shown(error) for secret in SECRETS)
 
 
 @pytest.mark.parametrize("code", [409, 429, 451, 412, 813])
@@ -92,7 +92,7 @@ def test_a_refused_connection_means_that_nothing_left(
     assert type(error) is GatewayDown
     assert isinstance(error.__cause__, Fault)
     assert error.__cause__.kind is FaultKind.NOT_SENT
-    assert not any(secret in told(error) for secret in SECRETS)
+    assert not any(secret in everything_shown(error) for secret in SECRETS)
 
 
 @pytest.mark.parametrize("call", [SENDS[0], READS[0]])
@@ -113,7 +113,7 @@ def test_a_certificate_nobody_vouches_for_means_that_nothing_left(
     assert type(error) is GatewayDown
     assert "TLS failed" in str(error)
     assert tls_server.received == []
-    assert API_KEY not in told(error)
+    assert API_KEY not in everything_shown(error)
 
 
 def test_a_proxy_that_is_not_there_means_that_nothing_left(
@@ -124,7 +124,7 @@ def test_a_proxy_that_is_not_there_means_that_nothing_left(
         error = ending(SENDS[0], make_client(f"{scheme}://gateway.invalid"))
         assert type(error) is GatewayDown
         assert "proxy" in str(error)
-        assert API_KEY not in told(error)
+        assert API_KEY not in everything_shown(error)
 
 
 def test_a_proxy_that_will_not_connect_us_means_that_nothing_left(
@@ -134,7 +134,7 @@ def test_a_proxy_that_will_not_connect_us_means_that_nothing_left(
     server.will(server.raw_then_close(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"))
     error = ending(SENDS[0], make_client("https://gateway.invalid"))
     assert type(error) is GatewayDown
-    assert API_KEY not in told(error)
+    assert API_KEY not in everything_shown(error)
     assert [request.verb for request in server.received] == ["CONNECT"]
 
 

@@ -218,9 +218,9 @@ def test_a_failure_of_the_gateways_own_leaves_open_what_cannot_be_known(
 
 
 def test_the_pages_of_an_answer_come_as_text_before_or_after_its_rows(server: ScriptedServer, client: Client) -> None:
-    told = b'"metadata": {"totalcount": "201", "currentpage": "1", "totalpages": "2", "pagesize": "200"}'
-    before = b"{%b, %b" % (told, envelope(200, [INBOUND])[1:])
-    after = b"%b, %b}" % (envelope(200, [INBOUND])[:-1], told)
+    metadata = b'"metadata": {"totalcount": "201", "currentpage": "1", "totalpages": "2", "pagesize": "200"}'
+    before = b"{%b, %b" % (metadata, envelope(200, [INBOUND])[1:])
+    after = b"%b, %b}" % (envelope(200, [INBOUND])[:-1], metadata)
     server.will(server.body(before), server.body(after))
     for _ in range(2):
         assert client.inboxpaged("2000", isread=True) == InboxPage([_INBOUND], 1, 201, 1, 2, 200)

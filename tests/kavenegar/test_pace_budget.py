@@ -108,8 +108,8 @@ def test_a_wait_is_slept_and_told(make_throttle: Callable[..., Throttle], clock:
         clock.sleep(seconds)
 
     throttle = make_throttle(5, 5, sleep=sleep)
-    told = [throttle.take(Lane.SEND).wait_s for _ in range(3)]
-    assert slept == told[1:] == pytest.approx([0.2, 0.2], abs=1e-5)
+    waits = [throttle.take(Lane.SEND).wait_s for _ in range(3)]
+    assert slept == waits[1:] == pytest.approx([0.2, 0.2], abs=1e-5)
 
 
 def test_who_wakes_too_early_sleeps_on(make_throttle: Callable[..., Throttle], clock: Clock) -> None:

@@ -26,10 +26,10 @@ def numbers(count: int) -> list[dict[str, Any]]:
     return [{"number": f"09{n:09}", "blockreason": 0, "date": 0} for n in range(count)]
 
 
-def page(server: ScriptedServer, entries: list[dict[str, Any]], **told: int) -> Behaviour:
-    """An answer that tells about its pages in text, as the service does."""
+def page(server: ScriptedServer, entries: list[dict[str, Any]], **metadata: int) -> Behaviour:
+    """An answer whose metadata are texts, as those of the service are."""
     body = envelope(200, entries)[:-1]
-    texts = ",".join(f'"{name}": "{value}"' for name, value in told.items())
+    texts = ",".join(f'"{name}": "{value}"' for name, value in metadata.items())
     return server.body(body + f', "metadata": {{{texts}}}}}'.encode())
 
 
@@ -73,7 +73,7 @@ def test_a_page_is_full_by_its_rows_and_not_by_those_that_could_be_read(server: 
 
 
 @pytest.mark.parametrize(
-    ("rows", "told", "number", "last"),
+    ("rows", "metadata", "number", "last"),
     [
         (200, {"totalpages": 2, "pagesize": 200}, 1, False),
         (1, {"totalpages": 2, "pagesize": 200}, 2, True),
@@ -87,7 +87,7 @@ def test_a_page_is_full_by_its_rows_and_not_by_those_that_could_be_read(server: 
     ],
 )
 def test_the_last_page_is_known_by_what_it_says_and_without_a_word_by_its_rows(
-    server: ScriptedServer, client: Client, rows: int, told: dict[str, int], number: int, last: bool
+    server: ScriptedServer, client: Client, rows: int, metadata: dict[str, int], number: int, last: bool
 ) -> None:
-    server.will(page(server, numbers(rows), totalcount=rows, currentpage=number, **told))
+    server.will(page(server, numbers(rows), totalcount=rows, currentpage=number, **metadata))
     assert is_last_page(client.blocked_list(LINE, page=number), number, FULL) is last

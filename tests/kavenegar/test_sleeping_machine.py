@@ -35,8 +35,8 @@ def sleeper() -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
-def told(process: subprocess.Popen[str]) -> list[str]:
-    """All that it has not said yet, once it has ended."""
+def output_of(process: subprocess.Popen[str]) -> list[str]:
+    """The words that the process prints until it ends."""
     assert process.stdout is not None
     with process.stdout as out:
         said = out.read()
@@ -48,7 +48,7 @@ def test_a_machine_that_slept_between_the_look_at_the_lease_and_the_write_sends_
     server: ScriptedServer, sleeper: Callable[..., subprocess.Popen[str]]
 ) -> None:
     server.will(server.answer(200, [ROW]))
-    assert told(sleeper("in_time_then_asleep", server.url)) == ["Postpone"]
+    assert output_of(sleeper("in_time_then_asleep", server.url)) == ["Postpone"]
     assert server.received == []
 
 
@@ -56,7 +56,7 @@ def test_a_connection_that_rested_while_the_machine_slept_is_not_used_again(
     server: ScriptedServer, sleeper: Callable[..., subprocess.Popen[str]]
 ) -> None:
     server.will(server.answer(200, [{"messageid": 1, "status": 10, "statustext": "x"}]))
-    assert told(sleeper("between_two_calls", server.url)) == ["done"]
+    assert output_of(sleeper("between_two_calls", server.url)) == ["done"]
     assert [request.connection for request in server.received] == [1, 2]
 
 
@@ -64,7 +64,7 @@ def test_a_slot_that_was_taken_before_the_machine_slept_is_worth_nothing_after_i
     server: ScriptedServer, valkey_url: str, sleeper: Callable[..., subprocess.Popen[str]]
 ) -> None:
     server.will(server.answer(200, [{"messageid": 1, "status": 10, "statustext": "x"}]))
-    assert told(sleeper("with_a_slot_in_hand", server.url, valkey_url)) == ["calls", "2", "done"]
+    assert output_of(sleeper("holding_a_slot", server.url, valkey_url)) == ["calls", "2", "done"]
 
 
 def test_a_machine_that_slept_in_the_middle_of_a_long_request_does_not_end_it(
@@ -83,7 +83,7 @@ def test_a_machine_that_slept_in_the_middle_of_a_long_request_does_not_end_it(
             assert process.stdout.readline() == "asleep\n"
             while data := _next(sock):
                 came += len(data)
-    assert told(process) == ["done"]
+    assert output_of(process) == ["done"]
     assert came < 20_000_000
 
 

@@ -71,13 +71,13 @@ def _check(chosen: Sequence[Variant], *, at_once: int) -> int:
             for each in chosen
         }
         for done in as_completed(running):
-            surprises += _tell(running[done], done.result())
+            surprises += _print_row(running[done], done.result())
     print(f"{len(chosen)} variants, {surprises} surprises")
     return 1 if surprises else 0
 
 
-def _tell(variant: Variant, found: Checked) -> bool:
-    """Print a row; whether it is a surprise."""
+def _print_row(variant: Variant, found: Checked) -> bool:
+    """Print a row of the table. Returns whether the result is a surprise."""
     surprise = found.seen is not variant.expected
     row = (variant.expected, found.seen, f"{found.states:,}", f"{found.seconds:.1f}", f"{found.megabytes:.0f}")
     print(_ROW.format(variant.kind, variant.name, *row) + ("  ← surprise" if surprise else ""), flush=True)

@@ -59,7 +59,7 @@ def send_all(context: Context, engine: Engine, campaign: int) -> None:
     assert [submit.send_batch(context, batch_id) for batch_id in batches] == [Outcome.ACCEPTED] * len(batches)
 
 
-def told(context: Context) -> None:
+def accept_restored(context: Context) -> None:
     """What `campaigns restored` does."""
     guards.accept_database(context.database, context.policy, copy=False, now=context.now())
 
@@ -103,7 +103,7 @@ def test_the_ticks_of_a_restored_database_are_no_sign_of_life_of_the_lost_histor
     sandbox.advance(hours=13)
 
     run_due_work(context)  # the workers run, and tick
-    told(context)
+    accept_restored(context)
     settle(context, sandbox)
 
     assert sent(sandbox) == 400
@@ -122,7 +122,7 @@ def test_a_campaign_cancelled_in_a_restored_database_is_asked_about_all_the_same
     with engine.begin() as connection:
         campaigns.cancel(connection, campaign)
     run_due_work(context)
-    told(context)
+    accept_restored(context)
     settle(context, sandbox)
 
     assert states(engine, campaign) == {"accepted": 400}
@@ -137,7 +137,7 @@ def test_who_got_a_message_in_the_lost_history_is_not_recorded_as_suppressed(
     start(engine, campaign)
     send_all(context, engine, campaign)
     restore(engine, backup)
-    told(context)
+    accept_restored(context)
     with engine.begin() as connection:
         campaigns.suppress(connection, numbers(1))
 
@@ -159,7 +159,7 @@ def test_after_a_restore_batches_are_asked_about_under_the_account_in_use(
     backup = dump(engine)
     send_all(other, engine, campaign)
     restore(engine, backup)
-    told(other)
+    accept_restored(other)
     settle(other, sandbox)
 
     assert states(engine, campaign) == {"accepted": 200}
@@ -175,7 +175,7 @@ def test_a_draft_of_before_a_collision_is_asked_about_under_the_ids_it_left_unde
     start(engine, campaign)
     send_all(context, engine, campaign)
     restore(engine, backup)
-    told(context)
+    accept_restored(context)
 
     start(engine, campaign)
     settle(context, sandbox)
@@ -207,7 +207,7 @@ def test_a_draft_that_may_have_left_before_a_restore_keeps_the_ids_it_is_asked_a
 ) -> None:
     campaign = draft(engine, 200)
     before = ids(engine, campaign)
-    told(context)
+    accept_restored(context)
 
     renew(context)
 
@@ -230,7 +230,7 @@ def test_nothing_that_a_question_brought_ends_in_a_restored_database_before_ever
     assert submit.resolve_batch(context, batch) is Outcome.PUT_OFF
 
     assert states(engine, campaign) == {"pending": 200}
-    told(context)
+    accept_restored(context)
     settle(context, sandbox)
     assert states(engine, campaign) == {"cancelled": 200}
 

@@ -151,10 +151,10 @@ class Workers:
     def on_ask(self, step: Step) -> None:
         """What the gateway says now of the messages that this answer is about."""
         call = self._calls[step["worker"]]
-        told = (step["found"], step["unseen"], step["foreign"])
-        news = (told[0] | told[1] | told[2]) & ~call.heard
+        reported = (step["found"], step["unseen"], step["foreign"])
+        news = (reported[0] | reported[1] | reported[2]) & ~call.heard
         rows, *masks = call.line.known(call.asked, self._numbers, news)
-        if any(mask & ~meant for mask, meant in zip(masks, told, strict=True)):
+        if any(mask & ~meant for mask, meant in zip(masks, reported, strict=True)):
             raise Mismatch(f"the gateway says otherwise: {masks}")
         call.hear(rows, news)
         if step["over"] and not call.heard:

@@ -118,19 +118,19 @@ def test_the_doctor_says_by_how_much_the_clock_of_each_host_differs_and_that_the
     seconds = {"beat": HOUR, "worker-poll": poll_s, "worker-send": send_s}
     hosts({name: wrong_clock.environment(offset) for name, offset in seconds.items()})
     _ticks_on(engine, ticks=1)
-    told: list[str] = []
+    differences: list[str] = []
 
     def all_three() -> bool:
-        told[:] = doctor("clocks")["says"].partition(";")[0].split(", ")
-        return len(told) == len(seconds)
+        differences[:] = doctor("clocks")["says"].partition(";")[0].split(", ")
+        return len(differences) == len(seconds)
 
     until(all_three, "an answer of both workers and a beat")
 
-    assert sorted(each.partition(": ")[2] for each in told) == sorted(
+    assert sorted(each.partition(": ")[2] for each in differences) == sorted(
         f"{says} the database's" for says in (poll_says, send_says, "60 min ahead of")
     )
-    assert any(each.startswith("poll@") and poll_says in each for each in told), told
-    assert any(each.startswith("send@") and send_says in each for each in told), told
+    assert any(each.startswith("poll@") and poll_says in each for each in differences), differences
+    assert any(each.startswith("send@") and send_says in each for each in differences), differences
     assert doctor("clocks")["level"] == "warn"
     assert doctor("dispatcher")["level"] == "ok"
     assert doctor("clock")["level"] == "ok"

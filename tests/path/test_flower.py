@@ -66,9 +66,9 @@ def test_each_batch_is_shown_with_its_campaign_and_no_tick_is_shown(engine: Engi
     assert "'accepted'" in {task["result"] for task in _tasks(flower, "send_batch")}
     assert _tasks(flower, "poll_statuses")
     assert not _tasks(flower, "tick") + _tasks(flower, "chores")
-    told = repr(flower.tasks_kept())
-    assert "سلام" not in told
-    assert not [number for number in numbers(600) if number in told]
+    shown = repr(flower.tasks_kept())
+    assert "سلام" not in shown
+    assert not [number for number in numbers(600) if number in shown]
 
 
 def test_a_number_that_an_app_writes_into_an_order_is_not_shown(start: Start, broker_url: str) -> None:

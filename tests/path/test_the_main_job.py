@@ -74,8 +74,8 @@ def test_no_log_of_any_process_holds_a_number_a_text_or_the_key(
 
     until(lambda: _finished(engine, campaign), "the end of the campaign")
 
-    told = "".join(path.read_text() for path in (tmp_path / "logs").glob("*.log"))
-    assert "batch outcome unknown" in told
-    assert "محرمانه" not in told
-    assert not re.search(r"(?<!\d)(?:0|98)?912\d{7}(?!\d)", told)
-    assert f"/v1/{sandbox.api_key}/" not in told
+    logged = "".join(path.read_text() for path in (tmp_path / "logs").glob("*.log"))
+    assert "batch outcome unknown" in logged
+    assert "محرمانه" not in logged
+    assert not re.search(r"(?<!\d)(?:0|98)?912\d{7}(?!\d)", logged)
+    assert f"/v1/{sandbox.api_key}/" not in logged

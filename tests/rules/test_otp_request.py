@@ -1,4 +1,4 @@
-"""What may be ordered as a one-time password, and that whoever is told what is wrong is not told the code."""
+"""Which one-time passwords may be ordered. Errors about the others never show the code."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def otp_request(**options: Any) -> OtpRequest:
 
 
 def refused(**options: Any) -> str:
-    """What is said against it."""
-    with pytest.raises(BadInput) as told:
+    """The error text for such a request."""
+    with pytest.raises(BadInput) as caught:
         otp_request(**options)
-    return str(told.value)
+    return str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_code_goes_to_mobiles_and_abroad_as_sms_and_to_landlines_as_a_call(
     "typed", ["", "0912123456", "88776655", "2188776655", "0098", "00981", "00" + "1" * 16, "hello", "0912abc4567"]
 )
 def test_what_is_no_number_is_refused_and_masked(typed: str) -> None:
-    told = refused(number=typed)
-    assert "00 and its country's code" in told
-    assert len(typed) < 6 or typed not in told
+    error = refused(number=typed)
+    assert "00 and its country's code" in error
+    assert len(typed) < 6 or typed not in error
 
 
 @pytest.mark.parametrize("name", TOKEN_SPACES)
@@ -93,9 +93,9 @@ def test_an_emoji_counts_as_two_characters_as_in_a_text() -> None:
 )
 @pytest.mark.parametrize("name", ["token", "token20"])
 def test_what_divides_a_token_or_cannot_be_shown_is_refused(name: str, between: str, word: str) -> None:
-    told = refused(tokens={"token": CODE, name: f"48{between}1516"})
-    assert told.startswith(f"{name} holds")
-    assert word in told
+    error = refused(tokens={"token": CODE, name: f"48{between}1516"})
+    assert error.startswith(f"{name} holds")
+    assert word in error
 
 
 @pytest.mark.parametrize("value", ["علی‌رضا", "ORD-1042", "12.500", "۴۸۱۵۱۶", "قهوه"])
@@ -113,10 +113,10 @@ def test_a_token_says_something(empty: str) -> None:
 @pytest.mark.parametrize("name", ["token", "token2"])
 @pytest.mark.parametrize("value", ["48A516", "۴۸۱۵۱۶", "48-15", "²"])
 @pytest.mark.parametrize(
-    "told_in_a_call", [{"kind": "call"}, {"number": "02188776655"}, {"call_after": timedelta(seconds=30)}]
+    "call_options", [{"kind": "call"}, {"number": "02188776655"}, {"call_after": timedelta(seconds=30)}]
 )
-def test_what_a_call_may_have_to_tell_is_all_digits(name: str, value: str, told_in_a_call: dict[str, Any]) -> None:
-    assert f"{name} is not all digits" in refused(tokens={"token": CODE, name: value}, **told_in_a_call)
+def test_the_tokens_of_a_call_are_all_digits(name: str, value: str, call_options: dict[str, Any]) -> None:
+    assert f"{name} is not all digits" in refused(tokens={"token": CODE, name: value}, **call_options)
 
 
 def test_a_call_may_follow_an_sms_within_its_lifetime() -> None:
@@ -158,10 +158,10 @@ def test_an_order_that_can_be_carried_out_is_what_was_asked_for() -> None:
 def test_no_error_and_no_repr_shows_a_token(tokens: dict[str, str]) -> None:
     hidden = {name: f"{value}73910" for name, value in tokens.items()}
     try:
-        told = repr(otp_request(tokens=hidden, key="k"))
+        shown = repr(otp_request(tokens=hidden, key="k"))
     except BadInput as why:
-        told = f"{why} {why!r} {why.args}"
-    assert "73910" not in told
+        shown = f"{why} {why!r} {why.args}"
+    assert "73910" not in shown
 
 
 def test_a_secret_is_the_text_it_is_and_its_repr_is_not() -> None:

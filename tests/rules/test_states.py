@@ -98,15 +98,15 @@ def test_the_sources_of_a_state_are_those_from_which_one_can_walk_there(target: 
 
 
 @given(st.data())
-def test_facts_told_in_any_order_end_where_the_last_of_them_does(data: st.DataObject) -> None:
+def test_facts_in_any_order_end_where_the_last_of_them_does(data: st.DataObject) -> None:
     """`states_leading_to` as the guard of a write lets a message jump ahead, and never fall back."""
     walk = [M.PENDING]
     while MESSAGE_MOVES[walk[-1]] and len(walk) < 6:
         step = data.draw(st.sampled_from(sorted(MESSAGE_MOVES[walk[-1]] - {M.PENDING, M.UNCERTAIN})))
         walk.append(step)
-    told = data.draw(st.permutations(walk[1:]))
+    facts = data.draw(st.permutations(walk[1:]))
     state = M.PENDING
-    for fact in [*told, *reversed(told)]:
+    for fact in [*facts, *reversed(facts)]:
         state = fact if state in states_leading_to(fact) else state
     assert state is walk[-1]
 

@@ -309,4 +309,4 @@ def test_in_debug_mode_nothing_is_reported(reporting: Client, listener: Listener
     reporting.turn(debug_mode=False)
     (row,) = reporting.send("09121234567")
     until_heard(reporting, listener, 1)
-    assert {told_of["messageid"] for told_of in listener.heard} == {str(row["messageid"])}
+    assert {event["messageid"] for event in listener.heard} == {str(row["messageid"])}

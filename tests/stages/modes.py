@@ -108,7 +108,7 @@ def in_both_modes(story: Callable[[World], None]) -> Callable[[Engine, str], Non
     """A test that tells `story` in both modes, and whose two records are the same."""
 
     def test(engine: Engine, broker_url: str) -> None:
-        mirrored, always_200 = (_told(story, engine, broker_url, **mode) for mode in MODES)
+        mirrored, always_200 = (_record_of(story, engine, broker_url, **mode) for mode in MODES)
         for what, rows in mirrored.items():
             assert rows == always_200[what], what
 
@@ -116,7 +116,7 @@ def in_both_modes(story: Callable[[World], None]) -> Callable[[Engine, str], Non
     return test
 
 
-def _told(story: Callable[[World], None], engine: Engine, broker_url: str, **mode: Any) -> Record:
+def _record_of(story: Callable[[World], None], engine: Engine, broker_url: str, **mode: Any) -> Record:
     empty(engine)
     with engine.begin() as connection:
         connection.execute(text("SELECT setval('sms.message_id_blocks', 1, false)"))

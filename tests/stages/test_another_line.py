@@ -72,8 +72,8 @@ def test_what_has_not_left_goes_on_from_the_other_line_and_what_has_left_keeps_i
         assert campaigns.get(connection, campaign).sender == OTHER
         assert loading.kept_senders(connection, campaign) == {SENDER: 200}
     (logged,) = [record for record in caplog.records if record.message == "sender changed"]
-    told = {name: getattr(logged, name) for name in ("campaign_id", "before", "line", "batches", "messages_kept")}
-    assert told == {"campaign_id": campaign, "before": SENDER, "line": OTHER, "batches": 2, "messages_kept": 200}
+    facts = {name: getattr(logged, name) for name in ("campaign_id", "before", "line", "batches", "messages_kept")}
+    assert facts == {"campaign_id": campaign, "before": SENDER, "line": OTHER, "batches": 2, "messages_kept": 200}
 
 
 def test_verify_holds_each_message_against_the_line_that_it_left_from(

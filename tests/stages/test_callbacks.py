@@ -41,10 +41,10 @@ def trusting(context: Context) -> Context:
     return expecting(context, trust_callbacks=True)
 
 
-def tell(context: Context, *told: tuple[int, int]) -> None:
-    """The gateway calls: id and status."""
+def call_back(context: Context, *reports: tuple[int, int]) -> None:
+    """Send us callbacks as the gateway does, each with a gateway id and a status."""
     with web(context) as url:
-        for gateway_id, status in told:
+        for gateway_id, status in reports:
             answer = requests.get(f"{url}/status", params={"messageid": gateway_id, "status": status}, timeout=60)
             assert answer.status_code == 200
 
@@ -55,7 +55,7 @@ def asked(sandbox: Sandbox) -> int:
 
 
 def after_gathering(context: Context, sandbox: Sandbox) -> callbacks.Processed:
-    """What comes of the callbacks that were told, once those of a span are together."""
+    """Process the callbacks that were recorded, once their batch window is over."""
     sandbox.advance(seconds=context.policy.callback_batch_window.total_seconds() + 1)
     return callbacks.process_callbacks(context)
 
@@ -74,7 +74,7 @@ def test_a_hint_makes_us_ask_and_the_gateway_has_the_last_word(
     """It is told that they were delivered; the gateway, asked, says that they failed."""
     sandbox.turn(fates={"failed": 1.0})
     campaign = accepted(hinted, engine, 5)
-    tell(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)[:3]))
+    call_back(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)[:3]))
 
     assert after_gathering(hinted, sandbox) == callbacks.Processed(looked=3, asked=3, moved=3)
 
@@ -93,7 +93,7 @@ def test_nobody_is_asked_before_the_callbacks_of_a_span_are_together(
     campaign = accepted(hinted, engine, 300)
     sandbox.advance(seconds=(callback_batch_at(hinted.now(), window=span) - hinted.now()).total_seconds())
     ids = gateway_ids(engine, campaign)
-    tell(hinted, *((gateway_id, 10) for gateway_id in ids[:3]))
+    call_back(hinted, *((gateway_id, 10) for gateway_id in ids[:3]))
     assert run_due_work(hinted).callbacks == 1
     with engine.begin() as connection:
         store.record(connection, [StatusCallback(gateway_id, 10) for gateway_id in ids[3:]], now=hinted.now())
@@ -110,7 +110,7 @@ def test_a_hint_leaves_the_schedule_of_its_batch_alone(hinted: Context, engine: 
     polled = "SELECT poll_at, poll_no FROM sms.batches"
     with engine.connect() as connection:
         before = connection.execute(text(polled)).one()
-    tell(hinted, (gateway_ids(engine, campaign)[0], 10))
+    call_back(hinted, (gateway_ids(engine, campaign)[0], 10))
     after_gathering(hinted, sandbox)
     with engine.connect() as connection:
         assert connection.execute(text(polled)).one() == before
@@ -119,7 +119,7 @@ def test_a_hint_leaves_the_schedule_of_its_batch_alone(hinted: Context, engine: 
 def test_hints_about_a_whole_batch_close_it_and_its_campaign(hinted: Context, engine: Engine, sandbox: Sandbox) -> None:
     sandbox.turn(fates={"delivered": 1.0})
     campaign = accepted(hinted, engine, 5)
-    tell(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
+    call_back(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
     after_gathering(hinted, sandbox)
     run_due_work(hinted)
     with engine.connect() as connection:
@@ -133,7 +133,7 @@ def test_a_callback_that_is_ahead_of_what_the_gateway_answers_is_asked_about_aga
 ) -> None:
     sandbox.turn(delivery_s=[100, 100], fates={"delivered": 1.0})
     campaign = accepted(hinted, engine, 1)
-    tell(hinted, (gateway_ids(engine, campaign)[0], 10))
+    call_back(hinted, (gateway_ids(engine, campaign)[0], 10))
     assert after_gathering(hinted, sandbox).asked == 1
     assert states(engine, campaign) == {"accepted": 1}
     assert len(parked(engine)) == 1
@@ -152,7 +152,7 @@ def test_a_message_that_the_gateway_sent_again_is_delivered_after_all(
     sandbox.advance(minutes=6)
     run_due_work(hinted)
     assert states(engine, campaign) == {"undelivered": 1}
-    tell(hinted, (only, 10))
+    call_back(hinted, (only, 10))
     server.will(server.answer(entries=[{"messageid": only, "status": 10, "statustext": ""}]))
     assert after_gathering(at(hinted, server.url), sandbox).moved == 1
     assert states(engine, campaign) == {"delivered": 1}
@@ -162,7 +162,7 @@ def test_a_message_that_the_gateway_sent_again_is_delivered_after_all(
 def test_a_poll_that_was_faster_spares_the_question(hinted: Context, engine: Engine, sandbox: Sandbox) -> None:
     sandbox.turn(fates={"delivered": 1.0})
     campaign = accepted(hinted, engine, 5)
-    tell(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
+    call_back(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
     callbacks.process_callbacks(hinted)
     sandbox.advance(minutes=6)
     track.poll_statuses(hinted)
@@ -176,10 +176,10 @@ def test_a_refused_question_is_put_off_and_asked_again(
     hinted: Context, engine: Engine, sandbox: Sandbox, code: int
 ) -> None:
     campaign = accepted(hinted, engine, 5)
-    tell(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
+    call_back(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
     sandbox.arm("code", "sms/status", count=1, code=code)
-    told = after_gathering(hinted, sandbox)
-    assert str(code) in told.trouble
+    processed = after_gathering(hinted, sandbox)
+    assert str(code) in processed.trouble
     assert len(parked(engine)) == 5
     assert states(engine, campaign) == {"accepted": 5}
 
@@ -190,7 +190,7 @@ def test_a_question_without_a_usable_answer_is_asked_again(
 ) -> None:
     sandbox.turn(fates={"delivered": 1.0})
     campaign = accepted(hinted, engine, 5)
-    tell(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
+    call_back(hinted, *((gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)))
     sandbox.arm(fault, "sms/status", count=4, **({"rows": 5} if fault == "missing_rows" else {}))
     assert after_gathering(hinted, sandbox).moved == 0
     assert len(parked(engine)) == 5
@@ -204,7 +204,7 @@ def test_a_message_that_the_gateway_no_longer_knows_keeps_its_last_status(
 ) -> None:
     campaign = accepted(hinted, engine, 1)
     (only,) = gateway_ids(engine, campaign)
-    tell(hinted, (only, 10))
+    call_back(hinted, (only, 10))
     server.will(server.answer(entries=[{"messageid": only, "status": 100, "statustext": ""}]))
     assert after_gathering(at(hinted, server.url), sandbox) == callbacks.Processed(looked=1, asked=1)
     with engine.connect() as connection:
@@ -217,7 +217,7 @@ def test_nobody_is_asked_whether_a_delivery_was_none(hinted: Context, engine: En
     sandbox.advance(minutes=6)
     run_due_work(hinted)
     assert states(engine, campaign) == {"delivered": 1}
-    tell(hinted, *((gateway_ids(engine, campaign)[0], status) for status in (6, 10, 11, 77)))
+    call_back(hinted, *((gateway_ids(engine, campaign)[0], status) for status in (6, 10, 11, 77)))
     assert match_callbacks(hinted) == (4, 0)
     assert parked(engine) == []
 
@@ -226,8 +226,8 @@ def test_two_who_heed_at_once_ask_about_different_messages(hinted: Context, engi
     accepted(hinted, engine, 5)
     with engine.begin() as connection:
         ids = connection.execute(text("SELECT gateway_id, id FROM sms.messages")).all()
-        told = [StatusCallback(row.gateway_id, 10) for row in ids]
-        store.record(connection, told, now=hinted.now())
+        reports = [StatusCallback(row.gateway_id, 10) for row in ids]
+        store.record(connection, reports, now=hinted.now())
     callbacks.process_callbacks(hinted)
     sandbox.advance(seconds=30)
     lease = timedelta(minutes=2)
@@ -246,7 +246,7 @@ def test_trusted_callbacks_bring_the_verdicts_and_nobody_is_asked(
 ) -> None:
     campaign = accepted(trusting, engine, 6)
     ids = gateway_ids(engine, campaign)
-    tell(trusting, *zip(ids, (10, 11, 6, 14, 13, 4), strict=True))
+    call_back(trusting, *zip(ids, (10, 11, 6, 14, 13, 4), strict=True))
 
     assert callbacks.process_callbacks(trusting).moved == 5
 
@@ -263,8 +263,8 @@ def test_trusted_callbacks_close_a_batch_and_its_campaign_without_a_poll(
 ) -> None:
     campaign = accepted(trusting, engine, 300)
     with engine.begin() as connection:
-        told = [StatusCallback(gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)]
-        store.record(connection, told, now=trusting.now())
+        reports = [StatusCallback(gateway_id, 10) for gateway_id in gateway_ids(engine, campaign)]
+        store.record(connection, reports, now=trusting.now())
     run_due_work(trusting)
     run_due_work(trusting)
     with engine.connect() as connection:
@@ -281,7 +281,7 @@ def test_a_verdict_that_came_by_callback_suppresses_as_one_that_was_polled_for(
     ours = expecting(context, trust_callbacks=trust, suppress_after=1)
     sandbox.turn(fates={fate: 1.0})
     campaign = accepted(ours, engine, 2)
-    tell(ours, (gateway_ids(engine, campaign)[0], status))
+    call_back(ours, (gateway_ids(engine, campaign)[0], status))
     assert after_gathering(ours, sandbox).moved == 1
     with engine.connect() as connection:
         assert connection.execute(text("SELECT reason FROM sms.suppressions")).scalars().all() == [reason]
@@ -293,10 +293,10 @@ def test_reordered_and_doubled_callbacks_never_take_a_delivery_back(
 ) -> None:
     campaign = accepted(trusting, engine, 2)
     together, apart = gateway_ids(engine, campaign)
-    tell(trusting, *((together, status) for status in order))
+    call_back(trusting, *((together, status) for status in order))
     callbacks.process_callbacks(trusting)
     for status in order:
-        tell(trusting, (apart, status))
+        call_back(trusting, (apart, status))
         callbacks.process_callbacks(trusting)
     assert states(engine, campaign) == {"delivered": 2}
     assert truthful(engine)
@@ -304,7 +304,7 @@ def test_reordered_and_doubled_callbacks_never_take_a_delivery_back(
 
 def test_no_longer_known_is_no_verdict_even_if_trusted(trusting: Context, engine: Engine) -> None:
     campaign = accepted(trusting, engine, 1)
-    tell(trusting, (gateway_ids(engine, campaign)[0], 100))
+    call_back(trusting, (gateway_ids(engine, campaign)[0], 100))
     callbacks.process_callbacks(trusting)
     with engine.connect() as connection:
         assert tuple(connection.execute(text("SELECT state, status FROM sms.messages")).one()) == ("accepted", 1)
@@ -315,7 +315,7 @@ def test_an_undocumented_status_is_asked_about_even_if_trusted(
 ) -> None:
     sandbox.turn(fates={"delivered": 1.0})
     campaign = accepted(trusting, engine, 1)
-    tell(trusting, (gateway_ids(engine, campaign)[0], 77))
+    call_back(trusting, (gateway_ids(engine, campaign)[0], 77))
     assert after_gathering(trusting, sandbox) == callbacks.Processed(looked=1, asked=1, moved=1)
     with engine.connect() as connection:
         assert tuple(connection.execute(text("SELECT state, status FROM sms.messages")).one()) == ("delivered", 10)
@@ -331,7 +331,7 @@ def test_a_callback_that_overtakes_our_own_commit_is_heeded_once_we_know_the_mes
     (only,) = gateway_ids(engine, campaign)
     with engine.begin() as connection:
         known = connection.execute(text("DELETE FROM sms.gateway_ids RETURNING message_id, closes_at")).one()
-    tell(trusting, (only, 10))
+    call_back(trusting, (only, 10))
     callbacks.process_callbacks(trusting)
     assert states(engine, campaign) == {"accepted": 1}
     with engine.begin() as connection:
@@ -352,7 +352,7 @@ def callbacks_due_in(engine: Engine, context: Context) -> timedelta:
 
 
 def test_it_is_looked_at_again_after_seconds(trusting: Context, engine: Engine, sandbox: Sandbox) -> None:
-    tell(trusting, (STRANGER, 10))
+    call_back(trusting, (STRANGER, 10))
     looked = []
     for span in (0, 6, 25, 5 * 60, 60 * 60, 48 * 60 * 60):
         sandbox.advance(seconds=span)
@@ -393,8 +393,8 @@ def test_forged_hints_about_our_own_messages_cost_one_question_each_time_and_cha
     sandbox.turn(fates={"stuck": 1.0})
     campaign = accepted(hinted, engine, 300)
     with engine.begin() as connection:
-        told = [StatusCallback(gateway_id, 6) for gateway_id in gateway_ids(engine, campaign)]
-        store.record(connection, told, now=hinted.now())
+        reports = [StatusCallback(gateway_id, 6) for gateway_id in gateway_ids(engine, campaign)]
+        store.record(connection, reports, now=hinted.now())
     after_gathering(hinted, sandbox)
     for minutes in (1, 6, 70):
         sandbox.advance(minutes=minutes)
@@ -434,7 +434,7 @@ def test_a_callback_about_a_one_time_password_has_it_followed_at_once(hinted: Co
             """),
             {"soon": soon},
         )
-    tell(hinted, (1, 10))
+    call_back(hinted, (1, 10))
     callbacks.process_callbacks(hinted)
     with engine.connect() as connection:
         rows = connection.execute(

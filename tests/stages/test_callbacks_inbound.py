@@ -32,7 +32,7 @@ def trusting(context: Context) -> Context:
     return expecting(context, trust_callbacks=True)
 
 
-def tell(context: Context, *, answered: int = 200, **changed: str) -> None:
+def call_back(context: Context, *, answered: int = 200, **changed: str) -> None:
     with web(context) as url:
         assert requests.post(f"{url}/receive", data={**MESSAGE, **changed}, timeout=60).status_code == answered
 
@@ -60,7 +60,7 @@ def test_a_line_that_we_pull_is_gone_through_soon(hinted: Context, engine: Engin
     pulled_and_at_rest(hinted, sandbox)
     assert min(due_in(hinted)) > timedelta(minutes=30)
 
-    tell(hinted)
+    call_back(hinted)
 
     assert max(due_in(hinted)) <= timedelta(0)
     assert inbound(engine) == []
@@ -68,9 +68,9 @@ def test_a_line_that_we_pull_is_gone_through_soon(hinted: Context, engine: Engin
 
 def test_a_line_is_not_gone_through_all_the_time(hinted: Context, sandbox: Sandbox) -> None:
     pulled_and_at_rest(hinted, sandbox)
-    tell(hinted)
+    call_back(hinted)
     turns(hinted)
-    tell(hinted)
+    call_back(hinted)
     assert timedelta(minutes=3) < max(due_in(hinted)) < timedelta(minutes=6)
 
 
@@ -79,10 +79,10 @@ def test_a_message_on_a_line_that_is_not_pulled_stays_unread_at_the_gateway(
 ) -> None:
     """Nobody would go and find it."""
     pulled_and_at_rest(hinted, sandbox)
-    tell(hinted, to="3000505", answered=503)
+    call_back(hinted, to="3000505", answered=503)
     with engine.begin() as connection:
         connection.execute(text("UPDATE sms.lines SET enabled = false"))
-    tell(hinted, answered=503)
+    call_back(hinted, answered=503)
     assert min(due_in(hinted)) > timedelta(minutes=30)
     assert inbound(engine) == []
 
@@ -100,20 +100,20 @@ def test_what_is_told_of_a_line_in_trouble_waits_until_it_is_tried_again(hinted:
     sandbox.arm("code", "sms/receive", count=1, code=412)
     hinted.database(lines.make_due, SENDER, now=hinted.now())
     turns(hinted)
-    tell(hinted)
+    call_back(hinted)
     tried_again, gone_through = due_in(hinted)
     assert tried_again > timedelta(hours=5)
     assert gone_through <= timedelta(0)
 
 
 def test_a_trusted_message_is_stored_though_its_line_is_not_pulled(trusting: Context, engine: Engine) -> None:
-    tell(trusting, to="3000505")
+    call_back(trusting, to="3000505")
     assert [(id_, line) for id_, line, *_ in inbound(engine)] == [(77, "3000505")]
 
 
 def test_a_trusted_message_is_stored_at_once_and_opts_its_sender_out(trusting: Context, engine: Engine) -> None:
-    tell(trusting)
-    tell(trusting)
+    call_back(trusting)
+    call_back(trusting)
 
     assert inbound(engine) == [(77, SENDER, "09121234567", "callback", True)]
     with engine.connect() as connection:
@@ -123,7 +123,7 @@ def test_a_trusted_message_is_stored_at_once_and_opts_its_sender_out(trusting: C
 
 def test_whatever_somebody_wrote_can_be_stored(trusting: Context, engine: Engine) -> None:
     odd = "a\x00b\u202e😀" + "ی" * 5000
-    tell(trusting, message=odd, **{"from": "Bank"})
+    call_back(trusting, message=odd, **{"from": "Bank"})
     with engine.connect() as connection:
         found = connection.execute(text("SELECT number, text FROM sms.inbound")).one()
     assert tuple(found) == ("Bank", odd.replace("\x00", ""))

@@ -46,9 +46,9 @@ def sandbox(request: pytest.FixtureRequest, port: int) -> Iterator[Sandbox]:
         yield gateway
 
 
-def told_of_everything(sandbox: Sandbox, kind: str) -> None:
-    """Let time pass until the gateway has told all it had to tell, as often as it wanted to, and was answered."""
-    until(lambda: _seen(sandbox, kind), "the gateway having something to tell")
+def let_all_callbacks_arrive(sandbox: Sandbox, kind: str) -> None:
+    """Let time pass until the gateway has made all its callbacks, repeated ones included, and each was answered."""
+    until(lambda: _seen(sandbox, kind), "the gateway having a callback to make")
     sandbox.advance(minutes=2)
     until(lambda: not sandbox.callbacks()["expected"], "everything having happened")
     sandbox.advance(seconds=31)
@@ -56,8 +56,8 @@ def told_of_everything(sandbox: Sandbox, kind: str) -> None:
 
 
 def _seen(sandbox: Sandbox, kind: str) -> bool:
-    told = sandbox.callbacks()
-    return bool(told["expected"] or told[kind]["news"])
+    counted = sandbox.callbacks()
+    return bool(counted["expected"] or counted[kind]["news"])
 
 
 def _answered(sandbox: Sandbox, kind: str) -> bool:
@@ -83,7 +83,7 @@ def test_every_message_comes_to_its_verdict_by_callbacks_alone(
     sandbox.turn(fates=fates, delivery_s=[1, 100])
     with web(ours, port=port):
         campaign = accepted(ours, engine, 200)
-        told_of_everything(sandbox, "status")
+        let_all_callbacks_arrive(sandbox, "status")
     run_due_work(ours)
     sandbox.advance(seconds=21)
     run_due_work(ours)  # the first poll comes after five minutes
@@ -104,15 +104,15 @@ def test_what_nobody_took_is_told_again_and_polls_find_what_was_never_told(
     ours = expecting(context, trust_callbacks=True)
     sandbox.turn(fates={"delivered": 1.0}, callback_lost_share=0.3, callback_delay_s=[0, 0])
     campaign = accepted(ours, engine, 100)
-    until(lambda: _seen(sandbox, "status"), "the gateway having something to tell")
+    until(lambda: _seen(sandbox, "status"), "the gateway having a callback to make")
     sandbox.advance(minutes=1)
     until(lambda: sandbox.callbacks()["status"]["retried"] > 100, "calls without an answer")
     assert states(engine, campaign) == {"accepted": 100}
     with web(ours, port=port):
-        told_of_everything(sandbox, "status")
+        let_all_callbacks_arrive(sandbox, "status")
     run_due_work(ours)
-    told = states(engine, campaign)["delivered"]
-    assert 40 < told < 100
+    delivered = states(engine, campaign)["delivered"]
+    assert 40 < delivered < 100
     assert asked(sandbox) == 0
     sandbox.advance(minutes=3)
     run_due_work(ours)
@@ -130,7 +130,7 @@ def test_what_the_gateway_pushed_is_stored_once_though_it_counts_as_read_there(
     sandbox.advance(minutes=10)
     with web(ours, port=port):
         sandbox.inject({"line": SENDER, "count": 20, "text": "پاسخ {n}"})
-        told_of_everything(sandbox, "receive")
+        let_all_callbacks_arrive(sandbox, "receive")
     assert sandbox.inbox_summary()[SENDER]["unread"] == 0
     assert len(stored(engine)) == (20 if trust else 0)
     turns(ours)

@@ -29,8 +29,8 @@ def tick(context: Context) -> DueWork:
 # ── a pause ──
 
 
-class Hands:
-    """The time that a pace keeps, moved by hand."""
+class ManualClock:
+    """The clock of a pace; tests move it."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 21, tzinfo=UTC)
@@ -46,9 +46,9 @@ def test_while_the_pace_is_paused_nobody_is_rung_for_until_their_calls_can_leave
     context: Context, engine: Engine, sandbox: Sandbox, broker_url: str
 ) -> None:
     """The pause is told on the clock of the Redis server, which here is months away from the database's."""
-    hands = Hands()
+    clock = ManualClock()
     pace = Throttle(
-        connect_redis(broker_url), account="paused", start_rate=4, max_rate=4, clock=hands.us, sleep=hands.move
+        connect_redis(broker_url), account="paused", start_rate=4, max_rate=4, clock=clock.us, sleep=clock.move
     )
     paused = replace(context, pace=pace)
     running(engine, 600)
@@ -58,9 +58,9 @@ def test_while_the_pace_is_paused_nobody_is_rung_for_until_their_calls_can_leave
     pace.report_throttled(pace.take(Lane.SEND), 409, 30)
 
     assert tick(paused) == DueWork()
-    hands.move(27.9)
+    clock.move(27.9)
     assert tick(paused) == DueWork()
-    hands.move(1.1)
+    clock.move(1.1)
 
     due_work = tick(paused)
 
@@ -72,9 +72,9 @@ def test_while_the_pace_is_paused_nobody_is_rung_for_until_their_calls_can_leave
 def test_a_paused_pace_costs_an_account_on_hold_no_look(
     context: Context, engine: Engine, sandbox: Sandbox, broker_url: str
 ) -> None:
-    hands = Hands()
+    clock = ManualClock()
     pace = Throttle(
-        connect_redis(broker_url), account="held", start_rate=4, max_rate=4, clock=hands.us, sleep=hands.move
+        connect_redis(broker_url), account="held", start_rate=4, max_rate=4, clock=clock.us, sleep=clock.move
     )
     sandbox.turn(account_code=401)
     submit.send_batch(context, batch_ids(engine, running(engine, 200))[0])

@@ -78,9 +78,9 @@ def doubled_under_new_ids(context: Context, engine: Engine, sandbox: Sandbox) ->
 def test_what_was_sent_again_under_new_ids_after_a_restore(context: Context, engine: Engine, sandbox: Sandbox) -> None:
     campaign = doubled_under_new_ids(context, engine, sandbox)
 
-    told = outbox_of(context, campaign)
-    assert told.holds is False
-    assert f"at least {COUNT - IN_BACKUP:,} cannot be explained" in told.says
+    finding = outbox_of(context, campaign)
+    assert finding.holds is False
+    assert f"at least {COUNT - IN_BACKUP:,} cannot be explained" in finding.says
     assert not verify_campaign(context, campaign).true
     assert sent_at_gateway.keep_ledger(context)[0].unexplained == COUNT - IN_BACKUP
 

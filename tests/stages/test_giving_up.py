@@ -47,8 +47,8 @@ def open_cases(engine: Engine) -> list[UncertainBatch]:
         return list(outcomes.uncertain_batches(connection))
 
 
-def ask_in_vain(context: Context) -> None:
-    """A question that is due is asked, and not answered."""
+def ask_without_answer(context: Context) -> None:
+    """Ask the gateway about the batches that are due; it does not answer."""
     asked = text("SELECT count(*) FROM sms.attempts WHERE kind = 'resolve' AND event = 'began'")
     with context.database.engine.begin() as connection:
         before = connection.execute(asked).scalar_one()
@@ -69,7 +69,7 @@ def test_at_the_end_of_the_window_messages_are_uncertain_although_the_gateway_is
 ) -> None:
     campaign = unanswered(context, engine, sandbox)
     sandbox.advance(hours=11, minutes=30)
-    ask_in_vain(context)
+    ask_without_answer(context)
     assert open_cases(engine) == []
     sandbox.advance(minutes=31)
 
@@ -88,7 +88,7 @@ def test_the_end_of_a_shorter_window_is_its_own(context: Context, engine: Engine
     short = replace(context, policy=replace(context.policy, localid_window=timedelta(hours=2)))
     unanswered(short, engine, sandbox)
     sandbox.advance(hours=1, minutes=55)
-    ask_in_vain(short)
+    ask_without_answer(short)
     assert open_cases(engine) == []
     sandbox.advance(minutes=6)
     tick_when_due(short)
@@ -133,7 +133,7 @@ def test_what_may_have_left_from_a_lost_history_is_asked_about_before_it_is_give
             {"now": context.now()},
         )
     sandbox.advance(hours=1)
-    ask_in_vain(context)
+    ask_without_answer(context)
     tick_when_due(context)
     assert open_cases(engine) == []
     sandbox.disarm()

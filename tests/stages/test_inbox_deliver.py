@@ -218,10 +218,10 @@ def test_nothing_of_a_message_or_of_the_receiver_is_told_where_it_is_logged(
     with engine.connect() as connection:
         (message,) = campaigns.list_inbound(connection)
     ours = [record for record in caplog.records if not record.name.startswith("urllib3")]
-    told = " ".join([summary, repr(webhook), repr(message), *(str(vars(record)) for record in ours)])
-    assert "inbound delivery rejected" in told
+    written = " ".join([summary, repr(webhook), repr(message), *(str(vars(record)) for record in ours)])
+    assert "inbound delivery rejected" in written
     for secret in ("راز", "9123334400", SECRET, "from=sms"):
-        assert secret not in told
+        assert secret not in written
 
 
 # ── the user's own code ──

@@ -101,8 +101,8 @@ def test_when_the_gateway_counts_more_than_is_stored_somebody_is_told(
             return getattr(context.gateway, name)
 
         def countinbox(self, *span: Any) -> Any:
-            told = context.gateway.countinbox(*span)
-            return replace(told, sumcount=told.sumcount + 1)
+            counted = context.gateway.countinbox(*span)
+            return replace(counted, sumcount=counted.sumcount + 1)
 
     line_added(context)
     crowd(sandbox, 30, age_s=3600)
@@ -110,8 +110,8 @@ def test_when_the_gateway_counts_more_than_is_stored_somebody_is_told(
 
     pull.pull_line(replace(context, gateway=cast("PacedClient", Counting())), SENDER)
 
-    (told,) = [record for record in caplog.records if record.message == "inbox messages found missing"]
-    assert vars(told)["gateway"] == vars(told)["ours"] + 1
+    (event,) = [record for record in caplog.records if record.message == "inbox messages found missing"]
+    assert vars(event)["gateway"] == vars(event)["ours"] + 1
 
 
 # ── however long nobody looked ──

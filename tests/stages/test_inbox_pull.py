@@ -244,7 +244,7 @@ def test_pages_of_which_nothing_can_be_read_come_to_an_end_and_have_the_days_gon
     assert full_reconcile_at <= context.now()
 
 
-# ── nothing is told that is nobody's business ──
+# ── secrets are not logged ──
 
 
 def test_no_number_and_no_text_is_in_the_logs_or_the_summary(
@@ -255,12 +255,12 @@ def test_no_number_and_no_text_is_in_the_logs_or_the_summary(
     sandbox.inject({"line": SENDER, "sender": "09123334455", "text": "راز من", "age_s": 5})
     sandbox.arm("accept_then_drop", "sms/receive", skip=1, count=1)
 
-    told = " ".join(pulled.summary for pulled in turns(context))
+    summaries = " ".join(pulled.summary for pulled in turns(context))
 
     logged = " ".join(str(vars(record)) for record in caplog.records)
     assert "inbox page stored" in logged
     for secret in ("9123334455", "راز", "v1/sandbox"):
-        assert secret not in told + logged
+        assert secret not in summaries + logged
 
 
 def _times(context: Context) -> dict[str, timedelta]:

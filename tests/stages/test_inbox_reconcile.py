@@ -107,8 +107,8 @@ def test_in_doubt_a_count_that_happens_to_agree_proves_nothing(
     turns(context)
     sandbox.advance(minutes=20)
     sandbox.inject({"line": SENDER, "sender": "09121234567", "text": "x", "age_s": 60})
-    told = [Arrival(1, "09121234567", "x", context.now() - timedelta(minutes=2))]
-    context.database(inbound.store_new, SENDER, told, via=Via.CALLBACK, watch=InboundPolicy(), now=context.now())
+    arrivals = [Arrival(1, "09121234567", "x", context.now() - timedelta(minutes=2))]
+    context.database(inbound.store_new, SENDER, arrivals, via=Via.CALLBACK, watch=InboundPolicy(), now=context.now())
     sandbox.arm("accept_then_drop", "sms/receive", count=1)
 
     pull.pull_line(context, SENDER)

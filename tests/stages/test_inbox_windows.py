@@ -63,6 +63,6 @@ def test_a_half_is_the_older_one_closed_and_no_shorter_than_a_minute(age: timede
         assert whole.end is None or half.end < whole.end
 
 
-@pytest.mark.parametrize(("end", "told"), [(None, None), (NOW, 1767600000)])
-def test_a_span_is_told_in_unix_seconds(end: datetime | None, told: int | None) -> None:
-    assert Window(NOW - timedelta(seconds=60), end).span == (1767600000 - 60, told)
+@pytest.mark.parametrize(("end", "end_s"), [(None, None), (NOW, 1767600000)])
+def test_a_span_is_given_in_unix_seconds(end: datetime | None, end_s: int | None) -> None:
+    assert Window(NOW - timedelta(seconds=60), end).span == (1767600000 - 60, end_s)

@@ -21,7 +21,7 @@ from tests.stages.recipients import PEOPLE, make
 from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, states
 
 TYPED_LINE = "30002626"
-ALONG: dict[str, Any] = {"tag": "spring-1404", "policy": "آرام", "hide": True, "message_type": "flash"}
+OPTIONS: dict[str, Any] = {"tag": "spring-1404", "policy": "آرام", "hide": True, "message_type": "flash"}
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def asked(context: Context, engine: Engine, server: ScriptedServer, **options: A
 
 
 def test_everything_goes_along_with_one_text_for_all(scripted: Context, engine: Engine, server: ScriptedServer) -> None:
-    said = asked(scripted, engine, server, sender=TYPED_LINE, **ALONG)
+    said = asked(scripted, engine, server, sender=TYPED_LINE, **OPTIONS)
     assert server.received[-1].path.endswith("/sms/send.json")
     assert {name: said[name] for name in ("tag", "policy", "hide", "type", "sender")} == {
         "tag": "spring-1404", "policy": "آرام", "hide": "1", "type": "0", "sender": TYPED_LINE,
@@ -60,7 +60,7 @@ def test_everything_goes_along_with_one_text_for_all(scripted: Context, engine: 
 def test_everything_goes_along_with_texts_that_differ(
     scripted: Context, engine: Engine, server: ScriptedServer
 ) -> None:
-    said = asked(scripted, engine, server, sender=TYPED_LINE, words="سلام {name}", **ALONG)
+    said = asked(scripted, engine, server, sender=TYPED_LINE, words="سلام {name}", **OPTIONS)
     assert server.received[-1].path.endswith("/sms/sendarray.json")
     assert (said["tag"], said["policy"], said["hide"]) == ("spring-1404", "آرام", "1")
     assert json.loads(said["type"]) == [0, 0]
@@ -81,7 +81,7 @@ def test_nothing_goes_along_that_nobody_asked_for(scripted: Context, engine: Eng
 
 def test_the_gateway_keeps_what_went_along(context: Context, engine: Engine, sandbox: Sandbox) -> None:
     sandbox.turn(tags=["spring-1404"])
-    campaign = started(engine, sender=TYPED_LINE, **ALONG)
+    campaign = started(engine, sender=TYPED_LINE, **OPTIONS)
     run_due_work(context)
     assert states(engine, campaign) == {"accepted": 2}
     with engine.connect() as connection:
@@ -113,7 +113,7 @@ def test_a_tag_that_nobody_made_pauses_the_campaign_and_nothing_is_lost(
 
 def test_a_campaign_tells_what_goes_along(engine: Engine) -> None:
     with engine.begin() as connection:
-        sms = campaigns.get(connection, make(connection, sender=TYPED_LINE, options=parse_message_options(**ALONG)))
+        sms = campaigns.get(connection, make(connection, sender=TYPED_LINE, options=parse_message_options(**OPTIONS)))
         call = campaigns.get(
             connection, make(connection, sender=None, options=parse_message_options("voice", repeat=0))
         )
@@ -201,10 +201,10 @@ def test_the_same_key_with_something_else_going_along_is_a_conflict(engine: Engi
                 options=parse_message_options(**given),
             )
 
-    first = made(ALONG)
-    assert made(ALONG) == first
+    first = made(OPTIONS)
+    assert made(OPTIONS) == first
     with pytest.raises(KeyConflict, match=f"campaign {first}.*options"):
-        made(ALONG | other)
+        made(OPTIONS | other)
 
 
 def test_no_two_manners_are_spelled_the_same() -> None:

@@ -121,7 +121,7 @@ def test_a_lost_answer_is_told_and_the_code_that_left_is_never_sent_again(
 ) -> None:
     sandbox.arm(fault, "verify/lookup", count=1, seconds=60)
 
-    with pytest.raises(OutcomeUnknown) as told:
+    with pytest.raises(OutcomeUnknown) as caught:
         send_at_once(at(context, sandbox.url, deadline_s=1.0), otp_request(key="login-1"))
     with pytest.raises(OutcomeUnknown):
         send_at_once(context, otp_request(key="login-1"))
@@ -132,7 +132,7 @@ def test_a_lost_answer_is_told_and_the_code_that_left_is_never_sent_again(
     with engine.connect() as connection:
         found = campaigns.otp_state(connection, key="login-1")
     assert found.state is OtpState.UNKNOWN
-    assert str(found.id) in str(told.value)
+    assert str(found.id) in str(caught.value)
     assert tokens_kept(engine) == 0
     assert sent(sandbox) == 1
 

@@ -44,7 +44,7 @@ def batches(connection: Connection, campaign: int) -> list[tuple[int, str, datet
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def ring(connection: Connection, now: datetime) -> list[int]:
+def enqueue(connection: Connection, now: datetime) -> list[int]:
     return due.enqueue_ready(connection, now=now, since=now - timedelta(seconds=10), room=100)
 
 
@@ -76,7 +76,7 @@ def test_a_campaign_for_tomorrow_waits_for_its_time_and_begins_by_itself(engine:
         assert plan.start(connection, draft, now=NOW, at=TOMORROW).state is C.SCHEDULED
         assert due.begin_scheduled(connection, now=TOMORROW - timedelta(seconds=1)) == []
         assert due.begin_scheduled(connection, now=TOMORROW) == [draft]
-        assert len(ring(connection, TOMORROW)) == 3
+        assert len(enqueue(connection, TOMORROW)) == 3
 
 
 def test_a_campaign_created_for_a_time_starts_at_that_time(engine: Engine) -> None:
@@ -89,14 +89,14 @@ def test_a_campaign_created_for_a_time_starts_at_that_time(engine: Engine) -> No
 def test_a_time_that_has_passed_means_now(engine: Engine, draft: int) -> None:
     with engine.begin() as connection:
         assert plan.start(connection, draft, now=NOW, at=NOW - timedelta(days=1)).state is C.RUNNING
-        assert len(ring(connection, NOW)) == 3
+        assert len(enqueue(connection, NOW)) == 3
 
 
 def test_a_scheduled_campaign_that_is_started_now_leaves_now(engine: Engine, draft: int) -> None:
     with engine.begin() as connection:
         plan.start(connection, draft, now=NOW, at=TOMORROW)
         assert plan.start(connection, draft, now=NOW, at=NOW).state is C.RUNNING
-        assert len(ring(connection, NOW)) == 3
+        assert len(enqueue(connection, NOW)) == 3
 
 
 @pytest.mark.parametrize("hours", [1, 48], ids=["sooner", "later"])
@@ -113,7 +113,7 @@ def test_a_scheduled_campaign_can_be_given_another_time_or_says_that_it_cannot(
             return
         assert campaigns.get(connection, draft).start_at == other
         assert due.begin_scheduled(connection, now=other) == [draft]
-        assert len(ring(connection, other)) == 3
+        assert len(enqueue(connection, other)) == 3
 
 
 def test_a_time_without_a_zone_is_bad_input(engine: Engine, draft: int) -> None:
@@ -179,7 +179,7 @@ def test_a_campaign_in_which_everybody_is_suppressed_is_over_at_once(engine: Eng
         campaign = campaigns.create(connection, recipients=numbers(2), text="سلام", sender=SENDER)
         suppress(connection, *numbers(2))
         plan.start(connection, campaign, now=NOW)
-        assert ring(connection, NOW) == []
+        assert enqueue(connection, NOW) == []
         assert due.finish_campaigns(connection, now=NOW) == [campaign]
         assert campaigns.get(connection, campaign).state is C.FINISHED
 
@@ -189,10 +189,10 @@ def test_pausing_keeps_the_reason_and_resuming_forgets_it(engine: Engine, draft:
         plan.start(connection, draft, now=NOW)
         paused = plan.pause(connection, draft, now=NOW, reason="wrong text")
         assert (paused.state, paused.hold_reason) == (C.PAUSED, "wrong text")
-        assert ring(connection, NOW) == []
+        assert enqueue(connection, NOW) == []
         resumed = plan.resume(connection, draft, now=NOW + timedelta(hours=1))
         assert (resumed.state, resumed.hold_reason, resumed.started_at) == (C.RUNNING, None, NOW)
-        assert len(ring(connection, NOW + timedelta(hours=1))) == 3
+        assert len(enqueue(connection, NOW + timedelta(hours=1))) == 3
 
 
 def test_a_scheduled_campaign_that_was_paused_still_waits_for_its_time(engine: Engine, draft: int) -> None:

@@ -31,8 +31,8 @@ def engine(emptied: Engine) -> Engine:
 
 def page_of(rows: list[dict[str, Any]], **metadata: int) -> bytes:
     """An answer of sms/inboxpaged."""
-    told = {"return": {"status": 200, "message": ""}, "entries": rows, "metadata": {**metadata}}
-    return http_answer(json.dumps(told).encode())
+    answer = {"return": {"status": 200, "message": ""}, "entries": rows, "metadata": {**metadata}}
+    return http_answer(json.dumps(answer).encode())
 
 
 def somebody_reads(sandbox: Sandbox, method: str = "receive") -> None:
@@ -67,8 +67,8 @@ def test_what_callbacks_told_while_the_workers_were_away_for_three_days_is_found
     with web(hinted) as url:
         crowd(sandbox, 1, age_s=1)
         (message,) = sandbox.came_in()
-        told = {"from": message["sender"], "to": SENDER, "message": "?", "messageid": message["messageid"]}
-        assert requests.post(f"{url}/receive", data=told, timeout=60).status_code == 200
+        form = {"from": message["sender"], "to": SENDER, "message": "?", "messageid": message["messageid"]}
+        assert requests.post(f"{url}/receive", data=form, timeout=60).status_code == 200
         somebody_reads(sandbox)  # which is what the 200 does at the gateway
     sandbox.advance(days=3)
 
@@ -190,9 +190,9 @@ def test_what_others_read_is_found_though_as_many_were_deleted_at_the_gateway(
 def test_a_message_told_of_a_line_that_nobody_pulls_is_not_answered_200_and_forgotten(
     context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
-    told = {"from": NUMBER, "to": "30002626", "message": "سلام", "messageid": "77"}
+    form = {"from": NUMBER, "to": "30002626", "message": "سلام", "messageid": "77"}
     with web(expecting(context)) as url:
-        answered = requests.post(f"{url}/receive", data=told, timeout=60).status_code
+        answered = requests.post(f"{url}/receive", data=form, timeout=60).status_code
     with engine.connect() as connection:
         known = connection.execute(text("SELECT count(*) FROM sms.lines WHERE line = '30002626'")).scalar_one()
     assert answered != 200 or stored(engine) or known
@@ -208,8 +208,8 @@ def test_callbacks_about_a_line_that_the_gateway_refuses_do_not_become_as_many_c
     sandbox.arm("code", "sms/receive", share=1.0, code=412)
     with web(hinted) as url:
         for number in range(10):
-            told = {"from": NUMBER, "to": SENDER, "message": "a", "messageid": str(100 + number)}
-            assert requests.post(f"{url}/receive", data=told, timeout=60).status_code == 200
+            form = {"from": NUMBER, "to": SENDER, "message": "a", "messageid": str(100 + number)}
+            assert requests.post(f"{url}/receive", data=form, timeout=60).status_code == 200
             run_due_work(hinted)
             sandbox.advance(seconds=1)
     asked = sandbox.summary()["requests"]["sms/receive"]

@@ -229,9 +229,9 @@ def test_a_file_that_cannot_be_written_is_bad_input(engine: Engine, tmp_path: Pa
 
 def test_neither_texts_nor_numbers_stand_in_the_repr_of_a_report(engine: Engine) -> None:
     campaign = created(engine, [*numbers(1), "0912"], text="متن محرمانه")
-    told = repr(reported(engine, campaign))
-    assert "محرمانه" not in told
-    assert "0912" not in told
+    shown = repr(reported(engine, campaign))
+    assert "محرمانه" not in shown
+    assert "0912" not in shown
 
 
 def test_rejected_rows_are_written_with_their_columns_and_can_be_mended_and_loaded(engine: Engine) -> None:

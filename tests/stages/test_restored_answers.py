@@ -89,11 +89,11 @@ def test_a_verdict_about_what_the_restored_database_does_not_know_to_have_left_w
     send_some(context, engine, campaign, 1)
     sandbox.advance(minutes=6)
     asked = context.database(polls.claim, now=context.now(), lease=context.policy.lease)
-    told = context.gateway.status([id_ for batch in asked for id_ in batch.message_ids])
+    answer = context.gateway.status([id_ for batch in asked for id_ in batch.message_ids])
     restore(engine, backup)
     accepted(context)
 
-    assert track._record_answer(context, asked, told).moved == 0
+    assert track._record_answer(context, asked, answer).moved == 0
 
     assert counted(engine, only) == {"pending": 200}
     settle(context, sandbox)

@@ -118,8 +118,8 @@ def test_one_persons_messages_are_found_here_and_at_the_gateway(
     assert [each.campaign_id for each in received] == [second, first]
     assert {each.state for each in received} == {MessageState.ACCEPTED}
     assert all(each.accepted_at is not None for each in received)
-    told = sent_at_gateway.sent_to_number(context, person, start=context.now() - timedelta(hours=1))
-    assert {each.messageid for each in told} == {each.gateway_id for each in received}
+    at_gateway = sent_at_gateway.sent_to_number(context, person, start=context.now() - timedelta(hours=1))
+    assert {each.messageid for each in at_gateway} == {each.gateway_id for each in received}
 
 
 def test_nobody_is_found_for_a_number_that_got_nothing(context: Context, engine: Engine) -> None:

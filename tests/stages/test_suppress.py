@@ -186,9 +186,9 @@ def test_the_report_tells_everybody_who_was_left_out_and_why_even_when_lifted(en
     with engine.begin() as connection:
         campaigns.unsuppress(connection, [known["lifted"]])
 
-    told = [(line["state"], line["reason"]) for line in exported(engine, campaign)]
+    outcomes = [(line["state"], line["reason"]) for line in exported(engine, campaign)]
 
-    assert told == [
+    assert outcomes == [
         ("suppressed", "suppressed: opted out by an inbound message, 2026-11-20"),
         ("suppressed", "suppressed: moved abroad, 2026-11-20"),
         ("suppressed", "suppressed: opted out by an inbound message, 2026-11-20"),

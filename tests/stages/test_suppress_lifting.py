@@ -101,11 +101,11 @@ def test_what_happened_before_a_lifting_does_not_undo_it_and_a_persons_word_need
     context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     suppress(engine, *numbers(1))
-    told = context.now()
+    happened_at = context.now()
     sandbox.advance(minutes=1)
     lift(context, engine, *numbers(1))
     with engine.begin() as connection:
-        news = suppressions.NewSuppression(numbers(1)[0], SuppressionReason.GATEWAY_OPT_OUT, "a list", told)
+        news = suppressions.NewSuppression(numbers(1)[0], SuppressionReason.GATEWAY_OPT_OUT, "a list", happened_at)
         assert suppressions.add_dated(connection, [news], now=context.now()) == 0
         assert suppressions.add_dated(connection, [news._replace(happened_at=None)], now=context.now()) == 0
         assert campaigns.suppress(connection, numbers(1)) == 1

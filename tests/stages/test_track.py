@@ -86,10 +86,10 @@ def test_throttled_polls_are_put_off_and_cost_no_round(context: Context, engine:
     sandbox.advance(minutes=6)
     before = context.now()
 
-    told = track.poll_statuses(context)
+    polled = track.poll_statuses(context)
 
-    assert told.moved == 0
-    assert "451" in told.trouble
+    assert polled.moved == 0
+    assert "451" in polled.trouble
     assert states(engine, campaign) == {"accepted": 300}
     for moment in poll_at(engine, campaign):
         assert moment is not None

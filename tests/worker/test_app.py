@@ -100,17 +100,17 @@ from worker.tasks import app, send_batch, tick
 broker = redis.Redis.from_url(wiring.endpoints().broker_url)
 queues = ("otp", "send", "poll", "inbox", "maint")
 waiting = lambda: {name: [raw.decode() for raw in broker.lrange(name, 0, -1)] for name in queues}
-told = {"summary": tick(), "first": waiting()}
+results = {"summary": tick(), "first": waiting()}
 broker.flushall()
 while tick() == "another tick was just now":
     pass
-told["after a flush"] = waiting()
+results["after a flush"] = waiting()
 try:
     send_batch.apply_async((1,), queue="sned")
 except LookupError as why:
-    told["misspelt"] = type(why).__name__
-told["keys"] = sorted(key.decode() for key in broker.keys())
-json.dump(told, sys.stdout)
+    results["misspelt"] = type(why).__name__
+results["keys"] = sorted(key.decode() for key in broker.keys())
+json.dump(results, sys.stdout)
 """
 TICK_WITHOUT_BROKER = """
 import json, sys, time

@@ -38,13 +38,13 @@ def flower():
     asyncio.run(broker.queues(["send"]))
     return broker.redis.connection_pool.connection_kwargs["db"]
 
-told = {}
+results = {}
 for who in (celery, pace, flower):
     try:
-        told[who.__name__] = who()
+        results[who.__name__] = who()
     except Exception as why:
-        told[who.__name__] = "not verified" if "verify failed" in str(why) else f"{type(why).__name__}: {why}"
-json.dump(told, sys.stdout)
+        results[who.__name__] = "not verified" if "verify failed" in str(why) else f"{type(why).__name__}: {why}"
+json.dump(results, sys.stdout)
 """
 ALL = ("celery", "pace", "flower")
 

@@ -21,12 +21,12 @@ from tests.world import SENDER, Sandbox, numbers, run_due_work, running
 NUMBER, COVERED = "09123334455", "0912***4455"
 
 
-def wrote(engine: Engine, *texts: str, line: str = SENDER, hand_over: bool = False) -> None:
+def wrote(engine: Engine, *texts: str, line: str = SENDER, deliver: bool = False) -> None:
     now = datetime.now(UTC)
     with engine.begin() as connection:
         known = connection.execute(text("SELECT count(*) FROM sms.inbound")).scalar_one()
         arrivals = [Arrival(known + place, NUMBER, said, now) for place, said in enumerate(texts, 1)]
-        inbound.store_new(connection, line, arrivals, via=Via.RECEIVE, watch=InboundPolicy(deliver=hand_over), now=now)
+        inbound.store_new(connection, line, arrivals, via=Via.RECEIVE, watch=InboundPolicy(deliver=deliver), now=now)
 
 
 # ── what came in ──
@@ -82,7 +82,7 @@ def test_messages_are_chosen_by_line_campaign_and_time(command: Command, engine:
 
 
 def test_what_was_not_taken_is_shown(command: Command, engine: Engine) -> None:
-    wrote(engine, "سلام", hand_over=True)
+    wrote(engine, "سلام", deliver=True)
     with engine.begin() as connection:
         inbound.claim_due(connection, now=datetime.now(UTC), most=1)
 

@@ -27,7 +27,7 @@ ORDER = """
 import json, os, sys
 from campaigns.errors import CampaignsError
 from worker import create_task, wiring
-told = []
+results = []
 for order in json.load(sys.stdin):
     if order.pop("folder", True) is None:
         del os.environ["INTAKE_FOLDER"]
@@ -35,10 +35,10 @@ for order in json.load(sys.stdin):
     given = {"recipients": "people.csv", "text_file": "text.txt", "key": None, "sender": None, "name": None,
              "number_column": None, "start": False} | order
     try:
-        told.append(create_task.create_campaign(**given))
+        results.append(create_task.create_campaign(**given))
     except (CampaignsError, ValueError, OSError) as why:
-        told.append(f"{type(why).__name__}: {why}")
-json.dump(told, sys.stdout)
+        results.append(f"{type(why).__name__}: {why}")
+json.dump(results, sys.stdout)
 """
 OUTSIDE = [
     "../secret.csv",

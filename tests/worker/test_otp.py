@@ -39,15 +39,15 @@ from worker import logs, otp
 logs.configure("DEBUG")
 logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
 logging.getLogger("urllib3").setLevel(logging.DEBUG)
-told = []
+results = []
 for otp_request in json.load(sys.stdin):
     try:
         sent = otp.send(**otp_request)
-        told.append([sent.state, sent.id, sent.refused_code, repr(sent)])
+        results.append([sent.state, sent.id, sent.refused_code, repr(sent)])
     except CampaignsError as why:
         traceback.print_exc()
-        told.append([type(why).__name__, str(why), None, repr(why)])
-json.dump(told, sys.stdout)
+        results.append([type(why).__name__, str(why), None, repr(why)])
+json.dump(results, sys.stdout)
 """
 
 

@@ -190,8 +190,8 @@ def test_whoever_lists_the_settings_or_asks_the_doctor_is_told_of_old_names(alon
     assert listed.err.startswith("campaigns: ACCOUNT_PROBE is now called HOLD_RECHECK: ")
     said = alone("doctor", "--json", DATABASE_URL="postgresql://127.0.0.1:1/none", ACCOUNT_PROBE="95s",
                  BROKER_URL="redis://127.0.0.1:1/0")  # fmt: skip
-    printed = [each for each in said.answer["findings"] if "HOLD_RECHECK" in each["says"]]
-    assert [each["level"] for each in printed] == ["warn"]
+    findings = [each for each in said.answer["findings"] if "HOLD_RECHECK" in each["says"]]
+    assert [each["level"] for each in findings] == ["warn"]
 
 
 def test_the_doctor_tells_every_wrong_setting_by_itself(alone: Command) -> None:

@@ -97,7 +97,7 @@ class Workers:
                     )
                 self._running[name] = (process, time.monotonic())
 
-    def kill_one(self, dice: Random) -> bool:
+    def kill_one(self, rng: Random) -> bool:
         """Kill a poller that has come to work, if there is one beside another that lives."""
         now = time.monotonic()
         grown = [
@@ -107,7 +107,7 @@ class Workers:
         ]
         if not grown:
             return False
-        victim = dice.choice(grown)
+        victim = rng.choice(grown)
         os.killpg(victim.pid, signal.SIGKILL)
         victim.wait(timeout=30)
         return True
@@ -145,7 +145,7 @@ def run(
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Let them come in, lose answers, kill workers, and wait until every line rests; what is stored then."""
-    dice, outcome, began = Random(seed), Outcome(), time.monotonic()
+    rng, outcome, began = Random(seed), Outcome(), time.monotonic()
     for method in ("sms/receive", "sms/inboxpaged"):
         gateway.arm("accept_then_drop", method, share=LOST)
     portions = _portions(messages, seed)
@@ -155,15 +155,17 @@ def run(
     next_kill = began + OLD_ENOUGH_S
     with working(environment, folder, pollers=2) as workers:
         while waiting or outcome.kills < kills or not _at_rest(engine, gateway):
-            assert time.monotonic() - began < WITHIN_S, f"not at rest after {WITHIN_S:.0f} s: {_told(engine, gateway)}"
+            assert time.monotonic() - began < WITHIN_S, (
+                f"not at rest after {WITHIN_S:.0f} s: {_progress(engine, gateway)}"
+            )
             time.sleep(0.2)
             workers.keep()
             if outcome.kills < kills and time.monotonic() >= next_kill and _asked(engine, _PULLED):
-                if workers.kill_one(dice):
+                if workers.kill_one(rng):
                     outcome.kills += 1
-                    say(f"{time.monotonic() - began:5.0f} s  killed a worker; {_told(engine, gateway)}")
-                next_kill = time.monotonic() + dice.uniform(*every_s)
-            if waiting and dice.random() < 0.15:
+                    say(f"{time.monotonic() - began:5.0f} s  killed a worker; {_progress(engine, gateway)}")
+                next_kill = time.monotonic() + rng.uniform(*every_s)
+            if waiting and rng.random() < 0.15:
                 gateway.inject(waiting.pop(0))
     outcome.seconds = time.monotonic() - began
     return _judged(engine, gateway, outcome)
@@ -199,7 +201,7 @@ def _asked(engine: Engine, question: TextClause) -> bool:
         return bool(connection.execute(question).scalar_one())
 
 
-def _told(engine: Engine, gateway: Sandbox) -> str:
+def _progress(engine: Engine, gateway: Sandbox) -> str:
     with engine.connect() as connection:
         stored = connection.execute(text("SELECT count(*) FROM sms.inbound")).scalar_one()
     boxes = gateway.inbox_summary().values()

@@ -6,5 +6,5 @@ crowd      the campaigns, and the operator who steers them
 acts       what goes wrong
 watch      what must hold at every instant
 timeline   what was done, for the eyes and for a file
-story      from the first server to the verdict
+storm_run  from the first server to the verdict
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from tests.chaos.storm.processes import CLOCKS_APART
-from tests.chaos.storm.story import Order, run
+from tests.chaos.storm.storm_run import Order, run
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -82,8 +82,8 @@ def _unrecorded(connection: Connection, scene: Scene) -> Iterator[Broken]:
         yield Broken("I8", f"of {arrived} sends that arrived, {busy} of them at a busy gateway, {began} began", 1)
 
 
-def tell(scene: Scene, findings: Findings, watch: Watch) -> None:
-    """What was done, what came of it, and where every message stands."""
+def describe(scene: Scene, findings: Findings, watch: Watch) -> None:
+    """Print how often each act was played, how batches ended, and how many messages are in each state."""
     say = scene.timeline.say
     say("\nwhat was done")
     for what, times in sorted(scene.timeline.counts.items()):

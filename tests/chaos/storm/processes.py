@@ -42,9 +42,9 @@ def draw_clocks(seed: int) -> dict[str, float]:
     """
     if not hosts.can_differ():
         return {}
-    dice = Random(f"{seed}/clocks")
+    rng = Random(f"{seed}/clocks")
     return {
-        name: dice.choice(_OFF_BY_S)
+        name: rng.choice(_OFF_BY_S)
         for kind in (SENDERS, POLLERS, BEATS)
-        for name in dice.sample(kind, dice.choice((1, 1, 2)))
+        for name in rng.sample(kind, rng.choice((1, 1, 2)))
     }

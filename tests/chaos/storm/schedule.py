@@ -39,7 +39,7 @@ def plan(seed: int, *, lasting_s: float, cards: Mapping[str, int], rare: Mapping
 
 
 def _dealt(
-    name: str, cards: Mapping[str, int], dice: Random, *, at_s: float, gap_s: tuple[float, float], until_s: float
+    name: str, cards: Mapping[str, int], rng: Random, *, at_s: float, gap_s: tuple[float, float], until_s: float
 ) -> Iterator[Cue]:
     """One deck, dealt again and again; nothing, where it is empty."""
     whole = [act for act, copies in cards.items() for _ in range(copies)]
@@ -47,7 +47,7 @@ def _dealt(
     number = 0
     while whole and at_s < until_s:
         if not deck:
-            deck = dice.sample(whole, len(whole))
+            deck = rng.sample(whole, len(whole))
         yield Cue(round(at_s, 2), deck.pop(), f"{name}/{number}")
         number += 1
-        at_s += dice.uniform(*gap_s)
+        at_s += rng.uniform(*gap_s)

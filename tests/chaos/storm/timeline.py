@@ -34,8 +34,8 @@ class Timeline:
             self.counts[what] += 1
             self._write(what, facts)
         if not self._quiet:
-            told = " ".join(f"{name}={value}" for name, value in facts.items())
-            self.say(f"{self.age_s:7.1f}  {what} {told}")
+            described = " ".join(f"{name}={value}" for name, value in facts.items())
+            self.say(f"{self.age_s:7.1f}  {what} {described}")
 
     def keep(self, what: str, **facts: Any) -> None:
         """Something was seen; for the file alone."""

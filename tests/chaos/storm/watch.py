@@ -78,8 +78,8 @@ class Watch:
 
     def _look_into_the_broker(self) -> None:
         with self.stage.broker() as broker:
-            told = [word for body in _bodies(broker) for word in leaks.found(body)]
-        self._found("I10", f"no number, text or key is in the broker ({len(told)} are)", [0] * bool(told))
+            leaked = [word for body in _bodies(broker) for word in leaks.found(body)]
+        self._found("I10", f"no number, text or key is in the broker ({len(leaked)} are)", [0] * bool(leaked))
 
     def _found(self, number: str, claim: str, ids: list[int]) -> None:
         if ids:

@@ -21,7 +21,7 @@ from tests.chaos.storm.acts.clock import leap_clock_a_little, leap_clock_far
 from tests.chaos.storm.acts.database import end_sessions, kill_backend, kill_database, lock_table
 from tests.chaos.storm.acts.gateway import (
     block_account,
-    empty_purse,
+    exhaust_credit,
     freeze_gateway,
     kill_gateway,
     lie,
@@ -54,7 +54,7 @@ CARDS: Final[Mapping[Act, int]] = {
     limit_gateway: 1,
     kill_gateway: 1,
     freeze_gateway: 1,
-    empty_purse: 1,
+    exhaust_credit: 1,
     block_account: 1,
     pause_campaign: 3,
 }

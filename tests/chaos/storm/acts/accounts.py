@@ -18,21 +18,21 @@ UNANSWERED: Final = 2
 """Sends of each method that the gateway takes without a word, before each change of the key."""
 
 
-def swap_key(scene: Scene, dice: Random) -> None:
+def swap_key(scene: Scene, rng: Random) -> None:
     """What was unanswered under one key comes to be asked about under another; and the same again on the way back."""
     if scene.stage.key != Sandbox.api_key:
         return  # somebody else has it wrong already
     try:
-        _change(scene, dice, OTHER_KEY)
-        scene.last(dice.uniform(18, 26))
+        _change(scene, rng, OTHER_KEY)
+        scene.last(rng.uniform(18, 26))
     finally:
-        _change(scene, dice, Sandbox.api_key)
+        _change(scene, rng, Sandbox.api_key)
 
 
-def _change(scene: Scene, dice: Random, key: str) -> None:
+def _change(scene: Scene, rng: Random, key: str) -> None:
     with suppress(requests.RequestException):  # the gateway may be dead: the key is changed all the same
         for method in SENDING:
             scene.stage.gateway.arm("accept_then_drop", method, count=UNANSWERED)
-    scene.last(dice.uniform(1, 2))
+    scene.last(rng.uniform(1, 2))
     scene.note("key of another account" if key == OTHER_KEY else "right key again")
-    scene.stage.use_key(key, dice.choice((signal.SIGKILL, signal.SIGTERM)))
+    scene.stage.use_key(key, rng.choice((signal.SIGKILL, signal.SIGTERM)))

@@ -8,17 +8,17 @@ from random import Random
 from tests.chaos.storm.scene import Scene
 
 
-def kill_broker(scene: Scene, dice: Random) -> None:
+def kill_broker(scene: Scene, rng: Random) -> None:
     scene.note("broker killed")
     scene.stage.strike("valkey", signal.SIGKILL)
-    scene.last(dice.uniform(0.2, 4))
+    scene.last(rng.uniform(0.2, 4))
     scene.stage.mend()
 
 
-def freeze_broker(scene: Scene, dice: Random) -> None:
+def freeze_broker(scene: Scene, rng: Random) -> None:
     scene.note("broker frozen")
     scene.stage.strike("valkey", signal.SIGSTOP)
-    scene.last(dice.uniform(1, 8))
+    scene.last(rng.uniform(1, 8))
     scene.stage.strike("valkey", signal.SIGCONT)
 
 

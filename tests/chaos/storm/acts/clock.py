@@ -11,13 +11,13 @@ from tests.chaos.storm.scene import Scene
 FAR: Final = timedelta(hours=1)
 
 
-def leap_clock_far(scene: Scene, dice: Random) -> None:
+def leap_clock_far(scene: Scene, rng: Random) -> None:
     """An hour ahead, or an hour behind, as when a virtual machine wakes up or a time server lies."""
-    _leap(scene, dice.choice((FAR, FAR, -FAR)), dice.uniform(8, 12))
+    _leap(scene, rng.choice((FAR, FAR, -FAR)), rng.uniform(8, 12))
 
 
-def leap_clock_a_little(scene: Scene, dice: Random) -> None:
-    _leap(scene, dice.choice((1, -1)) * timedelta(seconds=dice.uniform(1, 20)), dice.uniform(3, 12))
+def leap_clock_a_little(scene: Scene, rng: Random) -> None:
+    _leap(scene, rng.choice((1, -1)) * timedelta(seconds=rng.uniform(1, 20)), rng.uniform(3, 12))
 
 
 def _leap(scene: Scene, by: timedelta, seconds: float) -> None:

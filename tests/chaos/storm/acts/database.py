@@ -15,22 +15,22 @@ from sqlalchemy import Connection, text
 from tests.chaos.storm.scene import Scene
 
 
-def kill_database(scene: Scene, dice: Random) -> None:
+def kill_database(scene: Scene, rng: Random) -> None:
     with scene.stage.pair.turn:
         scene.note("database killed")
         scene.stage.strike("postgres", signal.SIGKILL)
-        scene.last(dice.uniform(0.2, 4))
+        scene.last(rng.uniform(0.2, 4))
         scene.stage.pair.ensure()
 
 
-def kill_backend(scene: Scene, dice: Random) -> None:
+def kill_backend(scene: Scene, rng: Random) -> None:
     """One session's process is killed; PostgreSQL then ends all the others and recovers."""
     with scene.stage.pair.turn:
         pids = scene.stage.database(_backends)
         scene.note("database backend killed", of=len(pids))
         if pids:
             with suppress(ProcessLookupError):
-                os.kill(dice.choice(pids), signal.SIGKILL)
+                os.kill(rng.choice(pids), signal.SIGKILL)
 
 
 def end_sessions(scene: Scene, _: Random) -> None:
@@ -39,11 +39,11 @@ def end_sessions(scene: Scene, _: Random) -> None:
         scene.note("database sessions ended", sessions=ended)
 
 
-def lock_table(scene: Scene, dice: Random) -> None:
+def lock_table(scene: Scene, rng: Random) -> None:
     """Somebody runs a migration by hand in the middle of the day."""
     with scene.stage.pair.turn:
         scene.note("table locked")
-        scene.stage.database(_hold_lock, scene, dice.uniform(2, 7))
+        scene.stage.database(_hold_lock, scene, rng.uniform(2, 7))
 
 
 def _backends(connection: Connection) -> list[int]:

@@ -21,7 +21,7 @@ FAR_BACK_S: Final = (25.0, 45.0)
 TRIES: Final = 3
 
 
-def lose_commits(scene: Scene, dice: Random) -> None:
+def lose_commits(scene: Scene, rng: Random) -> None:
     """A shared database's administrator lets commits wait for nothing; then the server dies, or one of its sessions.
 
     Where a session's process is killed the server ends all others and forgets as much, and has not been restarted.
@@ -31,9 +31,9 @@ def lose_commits(scene: Scene, dice: Random) -> None:
         dumps.configure(stage.pair.live_url, {"synchronous_commit": "off"})
         dumps.end_sessions(stage.pair.live_url)
         try:
-            scene.last(dice.uniform(5, 9))
-            if dice.random() < 0.5:
-                _lose(scene, "commits lost with the server", lambda: _die(scene, dice))
+            scene.last(rng.uniform(5, 9))
+            if rng.random() < 0.5:
+                _lose(scene, "commits lost with the server", lambda: _die(scene, rng))
             else:
                 _lose(scene, "commits lost with a session", stage.pair.kill_a_session)
         finally:
@@ -42,33 +42,33 @@ def lose_commits(scene: Scene, dice: Random) -> None:
             dumps.end_sessions(stage.pair.live_url)
 
 
-def promote_laggard(scene: Scene, dice: Random) -> None:
+def promote_laggard(scene: Scene, rng: Random) -> None:
     """The server dies for good. Its standby was some seconds behind, and takes its place."""
     pair = scene.stage.pair
     with pair.turn:
         try:
             pair.stand_by()
-            scene.last(dice.uniform(0.5, 2))
+            scene.last(rng.uniform(0.5, 2))
             pair.fall_behind()
-            scene.last(dice.uniform(2, 5))
+            scene.last(rng.uniform(2, 5))
             _lose(scene, "lagging standby promoted", lambda: _fail_over(scene))
         finally:
             pair.dismiss()
 
 
-def restore_recent(scene: Scene, dice: Random) -> None:
+def restore_recent(scene: Scene, rng: Random) -> None:
     """The backup that is restored is some seconds old."""
-    _restore(scene, dice, dice.uniform(*RECENT_S))
+    _restore(scene, rng, rng.uniform(*RECENT_S))
 
 
-def restore_far_back(scene: Scene, dice: Random) -> None:
+def restore_far_back(scene: Scene, rng: Random) -> None:
     """It is so old that whole campaigns have begun since."""
-    _restore(scene, dice, dice.uniform(*FAR_BACK_S))
+    _restore(scene, rng, rng.uniform(*FAR_BACK_S))
 
 
-def _restore(scene: Scene, dice: Random, age_s: float) -> None:
+def _restore(scene: Scene, rng: Random, age_s: float) -> None:
     """Back up, let the campaigns go on, restore; then the operator does what the product asks for."""
-    stage, backup = scene.stage, scene.stage.home / f"backup-{dice.getrandbits(32):08x}"
+    stage, backup = scene.stage, scene.stage.home / f"backup-{rng.getrandbits(32):08x}"
     try:
         with stage.pair.turn:
             dumps.dump(stage.pair.live_url, backup)
@@ -77,7 +77,7 @@ def _restore(scene: Scene, dice: Random, age_s: float) -> None:
         if not scene.over.is_set():
             with stage.pair.turn:
                 _lose(scene, "backup restored", lambda: _bring_back(scene, backup.name))
-            scene.last(dice.uniform(1, 4))
+            scene.last(rng.uniform(1, 4))
             with stage.pair.turn:
                 say_restored(stage.environment)
             scene.note("operator said that it was restored")
@@ -96,9 +96,9 @@ def _lose(scene: Scene, what: str, hurt: Callable[[], object]) -> None:
     scene.crowd.repeat_what_was_lost()
 
 
-def _die(scene: Scene, dice: Random) -> None:
+def _die(scene: Scene, rng: Random) -> None:
     scene.stage.strike("postgres", signal.SIGKILL)
-    scene.last(dice.uniform(0.2, 3))
+    scene.last(rng.uniform(0.2, 3))
 
 
 def _fail_over(scene: Scene) -> None:

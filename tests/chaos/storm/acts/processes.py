@@ -10,16 +10,16 @@ from tests.chaos.storm.scene import Scene
 from tests.chaos.storm.stage import LEASE
 
 
-def kill_sender(scene: Scene, dice: Random) -> None:
-    _kill(scene, "send worker", dice.choice(SENDERS))
+def kill_sender(scene: Scene, rng: Random) -> None:
+    _kill(scene, "send worker", rng.choice(SENDERS))
 
 
-def kill_poller(scene: Scene, dice: Random) -> None:
-    _kill(scene, "poll worker", dice.choice(POLLERS))
+def kill_poller(scene: Scene, rng: Random) -> None:
+    _kill(scene, "poll worker", rng.choice(POLLERS))
 
 
-def kill_beat(scene: Scene, dice: Random) -> None:
-    _kill(scene, "beat", dice.choice(BEATS))
+def kill_beat(scene: Scene, rng: Random) -> None:
+    _kill(scene, "beat", rng.choice(BEATS))
 
 
 def _kill(scene: Scene, role: str, name: str) -> None:
@@ -27,18 +27,18 @@ def _kill(scene: Scene, role: str, name: str) -> None:
     scene.stage.strike(name, signal.SIGKILL)
 
 
-def freeze_worker(scene: Scene, dice: Random) -> None:
+def freeze_worker(scene: Scene, rng: Random) -> None:
     """Stop a worker for longer than its leases last: it wakes up as a zombie, with requests still to make."""
-    name = dice.choice(SENDERS + SENDERS + POLLERS)
+    name = rng.choice(SENDERS + SENDERS + POLLERS)
     scene.note("worker frozen past its lease", who=name)
     scene.stage.strike(name, signal.SIGSTOP)
-    scene.last(LEASE.total_seconds() + dice.uniform(1, 4))
+    scene.last(LEASE.total_seconds() + rng.uniform(1, 4))
     scene.stage.strike(name, signal.SIGCONT)
 
 
-def roll(scene: Scene, dice: Random) -> None:
+def roll(scene: Scene, rng: Random) -> None:
     """A deployment: every worker is asked to stop, one after the other."""
     scene.note("rolling restart")
     for name in (*SENDERS, *POLLERS):
         scene.stage.strike(name, signal.SIGTERM)
-        scene.last(dice.uniform(0.2, 2))
+        scene.last(rng.uniform(0.2, 2))

@@ -1,6 +1,6 @@
-"""Rings that come late, or twice, or too many: they cost next to nothing, so that what is due still gets its turn.
+"""Tasks that run late, twice or too often cost next to nothing, so that due work is still done in time.
 
-While no worker answers, rings pile up in the broker; when one is back, every stale ring comes before a fresh one.
+While no worker runs, tasks pile up in the broker. When one is back, it runs every stale task before a fresh one.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from tests.world import Sandbox, batch_ids, run_due_work, running
 pytestmark = pytest.mark.usefixtures("audited")
 
 
-@pytest.mark.parametrize("ring", [submit.send_batch, submit.resolve_batch])
+@pytest.mark.parametrize("run_task", [submit.send_batch, submit.resolve_batch])
 def test_a_ring_that_comes_too_late_spends_no_slot_of_the_pace(
-    context: Context, engine: Engine, sandbox: Sandbox, ring: Callable[[Context, int], Outcome]
+    context: Context, engine: Engine, sandbox: Sandbox, run_task: Callable[[Context, int], Outcome]
 ) -> None:
     (batch,) = batch_ids(engine, running(engine, 200))
     run_due_work(context)
     before = context.pace.view().lanes[Lane.SEND].calls
 
-    assert [ring(context, batch) for _ in range(5)] == [Outcome.NOT_DUE] * 5
+    assert [run_task(context, batch) for _ in range(5)] == [Outcome.NOT_DUE] * 5
 
     assert context.pace.view().lanes[Lane.SEND].calls <= before
     assert to_the_end(context, engine, sandbox).broken == ()
 
 
-def test_no_more_rings_are_on_their_way_for_unknown_batches_than_the_pace_can_answer(
+def test_no_more_unknown_batches_are_enqueued_than_the_pace_can_resolve(
     context: Context, engine: Engine, sandbox: Sandbox, broker_url: str
 ) -> None:
     sandbox.arm("accept_then_drop", "sms/send", count=20)
@@ -45,7 +45,7 @@ def test_no_more_rings_are_on_their_way_for_unknown_batches_than_the_pace_can_an
     sandbox.advance(seconds=91)
     slow = replace(context, pace=Throttle(connect_redis(broker_url), account="slow", start_rate=2, max_rate=2))
 
-    rung = [dispatch.tick(slow, now=context.now() + timedelta(seconds=second)).resolve for second in range(5)]
+    enqueued = [dispatch.tick(slow, now=context.now() + timedelta(seconds=second)).resolve for second in range(5)]
 
     room = 2 * slow.policy.enqueue_horizon.total_seconds()
-    assert 0 < sum(map(len, rung)) <= room
+    assert 0 < sum(map(len, enqueued)) <= room

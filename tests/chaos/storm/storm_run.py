@@ -21,7 +21,7 @@ from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from tests.chaos.checker import Broken
 from tests.chaos.leaks import OTHER_KEY
 from tests.chaos.storm import acts, crowd, ending, schedule
-from tests.chaos.storm.acts.gateway import FULL_PURSE_RIAL
+from tests.chaos.storm.acts.gateway import FULL_CREDIT_RIAL
 from tests.chaos.storm.crowd import Crowd
 from tests.chaos.storm.processes import BEATS, NO_CLOCKS, POLLERS, SENDERS, draw_clocks
 from tests.chaos.storm.scene import Act, Scene
@@ -135,7 +135,7 @@ def _weather(order: Order, stage: Stage, timeline: Timeline) -> list[Broken]:
     _drain(scene, watch)
     watch.stop()
     findings, broken = ending.judge(scene, watch, order.messages)
-    ending.tell(scene, findings, watch)
+    ending.describe(scene, findings, watch)
     for each in broken:
         timeline.say(f"BROKEN  {each}")
     timeline.say(findings.summary)
@@ -206,7 +206,7 @@ def _heal(scene: Scene) -> None:
     stage.mend()
     stage.gateway.disarm()
     stage.gateway.turn(limiter="none", account_code=0)
-    stage.gateway.set_credit(FULL_PURSE_RIAL)
+    stage.gateway.set_credit(FULL_CREDIT_RIAL)
     with stage.broker() as broker:
         broker.flushall()
     scene.crowd.ours.clear()
