@@ -40,7 +40,7 @@ __all__ = [
 
 
 def suppress(
-    bind: Bind, numbers: Iterable[str], *, reason: str = SuppressionReason.BY_HAND, source: str = "a program"
+    bind: Bind, numbers: Iterable[str], *, reason: str = SuppressionReason.MANUAL, source: str = "a program"
 ) -> int:
     """Suppress numbers: campaigns send nothing more to them, running ones from their next batch on.
 

@@ -26,7 +26,7 @@ class SuppressionReason(StrEnum):
     GATEWAY_SERVICE = "gateway_service"
     GATEWAY_ADMIN = "gateway_admin"
     GATEWAY_UNKNOWN = "gateway_unknown"
-    BY_HAND = "by_hand"
+    MANUAL = "by_hand"
     IMPORTED = "imported"
 
 
@@ -66,7 +66,7 @@ REASONS: Final[dict[SuppressionReason, ReasonInfo]] = {
     SuppressionReason.GATEWAY_UNKNOWN: ReasonInfo(
         "blocked at the gateway, which does not say why", blockreason=UNKNOWN_BLOCKREASON
     ),
-    SuppressionReason.BY_HAND: ReasonInfo("suppressed by hand", written_to_gateway=True),
+    SuppressionReason.MANUAL: ReasonInfo("suppressed by hand", written_to_gateway=True),
     SuppressionReason.IMPORTED: ReasonInfo("imported from a list", written_to_gateway=True),
 }
 

@@ -42,7 +42,7 @@ def test_a_number_nobody_has_documented_is_an_unknown_reason() -> None:
 def test_only_what_we_were_asked_for_ourselves_is_written_to_the_gateway() -> None:
     assert set(SuppressionReason) - set(NOT_WRITTEN_TO_GATEWAY) == {
         SuppressionReason.OPTED_OUT,
-        SuppressionReason.BY_HAND,
+        SuppressionReason.MANUAL,
         SuppressionReason.IMPORTED,
     }
 

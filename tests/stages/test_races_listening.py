@@ -39,7 +39,7 @@ def suppressed(engine: Engine, number: str = NUMBER) -> campaigns.Suppression | 
         return campaigns.suppressed(connection, number)
 
 
-def suppress(context: Context, number: str = NUMBER, *, reason: str = SuppressionReason.BY_HAND) -> None:
+def suppress(context: Context, number: str = NUMBER, *, reason: str = SuppressionReason.MANUAL) -> None:
     context.database(suppressions.add, [number], reason=reason, source="a person", now=context.now())
 
 

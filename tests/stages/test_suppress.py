@@ -53,7 +53,7 @@ def until_over(context: Context, sandbox: Sandbox, *, rounds: int = 6) -> None:
 def test_numbers_come_in_any_spelling_and_are_suppressed_once(engine: Engine) -> None:
     assert suppress(engine, "0912 000 0001", "+989120000001", "۰۹۱۲۰۰۰۰۰۰۲") == 2
     assert suppress(engine, "9120000001") == 0
-    assert why(engine, "00989120000002") == SuppressionReason.BY_HAND
+    assert why(engine, "00989120000002") == SuppressionReason.MANUAL
     with engine.begin() as connection:
         assert campaigns.unsuppress(connection, ["09120000001", "09120000009"]) == 1
     assert why(engine, "09120000001") is None

@@ -52,7 +52,7 @@ def there(sandbox: Sandbox, line: str = SENDER) -> dict[str, int]:
     return {each["number"]: each["reason"] for each in sandbox.blocked().get(line, [])}
 
 
-def suppress(engine: Engine, *found: str, reason: str = SuppressionReason.BY_HAND) -> None:
+def suppress(engine: Engine, *found: str, reason: str = SuppressionReason.MANUAL) -> None:
     with engine.begin() as connection:
         campaigns.suppress(connection, found, reason=reason)
 
@@ -159,7 +159,7 @@ def test_whom_we_suppressed_is_written_and_whom_nobody_asked_for_is_not(
     written = dict(
         zip(
             numbers(4),
-            (SuppressionReason.BY_HAND, SuppressionReason.OPTED_OUT, SuppressionReason.IMPORTED, "moved abroad"),
+            (SuppressionReason.MANUAL, SuppressionReason.OPTED_OUT, SuppressionReason.IMPORTED, "moved abroad"),
             strict=True,
         )
     )

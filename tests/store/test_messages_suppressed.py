@@ -183,7 +183,7 @@ def test_only_moves_of_the_table_are_made(connection: Connection) -> None:
     campaign = draft(connection, 2)
     plan.start(connection, campaign, now=NOW)
     (only,) = connection.execute(text("SELECT id FROM sms.batches")).scalars()
-    suppressions.add(connection, [number(1), number(2)], reason=SuppressionReason.BY_HAND, source="a test", now=NOW)
+    suppressions.add(connection, [number(1), number(2)], reason=SuppressionReason.MANUAL, source="a test", now=NOW)
     assert claim(connection, only) is None
     moves = connection.execute(text("SELECT table_name, was, became FROM moves")).all()
     assert sorted(map(tuple, moves)) == [
@@ -218,7 +218,7 @@ def test_a_suppression_that_is_not_committed_yet_holds_no_batch_up(engine: Engin
     """Whoever commits first comes first: the batch leaves with everybody, and nobody waits."""
     (only,) = batch_ids(engine, running(engine, 3))
     with engine.connect() as other, other.begin():
-        suppressions.add(other, [number(1)], reason=SuppressionReason.BY_HAND, source="a test", now=NOW)
+        suppressions.add(other, [number(1)], reason=SuppressionReason.MANUAL, source="a test", now=NOW)
         assert len(claimed(engine, only).messages) == 3
 
 

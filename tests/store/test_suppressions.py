@@ -42,7 +42,7 @@ def reasons(engine: Engine) -> dict[str, str]:
 
 def test_a_number_is_new_once_and_keeps_its_first_reason(connection: Connection) -> None:
     assert add(connection, ALI, ZAHRA, ALI) == 2
-    assert add(connection, ALI, reason=SuppressionReason.BY_HAND, now=LATER) == 0
+    assert add(connection, ALI, reason=SuppressionReason.MANUAL, now=LATER) == 0
     assert about(connection, ALI) == Suppression(ALI, SuppressionReason.OPTED_OUT, "a test", NOW, None)
     assert add(connection) == 0
 

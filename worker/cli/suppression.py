@@ -46,7 +46,7 @@ _lines_option = click.option(
 @suppress_.command()
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
 @click.option(
-    "--reason", default=SuppressionReason.BY_HAND.value, show_default=True, help="Why, in a word or in your own."
+    "--reason", default=SuppressionReason.MANUAL.value, show_default=True, help="Why, in a word or in your own."
 )
 @options.as_json
 def add(numbers: Sequence[str], reason: str, as_json: bool) -> None:
