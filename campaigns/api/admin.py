@@ -233,7 +233,7 @@ class EpochRenewal(NamedTuple):
 def renew_epoch(database: Database) -> EpochRenewal:
     """Begin a new epoch after a collision of ids, and give ids of it to every message that has not left.
 
-    What the gateway has keeps its ids. It commits page by page; ended half-way, it can be run again.
+    Messages at the gateway keep their ids. Commits page by page; ended half-way, run it again. Raises: BadInput.
     """
     epoch = epochs.renew_epoch(database, now=database.now())
     moved = 0
