@@ -68,6 +68,7 @@ class AccountConfig:
 
     @classmethod
     def read(cls, row: Row) -> AccountConfig:
+        """Read the row. Raises: Unreadable where it holds no known setting."""
         known = {name.lower(): value for name, value in row.items()}
         if known.keys().isdisjoint(cls.__dataclass_fields__):
             raise Unreadable  # whoever took it for an answer would think that debug mode is off
@@ -101,11 +102,11 @@ class AccountMethods(MethodGroup):
     """What concerns everything else that is asked."""
 
     def account_info(self, *, lane: Lane = Lane.HOUSEKEEPING) -> AccountInfo:
-        """The credit. Source: kavenegar-rest, Info."""
+        """Return the credit. Raises: Postpone, Refused. Source: kavenegar-rest, Info."""
         return self.perform(call.build_call(methods.ACCOUNT_INFO, {}, call.first_row(AccountInfo.read)), lane=lane)
 
     def account_config(self, *, lane: Lane = Lane.HOUSEKEEPING) -> AccountConfig:
-        """The settings, read only: the same method with any parameter would write. Source: kavenegar-rest, Config."""
+        """Return the settings; changes nothing. Raises: Postpone, Refused. Source: kavenegar-rest, Config."""
         return self.perform(call.build_call(methods.ACCOUNT_CONFIG, {}, call.first_row(AccountConfig.read)), lane=lane)
 
     def configure(
@@ -119,11 +120,11 @@ class AccountMethods(MethodGroup):
         dailyreport: bool | None = None,
         lane: Lane = Lane.HOUSEKEEPING,
     ) -> AccountConfig:
-        """Change the settings that are given and leave the others; the settings as they are now.
+        """Change the settings that are given and leave the others. Returns the settings as they are now.
 
         `apilogs` is "justfaults", "enabled" or "disabled"; `mincreditalarm` is rial. `dailyreport` stands in the sample
-        of the answer only, so that a write of it may be ignored: look at what comes back.
-        Source: kavenegar-rest, Config.
+        of the answer only, so that the gateway may ignore a write of it: look at the settings that come back.
+        Raises: ValueError, Postpone, Refused. Source: kavenegar-rest, Config.
         """
         if apilogs is not None and apilogs not in API_LOGS:
             raise ValueError(f"apilogs is one of {', '.join(API_LOGS)}")
@@ -146,7 +147,7 @@ class AccountMethods(MethodGroup):
         )
 
     def getdate(self, *, lane: Lane = Lane.HOUSEKEEPING) -> ServerDate:
-        """The gateway's clock. Source: kavenegar-rest, the first example."""
+        """Return the gateway's clock. Raises: Postpone, Refused. Source: kavenegar-rest, the first example."""
         return self.perform(call.build_call(methods.GETDATE, {}, call.first_row(ServerDate.read)), lane=lane)
 
 
@@ -242,9 +243,10 @@ class BlocklistMethods(MethodGroup):
         page: int = 1,
         lane: Lane = Lane.HOUSEKEEPING,
     ) -> BlockedPage:
-        """A page of 200 numbers blocked since `start` (unix time; today's if it is None), for one reason or for any.
+        """Return a page of 200 numbers blocked since `start` (unix time; None: today), for one reason or for any.
 
-        The reasons stand in `rules.suppression.BLOCK_REASONS`. Source: kavenegar-rest, blockedlist.
+        The reasons stand in `rules.suppression.BLOCK_REASONS`.
+        Raises: Postpone, Refused. Source: kavenegar-rest, blockedlist.
         """
         call.check_single("linenumber", linenumber)
         call.check_block_reason(blockreason)
@@ -255,7 +257,7 @@ class BlocklistMethods(MethodGroup):
     def blocked_add(
         self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[BlockedStatus]:
-        """Block at most 200 numbers. Source: kavenegar-rest, blocked-add."""
+        """Block at most 200 numbers. Raises: Postpone, Refused. Source: kavenegar-rest, blocked-add."""
         method = methods.BLOCKED_ADD
         request = call.build_call(
             method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.read)
@@ -265,7 +267,7 @@ class BlocklistMethods(MethodGroup):
     def blocked_exists(
         self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[BlockedStatus]:
-        """Which of at most 200 numbers are blocked. Source: kavenegar-rest, blocked-exists."""
+        """Look up at most 200 numbers. Raises: Postpone, Refused. Source: kavenegar-rest, blocked-exists."""
         method = methods.BLOCKED_EXISTS
         request = call.build_call(
             method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.read)
@@ -273,9 +275,10 @@ class BlocklistMethods(MethodGroup):
         return self.perform(request, lane=lane)
 
     def blocked_remove(self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING) -> str:
-        """Unblock at most 50 numbers; what the gateway says it did, for a person to read.
+        """Unblock at most 50 numbers. Returns the gateway's sentence about it, for a person to read.
 
-        It leaves those alone that neither the panel nor the API blocked. Source: kavenegar-rest, blocked-remove.
+        Numbers that neither the panel nor the API blocked stay blocked. Raises: Postpone, Refused.
+        Source: kavenegar-rest, blocked-remove.
         """
         method = methods.BLOCKED_REMOVE
         return self.perform(

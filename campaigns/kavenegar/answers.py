@@ -117,7 +117,7 @@ def extra_values(record: type[Any], row: Row) -> Mapping[str, Any]:
 
 
 def parse_int(value: Any) -> int:
-    """A whole number, however it was written: 120, "120", 120.0, "120.0"."""
+    """Read a whole number, however it is written: 120, "120", 120.0, "120.0". Raises: Unreadable."""
     if type(value) is int:
         return value
     exact = _parse_float(value)
@@ -153,6 +153,7 @@ def _parse_float(value: Any) -> float:
 
 
 def parse_id(value: Any) -> int:
+    """Read an id: a positive bigint. Raises: Unreadable."""
     found = parse_int(value)
     if not 0 < found < 2**63:
         raise Unreadable
@@ -160,6 +161,7 @@ def parse_id(value: Any) -> int:
 
 
 def parse_text(value: Any) -> str:
+    """Read a text that has to be there. Raises: Unreadable."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool | list | dict):

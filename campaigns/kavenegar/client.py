@@ -107,7 +107,7 @@ class Client(AllMethods):
         self._transport.close()
 
     def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:  # noqa: ARG002
-        """One try, at once: lanes are for who keeps a pace."""
+        """Make the call once, without waiting for a slot: `PacedClient` waits in the lane. Raises: GatewayError."""
         method = call.method
         try:
             reply = self._transport.request(self._requests[method.path], call.form, in_time)

@@ -96,7 +96,7 @@ class Exchange:
     request_left: bool = False
 
     def remaining(self) -> float:
-        """Seconds left. TimeoutError when there are none: a socket takes zero for "do not wait", not for "over"."""
+        """Return the seconds left. Raises: TimeoutError when there are none: to a socket, zero is "do not wait"."""
         seconds = self.deadline - steady()
         if seconds <= 0:
             raise TimeoutError("the deadline has passed")

@@ -115,9 +115,11 @@ class InboxMethods(MethodGroup):
         lane: Lane = Lane.HOUSEKEEPING,
         in_time: InTime | None = None,
     ) -> InboxPage:
-        """A line's unread messages, 100 at most: as long as 100 come there may be more.
+        """Return a line's unread messages, 100 at most: as long as 100 come there may be more.
 
-        With `isread` the same 100 read ones come every time. Source: kavenegar-rest, Receive.
+        With `isread` the same 100 read messages come every time.
+        Raises: Postpone (AnswerLost where messages may have been marked read), Refused.
+        Source: kavenegar-rest, Receive.
         """
         call.check_single("linenumber", linenumber)
         parameters: Parameters = {"linenumber": linenumber, "isread": int(isread)}
@@ -135,11 +137,12 @@ class InboxMethods(MethodGroup):
         lane: Lane = Lane.HOUSEKEEPING,
         in_time: InTime | None = None,
     ) -> InboxPage:
-        """A page of 200 of a line's messages, read or unread, of two days at most: the last two if nothing is said.
+        """Return a page of 200 of a line's messages, read or unread, of at most two days: by default the last two.
 
         Unread ones have no second page: what page 1 hands out becomes read, so page 1 is asked for again, and page 2 of
         what is left would pass over 200. Among the read ones a message that becomes read meanwhile moves the others by
         one: it can come twice, and the last page has been seen only when it says itself that it is the last.
+        Raises: Postpone (AnswerLost where messages may have been marked read), Refused.
         Source: kavenegar-rest, InboxPaged.
         """
         call.check_single("linenumber", linenumber)
@@ -164,10 +167,10 @@ class InboxMethods(MethodGroup):
         *,
         lane: Lane = Lane.HOUSEKEEPING,
     ) -> InboxCount:
-        """How many messages came in a span of unix times: a day at most, begun at most 60 days ago, till now without
-        an end. Of one line or of all, of one read state or of both. An empty span counts 0.
+        """Count the messages that came in a span of unix times, to one line or all, of one read state or both.
 
-        Source: kavenegar-rest, CountInbox.
+        The span is a day at most, begun at most 60 days ago; without an end it lasts till now. An empty span counts 0.
+        Raises: Postpone, Refused. Source: kavenegar-rest, CountInbox.
         """
         now = self.clock()
         call.check_span(methods.COUNTINBOX, start, end, now=now, open_until=now)

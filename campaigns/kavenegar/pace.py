@@ -190,22 +190,22 @@ class Throttle:
         return slot
 
     def line_up(self, slot: Slot, *, max_wait_s: float) -> Slot:
-        """A place among the calls that leave now; its `wait_s` is until then. Raises as `leave`."""
+        """Reserve a place among the calls that leave now; its `wait_s` is until then. Raises: Throttled, Postpone."""
         return _slot(slot.lane, self._run("leave", *_lane_args(slot.lane, max_wait_s, held=True), *_slot_args(slot)))
 
     def reserve(self, lane: Lane, *, max_wait_s: float, held: bool = False) -> Slot:
-        """A place in the queue; with `wait_s` zero the call may leave. Raises as `take`."""
+        """Reserve a place in the queue; with `wait_s` zero the call may leave. Raises: Throttled, Postpone."""
         return _slot(lane, self._run("reserve", *_lane_args(lane, max_wait_s, held=held)))
 
     def confirm(self, slot: Slot, *, max_wait_s: float, held: bool = False) -> Slot:
-        """Ask to leave once a slot's wait is over; with `wait_s` above zero, wait on. Raises as `take`.
+        """Ask to leave once a slot's wait is over; with `wait_s` above zero, wait on. Raises: Throttled, Postpone.
 
         Somebody may have gone ahead in this slot: then it is another, or none where that is farther than `max_wait_s`.
         """
         return _slot(slot.lane, self._run("confirm", *_lane_args(slot.lane, max_wait_s, held=held), *_slot_args(slot)))
 
     def report_ok(self, slot: Slot) -> None:
-        """The gateway answered the call of a slot, and did not refuse it. Raises Postpone if Redis does not answer.
+        """Report that the gateway answered the call of a slot without throttling. Raises: Postpone, if Redis is away.
 
         After a probe the block is over. A call that waited for its slot proves the rate at which it left.
         """
@@ -213,7 +213,7 @@ class Throttle:
             self._run("report_ok", slot.generation, int(slot.wait_s > 0))
 
     def report_throttled(self, slot: Slot, code: int, pause_s: float) -> float:
-        """The gateway answered `code` to the call of a slot: everybody pauses; for how many seconds from now.
+        """Pause everybody, because the gateway answered `code` to the call of a slot. Returns the seconds from now.
 
         `pause_s` is how long when the gateway is only busy (409). After "too many" it is the pace that decides: half a
         second at first, twice as long each time a probe is refused, up to 15 minutes; later what was enough before.
@@ -227,20 +227,20 @@ class Throttle:
         return left_us / _US
 
     def rate(self) -> float:
-        """Calls a second at present, pauses aside. Raises Postpone if Redis does not answer."""
+        """Return the calls a second at present, pauses aside. Raises: Postpone if Redis does not answer."""
         return self.view().rate
 
     def learnt(self) -> LearntRate | None:
-        """What the gateway has taught, None where nothing was. Raises Postpone if Redis does not answer."""
+        """Return the rate that the gateway was found to take, or None. Raises: Postpone if Redis does not answer."""
         return self.view().learnt
 
     def restore(self, learnt: LearntRate) -> bool:
-        """Give back what was learnt before a flush; False where something is known already. Raises Postpone."""
+        """Restore a rate learnt before a flush; False where one is known already. Raises: Postpone."""
         at_us = round(learnt.at.timestamp() * _US)
         return bool(self._run("restore", learnt.rate, learnt.refused or 0, at_us)[0])
 
     def view(self) -> PaceView:
-        """Everything about the pace now. Raises Postpone if Redis does not answer."""
+        """Return everything about the pace now. Raises: Postpone if Redis does not answer."""
         seen = orjson.loads(self._run("view", *(lane.label for lane in Lane)))
         learnt_at, refused = _moment(seen["learnt_at"]), float(seen["refused"])
         return PaceView(

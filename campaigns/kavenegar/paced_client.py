@@ -90,7 +90,7 @@ class PacedClient(AllMethods):
         return slot.wait_s
 
     def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:
-        """As `Client.perform`, at a slot of the lane a try; asks `in_time` before each."""
+        """Make the call, with a slot of the lane for each try; asks `in_time` before each. Raises: GatewayError."""
         answer: Answer = self._retrying(self._try, call, lane, in_time)
         return answer
 

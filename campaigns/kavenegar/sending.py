@@ -74,12 +74,12 @@ class SendMethods(MethodGroup):
         lane: Lane = Lane.SEND,
         in_time: InTime | None = None,
     ) -> list[SentMessage]:
-        """One text to at most 200 receptors. `date` is unix time, None for now; a `tag` must exist in the panel.
+        """Send one text to at most 200 receptors. `date` is unix time, None for now; a `tag` must exist in the panel.
 
         `type` is how a phone shows it (0 to 3, lines beginning with 3000 only); `hide` keeps the receptor out of the
         panel's lists; `policy` names a sending flow of the account's. Rows come in any order and may be fewer: match
         them by (receptor, sender, message). A localid the account has used before brings back the old row and sends
-        nothing. Source: kavenegar-rest, Send.
+        nothing. Raises: OutcomeUnknown, Postpone, Refused. Source: kavenegar-rest, Send.
         """
         call.check_batch(methods.SEND, receptors, localids)
         call.check_text(message, at_most=self.longest_text)
@@ -116,9 +116,9 @@ class SendMethods(MethodGroup):
         lane: Lane = Lane.SEND,
         in_time: InTime | None = None,
     ) -> list[SentMessage]:
-        """To each of at most 200 receptors a text and a sender of its own; the rest as in `send`.
+        """Send each of at most 200 receptors a text of its own from a sender of its own; the rest as in `send`.
 
-        Source: kavenegar-rest, SendArray.
+        Raises: ValueError, OutcomeUnknown, Postpone, Refused. Source: kavenegar-rest, SendArray.
         """
         if not len(receptors) == len(messages) == len(senders) == len(receptors if types is None else types):
             raise ValueError("receptors, messages, senders and types differ in length")
@@ -165,11 +165,11 @@ class OtpMethods(MethodGroup):
         lane: Lane = Lane.OTP,
         in_time: InTime | None = None,
     ) -> SentMessage:
-        """A code to one receptor, in a template approved in the panel; the gateway chooses the sender.
+        """Send a code to one receptor, in a template approved in the panel; the gateway chooses the sender.
 
         What a token may hold stands in `rules.otp_request`. `type` is "sms" or "call", for which `token` is all digits
         (428); a land line is called anyway. A number outside Iran begins with 00 and the country.
-        Raises `OutcomeUnknown` where it left and no usable answer came: it may have arrived.
+        Raises: ValueError, Postpone, Refused; OutcomeUnknown where no usable answer came: the code may have arrived.
         Source: kavenegar-rest, Lookup.
         """
         tokens = {"token": token, "token2": token2, "token3": token3, "token10": token10, "token20": token20}
@@ -207,7 +207,7 @@ class VoiceMethods(MethodGroup):
         """Call at most 200 receptors and read a text out; the rest as in `send`.
 
         `repeat` is how often to try again, three minutes apart, 0 to 5; the gateway says that it ignores it for now.
-        Source: kavenegar-rest, TTS.
+        Raises: OutcomeUnknown, Postpone, Refused. Source: kavenegar-rest, TTS.
         """
         call.check_batch(methods.MAKETTS, receptors, localids)
         call.check_text(message, at_most=self.longest_text)

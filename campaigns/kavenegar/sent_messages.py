@@ -124,14 +124,20 @@ class StatusMethods(MethodGroup):
     """No row for an id, or no rows at all, says that nothing is known; it is no verdict."""
 
     def status(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[MessageStatus]:
-        """Of at most 500 messages, within 48 hours of sending. Source: kavenegar-rest, Status."""
+        """Return the statuses of at most 500 messages, within 48 hours of sending.
+
+        Raises: Postpone, Refused. Source: kavenegar-rest, Status.
+        """
         request = call.build_call(
             methods.STATUS, _id_list(methods.STATUS, "messageid", messageids), call.all_rows(MessageStatus.read)
         )
         return self.perform(request, lane=lane)
 
     def statuslocalmessageid(self, localids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[LocalStatus]:
-        """Of at most 500 of our own ids, within 12 hours of sending. Source: kavenegar-rest, StatusByLocalid."""
+        """Return the statuses under at most 500 of our own ids, within 12 hours of sending.
+
+        Raises: Postpone, Refused. Source: kavenegar-rest, StatusByLocalid.
+        """
         method = methods.STATUSLOCALMESSAGEID
         request = call.build_call(method, _id_list(method, "localid", localids), call.all_rows(LocalStatus.read))
         return self.perform(request, lane=lane)
@@ -139,10 +145,10 @@ class StatusMethods(MethodGroup):
     def statusbyreceptor(
         self, receptor: str, start: int, end: int | None = None, *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[ReceptorStatus]:
-        """Of all that went to one number in a span of unix times: a day at most, which it is without an end.
+        """Return the statuses of all messages to one number in a span of unix times: at most, and by default, a day.
 
-        Not to be found here proves nothing: messages of verify/lookup were missing on the real service.
-        Source: kavenegar-rest, StatusByReceptor.
+        A message that is missing here proves nothing: those of verify/lookup were missing on the real service.
+        Raises: Postpone, Refused. Source: kavenegar-rest, StatusByReceptor.
         """
         method = methods.STATUSBYRECEPTOR
         call.check_single("receptor", receptor)
@@ -151,14 +157,20 @@ class StatusMethods(MethodGroup):
         return self.perform(call.build_call(method, parameters, call.all_rows(ReceptorStatus.read)), lane=lane)
 
     def select(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[SentMessage]:
-        """At most 500 whole messages; 407 unless our IP address is registered. Source: kavenegar-rest, Select."""
+        """Return at most 500 whole messages.
+
+        Raises: Postpone; Refused, with 407 unless our IP address is registered. Source: kavenegar-rest, Select.
+        """
         request = call.build_call(
             methods.SELECT, _id_list(methods.SELECT, "messageid", messageids), call.all_rows(SentMessage.read)
         )
         return self.perform(request, lane=lane)
 
     def cancel(self, messageids: Sequence[int], *, lane: Lane = Lane.SEND) -> list[CancelStatus]:
-        """Take back at most 200 scheduled messages. May be repeated freely. Source: kavenegar-rest, Cancel."""
+        """Take back at most 200 scheduled messages. May be repeated freely.
+
+        Raises: Postpone, Refused. Source: kavenegar-rest, Cancel.
+        """
         request = call.build_call(
             methods.CANCEL, _id_list(methods.CANCEL, "messageid", messageids), call.all_rows(CancelStatus.read)
         )
@@ -182,9 +194,9 @@ class OutboxMethods(MethodGroup):
     def selectoutbox(
         self, start: int, end: int | None = None, sender: str | None = None, *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[SentMessage]:
-        """The messages of a span, of all lines or of one. There are no pages: 500 rows may be a part of more.
+        """Return the messages of a span, of all lines or of one. There are no pages: 500 rows may be a part of more.
 
-        Source: kavenegar-rest, SelectOutbox.
+        Raises: Postpone, Refused. Source: kavenegar-rest, SelectOutbox.
         """
         self._check_span(methods.SELECTOUTBOX, start, end)
         parameters = {"startdate": start, "enddate": end, "sender": sender}
@@ -199,7 +211,10 @@ class OutboxMethods(MethodGroup):
         *,
         lane: Lane = Lane.HOUSEKEEPING,
     ) -> list[SentMessage]:
-        """The last messages, 200 at most, of all lines or of one. Source: kavenegar-rest, LatestOutBox."""
+        """Return the last messages, 200 at most, of all lines or of one.
+
+        Raises: ValueError, Postpone, Refused. Source: kavenegar-rest, LatestOutBox.
+        """
         if not 1 <= pagesize <= methods.LATESTOUTBOX.max_answer_rows:
             raise ValueError(f"{methods.LATESTOUTBOX.path} shows 1 to {methods.LATESTOUTBOX.max_answer_rows} messages")
         parameters = {"pagesize": pagesize, "sender": sender}
@@ -210,9 +225,9 @@ class OutboxMethods(MethodGroup):
     def countoutbox(
         self, start: int, end: int | None = None, status: int | None = None, *, lane: Lane = Lane.HOUSEKEEPING
     ) -> OutboxCount:
-        """What was sent in a span, of all statuses or of one; 1 counts what is queued. An empty span counts 0.
+        """Count the messages sent in a span, of all statuses or of one; 1 counts queued ones. An empty span counts 0.
 
-        Source: kavenegar-rest, CountOutbox.
+        Raises: Postpone, Refused. Source: kavenegar-rest, CountOutbox.
         """
         self._check_span(methods.COUNTOUTBOX, start, end)
 
