@@ -73,7 +73,7 @@ def count_parts(text: str) -> int:
 
 
 def measure_sendable(text: str, at_most: int = MAX_CHARACTERS) -> Size:
-    """The size of a text that may be sent. Raises BadInput for an empty one and one over `at_most` code units."""
+    """Measure a text that is to be sent. Raises: BadInput for an empty one and one over `at_most` code units."""
     if not text.strip():
         raise BadInput("the text is empty: there is nothing to send")
     size = measure_text(text)
@@ -151,11 +151,11 @@ class Template:
         return "".join(piece for piece in self.pieces if isinstance(piece, str))
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The text with `values` by name. Raises BadInput naming the placeholder that has no value."""
+        """Return the text with `values` by name. Raises: BadInput that names the placeholder without a value."""
         return self.fill([values.get(name, "") for name in self.placeholders])
 
     def fill(self, values: Sequence[str]) -> str:
-        """The text with `values` in the order of `placeholders`. Raises as `render` does."""
+        """Return the text with `values` in the order of `placeholders`. Raises: BadInput, as `render` does."""
         cleaned = [clean_value(value) for value in values]
         if not all(cleaned):
             raise BadInput(f"there is no value for {{{self.placeholders[cleaned.index('')]}}}")
