@@ -78,7 +78,7 @@ def checked_format(given: str) -> FileFormat:
 def write_rows(
     out: IO[Any], layout: Layout, rows: Iterable[Sequence[object]], file_format: str = FileFormat.CSV
 ) -> int:
-    """Write `rows` into `out`, below the header; returns how many. Raises: as `rows_into`."""
+    """Write `rows` into `out`, below the header. Returns how many. Raises: BadInput, as `rows_into`."""
     lines = 0
     with row_writer(out, layout, file_format) as write:
         for row in rows:

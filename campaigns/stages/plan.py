@@ -94,7 +94,7 @@ def _split_into_batches(connection: Connection, campaign_id: int, *, now: dateti
 
 
 def pause(connection: Connection, campaign_id: int, *, now: datetime, reason: str = "paused by hand") -> Campaign:
-    """Send nothing more until `resume`. What has left is still followed to its verdict.
+    """Send nothing more until `resume`. What has left is still followed to its verdict. Raises: NotFound, IllegalMove.
 
     That includes messages that wait at the gateway for their date: they leave on it, paused or not.
     """
@@ -126,7 +126,7 @@ def _send_from(connection: Connection, campaign: Campaign, sender: str, *, now: 
 
 
 def cancel(connection: Connection, campaign_id: int, *, now: datetime) -> Campaign:
-    """Send nothing more, for good. What has left is still followed to its verdict.
+    """Send nothing more, for good. What has left is still followed to its verdict. Raises: NotFound, IllegalMove.
 
     Messages that wait at the gateway for their date are withdrawn there, and their cost comes back: see `withdraw`.
     """

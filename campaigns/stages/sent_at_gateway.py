@@ -99,7 +99,7 @@ def _unlisted(context: Context, second: int, shown: int, *, sender: str | None) 
 
 
 def count_sent(context: Context, start: datetime, end: datetime) -> int:
-    """How many messages the gateway counts in such a span; more than it shows, where some are hidden. GatewayError."""
+    """Count the messages of a span at the gateway, hidden ones included. Raises: Postpone, Refused."""
     return context.gateway.countoutbox(int(start.timestamp()), int(end.timestamp())).sumcount
 
 

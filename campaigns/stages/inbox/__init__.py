@@ -149,12 +149,12 @@ class LinePull:
         return self.context.now() + self.context.policy.deadline <= self.lease_ends
 
     def receive(self) -> InboxPage:
-        """The next unread messages, stored. Raises: GatewayError, AnswerLost among them; LeaseLost."""
+        """Store the next unread messages. Raises: Postpone (AnswerLost among them), Refused, LeaseLost."""
         self._renew_if_short()
         return self._stored(self.context.gateway.receive(self.line, in_time=self.in_time), Via.RECEIVE)
 
     def page(self, window: Window, *, read: bool, number: int = 1) -> InboxPage:
-        """A page of a window's messages, read or unread ones, stored. Raises as `receive`."""
+        """Store a page of a window's messages, read or unread. Raises: Postpone, AnswerLost, Refused, LeaseLost."""
         self._renew_if_short()
         start, end = window.span
         page = self.context.gateway.inboxpaged(

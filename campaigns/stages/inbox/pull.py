@@ -52,7 +52,7 @@ def count_days(context: Context, line: str, *, days: int) -> Iterator[DayCount]:
 
 
 def warn_if_short(pull: LinePull) -> None:
-    """Warn where the gateway counts more than is stored, although everything has just been gone through."""
+    """Warn if the gateway counts more messages than are stored after a full pull. Raises: Postpone, Refused."""
     end = (pull.began - CLOCK_MARGIN).replace(microsecond=0)
     gateway, ours = _counts(pull.context, pull.line, Window(end - A_DAY, end))
     if gateway > ours:

@@ -38,17 +38,17 @@ LONG_AGO: Final = timedelta(days=3)
 def reconcile_all(pull: LinePull) -> bool:
     """After a loss, store everything since the line was last complete; False where another pull goes on with it.
 
-    Raises: GatewayError, LeaseLost, PullTimedOut. A window that was gone through stays so.
+    Raises: Postpone, Refused, LeaseLost, PullTimedOut. A window that was gone through stays so.
     """
     start = pull.complete_to or pull.began - pull.context.policy.inbox_lookback
     return _go_through(pull, start, thorough=True, reached=pull.mark_complete)
 
 
 def reconcile_recent(pull: LinePull) -> bool:
-    """Store the last two days, and all since the last look; False where another pull goes on. Raises as above.
+    """Store the messages of the last two days and all since the last look; False where another pull goes on with it.
 
     Windows of which the gateway has no more than is stored here need no second look, unless it is to be a thorough one:
-    as many in both places need not be the same ones.
+    as many in both places need not be the same ones. Raises: Postpone, Refused, LeaseLost, PullTimedOut.
     """
     if pull.reconciled_to is not None:
         start = inbox.start_after(pull.reconciled_to)

@@ -115,7 +115,7 @@ def _existing_campaign(connection: Connection, key: str | None, validator: RowVa
 
 
 def _write_campaign(connection: Connection, draft: loading.Draft, validator: RowValidator) -> int:
-    """Write messages, rejects and the campaign; its id. Raises BadInput if there is nobody to send to."""
+    """Write messages, rejects and the campaign. Returns its id. Raises: BadInput if no recipient can be used."""
     campaign_id = loading.reserve_campaign_id(connection)
     message_ids = _load(connection, campaign_id, validator)
     tally = _check_usable(validator.tally)
@@ -191,7 +191,7 @@ def estimate(
     kind: str = CampaignKind.SMS,
     **table_options: Unpack[TableOptions],
 ) -> Estimate:
-    """Take recipients through the same validation as `create`, and only count. Takes and raises what `create` does.
+    """Validate recipients as `create` does, and only count. Takes what `create` takes. Raises: BadInput.
 
     A call counts as one part: the gateway's documentation does not say how calls are billed.
 

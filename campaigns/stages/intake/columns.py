@@ -58,7 +58,7 @@ class Table:
     header_row: int | None = None
 
     def positions(self, placeholders: Iterable[str]) -> tuple[int, ...]:
-        """Where the values for `placeholders` stand. Raises BadInput for one that is no column."""
+        """Return the positions of the columns for `placeholders`. Raises: BadInput for one that is no column."""
         return tuple(self._position(name) for name in placeholders)
 
     def _position(self, name: str) -> int:
@@ -77,7 +77,7 @@ def fold(name: str) -> str:
 
 
 def find(columns: Sequence[str], name: str) -> int | None:
-    """The one column called `name`, as written or else by its folded form. Raises BadInput if several are."""
+    """Find the column called `name`, as written or else by its folded form. Raises: BadInput if several are."""
     folded = fold(name)
     same = [at for at, column in enumerate(columns) if column == name]
     alike = same or [at for at, column in enumerate(columns) if folded and fold(column) == folded]

@@ -200,7 +200,7 @@ SNIFFED_ROWS: Final = 20
 
 
 def read_rows(chunks: Iterable[bytes | str]) -> Iterator[Row]:
-    """The rows of a CSV file that have anything in them. Raises BadInput, with the row where one is at fault.
+    """Read the rows of a CSV file that are not empty. Raises: BadInput, with the row where one is at fault.
 
     A row whose quotes do not say where its cells end is an UnreadableRow, and the rows around it are read.
     """

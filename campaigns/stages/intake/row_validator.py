@@ -206,7 +206,7 @@ class RowValidator:
         self._uniform = None if template.personal else common
 
     def messages(self, at_most: int) -> Iterator[Message]:
-        """The next messages; ends early when the rejects have to be taken away first."""
+        """Yield the next messages. Ends early when the rejects have to be taken first. Raises: BadInput."""
         before = self.tally.messages
         for row_no, cells in self._rows:
             try:
@@ -223,7 +223,7 @@ class RowValidator:
         self.exhausted = True
 
     def skip(self, at_most: int) -> None:
-        """Take as many rows through for their tally and fingerprint alone."""
+        """Validate as many rows for their tally and fingerprint alone. Raises: BadInput."""
         for _ in self.messages(at_most):
             pass
         self.rejects.clear()

@@ -70,7 +70,7 @@ class Reader(ExcelReader):
         self.sheets: list[Sheet] = []
 
     def read_strings(self) -> None:
-        """Read the table of strings."""
+        """Read the table of strings. Raises: BadInput for one that is too large."""
         package: Any = self.package
         found = package.find(SHARED_STRINGS)
         if found is None:

@@ -38,7 +38,7 @@ __all__ = ["Outcome", "resolve_batch", "send_batch"]
 
 
 def request_send(gateway: PacedClient, claim: Claim, *, in_time: InTime) -> Sequence[SentMessage]:
-    """Send the messages of a claim. Raises what the gateway's sends raise."""
+    """Send the messages of a claim. Raises: OutcomeUnknown, Postpone, Refused."""
     if claim.options.kind is CampaignKind.VOICE:
         return _call(gateway, claim, in_time)
     return _send_texts(gateway, claim, in_time) if claim.personal else _send_one_text(gateway, claim, in_time)

@@ -80,7 +80,7 @@ LISTING_TRIES: Final = 3
 def check_contents(
     context: Context, campaign: Campaign, asked: Sequence[Sampled], started_at: datetime, now: datetime
 ) -> list[Check]:
-    """Our messages went to our numbers with our texts, and cost what we have written down."""
+    """Check that our messages went to our numbers with our texts, at the recorded cost. Raises: Postpone, Refused."""
     known = [message for message in asked if message.gateway_id is not None]
     if not known:
         return []

@@ -124,7 +124,7 @@ def still_answered(context: Context, started_at: datetime, now: datetime) -> boo
 
 
 def check_ids(context: Context, sampled: Sequence[Sampled], started_at: datetime, now: datetime) -> Check:
-    """Law two, seen from outside: the gateway knows each localid under the id that we hold, or not at all."""
+    """Check that the gateway knows each localid under the id that we hold, or not at all. Raises: Postpone, Refused."""
     if not may_resend(started_at, now, window=context.policy.localid_window):
         says = "the gateway can no longer be asked by our own ids"
         return Check("ids at the gateway", None, says, missed=True)
@@ -145,7 +145,7 @@ def check_ids(context: Context, sampled: Sequence[Sampled], started_at: datetime
 
 
 def check_statuses(context: Context, sampled: Sequence[Sampled], started_at: datetime, now: datetime) -> Check:
-    """No message has a verdict here that the gateway contradicts."""
+    """Check that no message has a verdict here that the gateway contradicts. Raises: Postpone, Refused."""
     if not still_answered(context, started_at, now):
         says = "the gateway no longer tells statuses this old"
         return Check("verdicts at the gateway", None, says, missed=True)
@@ -189,9 +189,9 @@ OUTBOX_REACH: Final = methods.COUNTOUTBOX.max_age - _OUTBOX_MARGIN
 
 
 def check_outbox(context: Context, campaign: Campaign, ours: int, now: datetime) -> list[Check]:
-    """The gateway's own count of the account's outbox holds our messages, and none but ours, at the price we know.
+    """Check that the gateway counts our messages, and no others, at the price we know. Raises: Postpone, Refused.
 
-    More of them were sent by others, or twice, under whatever ids, or in a history that this database has lost: so all
+    Further ones were sent by others, or twice, under whatever ids, or in a history that this database has lost: so all
     of the time since the campaign was created is counted, and not only when its messages left by our own record.
     """
     if why := _why_not_counted(context, campaign, now):
