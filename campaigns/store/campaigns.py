@@ -25,7 +25,7 @@ def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
 
 
 def read(connection: Connection, campaign_id: int) -> Campaign:
-    """The campaign. Raises NotFound."""
+    """Read a campaign. Raises: NotFound."""
     row = connection.execute(select(*_COLUMNS).where(campaigns.c.id == campaign_id)).one_or_none()
     if row is None:
         raise NotFound(f"there is no campaign {campaign_id}: `campaigns list` shows those there are")
@@ -33,7 +33,7 @@ def read(connection: Connection, campaign_id: int) -> Campaign:
 
 
 def read_locked(connection: Connection, campaign_id: int) -> Campaign:
-    """The campaign, which nobody else moves until this transaction ends. Raises NotFound."""
+    """Read a campaign and lock its row until this transaction ends. Raises: NotFound."""
     _locked(connection, campaign_id)
     return read(connection, campaign_id)
 
@@ -172,7 +172,7 @@ _PROGRESS: Final = text(f"""
 
 @in_one_commit
 def progress(connection: Connection, campaign_id: int) -> Progress:
-    """A campaign and how many of its messages stand where; summed over its batches, not over its messages."""
+    """Read a campaign and how many messages are in each state, summed over its batches. Raises: NotFound."""
     campaign = read(connection, campaign_id)
     row = connection.execute(_PROGRESS, {"id": campaign_id}).mappings().one()
     counts = {state: int(row[state]) for state in MessageState}

@@ -90,10 +90,10 @@ _NEXT_BLOCK: Final = text(f"""
 
 
 def reserve_block(connection: Connection) -> int:
-    """The first of `ID_BLOCK_SIZE` message ids that are ours alone, now and for ever.
+    """Reserve `ID_BLOCK_SIZE` message ids that are ours alone, now and for ever. Returns the first.
 
     In a copy that does not know yet what it is, the ids are of an epoch of their own: those that come next in this one
-    may have been handed out by the database that it was copied from.
+    may have been handed out by the database that it was copied from. Raises: BadInput where there is no epoch yet.
     """
     row = connection.execute(_NEXT_BLOCK).one_or_none()
     if row is None:
@@ -235,7 +235,7 @@ _OLD_BATCHES: Final = text("""
 def reissue_ids(connection: Connection, *, campaign_id: int | None = None) -> int:
     """Move a page of batches to ids of the present epoch; how many batches moved, 0 when all are done.
 
-    Without `campaign_id`, also what is not cut into batches yet, which is counted as if it were.
+    Without `campaign_id`, also messages that are in no batch yet; they are counted as if they were. Raises: BadInput.
     """
     rows = connection.execute(
         _OLD_BATCHES, {"shift": EPOCH_SHIFT, "campaign_id": campaign_id, "trouble": COLLISION, "most": BATCHES_A_BLOCK}

@@ -49,7 +49,7 @@ class Loaded:
 
 
 def copy_connection(connection: Connection) -> psycopg.Connection[Any]:
-    """The driver's own connection, which can COPY. Raises BadInput for another driver, and outside a transaction."""
+    """Return psycopg's connection, which can COPY. Raises: BadInput for another driver, and outside a transaction."""
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise BadInput("campaigns are loaded through psycopg 3: the engine's URL must begin with postgresql+psycopg://")
@@ -65,7 +65,7 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('sms.campaign
 
 
 def lock_key(connection: Connection, key: str) -> None:
-    """Be the only one to create under `key` until the transaction ends. Raises BadInput if somebody else takes long."""
+    """Lock `key` for creating until the transaction ends. Raises: BadInput if another transaction holds it for long."""
     try:
         connection.execute(_LOCK, {"key": key})
     except OperationalError as why:
@@ -96,7 +96,7 @@ def reserve_campaign_id(connection: Connection) -> int:
 def copy_messages(
     connection: Connection, campaign_id: int, first_id: int, messages: Iterable[tuple[int, int, str, str | None]]
 ) -> int:
-    """Write (row_no, parts, number, text) under ids from `first_id` on, as they come; one past the last id used."""
+    """Write (row_no, parts, number, text) under ids from `first_id` on. Returns the next free id. Raises: BadInput."""
     message_id = first_id
     with (
         copy_connection(connection).cursor() as cursor,
@@ -111,7 +111,7 @@ def copy_messages(
 def copy_rejects(
     connection: Connection, campaign_id: int, rejects: Sequence[tuple[int, str, str, str, str | None]]
 ) -> None:
-    """Write (row_no, kind, value, reason, cells as JSON)."""
+    """Write (row_no, kind, value, reason, cells as JSON). Raises: BadInput, as `copy_connection`."""
     if not rejects:
         return
     with (
