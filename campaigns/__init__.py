@@ -11,7 +11,8 @@ was no campaign. Every function takes a SQLAlchemy `Connection` or `Session` on 
 argument; a campaign's id is a positive int.
 
 Errors: `BadInput` (with `NotFound` and `KeyConflict`) says what is wrong and what would be right; `IllegalMove` says
-what the campaign's state allows.
+what the campaign's state allows. A first argument that is neither `Connection` nor `Session`, or leads to another
+database, is `BadInput` in every function.
 """
 
 from __future__ import annotations
