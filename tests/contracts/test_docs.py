@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from campaigns.kavenegar.methods import METHODS
+from tests.contracts import raised
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sandbox").glob("*.md")])
@@ -73,3 +74,43 @@ def test_the_readme_names_the_pythons_that_ci_runs_the_tests_on() -> None:
 
     assert f"(the tests run on {', '.join(others)} and {last})" in readme
     assert "scripts/pythons" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+# ── docstrings ──
+
+
+@pytest.mark.parametrize(
+    "folder", ["campaigns.api", "campaigns.kavenegar", "campaigns.rules", "campaigns.stages", "campaigns.store"]
+)
+def test_a_public_function_names_the_errors_that_it_raises(folder: str) -> None:
+    found = [
+        f"{function}: Raises: {', '.join(sorted(errors))}"
+        for function in raised.functions().values()
+        if function.name.startswith(f"{folder}.") and function.public and (errors := raised.unnamed(function))
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("name", "errors"),
+    [
+        ("campaigns.store.campaigns.read", {"NotFound"}),  # in its body
+        ("campaigns.kavenegar.pace.Throttle.view", {"Postpone"}),  # by a private method
+        ("campaigns.store.campaigns.progress", {"NotFound"}),  # by a public function
+        ("campaigns.api.watch.progress", {"NotFound"}),  # by an imported one
+        ("campaigns.kavenegar.sending.SendMethods.send", {"GatewayError"}),  # by an inherited one
+        ("campaigns.stages.account.fetch_credit", {"Postpone", "Refused"}),  # by one of the gateway
+        ("campaigns.stages.inbox.pull.pull_line", set()),  # caught
+    ],
+)
+def test_errors_are_followed_from_call_to_call(name: str, errors: set[str]) -> None:
+    assert raised.raised(raised.functions()[name]) >= errors
+    assert bool(raised.raised(raised.functions()[name])) is bool(errors)
+
+
+def test_an_error_that_callers_need_not_know_of_is_one_that_would_be_found_and_says_why() -> None:
+    found = {(function.name, error) for function in raised.functions().values() for error in raised.in_body(function)}
+
+    assert not raised.IGNORED.keys() - found
+    assert all(raised.IGNORED.values())
