@@ -1,6 +1,6 @@
-"""The world the tests run in: a real PostgreSQL, a real Valkey, and the sandbox gateway over HTTP.
+"""The servers that the tests use: a real PostgreSQL, a real Valkey, and the sandbox gateway over HTTP.
 
-Servers start once a run; every test has a database of its own, an empty broker, and a gateway that has seen nothing.
+Servers start once a run. Every test has a database of its own, an empty broker, and a fresh gateway.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from tests.world import ACCOUNTS, Sandbox
 
 _numbers = itertools.count()
 
-# A shell that starts us in the background has us ignore Ctrl-C, and whatever we start with us.
+# A shell that starts the tests in the background makes them, and each process they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Hypothesis gives an example 200 ms, and a machine that has no time for us takes that for a defect.
+# Hypothesis allows 200 ms an example; on a busy machine that limit would fail tests at random.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-# What is lost when a machine loses its power; the machine of a test outlives it.
+# These settings protect data when a machine loses its power. Tests do without them, to be faster.
 _HASTE = ("fsync", "synchronous_commit", "full_page_writes")
 
-# The files that wait longest. They come first, so that none is left alone at the end where several processes share
-# the tests.
+# The slowest files. They come first: where several processes share the tests, a slow file at the end would keep one
+# process busy alone.
 _LONG = ("test_crash_points.py", "test_demo.py", "test_zombies.py", "test_the_main_job.py", "test_mutants.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first; nothing else about the order changes."""
+    """Put the slowest files first; the order of the others stays."""
     items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[campaigns_devkit.Attached]:
-    """PostgreSQL and Valkey for this run, with data of their own."""
+    """Start PostgreSQL and Valkey for this run, with data of their own."""
     home = tmp_path_factory.mktemp("home")
     with campaigns_devkit.attach(home) as attached:
         _hasten(attached)
@@ -75,7 +75,7 @@ def _administer(servers: campaigns_devkit.Attached, *statements: str) -> None:
 
 @pytest.fixture(scope="session")
 def _template(servers: campaigns_devkit.Attached) -> str:
-    """A migrated, empty database from which every test's is copied."""
+    """Create a migrated, empty database, from which the database of each test is copied."""
     migrated = _create(servers, "template_of_tests")
     upgrade(migrated)
     with migrated.begin() as connection:
@@ -98,7 +98,7 @@ def _create(servers: campaigns_devkit.Attached, name: str, template: str = "temp
 
 
 def _drop(servers: campaigns_devkit.Attached, engine: Engine) -> None:
-    """A run makes hundreds of databases; together they would fill a small disk."""
+    """Drop a database after its test: hundreds of them would fill a small disk."""
     engine.dispose()
     _administer(servers, f"DROP DATABASE IF EXISTS {engine.url.database} WITH (FORCE)")
 
@@ -120,20 +120,20 @@ def _shared(servers: campaigns_devkit.Attached, _template: str) -> Iterator[Engi
 
 @pytest.fixture
 def emptied(_shared: Engine) -> Engine:
-    """A module's database, emptied instead of made anew; a module takes it by naming it its `engine`."""
+    """The database of a test module, emptied for each test: cheaper than a new one. A module makes it its `engine`."""
     empty(_shared)
     return _shared
 
 
 @pytest.fixture
 def database_url(engine: Engine) -> str:
-    """The same database, as DATABASE_URL."""
+    """The URL of the test's database, as DATABASE_URL takes it."""
     return engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
 def broker_url(servers: campaigns_devkit.Attached) -> str:
-    """An empty broker."""
+    """The URL of an empty broker."""
     with redis.Redis.from_url(str(servers.broker_url)) as client:
         client.flushall()
     return str(servers.broker_url)
@@ -141,13 +141,13 @@ def broker_url(servers: campaigns_devkit.Attached) -> str:
 
 @pytest.fixture
 def valkey_url(broker_url: str) -> str:
-    """The same, under the name the wire's tests know it by."""
+    """The URL of an empty Valkey: `broker_url` under the name that tests/kavenegar uses."""
     return broker_url
 
 
 @pytest.fixture
 def closed_port_url() -> Iterator[str]:
-    """An address that refuses connections: the port is taken, and nobody listens."""
+    """An address that refuses connections: the port is bound, and no process listens on it."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.1", 0))
@@ -156,14 +156,14 @@ def closed_port_url() -> Iterator[str]:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A gateway that has seen nothing."""
+    """A fresh sandbox gateway."""
     with Sandbox.start() as gateway:
         yield gateway
 
 
 @pytest.fixture
 def context(engine: Engine, broker_url: str, sandbox: Sandbox) -> Iterator[Context]:
-    """A context of one process at the sandbox; its clock and the gateway's go together: `sandbox.advance`."""
+    """A context with the sandbox as gateway; `sandbox.advance` moves the clocks of both."""
     client = Client(sandbox.api_key, sandbox.url, deadline_s=15.0, connect_timeout_s=5.0)
     throttle = Throttle(connect_redis(broker_url), account="tests", start_rate=500.0, max_rate=500.0)
     database = Database(engine)

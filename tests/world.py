@@ -40,7 +40,7 @@ class Sandbox:
     @classmethod
     @contextmanager
     def start(cls, *, other_keys: Sequence[str] = (), **knobs: Any) -> Iterator[Sandbox]:
-        """A gateway in this process, over HTTP all the same, with verdicts after a second or two.
+        """Start a gateway in this process, reached over HTTP; messages get verdicts after a second or two.
 
         Each of `other_keys` opens an account of its own there.
         """
@@ -51,15 +51,15 @@ class Sandbox:
             sandbox._admin.close()
 
     def turn(self, **knobs: Any) -> None:
-        """Turn knobs while it runs."""
+        """Change settings of the gateway while it runs."""
         self._post("knobs", knobs)
 
     def arm(self, kind: str, method: str = "*", **details: Any) -> None:
-        """Let the next calls of `method` go wrong: see sandbox/REFERENCE.md."""
+        """Make the next calls of `method` fail: see sandbox/REFERENCE.md."""
         self._post("faults", {"kind": kind, "method": method, **details})
 
     def disarm(self) -> None:
-        """Let calls go well again."""
+        """Remove all armed faults."""
         self._admin.delete(f"{self.url}/_sandbox/faults", timeout=60).raise_for_status()
 
     def set_credit(self, rial: int) -> None:
@@ -67,22 +67,22 @@ class Sandbox:
         self._post("credit", {"rial": rial})
 
     def advance(self, **span: float) -> None:
-        """Let time pass, at the gateway and here."""
+        """Move the clock of the gateway and the clock of the test context ahead."""
         step = timedelta(**span)
         self.ahead += step
         self._post("clock", {"advance": step.total_seconds()})
 
     def inject(self, messages: Any) -> list[int]:
-        """Let messages come in: one, a list, or a crowd (sandbox/REFERENCE.md); the first thousand message ids."""
+        """Create inbound messages: one, a list, or many (sandbox/REFERENCE.md). Returns the first thousand ids."""
         ids: list[int] = self._post("inbox", messages)["messageids"]
         return ids
 
     def inbox_summary(self) -> dict[str, dict[str, int]]:
-        """For each line how many messages came in, were read, and were handed out how often."""
+        """Return for each line how many messages came in, were read, and were returned by calls."""
         return self._get("inbox")["lines"]  # type: ignore[no-any-return]
 
     def came_in(self) -> list[dict[str, Any]]:
-        """Every message that came in: messageid, line, sender, date, isread, handed_out, text_digest."""
+        """Return all inbound messages: messageid, line, sender, date, isread, handed_out, text_digest."""
         answer = self._admin.get(f"{self.url}/_sandbox/inbox/stream", timeout=60)
         return [json.loads(line) for line in answer.content.splitlines()]
 
@@ -91,15 +91,15 @@ class Sandbox:
         self._post("blocked", {"line": line, "numbers": list(numbers), "reason": reason})
 
     def blocked(self) -> dict[str, list[dict[str, Any]]]:
-        """For each line who is on its block list: number, reason, date."""
+        """Return the block list of each line: number, reason, date."""
         return self._get("blocked")["lines"]  # type: ignore[no-any-return]
 
     def callbacks(self) -> dict[str, Any]:
-        """What became of the gateway's own calls: `status` and `receive` (sent, answered, …), `waiting`, `expected`."""
+        """Return the callbacks' counters: `status` and `receive` (sent, answered, …), `waiting`, `expected`."""
         return self._get("callbacks")  # type: ignore[no-any-return]
 
     def summary(self) -> dict[str, Any]:
-        """What was really sent."""
+        """Return the totals of the ledger: messages sent, requests, codes, other accounts."""
         answer: dict[str, Any] = self._admin.get(f"{self.url}/_sandbox/ledger/summary", timeout=60).json()
         return answer
 
@@ -119,12 +119,12 @@ ACCOUNTS = (ACCOUNT, *(Client(key).account for key in (Sandbox.api_key, "scripte
 
 
 def numbers(count: int) -> list[str]:
-    """As many different mobile numbers."""
+    """Return `count` different mobile numbers."""
     return [f"0912{number:07d}" for number in range(1, count + 1)]
 
 
 def running(engine: Engine, count: int, *, text: str = "سلام", **options: Any) -> int:
-    """A campaign of `count` recipients that runs."""
+    """Create and start a campaign of `count` recipients. Returns its id."""
     recipients: Any = numbers(count)
     if "{" in text:
         recipients = [(number, {"name": f"نام {place}"}) for place, number in enumerate(recipients)]
@@ -135,8 +135,8 @@ def running(engine: Engine, count: int, *, text: str = "سلام", **options: An
 
 
 def run_due_work(context: Context) -> dispatch.DueWork:
-    """One tick of the dispatcher, and every task it rings for, in this process, one after the other."""
-    look_first(context)
+    """Run one tick of the dispatcher and then each task that it would enqueue, in this process, one after the other."""
+    run_guards(context)
     due_work = dispatch.tick(context, now=context.now())
     for batch_id in due_work.send:
         submit.send_batch(context, batch_id)
@@ -159,8 +159,8 @@ def run_due_work(context: Context) -> dispatch.DueWork:
     return due_work
 
 
-def look_first(context: Context) -> None:
-    """What a tick looks at before it rings for anything, and what it rings for where that is amiss."""
+def run_guards(context: Context) -> None:
+    """Run the guards that precede a tick, and the tasks that they enqueue when a guard objects."""
     guards.check_clock(context)
     account.recognise_key(context)
     if guards.check_place(context, now=context.now()):
@@ -168,13 +168,13 @@ def look_first(context: Context) -> None:
 
 
 def at(context: Context, url: str, *, deadline_s: float = 15.0) -> Context:
-    """The same context, at another gateway."""
+    """Return the context with a client for another gateway."""
     client = Client(Sandbox.api_key, url, deadline_s=deadline_s, connect_timeout_s=5.0)
     return replace(context, gateway=PacedClient(client, context.pace))
 
 
 def batch_ids(engine: Engine, campaign_id: int) -> list[int]:
-    """The batches of a campaign that were not split, in order."""
+    """Return the ids of the batches of a campaign, in order, without split ones."""
     with engine.connect() as connection:
         rows = connection.execute(
             text("SELECT id FROM sms.batches WHERE campaign_id = :id AND state <> 'split' ORDER BY first_id"),
@@ -184,7 +184,7 @@ def batch_ids(engine: Engine, campaign_id: int) -> list[int]:
 
 
 def states(engine: Engine, campaign_id: int) -> dict[str, int]:
-    """How many messages of a campaign stand where, counted one by one."""
+    """Count the messages of a campaign by state, from the rows of messages."""
     with engine.connect() as connection:
         rows = connection.execute(
             text("SELECT state, count(*) AS messages FROM sms.messages WHERE campaign_id = :id GROUP BY state"),
@@ -194,6 +194,6 @@ def states(engine: Engine, campaign_id: int) -> dict[str, int]:
 
 
 def counters(connection: Connection, campaign_id: int) -> dict[str, int]:
-    """The same as the batches' counters say."""
+    """Return the counts of a campaign by state, from the counters of its batches."""
     progress = campaigns.progress(connection, campaign_id)
     return {state.value: count for state, count in progress.counts.items() if count}

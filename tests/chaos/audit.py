@@ -1,7 +1,6 @@
-"""What a run under faults keeps beside our own tables: a copy of the gateway's ledger, every step backwards, and
-the attempts that a database has lost (`past`).
+"""Tables and a trigger that runs under faults need beside ours: the gateway's ledger, backward moves, lost attempts.
 
-Installed only here. The trigger sees what no sample can: a message that fell back for a millisecond.
+Installed only here. The trigger records what samples would miss: a message that fell back for a millisecond.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 RANKS: Final = {"pending": 0, "uncertain": 1, "accepted": 2}
-"""How far a message has come; every state not named here is a verdict, and ranks above."""
+"""Rank of a state on the path of a message; states that are missing here are verdicts and rank above."""
 
 _RANK: Final = (
     "CASE {state} " + " ".join(f"WHEN '{state}' THEN {rank}" for state, rank in RANKS.items()) + " ELSE 3 END"
@@ -48,6 +47,6 @@ _INSTALL: Final = f"""
 
 
 def install(engine: Engine) -> None:
-    """In a database at the newest schema that nobody uses yet. What an earlier run has noted there goes."""
+    """Install the audit in an unused database at the newest schema; removes the records of an earlier run."""
     with engine.begin() as connection:
         connection.execute(text(_INSTALL))

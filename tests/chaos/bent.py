@@ -1,4 +1,4 @@
-"""A database whose clock can be bent: for whoever asks it unqualified, as all of our statements do.
+"""A database whose clock can be shifted, for statements that call `now()` unqualified, as all of ours do.
 
 A schema that comes before pg_catalog in the search path holds functions `clock_timestamp()` and `now()` that add what
 stands in a table. They are there from the start, so that sessions that run already see it when the clock leaps.
@@ -30,18 +30,18 @@ _INSTALL: Final = """
 
 
 def install(engine: Engine) -> None:
-    """Put the functions in, with a clock that is right. The search path is for whoever configures the database."""
+    """Create the functions, with a shift of zero. The caller sets the search path of the database."""
     with engine.begin() as connection:
         connection.execute(text(_INSTALL))
 
 
 def bend(connection: Connection, ahead: timedelta) -> None:
-    """From the commit on the database's clock runs `ahead` of the true one, or behind it; by zero it is right."""
+    """Shift the database's clock by `ahead`, from the commit on; zero makes it right again."""
     connection.execute(text("UPDATE bent.clock SET ahead = :ahead"), {"ahead": ahead})
 
 
 def shown(connection: Connection) -> timedelta:
-    """By how much the clock, asked as our statements ask it, differs from the true one."""
+    """Return the difference between the clock that our statements see and the true one."""
     found = connection.execute(text("SELECT clock_timestamp() - pg_catalog.clock_timestamp()"))
     by: timedelta = found.scalar_one()
     return by

@@ -1,7 +1,7 @@
-"""Is everything true? Our record is held against the gateway's ledger, message by message, in SQL.
+"""Check our database against the gateway's ledger, message by message, in SQL.
 
-The invariants are those every test of this folder and `scripts/chaos` hold; their numbers are the ones the
-documentation uses. I5 is seen by `audit`'s trigger, I7 and I11 also by `storm.watch` while things happen, I10 by
+Every test of this folder and `scripts/chaos` hold these invariants; the documentation uses the same numbers. I5 is
+seen by `audit`'s trigger, I7 and I11 also by `storm.watch` while things happen, I10 by
 `leaks`.
 """
 
@@ -17,12 +17,12 @@ from campaigns.rules.states import MessageState
 from tests.chaos import ledger
 
 SHOWN: Final = 10
-"""Offending ids that are named; the rest are counted."""
+"""How many ids of violations are listed; the others are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """One claim about the world. `broken_by` selects the ids of whatever breaks it."""
+    """One invariant. `broken_by` selects the ids of the rows that violate it."""
 
     number: str
     claim: str
@@ -31,7 +31,7 @@ class Invariant:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A claim that did not hold, how often, and the first of those that broke it."""
+    """An invariant that was violated, how often, and the first ids."""
 
     number: str
     claim: str
@@ -45,7 +45,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the checker found. `states` counts our messages one by one; `sent` is the gateway's own count."""
+    """The result of a check. `states` counts the rows of messages; `sent` is the gateway's own count."""
 
     messages: int
     sent: int
@@ -62,7 +62,7 @@ class Findings:
         return f"{wrong}, {terminal:,} terminal"
 
 
-# A message that our record says was never sent, and that nobody is unsure about.
+# Messages that our database says were never sent, without doubt.
 _NEVER_SENT: Final = """
     (message.state IN ('refused', 'suppressed') OR (message.state = 'cancelled' AND message.gateway_id IS NULL))
 """
@@ -74,8 +74,8 @@ _LOST: Final = f"""
 _DIGEST: Final = """
     left(encode(sha256(convert_to(coalesce(message.text, campaign.template), 'UTF8')), 'hex'), 16)
 """
-# What everybody was sent, and was to be sent: by number and text, so that it does not matter under which id it left,
-# from which account, or whether this database still knows.
+# Messages sent and messages to be sent, by number and text: so the id under which one left does not matter, nor the
+# account, nor whether this database still knows it.
 _SENT_AND_OURS: Final = f"""
     (SELECT receptor, text_digest, count(*) AS times, min(messageid) AS messageid
        FROM chaos.ledger GROUP BY receptor, text_digest) AS sent
@@ -100,7 +100,7 @@ _MISMATCHED: Final = f"""
                        AND sent.text_digest = {_DIGEST})
         OR message.gateway_id IS NULL
 """
-# A row of `attempts` for a request that left, and whether anything was written down after it.
+# Rows of `attempts` for requests that left, and whether an outcome was recorded after them.
 _UNCLOSED: Final = """
     SELECT began.batch_id
       FROM sms.attempts AS began JOIN sms.batches AS batch ON batch.id = began.batch_id
@@ -203,7 +203,7 @@ INVARIANTS: Final = (
 
 
 def check(engine: Engine, gateway_url: str) -> Findings:
-    """Copy the ledger beside our record and hold every invariant; nothing may be going on meanwhile."""
+    """Copy the ledger beside our tables and check every invariant. No process may work meanwhile."""
     ledger.copy(engine, gateway_url)
     with engine.connect() as connection:
         states = dict(map(tuple, connection.execute(text("SELECT state, count(*) FROM sms.messages GROUP BY state"))))

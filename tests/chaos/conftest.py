@@ -1,4 +1,4 @@
-"""Real processes with short times, in a database that notes every step back, at a gateway that drops no repeats."""
+"""Real processes with short times, an audited database, and a gateway that sends repeated localids again."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.world import SENDER, Sandbox
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A gateway that sends what it is told to send, a repeated localid too."""
+    """A gateway that sends again when a localid is repeated."""
     with Sandbox.start(dedupe=False, order="shuffled") as gateway:
         yield gateway
 
 
 @pytest.fixture
 def audited(engine: Engine) -> Engine:
-    """The same database, with every step back noted, ready for the checker."""
+    """The test's database, with the audit of backward moves installed."""
     audit.install(engine)
     return engine
 
@@ -33,7 +33,7 @@ def audited(engine: Engine) -> Engine:
 def workshop(
     audited: Engine, database_url: str, broker_url: str, sandbox: Sandbox, tmp_path: Path
 ) -> Iterator[Workshop]:
-    """Nothing runs in it yet."""
+    """A workshop without running processes."""
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(PROJECT),

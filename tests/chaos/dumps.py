@@ -1,4 +1,4 @@
-"""A backup of one database, and its return: pg_dump, and pg_restore into a database of the same name."""
+"""Back up one database with pg_dump, and restore it with pg_restore under the same name."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ WITHIN_S: Final = 180
 
 
 def dump(url: str, path: Path) -> None:
-    """Back up the database at `url` as it stands in one snapshot. Raises psycopg.OperationalError."""
+    """Back up the database at `url`, in one snapshot. Raises: psycopg.OperationalError."""
     _run(url, "pg_dump", "--format=custom", "--compress=0", f"--file={path}", f"--dbname={_name(url)}")
 
 
 def restore(url: str, path: Path, *, settings: Mapping[str, str] | None = None) -> None:
-    """End every session of the database at `url`, drop it, and bring it back as it stood in the backup.
+    """End every session of the database at `url`, drop it, and restore it from the backup.
 
-    `settings` are the database's own, which a backup of one database does not hold. Until the backup is in, whoever
-    connects finds an empty database. Raises psycopg.Error.
+    `settings` are the database's own, which a backup of one database does not hold. Until the restore is done, new
+    sessions find an empty database. Raises: psycopg.Error.
     """
     name = sql.Identifier(_name(url))
     with _admin(url) as admin:
@@ -37,7 +37,7 @@ def restore(url: str, path: Path, *, settings: Mapping[str, str] | None = None) 
 
 
 def configure(url: str, settings: Mapping[str, str | None]) -> None:
-    """Give the database at `url` settings that hold for its new sessions; None takes one back."""
+    """Set settings of the database at `url` for its new sessions; None resets one."""
     database = sql.Identifier(_name(url))
     with _admin(url) as admin:
         for name, value in settings.items():

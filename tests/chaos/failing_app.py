@@ -1,4 +1,4 @@
-"""A worker that fails where the plan says: `celery -A tests.chaos.failing_app worker …`.
+"""A worker that fails at the crash points of a plan: `celery -A tests.chaos.failing_app worker …`.
 
 Replacing parts of the product is allowed here and nowhere else: there is no other way to die between two
 instructions of it.
@@ -38,7 +38,7 @@ real_context = wiring.context
 
 @cache
 def failing_context() -> Context:
-    """The context of this process; its clock stays the real one."""
+    """Return the context of this process with a failing database and gateway, and the real clock."""
     context = real_context()
     gateway = FailingGateway(context.gateway, wiring.endpoints().base_url, plan, walk)
     return replace(

@@ -1,4 +1,4 @@
-"""Marked points of the path at which a process dies, stops or raises: once each, and proven to have been reached.
+"""Crash points of the path, at which a process dies, stops or raises: once each, with a marker that proves it.
 
 The product knows nothing of them. A stage takes a slot of the pace, claims in one commit, calls the gateway with no
 transaction open, and writes the result down in another commit; a context whose database and gateway are wrapped can
@@ -6,7 +6,7 @@ tell where on that walk a thread stands, whatever the functions are called. `fai
 context.
 
 A plan is a file of lines `point <tab> mode`. The first of them that has no marker yet is armed, in every process that
-shares the plan; whoever reaches it leaves the marker and meets its fate.
+shares the plan; the process that reaches it leaves the marker and fails.
 """
 
 from __future__ import annotations
@@ -50,58 +50,58 @@ CREATE: Final = ("create: in the middle of the rows", "create: before the commit
 POINTS: Final = (*SEND, *RESOLVE, *POLL, *TICK, *CREATE)
 
 PENDING_S: Final = 0.7
-"""After so long without an answer a request on this machine has left and arrived."""
+"""Seconds after which a request on this machine has arrived at the gateway."""
 
 KILL, STOP, RAISE = "kill", "stop", "raise"
 
 
-# A process that is about to die reaches nothing more.
+# A process that is about to die reaches no further point.
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 
 class Reached(RuntimeError):
-    """The failpoint of mode `raise`: a defect of ours, at the worst place."""
+    """The error that a failpoint of mode `raise` raises: it stands for a defect of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which point is next, and what happens there."""
+    """A file of crash points and how a process fails at each; says which one is next."""
 
     path: Path
 
     @classmethod
     def write(cls, path: Path, points: Sequence[str], mode: str = KILL) -> Plan:
-        """A new plan, nothing of it reached yet."""
+        """Write a new plan, none of whose points is reached yet."""
         strangers = set(points) - set(POINTS)
         assert not strangers, f"no such failpoints: {strangers}"
         path.write_text("".join(f"{point}\t{mode}\n" for point in points), encoding="utf-8")
         return cls(path)
 
     def reached(self) -> dict[str, int]:
-        """The points that were reached, in their order, and the pid of the process that did."""
+        """Return the points that were reached, in the order of the plan, each with the pid of the process."""
         markers = {point: self._marker(point) for point, _ in self._lines()}
         return {point: int(path.read_text()) for point, path in markers.items() if path.exists()}
 
     def next(self) -> tuple[str, str] | None:
-        """The point that is armed, and its mode."""
+        """Return the armed point and its mode."""
         return next((line for line in self._lines() if not self._marker(line[0]).exists()), None)
 
     def reach(self, point: str) -> None:
-        """This thread stands at `point`. Raises: Reached."""
+        """Fail here if `point` is the armed one. Raises: Reached, in mode `raise`."""
         with _ONE_AT_A_TIME:
             armed = self.next()
             if armed is None or armed[0] != point or not self._mark(point):
                 return
             here.point = point
             if armed[1] != RAISE:
-                # To this very thread: a process that is told to stop as a whole goes on for as long as it takes its
-                # main thread to hear of it, and may have passed the next check by then.
+                # To this very thread: a whole process that is stopped by a signal goes on for as long as it takes its
+                # main thread to get it, and may have passed the next check by then.
                 signal.raise_signal(signal.SIGKILL if armed[1] == KILL else signal.SIGSTOP)
                 return
         raise Reached(point)
 
     def outlived(self, point: str) -> bool:
-        """Whether the thread that reached it has come to the end of its task all the same."""
+        """Whether the thread that reached `point` finished its task all the same."""
         return self._marker(point).with_suffix(".outlived").exists()
 
     def outlive(self, point: str) -> None:
@@ -115,7 +115,7 @@ class Plan:
         return self.path.with_name(f"reached {point}")
 
     def _mark(self, point: str) -> bool:
-        """Leave the marker, with our pid in it from the first moment on; False when somebody else was first."""
+        """Create the marker, with our pid in it from the first moment on. False where another process was first."""
         ours = self.path.with_name(f"pid {os.getpid()}")
         ours.write_text(str(os.getpid()), encoding="utf-8")
         try:
@@ -128,7 +128,7 @@ class Plan:
 
 
 class Here(threading.local):
-    """The failpoint that this thread reached in its present task."""
+    """The crash point that this thread reached in its present task."""
 
     point = ""
 
@@ -137,7 +137,7 @@ here = Here()
 
 
 class Walk(threading.local):
-    """Where this thread stands: which task it does, and which step comes next."""
+    """The position of a thread on the path: its task and its next step."""
 
     task = ""
     step = ""
@@ -146,12 +146,12 @@ class Walk(threading.local):
         self.task, self.step = task, "tidying" if task == "tick" else ""
 
     def at(self, where: str) -> str:
-        """The name of a point of this walk."""
+        """Return the name of the crash point at this place of the present step."""
         return f"{self.task}: {where}"
 
 
 class FailingDatabase(Database):
-    """Dies before, inside and after the commits that matter: the claim and the result, or the two of a tick."""
+    """A database that dies before, inside and after the commits of a claim and a result, or the two of a tick."""
 
     _NEXT: Final = {"the claim": "the call", "the result": "", "tidying": "ringing", "ringing": "publishing"}
 
@@ -161,7 +161,7 @@ class FailingDatabase(Database):
         self._walk = walk
 
     def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """As the real one, with a marked point before, inside and after. A claim that finds nothing marks none."""
+        """Run `work` as the real database does, with a crash point before it; inside and after it if it found work."""
         step = self._walk.step
         if step not in self._NEXT:
             return super().__call__(work, *args, **kwargs)
@@ -184,7 +184,7 @@ class FailingDatabase(Database):
 
 
 class FailingGateway:
-    """Dies while an answer is pending, and when it has arrived."""
+    """A gateway that dies while an answer is pending, and when it has arrived."""
 
     _CALLS: Final = ("send", "sendarray", "statuslocalmessageid", "status")
 
@@ -218,7 +218,7 @@ class FailingGateway:
         return answer
 
     def _pending(self, name: str) -> threading.Timer:
-        """Where this is the armed point: let the gateway take the call and be silent, and die meanwhile."""
+        """If this point is armed, have the gateway accept the call and not answer, and die meanwhile."""
         point = self._walk.at("while the answer is pending")
         timer = threading.Timer(PENDING_S, self._plan.reach, [point])
         armed = self._plan.next()

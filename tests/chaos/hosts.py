@@ -1,4 +1,4 @@
-"""Processes that live on hosts with clocks of their own: some seconds, or an hour, off.
+"""Processes that run as on hosts with wrong clocks: some seconds, or an hour, off.
 
 Their monotonic clocks stay true, as they do on a host whose wall clock is wrong: see `tests.wrong_clock`.
 """
@@ -19,12 +19,12 @@ _LEFT_BEHIND: Final = re.compile(r"(?:sem\.)?faketime_s(?:em|hm)_(\d+)")
 
 
 def can_differ() -> bool:
-    """Whether a process can have a clock of its own here."""
+    """Whether a process can have a wrong clock on this machine."""
     return bool(wrong_clock.library())
 
 
 def at(command: Sequence[str], *, ahead_s: float) -> list[str]:
-    """A command of the Procfile, run where the clock is `ahead_s` off. `can_differ` must be true."""
+    """Return a command of the Procfile, run with a clock that is `ahead_s` off. `can_differ` must be true."""
     *shell, line = command
     assert line.count("exec ") == 1, line
     clock = {**wrong_clock.environment(ahead_s), "NO_FAKE_STAT": "1"}
@@ -33,7 +33,7 @@ def at(command: Sequence[str], *, ahead_s: float) -> list[str]:
 
 
 def clean_up() -> None:
-    """Remove what processes that were killed have left in shared memory."""
+    """Remove the shared memory that killed processes have left."""
     for path in _SHARED.glob("*faketime_*") if _SHARED.is_dir() else ():
         named = _LEFT_BEHIND.fullmatch(path.name)
         if named and not Path("/proc", named[1]).exists():

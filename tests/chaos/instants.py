@@ -1,4 +1,4 @@
-"""What must hold at every instant, as questions that one snapshot answers."""
+"""Invariants that hold at every instant, each as a question that one snapshot answers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _UNEVEN: Final = text(f"""
      WHERE counted.messages <> campaign.messages
 """)
 
-# I7: which leases ran out well before the dispatcher last looked, and are held all the same? While the database's clock
-# is in doubt, nobody knows which leases are over, and none lapses.
+# I7: which leases ended well before the dispatcher's last tick, and are held all the same? While the database's clock
+# is in doubt, no lease is expired.
 _OVERDUE: Final = text("""
     SELECT batch.id, batch.attempt FROM sms.batches AS batch, sms.installation
      WHERE batch.state = 'claimed' AND batch.due_at < installation.ticked_at - interval '2 seconds'
@@ -37,13 +37,13 @@ _HOLD: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The account's hold at an instant. `last_claim` is an id of `sms.attempts`."""
+    """The account's hold at one instant. `last_claim` is an id of `sms.attempts`."""
 
     since: datetime | None
     last_claim: int | None
 
     def broken_by(self, later: Hold) -> bool:
-        """Whether somebody claimed between two looks at one and the same hold."""
+        """Whether a batch was claimed between two samples of one hold."""
         return self.since is not None and self.since == later.since and self.last_claim != later.last_claim
 
 
@@ -51,22 +51,22 @@ FIRST_LOOK: Final = Hold(None, None)
 
 
 def uneven(connection: Connection) -> list[int]:
-    """Campaigns whose counters do not add up to their recipients."""
+    """Return the campaigns whose counters do not add up to their recipients."""
     return [row.id for row in connection.execute(_UNEVEN)]
 
 
 def overdue(connection: Connection) -> frozenset[tuple[int, int]]:
-    """Claims, as (batch, attempt), that outlive their lease. One that commits late is seen once, and never twice."""
+    """Return the claims, as (batch, attempt), that outlive their lease. One that commits late is seen once only."""
     return frozenset((row.id, row.attempt) for row in connection.execute(_OVERDUE))
 
 
 def ticked_at(connection: Connection) -> datetime | None:
-    """When the dispatcher last looked."""
+    """Return the time of the dispatcher's last tick."""
     moment: datetime | None = connection.execute(text("SELECT ticked_at FROM sms.installation")).scalar_one()
     return moment
 
 
 def hold(connection: Connection) -> Hold:
-    """The account's hold, and the last claim to send that anybody made."""
+    """Return the account's hold and the last claim to send."""
     row = connection.execute(_HOLD).one()
     return Hold(row.held_since, row.last_claim)

@@ -11,7 +11,7 @@ from tests.chaos.checker import Broken
 from tests.world import Sandbox
 
 OTHER_KEY: Final = "another-account"
-"""Of a second account at the gateway, where a test has one."""
+"""The key of a second account at the gateway, where a test has one."""
 
 _SECRET: Final = re.compile(
     r"(?<![\w.])(?:\+98|0098|98|0)9\d{9}(?!\d)"  # a mobile number
@@ -21,12 +21,12 @@ _SECRET: Final = re.compile(
 
 
 def found(text: str) -> Iterator[str]:
-    """Every secret in a text."""
+    """Yield every secret in a text."""
     return (match.group() for match in _SECRET.finditer(text))
 
 
 def in_logs(folder: Path) -> Iterator[Broken]:
-    """I10, log by log, line by line."""
+    """Check I10 in every log, line by line."""
     for path in sorted(folder.glob("*.log")):
         with path.open(encoding="utf-8", errors="replace") as lines:
             leaked = sum(1 for line in lines for _ in found(line))

@@ -1,4 +1,4 @@
-"""Time that a test lets pass, at the gateway and in a database whose clock can leap, and processes that live in it."""
+"""Time that a test moves, at the gateway and in a database whose clock can leap, and processes that use it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.chaos import bent
 from tests.world import Sandbox, run_due_work
 
 STEP: Final = timedelta(seconds=5)
-"""Between two ticks: as long as a reading of the clock is carried on, and shorter than any of our times."""
+"""Time between two ticks: as long as a reading of the clock is used, and shorter than all of our times."""
 
 
 class _Believing(DatabaseClock):
-    """A mutant: no reading is a leap, and time goes back where a reading does."""
+    """A mutant that trusts every reading of the clock, and so moves time back where a reading does."""
 
     def _believed(self, reading: Any) -> Any:
         self._shown = None
@@ -38,9 +38,9 @@ class Time:
     ahead: timedelta = timedelta(0)
 
     def process(self, *, believing: bool = False) -> Context:
-        """A process that starts now, with a reading of the database's clock of its own.
+        """Return the context of a process that starts now, with its own reading of the database's clock.
 
-        One that is `believing` lacks our protection: whatever the clock says it takes for the time.
+        A `believing` one lacks our protection: it trusts every reading of the clock.
         """
         policy = self.context.policy
         database = Database(self.context.database.engine, believe_after=policy.quiet_period)
@@ -54,12 +54,12 @@ class Time:
         return replace(self.context, database=database, clock=database.now)
 
     def leap(self, by: timedelta) -> None:
-        """From now on the database's clock is so much ahead of the true one; by zero it is right."""
+        """Shift the database's clock ahead of the true one; zero makes it right again."""
         self.ahead = by
         self._bend()
 
     def let_pass(self, span: timedelta, *ticking: Context) -> None:
-        """Let time pass in steps; after each of them every one of `ticking` ticks, and does its chores."""
+        """Move time in steps. After each step every context of `ticking` runs a tick and its chores."""
         over = self.passed + span
         while self.passed < over:
             step = min(STEP, over - self.passed)

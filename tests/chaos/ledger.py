@@ -1,6 +1,6 @@
-"""The gateway's own book of what it sent, brought beside our record: streamed line by line, never held whole.
+"""Copy the gateway's ledger of sent messages beside our tables: streamed line by line, never held whole.
 
-It holds what left from every account of the gateway, whoever they belong to.
+It holds the messages of all accounts of the gateway.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _COLUMNS = ("localid", "messageid", "receptor", "text_digest", "status", "accoun
 
 
 def lines(gateway_url: str) -> Iterator[dict[str, Any]]:
-    """Every message the gateway accepted, in the order in which it did."""
+    """Yield every message that the gateway accepted, in order."""
     with requests.get(f"{gateway_url}/_sandbox/ledger/stream", stream=True, timeout=60) as answer:
         answer.raise_for_status()
         for line in answer.iter_lines(chunk_size=1 << 16):
@@ -25,7 +25,7 @@ def lines(gateway_url: str) -> Iterator[dict[str, Any]]:
 
 
 def copy(engine: Engine, gateway_url: str) -> int:
-    """Replace `chaos.ledger` by what the ledger says now; how many messages."""
+    """Replace the rows of `chaos.ledger` by the present ledger. Returns how many messages."""
     copied = 0
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE chaos.ledger"))

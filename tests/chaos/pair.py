@@ -1,4 +1,4 @@
-"""A database with a standby now and then: a primary that dies for good, and another server that takes its place.
+"""A PostgreSQL server with a standby now and then: the primary dies for good, and the standby is promoted.
 
 Both servers stand in the DATABASE_URL, as libpq has it: it tries the hosts in turn and takes the one that lets itself
 be written to. So the address that the workers use stays, as it does with a proxy or a floating address, and the server
@@ -25,7 +25,7 @@ from campaigns_devkit.files import make_private_folder, write_private
 from campaigns_devkit.postgres import Postgres
 from tests import waiting
 
-# What a server needs to have a standby; and, where commits do not wait for the log to be written, how late that is.
+# Settings for a server with a standby, and the delay of the log where commits do not wait for it.
 LOCAL: Final = {
     "wal_level": "replica",
     "max_wal_senders": "4",
@@ -41,9 +41,9 @@ BACKUP_WITHIN_S: Final = 120
 
 
 class Pair:
-    """Two places for a server. One lives; the other is empty, or holds a standby of it.
+    """Two places for a server. One holds the primary; the other is empty, or holds its standby.
 
-    Who hurts or replaces a server, or the database in it, takes its `turn` first: one at a time.
+    Take `turn` before you damage or replace a server or its database: one at a time.
     """
 
     def __init__(self, home: Path) -> None:
@@ -56,7 +56,7 @@ class Pair:
 
     @property
     def live(self) -> Path:
-        """The home of the server that takes writes."""
+        """The data folder of the primary."""
         return self._live.home
 
     @property
@@ -70,7 +70,7 @@ class Pair:
 
     @property
     def url(self) -> str:
-        """The address of whichever server takes writes: the DATABASE_URL of every process."""
+        """The URL that leads to the present primary: the DATABASE_URL of every process."""
         known = make_url(str(self._live.database_url))
         hosts = [f"{servers.HOST}:{Postgres(place).port}" for place in self._places]
         both = URL.create(
@@ -84,7 +84,7 @@ class Pair:
 
     @property
     def live_url(self) -> str:
-        """The address of the server that lives now, and of no other."""
+        """The URL of the present primary alone."""
         return str(self._live.database_url)
 
     @property
@@ -93,7 +93,7 @@ class Pair:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the server that takes writes runs."""
+        """Whether the primary runs."""
         return Postgres(self.live).is_alive()
 
     def ensure(self) -> None:
@@ -102,13 +102,13 @@ class Pair:
             self._live.ensure()
 
     def strike(self, signum: signal.Signals) -> None:
-        """Send a signal to the server that lives; to nobody where it is dead already."""
+        """Send a signal to the primary, unless it is dead."""
         pid = Postgres(self.live).pid
         if pid is not None:
             _send(pid, signum)
 
     def kill(self) -> None:
-        """Kill the server with all its processes, also one that was stopped; come back when they are gone."""
+        """Kill the primary with all its processes, stopped ones too. Returns when they are gone."""
         stopped = [self._pid_of(kind) for kind in ("walsender", "walwriter")]
         self.strike(signal.SIGKILL)
         for pid in stopped:
@@ -116,7 +116,7 @@ class Pair:
         waiting.until(lambda: not self.is_alive, "the end of the server")
 
     def kill_a_session(self) -> None:
-        """Kill one session's process. The server then ends all others, and goes on without what was not written yet."""
+        """Kill the process of one session. The server then ends all others and loses commits not written yet."""
         with self.session("postgres") as witness, self.session("postgres") as victim:
             _send(victim.info.backend_pid, signal.SIGKILL)
             _send(self._held_back, signal.SIGKILL)  # stopped, it does not end when it is told to
@@ -124,12 +124,12 @@ class Pair:
             waiting.until(lambda: not _answers(witness), "the end of every session")
 
     def hold_back_the_log(self) -> None:
-        """Stop the process that writes the log for commits which do not wait for it."""
+        """Stop the process that writes the log for commits that do not wait for it."""
         self._held_back = self._pid_of("walwriter")
         _send(self._held_back, signal.SIGSTOP)
 
     def stand_by(self) -> None:
-        """Make a standby that follows the server that lives."""
+        """Create a standby that follows the primary."""
         spare = self._spare
         data = spare / "postgres" / "data"
         shutil.rmtree(data, ignore_errors=True)
@@ -152,12 +152,12 @@ class Pair:
         self._standby = self._prepared(spare)
 
     def fall_behind(self) -> None:
-        """From now on nothing reaches the standby any more."""
+        """Stop replication to the standby."""
         waiting.until(lambda: bool(self._pid_of("walsender")), "a standby that follows")
         _send(self._pid_of("walsender"), signal.SIGSTOP)
 
     def promote(self) -> None:
-        """The server that lived is dead: its standby takes its place, and what did not reach it is lost."""
+        """Promote the standby after the primary died; commits that did not reach it are lost."""
         assert self._standby is not None
         self._live, dead = self._standby, self._live
         self._standby = None
@@ -167,20 +167,20 @@ class Pair:
         dead.close()
 
     def set_aside(self, copy: Path) -> None:
-        """Copy the data as it lies on the disk at this moment, as a snapshot of the disk would."""
+        """Copy the data folder at this moment, as a snapshot of the disk does."""
         self.kill()
         shutil.copytree(self._data, copy)
         self.ensure()
 
     def go_back(self, copy: Path) -> None:
-        """Bring back the data that was set aside: the same server, and nothing that happened since."""
+        """Restore the data folder that `set_aside` copied; later commits are lost."""
         self.kill()
         shutil.rmtree(self._data)
         shutil.copytree(copy, self._data)
         self.ensure()
 
     def dismiss(self) -> None:
-        """Stop the standby where there is one: nothing came of it."""
+        """Stop and remove the standby, if there is one."""
         standby, self._standby = self._standby, None
         if standby is not None:
             standby.close()
@@ -191,7 +191,7 @@ class Pair:
 
     @contextmanager
     def session(self, database: str = "") -> Iterator[psycopg.Connection[Any]]:
-        """A session of an administrator on the server that lives, committing each statement."""
+        """Open an administrator's session on the primary, in autocommit mode."""
         url = make_url(self.live_url)
         with psycopg.connect(
             host=url.host,
@@ -205,19 +205,19 @@ class Pair:
             yield connection
 
     def _prepared(self, place: Path) -> Attached:
-        """A server in this place, with data of its own where it has none yet."""
+        """Return the server of this place; create its data where there is none."""
         make_private_folder(place / "postgres")
         write_private(place / "postgres" / "local.conf", _lines(LOCAL))
         return attach(place, broker=False)
 
     def _reserve(self, place: Path) -> None:
-        """The place of the first standby: its port stands in the address from the beginning on."""
+        """Reserve the port of the first standby: the URL names it from the beginning on."""
         make_private_folder(place / "postgres")
         write_private(place / "postgres" / "port", str(servers.find_free_port()))
         write_private(place / "postgres" / "password", Postgres(self.live).password)
 
     def _pid_of(self, kind: str) -> int:
-        """The pid of a process of the server that lives; 0 where there is none."""
+        """Return the pid of a process of the primary; 0 where there is none."""
         with suppress(psycopg.Error), self.session("postgres") as admin:
             found = admin.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = %s", [kind]).fetchone()
             return found[0] if found else 0
@@ -226,7 +226,7 @@ class Pair:
 
 @contextmanager
 def pair(home: Path) -> Iterator[Pair]:
-    """A server with room for a standby; both gone at the end."""
+    """Run a server that may get a standby; both are stopped at the end."""
     found = Pair(home)
     try:
         yield found
@@ -235,7 +235,7 @@ def pair(home: Path) -> Iterator[Pair]:
 
 
 def _forget_memory(data: Path) -> None:
-    """Remove the segment of shared memory by which a server knows that its data is in use: it will not start again."""
+    """Remove the shared memory by which a dead server marks its data as in use: it will not start again."""
     with suppress(OSError, IndexError):
         segment = (data / "postmaster.pid").read_text().splitlines()[6].split()[1]
         subprocess.run(["ipcrm", "--shmem-id", segment], capture_output=True, timeout=30, check=False)

@@ -1,4 +1,4 @@
-"""What a database has forgotten, remembered beside it: lost commits, a promotion, a restored backup.
+"""Remembers the attempts that a database has lost: by lost commits, a promotion, or a restored backup.
 
 The history of a database that loses commits falls into eras. Within one, what is on record only grows, and ids do not
 come back; from one to the next they may. The checker counts what was ever on record, whichever era it was in.
@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Engine, text
 from campaigns.store.database import Database
 
 PATIENCE_S: Final = 120.0
-"""How long a database may take to answer again after it was hurt."""
+"""How long a database may take to answer again after it was damaged."""
 
-# Whoever claims waits for this lock, so that what is read under it is the last that was committed.
+# A claim waits for this lock, so that a read under it sees the last commit.
 _LOCK: Final = text("LOCK TABLE sms.attempts IN SHARE MODE")
 _ATTEMPTS: Final = text("""
     SELECT attempt.id, attempt.batch_id, batch.campaign_id, attempt.call_id, attempt.kind, attempt.event,
@@ -32,7 +32,7 @@ _ACCEPTED: Final = text("SELECT count(gateway_id) FROM sms.messages")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A row of `sms.attempts`, as one that comes back after a loss is told from one that takes its id."""
+    """A row of `sms.attempts`, with the columns that tell it from a later row with its id."""
 
     id: int
     batch_id: int
@@ -49,7 +49,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What stands in a database at one moment."""
+    """The attempts, backward moves and accepted messages of a database at one moment."""
 
     attempts: frozenset[Attempt]
     backward: frozenset[tuple[Any, ...]]
@@ -65,7 +65,7 @@ class Record:
 
 
 class Past:
-    """The eras that are over, and what was lost with them."""
+    """The eras that are over, and the attempts that were lost with them."""
 
     def __init__(self) -> None:
         self.over: list[Record] = []
@@ -75,14 +75,14 @@ class Past:
 
     @property
     def era(self) -> int | None:
-        """The number of this era, from 0; None while one gives way to the next."""
+        """The number of this era, from 0; None while a loss is going on."""
         return None if self._changing else len(self.over)
 
     @contextmanager
     def loss(self, engine: Engine) -> Iterator[Counter[str]]:
-        """Hurt a database in this block, and bring it back; what it has lost is counted when the block is over.
+        """Damage a database in this block and restore it. At the end of the block the lost attempts are counted.
 
-        From the start of the block until the database is hurt nobody claims anything.
+        From the start of the block until the damage no process can claim.
         """
         counts: Counter[str] = Counter()
         holder = engine.connect()
@@ -102,7 +102,7 @@ class Past:
             self._changing = False
 
     def _close_era(self, holder: Connection) -> Record:
-        """The last that stands on record: nobody adds to it while the holder's session lives."""
+        """Read the attempts for the last time; the holder's session keeps others from adding to them."""
         holder.execute(_LOCK)
         record = Record.read(holder)
         self._changing = True
@@ -110,11 +110,11 @@ class Past:
         return record
 
     def attempts(self, era: int, connection: Connection) -> frozenset[Attempt]:
-        """What stood on record at the end of an era; of this one, what stands there now."""
+        """Return the attempts at the end of an era; for the present era, the attempts now."""
         return self.over[era].attempts if era < len(self.over) else Record.read(connection).attempts
 
     def put_back(self, connection: Connection) -> None:
-        """Lay what was lost beside what is left, for the checker."""
+        """Write the lost attempts and the lost backward moves into the checker's tables."""
         lost = [
             {name: getattr(each, name) for name in ("batch_id", "call_id", "kind", "event", "attempt")}
             for each in self.lost

@@ -1,4 +1,4 @@
-"""What a person does after a backup was restored: the one place that knows the command for it."""
+"""Run the command that a person runs after a backup was restored."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ WITHIN_S: Final = 120
 
 
 def say_restored(environment: Mapping[str, str]) -> None:
-    """Tell the installation in this environment that its backup was restored and that the original is gone.
+    """Run `campaigns restored`: the backup was restored, and the original database is gone.
 
-    Raises AssertionError, with what the command said, where it fails.
+    Raises: AssertionError with the output of the command, if it fails.
     """
     done = subprocess.run(
         [sys.executable, "-m", "worker.cli", "restored", "--yes"],

@@ -1,4 +1,4 @@
-"""A man in the middle, over HTTP like the gateway itself: he keeps calls back, and changes answers on their way."""
+"""A proxy before the gateway, over HTTP, that delays calls and changes answers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Hold = Callable[[], object]
 
 @contextmanager
 def tampered(gateway_url: str, method: str, change: Change = list, *, hold: Hold = lambda: None) -> Iterator[str]:
-    """The URL of a gateway that answers as the one at `gateway_url`, but for the first call of `method`.
+    """Run a proxy of the gateway at `gateway_url` that changes the first call of `method`. Yields its URL.
 
-    The gateway gets that one once `hold` has come back, and its answer is changed.
+    The gateway gets that call when `hold` has returned, and its answer is changed.
     """
     first = threading.Semaphore()
 
@@ -43,7 +43,7 @@ def tampered(gateway_url: str, method: str, change: Change = list, *, hold: Hold
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: the path holds the key."""
+            """Log nothing: the path holds the API key."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Middle)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

@@ -1,4 +1,4 @@
-"""Processes for a test to hurt, campaigns for them to work on, and the verdict; or a context of this one process."""
+"""Processes that a test can kill, campaigns for them to send, and the check of the result; or one context alone."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ SHORT_TIMES = {
 ONE_EACH = {"worker-send": 1, "worker-poll": 1}
 
 PATIENCE_S: Final = 240.0
-"""Chains of deaths and restarts that take half a minute on a quiet machine."""
+"""Seconds to wait for chains of deaths and restarts; on an idle machine they take half a minute."""
 
 
 class Workshop:
-    """Processes that run, or a part of them in a failing context, and campaigns for them to work on."""
+    """Runs worker processes, some of them in a failing context, and creates campaigns for them to send."""
 
     def __init__(self, engine: Engine, gateway: Sandbox, environment: Mapping[str, str], folder: Path) -> None:
         self.engine = engine
@@ -53,7 +53,7 @@ class Workshop:
         self._ticked_at: datetime | None = None
 
     def start(self, app: str = "worker", *, roles: Mapping[str, int] = ONE_EACH, **settings: str) -> Supervisor:
-        """Start one beat, and of each worker one from the Procfile, or as many out of `app` as `roles` says."""
+        """Start one beat and one worker of each kind of the Procfile, or `roles` workers of each kind from `app`."""
         chosen = procfile_commands(["beat"])
         for role in ONE_EACH:
             *shell, line = procfile_commands([role])[role]
@@ -72,7 +72,7 @@ class Workshop:
         return self.start("tests.chaos.failing_app", **options)
 
     def campaign(self, recipients: int, *, wording: str = "سلام {name} عزیز", of_each: int = 30) -> None:
-        """As many recipients, in campaigns of `of_each`: many small batches, so that there is always one under way."""
+        """Create campaigns of `of_each` recipients: many small batches, so that one is always under way."""
         everybody = [(number, {"name": f"نام {place}"}) for place, number in enumerate(numbers(recipients))]
         for start in range(0, recipients, of_each):
             with self.engine.begin() as connection:
@@ -83,7 +83,7 @@ class Workshop:
             self.campaigns.append(campaign)
 
     def until(self, condition: Callable[[], bool], what: str, *, look: bool = True) -> None:
-        """Wait for it, and `look` meanwhile at what must hold at every instant."""
+        """Wait until it is true, and check meanwhile the invariants of every instant."""
 
         def happened() -> bool:
             if look:
@@ -96,7 +96,7 @@ class Workshop:
             raise AssertionError(f"{why}; the next failpoint is {self.plan and self.plan.next()}") from why
 
     def look(self) -> None:
-        """I6, now; I7, once the dispatcher has looked again as well."""
+        """Check I6 now, and I7 after each new tick of the dispatcher."""
         with self.engine.connect() as connection:
             assert instants.uneven(connection) == [], "I6"
             overdue, ticked_at = instants.overdue(connection), instants.ticked_at(connection)
@@ -106,22 +106,22 @@ class Workshop:
         self._overdue, self._ticked_at = overdue, ticked_at
 
     def finished(self) -> bool:
-        """Whether every campaign is over."""
+        """Whether every campaign has finished."""
         with self.engine.connect() as connection:
             return all(campaigns.get(connection, each).finished_at is not None for each in self.campaigns)
 
     def all_reached(self) -> bool:
-        """Whether every failpoint of the plan was."""
+        """Whether every crash point of the plan was reached."""
         assert self.plan is not None
         return self.plan.next() is None
 
     def verdict(self) -> Findings:
-        """What the checker says, with the gateway's ledger in hand."""
+        """Run the checker with the gateway's ledger. Returns its findings."""
         return checker.check(self.engine, self.gateway.url)
 
 
 def to_the_end(context: Context, engine: Engine, sandbox: Sandbox) -> Findings:
-    """Tick, and let time pass between the ticks, until every campaign is over; what the checker says of it all."""
+    """Run ticks, and move time between them, until every campaign has finished. Returns the findings of the checker."""
     for _ in range(60):
         run_due_work(context)
         with engine.connect() as connection:

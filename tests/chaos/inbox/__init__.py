@@ -1,4 +1,4 @@
-"""Inbound messages under losses and deaths: every one stored exactly once, none missing.
+"""Inbound messages under lost answers and killed workers: every one is stored exactly once.
 
-`python -m tests.chaos.inbox --messages 20000` runs it at full size and tells the figures; the suite runs it small.
+`python -m tests.chaos.inbox --messages 20000` runs it at full size and prints the figures; the suite runs it small.
 """

@@ -19,7 +19,7 @@ from tests.world import Sandbox
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: every message is stored exactly once. 1: one is not. 130: interrupted; nothing is left running."""
+    """Run it. Returns the exit code: 0 every message is stored exactly once, 1 one is not, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.inbox", description=loss.__doc__)
     parser.add_argument("--messages", type=int, default=20_000, metavar="N", help="on three lines (20000)")
     parser.add_argument("--kills", type=int, default=None, metavar="K", help="deaths of workers (one a 500 messages)")

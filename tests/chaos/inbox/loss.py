@@ -1,4 +1,4 @@
-"""Three lines are pulled by real workers while one answer in ten is lost and workers are killed at random."""
+"""Real workers pull three lines, while one answer in ten is lost and workers are killed at random."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ TIMES: Final = {
 }
 LOST: Final = 0.1
 BACKLOG: Final = 0.5
-"""The part that waits when the workers start, up to twenty days old; the rest comes in while they work."""
+"""The share of messages that wait when the workers start, up to twenty days old; the others come in later."""
 BACKLOG_AGE_S: Final = 20 * 86_400
 PORTIONS: Final = 12
 WITHIN_S: Final = 900.0
 OLD_ENOUGH_S: Final = 4.0
-"""A worker younger than this is still starting, and has nothing to lose."""
+"""Seconds that a worker takes to start; a younger one is not killed."""
 
 # Is a line being pulled at this moment?
 _PULLED: Final = text("SELECT EXISTS (SELECT FROM sms.lines WHERE leased_until > clock_timestamp())")
@@ -51,12 +51,12 @@ _STORED: Final = text("SELECT gateway_id, line, number, text FROM sms.inbound")
 
 @dataclass(slots=True)
 class Outcome:
-    """What came in, what is stored, and what happened meanwhile."""
+    """Counts of a run: messages that came in, messages stored, and losses and deaths meanwhile."""
 
     messages: int = 0
     stored: int = 0
     missing: int = 0
-    wrong: int = 0  # stored with another line, sender or text than the gateway's, or not the gateway's at all
+    wrong: int = 0  # stored with another line, sender or text than at the gateway, or unknown there
     answers_lost: int = 0
     kills: int = 0
     calls: dict[str, int] = field(default_factory=dict)
@@ -64,12 +64,12 @@ class Outcome:
 
     @property
     def exact(self) -> bool:
-        """Every message once, as the gateway has it."""
+        """Whether every message is stored once, as at the gateway."""
         return self.stored == self.messages and not self.missing and not self.wrong
 
 
 class Workers:
-    """Processes of the Procfile, each started again at once when it dies."""
+    """Runs processes of the Procfile, and starts each again when it dies."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, *, pollers: int) -> None:
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -82,7 +82,7 @@ class Workers:
         self._running: dict[str, tuple[subprocess.Popen[bytes], float]] = {}
 
     def keep(self) -> None:
-        """Start whatever does not run."""
+        """Start the processes that do not run."""
         for name, command in self._commands.items():
             running = self._running.get(name)
             if running is None or running[0].poll() is not None:
@@ -98,7 +98,7 @@ class Workers:
                 self._running[name] = (process, time.monotonic())
 
     def kill_one(self, rng: Random) -> bool:
-        """Kill a poller that has come to work, if there is one beside another that lives."""
+        """Kill a poller that has started, unless it is the only one."""
         now = time.monotonic()
         grown = [
             process
@@ -113,7 +113,7 @@ class Workers:
         return True
 
     def stop(self) -> None:
-        """Kill them all, and wait until they are gone."""
+        """Kill all processes and wait until they are gone."""
         for process, _ in self._running.values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -123,7 +123,7 @@ class Workers:
 
 @contextmanager
 def working(environment: Mapping[str, str], folder: Path, *, pollers: int) -> Iterator[Workers]:
-    """Workers that are gone at the end, however it comes."""
+    """Run workers; they are stopped at the end in any case."""
     workers = Workers(environment, folder, pollers=pollers)
     try:
         workers.keep()
@@ -144,7 +144,7 @@ def run(
     every_s: tuple[float, float] = (0.5, 4.0),
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """Let them come in, lose answers, kill workers, and wait until every line rests; what is stored then."""
+    """Inject messages, lose answers and kill workers, until every line is at rest. Returns the counts."""
     rng, outcome, began = Random(seed), Outcome(), time.monotonic()
     for method in ("sms/receive", "sms/inboxpaged"):
         gateway.arm("accept_then_drop", method, share=LOST)
@@ -172,7 +172,7 @@ def run(
 
 
 def _portions(messages: int, seed: int) -> list[dict[str, object]]:
-    """A backlog for each line, and what comes in later, a portion at a time."""
+    """Return the backlog of each line, and the later messages in portions."""
     old = int(messages * BACKLOG) // len(LINES)
     later, rest = divmod(messages - old * len(LINES), PORTIONS)
     found = [
@@ -192,7 +192,7 @@ def _portions(messages: int, seed: int) -> list[dict[str, object]]:
 
 
 def _at_rest(engine: Engine, gateway: Sandbox) -> bool:
-    """Nothing is unread at the gateway, and nothing in doubt here."""
+    """Whether no message is unread at the gateway and no line in doubt here."""
     return not any(box["unread"] for box in gateway.inbox_summary().values()) and not _asked(engine, _UNDER_WAY)
 
 

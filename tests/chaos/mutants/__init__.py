@@ -1,4 +1,4 @@
-"""Workers with one rule taken out, to see whether the checker notices: the test of the test.
+"""Workers that lack one rule: tests that the checker notices.
 
 Each is a Celery app that stands in for `worker`. Replacing parts of the product is meant here, and nowhere else.
 """

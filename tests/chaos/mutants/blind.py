@@ -1,4 +1,4 @@
-"""Resolves without asking: whatever is unknown is taken for never sent, and leaves again."""
+"""A worker that resolves without asking: it takes unknown messages for never sent, and sends them again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ real_context = wiring.context
 
 
 class BlindGateway:
-    """Says of every localid, without asking anybody, that it was never seen."""
+    """Answers for every localid, without a call, that the gateway never saw it."""
 
     def __init__(self, real: PacedClient) -> None:
         self._real = real

@@ -1,4 +1,4 @@
-"""Our protections taken out one at a time, in this process: each for a test that the checker then says who got two.
+"""Removes our protections one at a time, in this process: each for a test in which the checker must find doubles.
 
 Each takes pytest's `monkeypatch`, so that the product is whole again after the test.
 """
@@ -20,7 +20,7 @@ from campaigns.store.identity import IS_HOME
 
 
 def send_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restored, promoted or restarted database sends as if nothing had happened."""
+    """Let a restored, promoted or restarted database send as if nothing had happened."""
     monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, IS_HOME))
     ready = _without(batches._IS_DUE[BatchState.READY], IS_HOME)
     monkeypatch.setattr(batches, "_IS_DUE", {**batches._IS_DUE, BatchState.READY: ready})
@@ -29,7 +29,7 @@ def send_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def commits_left_to_the_database(monkeypatch: pytest.MonkeyPatch, context: Context, url: str) -> Iterator[Context]:
-    """A context in which neither sessions nor claims insist that a commit is on disk."""
+    """Return a context in which neither sessions nor claims wait until a commit is on disk."""
     monkeypatch.setattr(batches, "_CLAIM_READY", _without(batches._CLAIM_READY, gate.DURABLE, "true AS durable"))
     database = Database(create_engine(url))
     try:

@@ -1,4 +1,4 @@
-"""Rings once and never looks again: no lapsed lease is found, and no lost ring is rung a second time."""
+"""A dispatcher that enqueues once only: it expires no lease, and enqueues no lost task again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ real_context = wiring.context
 
 
 def no_lapse(*_: Any, **__: Any) -> list[int]:
-    """Whoever died with a claim keeps it."""
+    """Expire no lease: a dead worker keeps its claim."""
     return []
 
 

@@ -1,10 +1,10 @@
-"""Everything at random, from a seed, for minutes: `scripts/chaos`, or `python -m tests.chaos.storm`.
+"""Random faults from a seed, for minutes: `scripts/chaos`, or `python -m tests.chaos.storm`.
 
-schedule   which act comes when: decided by the seed before anything starts
-stage      the servers and processes, and how to hurt and heal them
+schedule   the times of the acts, decided by the seed before the storm starts
+stage      the servers and processes, and how to damage and restore them
 crowd      the campaigns, and the operator who steers them
-acts       what goes wrong
-watch      what must hold at every instant
-timeline   what was done, for the eyes and for a file
-storm_run  from the first server to the verdict
+acts       the faults
+watch      the invariants of every instant, checked every few seconds
+timeline   the record of the acts, on the screen and in a file
+storm_run  a whole storm, from the start of the servers to the check
 """

@@ -15,7 +15,7 @@ from tests.chaos.storm.storm_run import Order, run
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: every invariant held. 1: one did not. 130: interrupted; nothing is left running."""
+    """Run a storm. Returns the exit code: 0 every invariant held, 1 one did not, 130 interrupted."""
     order = _order(arguments)
     logging.basicConfig(level=logging.ERROR)
     for signum in (signal.SIGTERM, signal.SIGHUP):

@@ -1,4 +1,4 @@
-"""The campaigns of a storm, and the operator who steers them and puts right what only a person can."""
+"""The campaigns of a storm, and the operator who steers them and resumes paused ones."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.chaos.storm.timeline import Timeline
 from tests.world import SENDER
 
 WAVES: Final = 16
-"""Campaigns; each begins at a time of its own, so that there is something to send until the end."""
+"""How many campaigns there are; each begins at a time of its own, so that there is work until the end."""
 
 BEGUN_BY: Final = 0.8
-"""The part of a storm by which all have begun, so that most is sent while it lasts."""
+"""The share of a storm after which all campaigns have begun, so that most messages are sent during it."""
 
 GRACE_S: Final = 0.7
-"""A claim that was on its way when a campaign was paused or cancelled may still be made."""
+"""Seconds after a pause or a cancel in which a claim that was under way may still commit."""
 
 BAD_NUMBERS: Final = 3
 POISONED: Final = "زهرآگین"
@@ -38,7 +38,7 @@ _POISON: Final = 3  # personal: holds the poisoned texts
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A moment: the last id of `sms.attempts` in an era of the database."""
+    """A point in time: the last id of `sms.attempts` in an era of the database."""
 
     era: int
     attempt: int
@@ -46,7 +46,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """A span in which a campaign was not to send: paused, or cancelled for good. Both ends lie in one era."""
+    """A span in which a campaign must not send, because it is paused or cancelled. Both ends lie in one era."""
 
     campaign_id: int
     after: Mark
@@ -55,23 +55,23 @@ class Quiet:
 
 @dataclass(slots=True)
 class Crowd:
-    """The campaigns, by their place in the crowd. `quiet` collects when which of them had to be silent."""
+    """The campaigns of a storm. `quiet` collects the spans in which one of them must not send."""
 
     stage: Stage
     timeline: Timeline
     ids: list[int] = field(default_factory=list)
     quiet: list[Quiet] = field(default_factory=list)
     cancelled: int | None = None  # the one that is cancelled half-way
-    ours: set[int] = field(default_factory=set)  # those paused by the storm itself: not the operator's business
+    ours: set[int] = field(default_factory=set)  # those paused by the storm itself: the operator leaves them
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def spared(self) -> list[int]:
-        """Those that may be cancelled: without a bad row, so that it stays known what is to be refused."""
+        """The campaigns that may be cancelled: those without bad rows, so that the expected refusals stay known."""
         return [campaign_id for place, campaign_id in enumerate(self.ids) if place not in {_BAD, _POISON}]
 
     def create(self, messages: int, *, lasting_s: float) -> None:
-        """All of them, whole, before anything begins."""
+        """Create all campaigns before the storm begins."""
         each, more = divmod(messages, WAVES)
         for place in range(WAVES):
             count = each + (place < more)
@@ -81,7 +81,7 @@ class Crowd:
             self.stage.database(_start, campaign_id, after_s=BEGUN_BY * lasting_s * place / WAVES)
 
     def pause(self, campaign_id: int) -> bool:
-        """Pause a running campaign as a person would; False when it does not run."""
+        """Pause a running campaign as a person would. False if it does not run."""
         with self.lock:
             if campaign_id in self.ours or not self.stage.database(_pause, campaign_id):
                 return False
@@ -89,7 +89,7 @@ class Crowd:
         return True
 
     def resume(self, campaign_id: int, after: Mark | None) -> None:
-        """Let it go on; from `after` until now it had to be silent, unless the database has lost the pause since."""
+        """Resume it. From `after` until now it must not have sent, unless the database has lost the pause since."""
         until = self.mark()
         if after is not None and until is not None and after.era == until.era:
             self.quiet.append(Quiet(campaign_id, after, until))
@@ -98,7 +98,7 @@ class Crowd:
             self.ours.discard(campaign_id)
 
     def cancel(self, campaign_id: int) -> bool:
-        """Cancel it for good; False when it is over already. It has to be silent from a moment later on."""
+        """Cancel it. False if it has finished already. It must not send from a moment later on."""
         if not self.stage.database(_cancel, campaign_id):
             return False
         self.cancelled = campaign_id
@@ -106,7 +106,7 @@ class Crowd:
         return True
 
     def repeat_what_was_lost(self) -> None:
-        """The database has forgotten something: who had cancelled a campaign looks, and cancels it again."""
+        """Cancel the campaign again if the database has lost the cancel, as the operator would."""
         if self.cancelled is None:
             return
         if self.stage.database(_state, self.cancelled) is CampaignState.CANCELLED:
@@ -121,13 +121,13 @@ class Crowd:
             self.quiet.append(Quiet(campaign_id, mark, None))
 
     def mark(self) -> Mark | None:
-        """This moment; None where the database is about to lose a part of its history."""
+        """Return this point in time; None while the database is losing a part of its history."""
         era = self.stage.past.era
         attempt = self.stage.database(_last_attempt)
         return None if era is None or era != self.stage.past.era else Mark(era, attempt)
 
     def release_held(self) -> None:
-        """The operator: whatever the product paused, with its reason on the screen, is looked at and let go."""
+        """Resume the campaigns that the product paused, as an operator does who has read the reason."""
         for campaign_id, reason in self.stage.database(_held):
             with self.lock:
                 if campaign_id in self.ours:
@@ -136,20 +136,20 @@ class Crowd:
             self.timeline.note("operator resumed", campaign=campaign_id, because=reason)
 
     def running(self) -> list[int]:
-        """Those that send at the moment."""
+        """Return the campaigns that are sending."""
         return self.stage.database(_running)
 
     def unfinished(self) -> list[int]:
-        """The campaigns that are not over."""
+        """Return the campaigns that have not finished."""
         return self.stage.database(_unfinished)
 
     def progress(self) -> dict[str, int]:
-        """How many messages stand where, by the counters."""
+        """Count the messages by state, from the counters."""
         return self.stage.database(_progress)
 
 
 def bad_numbers(messages: int) -> list[str]:
-    """The numbers the gateway refuses; they are among the recipients of one campaign."""
+    """Return the numbers that the gateway refuses; they are recipients of one campaign."""
     count = messages // WAVES
     return [_number(_BAD, row) for row in Random(messages).sample(range(count), min(BAD_NUMBERS, count))]
 
@@ -206,7 +206,7 @@ def _cancel(connection: Connection, campaign_id: int) -> bool:
 
 
 def half_sent(connection: Connection, among: Sequence[int]) -> list[tuple[int, int]]:
-    """Campaigns that run and of which a part, of a tenth to six tenths, waits to leave; with that many messages."""
+    """Return running campaigns of which a tenth to six tenths wait to be sent, with the number of those messages."""
     rows = connection.execute(
         text("""
             SELECT campaign.id, sum(batch.pending) FILTER (WHERE batch.state = 'ready') AS waiting
@@ -252,7 +252,7 @@ def _unfinished(connection: Connection) -> list[int]:
 
 
 def is_elsewhere(connection: Connection) -> bool:
-    """Whether all that is still open has left, and under another account than the first one."""
+    """Whether all open messages have left under another account than the first one."""
     found = connection.execute(
         text("""
             SELECT coalesce(bool_and(coalesce(batch.account, 1) > 1), false)

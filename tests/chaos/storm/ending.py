@@ -1,4 +1,4 @@
-"""After the storm: every invariant, and what is told of it."""
+"""Check every invariant after a storm, and print the results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ENDINGS: Final = text("SELECT kind, event, count(*) FROM sms.attempts GROUP BY 
 
 
 def judge(scene: Scene, watch: Watch, messages: int) -> tuple[Findings, list[Broken]]:
-    """Hold everything: the record against the ledger, the spans of silence, the refusals, the logs."""
+    """Check the database against the ledger, the spans without sends, the refusals and the logs."""
     stage = scene.stage
     stage.database(stage.past.put_back)
     findings = checker.check(stage.engine, stage.gateway.url)

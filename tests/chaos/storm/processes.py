@@ -1,4 +1,4 @@
-"""The processes of a storm: two of each line of the Procfile, some of them on hosts whose clocks are off."""
+"""The processes of a storm: two of each line of the Procfile, some of them with wrong clocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from campaigns_devkit.supervisor import procfile_commands
 from tests.chaos import hosts
 
 CLOCKS_APART: Final = True
-"""Whether a storm has hosts whose clocks are off, unless the command line says otherwise."""
+"""Whether some processes of a storm have wrong clocks by default."""
 
 NO_CLOCKS: Final = "clocks are not apart: libfaketime cannot be loaded on this machine"
 
@@ -18,14 +18,14 @@ SENDERS: Final = ("worker-send-1", "worker-send-2")
 POLLERS: Final = ("worker-poll-1", "worker-poll-2")
 BEATS: Final = ("beat-1", "beat-2")
 
-# What two processes of one line of the Procfile must not share: their name for Celery, or a file.
+# Two processes of one line of the Procfile must not share their name for Celery, nor a file.
 _OWN: Final = {"worker-send": "send@", "worker-poll": "poll@", "beat": "beat-schedule"}
 
 _OFF_BY_S: Final = (-3600.0, -60.0, -6.0, 6.0, 60.0, 3600.0)
 
 
 def processes(clocks: Mapping[str, float]) -> dict[str, list[str]]:
-    """Name → command: two of each, from the Procfile. `clocks`: by how many seconds their hosts' clocks are off."""
+    """Return names and commands, two of each line of the Procfile. `clocks`: seconds by which their clocks are off."""
     found = {}
     for name in (*SENDERS, *POLLERS, *BEATS):
         role, _, number = name.rpartition("-")
@@ -36,9 +36,9 @@ def processes(clocks: Mapping[str, float]) -> dict[str, list[str]]:
 
 
 def draw_clocks(seed: int) -> dict[str, float]:
-    """Which processes live on hosts whose clocks are off, for the whole storm: at least one of each kind.
+    """Draw the processes that have wrong clocks for the whole storm, at least one of each kind, with the seconds.
 
-    None, where no process can be given another clock on this machine.
+    Empty where no process can have a wrong clock on this machine.
     """
     if not hosts.can_differ():
         return {}

@@ -1,4 +1,4 @@
-"""Everything an act may touch."""
+"""The objects that an act gets."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tests.chaos.storm.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The stage, the people, and the time an act has."""
+    """The stage, the campaigns, and the time of an act."""
 
     stage: Stage
     crowd: Crowd
     timeline: Timeline
     over: threading.Event = field(default_factory=threading.Event)
-    failed: list[str] = field(default_factory=list)  # acts that met with what they should not have
+    failed: list[str] = field(default_factory=list)  # acts that failed an assertion
 
     def note(self, what: str, **facts: Any) -> None:
         self.timeline.note(what, **facts)
 
     def last(self, seconds: float) -> None:
-        """Let harm last, but not beyond the end of everything: an interruption cuts it short."""
+        """Wait while a fault lasts; an interruption ends the wait."""
         self.over.wait(seconds)
 
 

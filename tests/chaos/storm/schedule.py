@@ -1,7 +1,7 @@
-"""Which act comes when. The seed decides all of it before anything starts, so that a storm can be replayed.
+"""The times of the acts of a storm. The seed decides them all before the start, so that a storm can be replayed.
 
 Acts are dealt like cards: whatever the seed, a short storm sees every kind, and a long one each in its share. There are
-two decks: after each act of the second the context stands still for a while, so that it is dealt from seldom.
+two decks: after each act of the second, sending stops for a while, so that it is dealt from seldom.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FIRST_S: Final = 3.0
 
 RARE_GAP_S: Final = (60.0, 80.0)
 RARE_FIRST_S: Final = 12.0
-"""The same for the acts of the second deck: a storm of ten minutes sees some nine, and every one of them."""
+"""Seconds for the acts of the second deck: a storm of ten minutes sees some nine, and each at least once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """`act` begins `at_s` seconds into the storm; `seed` is of all that is random in it."""
+    """`act` begins `at_s` seconds into the storm; `seed` is the seed of its random choices."""
 
     at_s: float
     act: str
@@ -31,7 +31,7 @@ class Cue:
 
 
 def plan(seed: int, *, lasting_s: float, cards: Mapping[str, int], rare: Mapping[str, int]) -> list[Cue]:
-    """The cues of a storm, in their order. `cards` and `rare`: how often each act is in its deck."""
+    """Return the cues of a storm, in order. `cards` and `rare`: how often each act is in its deck."""
     often = _dealt(str(seed), cards, Random(seed), at_s=FIRST_S, gap_s=GAP_S, until_s=lasting_s)
     second = f"{seed}/rare"
     seldom = _dealt(second, rare, Random(second), at_s=RARE_FIRST_S, gap_s=RARE_GAP_S, until_s=lasting_s)
@@ -41,7 +41,7 @@ def plan(seed: int, *, lasting_s: float, cards: Mapping[str, int], rare: Mapping
 def _dealt(
     name: str, cards: Mapping[str, int], rng: Random, *, at_s: float, gap_s: tuple[float, float], until_s: float
 ) -> Iterator[Cue]:
-    """One deck, dealt again and again; nothing, where it is empty."""
+    """Deal one deck again and again; yields nothing where it is empty."""
     whole = [act for act, copies in cards.items() for _ in range(copies)]
     deck: list[str] = []
     number = 0

@@ -1,4 +1,4 @@
-"""The servers and processes of a storm: as in production, with short times, and with ways to hurt and to heal them."""
+"""The servers and processes of a storm, as in production but with short times, and functions that damage them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TIMES: Final = {
     "HTTP_DEADLINE": f"{HTTP_DEADLINE.total_seconds():.0f}s",
     "REENQUEUE_AFTER": "3s",
     "HOLD_RECHECK": "3s",
-    # Close together to the end: what an account is asked about only once its key is back is then asked about soon.
+    # Close together to the end: messages that can only be polled once a key is back are then polled soon.
     "STATUS_POLLS": ",".join(["3s,6s,10s,15s,20s,30s,45s", *(f"{seconds}s" for seconds in range(60, 2700, 30))]),
 }
 
@@ -50,7 +50,7 @@ _CLOCK_TRIED_BY: Final = timedelta(hours=1)
 
 @dataclass(slots=True)
 class Stage:
-    """What a storm happens to. `ahead`: by how much the database's clock is to be off at present."""
+    """The servers and processes of a storm. `ahead`: the present shift of the database's clock."""
 
     home: Path
     servers: campaigns_devkit.Attached
@@ -65,7 +65,7 @@ class Stage:
     ahead: timedelta = field(default_factory=timedelta)
 
     def strike(self, name: str, signum: signal.Signals) -> None:
-        """Send a signal to a process of ours, or to a server; to nobody where it is dead already."""
+        """Send a signal to a process of ours or to a server, unless it is dead."""
         if name == "postgres":
             self.pair.strike(signum)
         elif name not in _SERVERS:
@@ -75,20 +75,20 @@ class Stage:
                 os.kill(pid, signum)
 
     def mend(self) -> None:
-        """Start again the broker and the gateway where they died, on their ports and with their data."""
+        """Start the broker and the gateway again if they died, on their ports and with their data."""
         self.servers.ensure()
 
     def bend_clock(self, ahead: timedelta) -> None:
-        """From now on the database's clock is off by so much; by zero it is right."""
+        """Shift the database's clock from now on; zero makes it right again."""
         self.ahead = ahead
         self.set_clock()
 
     def set_clock(self) -> None:
-        """Bend the database's clock as it is to be bent: a database that lost commits may have forgotten it."""
+        """Shift the database's clock by `ahead` again: a database that lost commits may have lost the shift."""
         Database(self.engine, patience_s=PATIENCE_S)(bent.bend, self.ahead)
 
     def use_key(self, key: str, signum: signal.Signals) -> None:
-        """Start every worker anew with another account's key, as a deployment with the wrong secret would."""
+        """Restart every worker with another account's key, as a deployment with the wrong secret would."""
         self.key = key
         write_private(self.home / "key", key)
         for name in (*SENDERS, *POLLERS):
@@ -96,16 +96,16 @@ class Stage:
 
     @contextmanager
     def broker(self) -> Iterator[redis.Redis]:
-        """The broker, which never lets us wait long. Raises redis.RedisError while it is away."""
+        """Connect to the broker with short timeouts. Raises: redis.RedisError while it is away."""
         with redis.Redis.from_url(str(self.servers.broker_url), socket_timeout=5, socket_connect_timeout=3) as client:
             yield client
 
 
 @contextmanager
 def staged(home: Path, *, pace: float, knobs: Mapping[str, object], clocks: Mapping[str, float]) -> Iterator[Stage]:
-    """Servers up, the database at its newest schema, processes ready to start; all gone at the end.
+    """Start the servers, migrate the database and prepare the processes; all are stopped at the end.
 
-    `clocks`: which processes live on hosts whose clocks are off, by how many seconds.
+    `clocks`: the processes with wrong clocks, and by how many seconds they are off.
     """
     options = [word for name, value in knobs.items() for word in ("--knob", f"{name}={json.dumps(value)}")]
     options += ["--other-key", OTHER_KEY]
@@ -128,7 +128,7 @@ def staged(home: Path, *, pace: float, knobs: Mapping[str, object], clocks: Mapp
 
 @contextmanager
 def _furnished(found: Pair) -> Iterator[Engine]:
-    """The database with our tables, the checker's, and a clock that can be bent; checked that our sessions see it."""
+    """Create our tables, the checker's, and a clock that can be shifted; checks that our sessions use it."""
     engine = make_engine(found.url, threads=8)
     upgrade(engine)
     audit.install(engine)

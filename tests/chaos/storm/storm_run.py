@@ -1,4 +1,4 @@
-"""A storm from the first server to the verdict."""
+"""Run a storm: start the servers, play the acts, let the campaigns finish, check the result."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from tests.chaos.storm.timeline import Timeline
 from tests.chaos.storm.watch import Watch
 
 AT_ONCE: Final = 6
-"""Acts that may last at the same time: some of the second deck for most of a minute."""
+"""How many acts may last at the same time; some of the second deck last for most of a minute."""
 
 LATENCY_MS: Final = 600
-"""Of the gateway: so that there are requests under way when something dies."""
+"""Latency of the gateway, so that requests are under way when a process dies."""
 
 NO_PROGRESS_S: Final = 120.0
-"""A drain in which nothing moves for so long is over."""
+"""Seconds without progress after which the drain ends."""
 
 DRAIN_S: Final = 900.0
 
 AWAY: Final = (SQLAlchemyError, psycopg.Error, redis.RedisError, requests.RequestException)
-"""What was to be hurt, or asked, is dead at the moment."""
+"""Errors of a server that is dead at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for on the command line."""
+    """The options of the command line."""
 
     minutes: float
     messages: int
@@ -58,7 +58,7 @@ class Order:
 
     @property
     def name(self) -> str:
-        """Of the storm's folder: one seed may be under way in both modes of the gateway."""
+        """The name of the storm's folder: one seed may run in both modes of the gateway at a time."""
         return f"chaos-{self.seed}" + ("" if self.dedupe else "-no-dedupe")
 
     @property
@@ -67,7 +67,7 @@ class Order:
 
     @property
     def pace(self) -> float:
-        """Calls a second: some four times what a send and three polls of every message need over the whole time.
+        """Calls a second: some four times as many as a send and three polls of every message need over the whole time.
 
         The campaigns begin one after the other, so that each comes as a burst, with many requests under way. And for
         half of the time or so nothing may be sent.
@@ -83,12 +83,12 @@ class Order:
 
     @property
     def clocks(self) -> Mapping[str, float]:
-        """Which processes live on hosts whose clocks are off, by how many seconds."""
+        """The processes with wrong clocks, and by how many seconds they are off."""
         return draw_clocks(self.seed) if self.clocks_apart else {}
 
     @property
     def knobs(self) -> dict[str, Any]:
-        """The gateway's."""
+        """The settings of the gateway."""
         return {
             "dedupe": self.dedupe,
             "seed": self.seed,
@@ -101,7 +101,7 @@ class Order:
 
 
 def run(order: Order) -> int:
-    """The exit code: 0 where every invariant held."""
+    """Run a storm. Returns the exit code: 0 if every invariant held."""
     timeline = Timeline(order.folder / f"{order.name}.jsonl")
     home = order.folder / order.name
     shutil.rmtree(home, ignore_errors=True)
@@ -123,7 +123,7 @@ def run(order: Order) -> int:
 
 
 def _weather(order: Order, stage: Stage, timeline: Timeline) -> list[Broken]:
-    """The storm, the healing, the drain; what does not hold. What breaks meanwhile ends it at once."""
+    """Run the storm, the recovery and the drain. Returns the violations; one that is seen meanwhile ends the storm."""
     people = Crowd(stage, timeline)
     people.create(order.messages, lasting_s=order.lasting_s)
     watch = Watch(stage, people, timeline)
@@ -143,7 +143,7 @@ def _weather(order: Order, stage: Stage, timeline: Timeline) -> list[Broken]:
 
 
 def _storm(order: Order, scene: Scene, watch: Watch) -> None:
-    """Play the cues, each at its time; the operator goes round meanwhile, until the last act is over."""
+    """Play each cue at its time, until the last act is over. The operator acts every second meanwhile."""
     cues = schedule.plan(order.seed, lasting_s=order.lasting_s, cards=_named(acts.CARDS), rare=_named(acts.RARE))
     began = time.monotonic()
     playing: list[Future[None]] = []
@@ -169,7 +169,7 @@ def _named(deck: Mapping[Act, int]) -> dict[str, int]:
 
 
 def _play(scene: Scene, cue: schedule.Cue) -> None:
-    """Play one act. What it met with that it should not have ends the storm."""
+    """Play one act. An unexpected error ends the storm."""
     try:
         acts.ACTS[cue.act](scene, Random(cue.seed))
     except AWAY as why:
@@ -180,7 +180,7 @@ def _play(scene: Scene, cue: schedule.Cue) -> None:
 
 
 def _go_round(scene: Scene) -> None:
-    """What the operator does every second: let go what was held, and cancel one campaign when it is half-way."""
+    """Do the operator's work of one second: resume paused campaigns, and cancel one campaign that is half sent."""
     try:
         scene.crowd.release_held()
         _cancel_half_way(scene)
@@ -189,7 +189,7 @@ def _go_round(scene: Scene) -> None:
 
 
 def _cancel_half_way(scene: Scene) -> None:
-    """Once: the first campaign that is found half sent, of those that hold no bad row."""
+    """Cancel, once, the first half-sent campaign that has no bad rows."""
     if scene.crowd.cancelled is not None:
         return
     for campaign_id, waiting in scene.stage.database(crowd.half_sent, scene.crowd.spared):
@@ -199,7 +199,7 @@ def _cancel_half_way(scene: Scene) -> None:
 
 
 def _heal(scene: Scene) -> None:
-    """Everything is up, nothing misbehaves, and what stood in the broker, a pause for all included, is gone."""
+    """Start every process and server again, remove all faults, and flush the broker with its shared pause."""
     stage = scene.stage
     for name in (*SENDERS, *POLLERS, *BEATS, "postgres", "valkey", "sandbox"):
         stage.strike(name, signal.SIGCONT)
@@ -214,9 +214,9 @@ def _heal(scene: Scene) -> None:
 
 
 def _drain(scene: Scene, watch: Watch) -> None:
-    """Until every campaign is over, or nothing has moved for long.
+    """Wait until every campaign has finished, or until there was no progress for long.
 
-    What left under the other account's key comes to its end under that key only: last of all it is brought back.
+    Messages that left under the other account's key finish under that key only, so the key is used again at the end.
     """
     until = time.monotonic() + DRAIN_S
     seen, moved_at = scene.crowd.progress(), time.monotonic()

@@ -1,4 +1,4 @@
-"""What was done, when: a line for the person who watches, and a line of JSON for whoever asks later."""
+"""The record of a storm: a line on the screen for each act, and a line of JSON in a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 
 class Timeline:
-    """Shared by all threads of a storm; `counts` says how often each thing was done."""
+    """Writes the record; shared by all threads of a storm. `counts` counts the acts by name."""
 
     def __init__(self, path: Path, *, quiet: bool = False, out: TextIO = sys.stdout) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ class Timeline:
         return time.monotonic() - self._began
 
     def note(self, what: str, **facts: Any) -> None:
-        """Something was done."""
+        """Record an act, on the screen and in the file."""
         with self._lock:
             self.counts[what] += 1
             self._write(what, facts)
@@ -38,7 +38,7 @@ class Timeline:
             self.say(f"{self.age_s:7.1f}  {what} {described}")
 
     def keep(self, what: str, **facts: Any) -> None:
-        """Something was seen; for the file alone."""
+        """Record an observation, in the file only."""
         with self._lock:
             self._write(what, facts)
 

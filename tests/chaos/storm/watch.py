@@ -1,4 +1,4 @@
-"""What must hold at every instant, looked at every few seconds while everything goes wrong."""
+"""Check the invariants of every instant, every few seconds during a storm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY_S: Final = 3.0
 
 @dataclass(slots=True)
 class Watch:
-    """A thread of samples. `broken` is what it found; `samples` how often it could look."""
+    """A thread that takes samples. `broken` has the violations, `samples` the number of samples."""
 
     stage: Stage
     crowd: Crowd
@@ -60,7 +60,7 @@ class Watch:
                 self.missed += 1
 
     def _look(self, connection: Connection) -> None:
-        """One look; what is compared with an earlier look was seen in the same era of the database."""
+        """Take one sample. It is compared with an earlier one only in the same era of the database."""
         era = self.stage.past.era
         uneven, overdue, hold = instants.uneven(connection), instants.overdue(connection), instants.hold(connection)
         if era is None or era != self.stage.past.era:
@@ -88,7 +88,7 @@ class Watch:
 
 
 def _bodies(broker: redis.Redis) -> Iterator[str]:
-    """Everything that waits in the broker, with the bodies of tasks decoded."""
+    """Yield everything in the broker, with the bodies of tasks decoded."""
     for key in broker.scan_iter(count=500):
         for value in _values(broker, key):
             raw = value.decode("utf-8", "replace")
@@ -98,7 +98,7 @@ def _bodies(broker: redis.Redis) -> Iterator[str]:
 
 
 def _values(broker: Any, key: bytes) -> list[bytes]:
-    """What stands under a key, of whatever kind it is."""
+    """Return the values under a key of any type."""
     readers: dict[bytes, Callable[[], Any]] = {
         b"list": lambda: broker.lrange(key, 0, -1),
         b"hash": lambda: broker.hvals(key),

@@ -1,13 +1,13 @@
-"""What goes wrong in a storm. Each act does its harm, lasts as long as it lasts, and puts back what it took.
+"""The faults of a storm. Each act causes a fault, waits while it lasts, and removes it.
 
-processes  ours die, stand still, are deployed
-broker     dies, stands still, forgets
-database   dies and recovers, or stands in the way
-losses     … and comes back without what it had said yes to
-clock      … and its clock leaps
-gateway    fails, limits, lies
-accounts   the wrong account's key
-people     pause and resume
+processes  worker processes die, freeze, are deployed
+broker     the broker dies, freezes, is flushed
+database   the database dies and recovers, or holds locks
+losses     the database loses confirmed commits
+clock      the database's clock leaps
+gateway    the gateway fails, limits, answers wrongly
+accounts   workers use the wrong account's key
+people     an operator pauses and resumes
 """
 
 from __future__ import annotations
@@ -69,6 +69,6 @@ RARE: Final[Mapping[Act, int]] = {
     leap_clock_a_little: 1,
     swap_key: 1,
 }
-"""The same for a deck of its own: after each of these, nothing is sent for as long as a lease and more."""
+"""How often each act is in the second deck: after each of them, sending stops for a lease or longer."""
 
 ACTS: Final[Mapping[str, Act]] = {act.__name__: act for act in (*CARDS, *RARE)}

@@ -1,4 +1,4 @@
-"""Workers run with the key of another account of the same gateway, until somebody notices."""
+"""Workers run with the key of another account of the gateway for a while."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.chaos.storm.scene import Scene
 from tests.world import Sandbox
 
 UNANSWERED: Final = 2
-"""Sends of each method that the gateway takes without a word, before each change of the key."""
+"""How many sends of each method the gateway accepts without an answer before each change of the key."""
 
 
 def swap_key(scene: Scene, rng: Random) -> None:
-    """What was unanswered under one key comes to be asked about under another; and the same again on the way back."""
+    """Change the key while sends have no answer, so that they are resolved under another key; then change it back."""
     if scene.stage.key != Sandbox.api_key:
-        return  # somebody else has it wrong already
+        return  # another act has changed the key already
     try:
         _change(scene, rng, OTHER_KEY)
         scene.last(rng.uniform(18, 26))

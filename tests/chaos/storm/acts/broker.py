@@ -1,4 +1,4 @@
-"""The broker dies, stands still, or forgets."""
+"""The broker dies, freezes, or is flushed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database's clock leaps, and is right again some seconds later."""
+"""The database's clock leaps, and is right again after some seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FAR: Final = timedelta(hours=1)
 
 
 def leap_clock_far(scene: Scene, rng: Random) -> None:
-    """An hour ahead, or an hour behind, as when a virtual machine wakes up or a time server lies."""
+    """Let the clock leap an hour ahead or behind, as when a virtual machine wakes up or a time server is wrong."""
     _leap(scene, rng.choice((FAR, FAR, -FAR)), rng.uniform(8, 12))
 
 

@@ -1,6 +1,6 @@
-"""The database dies and recovers with everything it has said yes to, or stands in the way.
+"""The database dies and recovers with every confirmed commit, or holds locks.
 
-Each takes the turn of the two servers first, so that no database dies under the hands that are replacing it.
+Each act takes the turn of the two servers first, so that no server dies while another act replaces it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def kill_database(scene: Scene, rng: Random) -> None:
 
 
 def kill_backend(scene: Scene, rng: Random) -> None:
-    """One session's process is killed; PostgreSQL then ends all the others and recovers."""
+    """Kill the process of one session; PostgreSQL then ends all the others and recovers."""
     with scene.stage.pair.turn:
         pids = scene.stage.database(_backends)
         scene.note("database backend killed", of=len(pids))
@@ -40,7 +40,7 @@ def end_sessions(scene: Scene, _: Random) -> None:
 
 
 def lock_table(scene: Scene, rng: Random) -> None:
-    """Somebody runs a migration by hand in the middle of the day."""
+    """Lock a table for some seconds, as a migration by hand would."""
     with scene.stage.pair.turn:
         scene.note("table locked")
         scene.stage.database(_hold_lock, scene, rng.uniform(2, 7))

@@ -1,6 +1,6 @@
-"""The gateway fails, limits, lies, or has no credit left.
+"""The gateway fails, limits, answers wrongly, or has no credit left.
 
-Nothing here is milder than it is in life, with one exception that the product's own promise names: a gateway that
+No fault is milder than a real one, with one exception that the product's own guarantee names: a gateway that
 does not drop repeated localids may act on an aborted request for no longer than UNKNOWN_GRACE.
 """
 
@@ -40,14 +40,13 @@ TROUBLES: Final[Mapping[str, Callable[[Random], dict[str, Any]]]] = {
 }
 
 LIES: Final = (402, 402, 409, 409, 411, 413, 418, 411, 413, 418, 400, 412, 414, 419, 422, 451, 503, 607, 777, 999)
-"""Codes that deny what was done. A send of which nothing was done is never told one that refuses a number: who it
-
-refuses then is not known to be good."""
+"""Error codes for sends that were done. A send that was not done gets no code that refuses a number: the checker would
+not know whether that number is good."""
 THROTTLES: Final = frozenset({429, 451})
 
 
 def trouble_gateway(scene: Scene, rng: Random) -> None:
-    """The next few calls of one method go wrong in one way."""
+    """Make the next few calls of one method fail in one way."""
     kind = rng.choice(sorted(TROUBLES))
     method = rng.choice(SENDING + SENDING + ASKING)
     count = rng.randint(1, 5)
@@ -56,18 +55,18 @@ def trouble_gateway(scene: Scene, rng: Random) -> None:
 
 
 def lie(scene: Scene, rng: Random) -> None:
-    """The next few sends are done, wholly or in part, and denied with a code."""
+    """Let the gateway do the next few sends, wholly or in part, and answer with an error code."""
     kind = rng.choice(("accept_then_code", "accept_some_then_code"))
     method, code, count = rng.choice(SENDING), rng.choice(LIES), rng.randint(1, 4)
     scene.note(f"gateway: {kind}", method=method, code=code, calls=count)
     scene.stage.gateway.arm(kind, method, count=count, code=code, rows=rng.randint(1, 150))
-    if code in THROTTLES:  # one that is believed keeps everybody away for minutes
+    if code in THROTTLES:  # a throttle code that is believed pauses all calls for minutes
         scene.last(rng.uniform(3, 6))
         flush_broker(scene, rng)
 
 
 def shake_gateway(scene: Scene, rng: Random) -> None:
-    """For some seconds a share of all calls goes wrong, in several ways."""
+    """Make a share of all calls fail for some seconds, in several ways."""
     kinds = rng.sample(sorted(TROUBLES), 4)
     scene.note("gateway shaken", kinds=",".join(kinds))
     for kind in kinds:
@@ -77,7 +76,7 @@ def shake_gateway(scene: Scene, rng: Random) -> None:
 
 
 def limit_gateway(scene: Scene, rng: Random) -> None:
-    """The gateway answers 451 above a rate that changes; then the broker, and with it the shared pause, is flushed."""
+    """Answer 451 above a changing rate, then flush the broker with its shared pause."""
     scene.note("gateway limited")
     for rate in (rng.uniform(1, 3), rng.uniform(0.3, 1)):
         scene.stage.gateway.turn(limiter="fixed_window", limiter_rate=rate, limiter_window_s=1.0)
@@ -87,7 +86,7 @@ def limit_gateway(scene: Scene, rng: Random) -> None:
 
 
 def kill_gateway(scene: Scene, rng: Random) -> None:
-    """Nobody listens; its journal remembers what it had sent."""
+    """Kill the gateway; its journal keeps the messages that it had sent."""
     scene.note("gateway killed")
     scene.stage.strike("sandbox", signal.SIGKILL)
     scene.last(rng.uniform(0.2, 4))

@@ -1,6 +1,6 @@
-"""What the database had said yes to is gone: the transactions of the last seconds, or of the last minutes.
+"""The database loses confirmed commits: those of the last seconds, or of the last minutes.
 
-Each loss is declared to the stage, which remembers what was on record up to then: see `tests.chaos.past`.
+Each loss is announced to the stage, which remembers the attempts up to then: see `tests.chaos.past`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ TRIES: Final = 3
 
 
 def lose_commits(scene: Scene, rng: Random) -> None:
-    """A shared database's administrator lets commits wait for nothing; then the server dies, or one of its sessions.
+    """Set `synchronous_commit` off, as an administrator of a shared database may; then kill the server or one session.
 
-    Where a session's process is killed the server ends all others and forgets as much, and has not been restarted.
+    After a session's process is killed the server ends all others and loses as much, without a restart.
     """
     stage = scene.stage
     with stage.pair.turn:
@@ -43,7 +43,7 @@ def lose_commits(scene: Scene, rng: Random) -> None:
 
 
 def promote_laggard(scene: Scene, rng: Random) -> None:
-    """The server dies for good. Its standby was some seconds behind, and takes its place."""
+    """Kill the primary for good and promote its standby, which was some seconds behind."""
     pair = scene.stage.pair
     with pair.turn:
         try:
@@ -57,17 +57,17 @@ def promote_laggard(scene: Scene, rng: Random) -> None:
 
 
 def restore_recent(scene: Scene, rng: Random) -> None:
-    """The backup that is restored is some seconds old."""
+    """Restore a backup that is some seconds old."""
     _restore(scene, rng, rng.uniform(*RECENT_S))
 
 
 def restore_far_back(scene: Scene, rng: Random) -> None:
-    """It is so old that whole campaigns have begun since."""
+    """Restore a backup so old that whole campaigns have begun since."""
     _restore(scene, rng, rng.uniform(*FAR_BACK_S))
 
 
 def _restore(scene: Scene, rng: Random, age_s: float) -> None:
-    """Back up, let the campaigns go on, restore; then the operator does what the product asks for."""
+    """Back up, let the campaigns go on, restore; then run the command that the product asks for."""
     stage, backup = scene.stage, scene.stage.home / f"backup-{rng.getrandbits(32):08x}"
     try:
         with stage.pair.turn:
@@ -86,7 +86,7 @@ def _restore(scene: Scene, rng: Random, age_s: float) -> None:
 
 
 def _lose(scene: Scene, what: str, hurt: Callable[[], object]) -> None:
-    """Hurt the database, bring it back with the clock that it is to have, and look to what people had done since."""
+    """Damage the database, restore it with its shifted clock, and repeat the lost steps of the operator."""
     stage = scene.stage
     with stage.past.loss(stage.engine) as counts:
         hurt()
@@ -107,7 +107,7 @@ def _fail_over(scene: Scene) -> None:
 
 
 def _bring_back(scene: Scene, backup: str) -> None:
-    """Whatever disturbs it, it is tried again: half a database is none."""
+    """Restore the database; try again after any error, because half a database is of no use."""
     stage = scene.stage
     for tries_left in reversed(range(TRIES)):
         try:

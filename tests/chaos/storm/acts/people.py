@@ -1,4 +1,4 @@
-"""What people do to campaigns that run."""
+"""An operator pauses and resumes running campaigns."""
 
 from __future__ import annotations
 

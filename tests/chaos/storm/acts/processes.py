@@ -1,4 +1,4 @@
-"""Processes of ours die, stand still, or are deployed anew."""
+"""Worker processes die, freeze, or are deployed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _kill(scene: Scene, role: str, name: str) -> None:
 
 
 def freeze_worker(scene: Scene, rng: Random) -> None:
-    """Stop a worker for longer than its leases last: it wakes up as a zombie, with requests still to make."""
+    """Stop a worker for longer than its leases last; it continues as a zombie, with requests still to make."""
     name = rng.choice(SENDERS + SENDERS + POLLERS)
     scene.note("worker frozen past its lease", who=name)
     scene.stage.strike(name, signal.SIGSTOP)
@@ -37,7 +37,7 @@ def freeze_worker(scene: Scene, rng: Random) -> None:
 
 
 def roll(scene: Scene, rng: Random) -> None:
-    """A deployment: every worker is asked to stop, one after the other."""
+    """Deploy: ask every worker to stop, one after the other."""
     scene.note("rolling restart")
     for name in (*SENDERS, *POLLERS):
         scene.stage.strike(name, signal.SIGTERM)
