@@ -1,10 +1,10 @@
-"""The `campaigns` command: every question a person or a script has, and every move they can make.
+"""The `campaigns` command, for people and for scripts.
 
     main      the command itself, its help, and which commands it has
-    exits     exit codes, and the sentence with which every error leaves: never a traceback
-    output    times, money, numbers and tables as people and programs read them
+    exits     exit codes, and the one sentence in which each error is reported: never a traceback
+    output    prints times, money, numbers and tables, for people and as JSON
     options   arguments and options that several commands share, and the files that commands write
-    progress  how a campaign stands at a moment, and its progress as bars or as lines
+    progress  reads the state of a campaign, and shows its progress as bars or as lines
 
 and a file for each group of commands.
 """

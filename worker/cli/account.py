@@ -1,4 +1,4 @@
-"""credit, account, ledger: what the gateway account has left, how it is set, and what left it day by day."""
+"""credit, account, ledger: the credit of the gateway account, its settings, and the messages it sent each day."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def credit(as_json: bool) -> None:
 
 @click.group(name="account")
 def account_() -> None:
-    """The gateway account: its standing and its settings."""
+    """Show the state and the settings of the gateway account."""
 
 
 @account_.command()
 @options.as_json
 @click.pass_context
 def show(ctx: click.Context, as_json: bool) -> None:
-    """Tell how the account stands. Ends with 1 where something keeps it from sending."""
+    """Show the state of the account. Exit code 1: something keeps it from sending."""
     context = wiring.context()
     found, config = gateway.fetch_credit(context), gateway.fetch_settings(context)
     hold = admin.read_installation(context.database).hold
@@ -67,12 +67,12 @@ _SWITCH = click.Choice(["on", "off"])
 
 
 @account_.command()
-@click.option("--debug-mode", type=_SWITCH, help="on: nothing is sent any more, and every send is answered as if.")
-@click.option("--default-sender", metavar="LINE", help="The line that sends where none is named.")
+@click.option("--debug-mode", type=_SWITCH, help="on: test mode; sends are accepted and nothing is delivered.")
+@click.option("--default-sender", metavar="LINE", help="The line that sends when a request names none.")
 @click.option("--credit-alarm", type=click.IntRange(0), metavar="RIAL", help="The gateway warns below this credit.")
-@click.option("--resend-failed", type=_SWITCH, help="on: the gateway sends again by itself what was not delivered.")
-@click.option("--api-logs", type=click.Choice(["justfaults", "enabled", "disabled"]), help="What the panel keeps.")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask before writing.")
+@click.option("--resend-failed", type=_SWITCH, help="on: the gateway sends undelivered messages again by itself.")
+@click.option("--api-logs", type=click.Choice(["justfaults", "enabled", "disabled"]), help="Which calls are logged.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.as_json
 def config(
     *,
@@ -84,7 +84,7 @@ def config(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Read the account's settings; with an option, write that one and leave the others as they are."""
+    """Show the settings of the account. Each option changes one setting; the others stay as they are."""
     changes = {
         "debugmode": _as_bool(debug_mode),
         "defaultsender": default_sender,
@@ -113,7 +113,7 @@ def _as_bool(given: str | None) -> bool | None:
 
 
 def config_as_json(found: AccountConfig) -> dict[str, object]:
-    """The settings for a program, under the gateway's own names."""
+    """Return the settings for a program, under the gateway's own names."""
     answer = asdict(found)
     del answer["extra"]
     return answer
@@ -135,18 +135,19 @@ def _warn_debug_mode(found: AccountConfig) -> None:
 
 
 @click.command(name="ledger")
-@click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help="How many days to tell.")
-@click.option("--stored", is_flag=True, help="Do not ask the gateway; tell what was counted last.")
+@click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help="How many days to show.")
+@click.option("--stored", is_flag=True, help="Do not ask the gateway; show its last counts.")
 @options.as_json
 @click.pass_context
 def ledger_(ctx: click.Context, days: int, stored: bool, as_json: bool) -> None:
-    """Tell what left the account day by day: by our own rows, by the gateway, and the difference.
+    """Count the messages that left the account each day.
 
-    A day is one of Tehran, costs are rial before refunds. The gateway can be asked about three days; what it said
-    before is kept. Unexplained is what the gateway counts and cannot be ours, whatever became of messages without an
-    answer: sent twice, in a history that this database has lost, or by other software. Estimated is the part of our
-    rial for messages of which the gateway never told the price: they are taken at the average of their kind on that
-    day. Ends with 4 where the gateway did not answer.
+    Shows the count of our database, the count of the gateway, and the difference. Days are days of Tehran; costs are
+    rial before refunds. The gateway answers for three days; earlier counts of it are kept. "Unexplained" messages are
+    counted by the gateway and cannot be ours, whatever became of our unanswered requests: they were sent twice, or in a
+    history that this database has lost, or by other software. "Estimated" is the part of our cost for messages whose
+    price the gateway never gave: each counts as the average of its kind on that day. Exit code 4: the gateway did not
+    answer.
     """
     unanswered = [] if stored else gateway.recount_days(wiring.context())
     found = Database(wiring.engine())(gateway.newest_days, limit=days)

@@ -1,4 +1,4 @@
-"""list, show, watch; start, pause, resume, cancel: how campaigns stand, and their moves."""
+"""list, show, watch; start, pause, resume, cancel: show campaigns and steer them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from worker.cli.progress import CampaignStatus, PaceReader, read_status, waiting
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @options.as_json
 def list_(limit: int, as_json: bool) -> None:
-    """List campaigns, the newest first, and why each of them waits."""
+    """List campaigns, newest first, and why each one waits."""
     with wiring.engine().connect() as connection:
         found = campaigns.newest(connection, limit=limit)
         total = watching.count_campaigns(connection)
@@ -55,11 +55,11 @@ def _waiting_reasons(connection: Connection, found: list[Campaign]) -> dict[int,
 @options.campaign_id
 @options.as_json
 def show(campaign_id: int, as_json: bool) -> None:
-    """Show how a campaign stands, and why it waits.
+    """Show the state of a campaign, and why it waits.
 
     With --json: its row, counts by state, `held_by_gateway` (messages that wait there for their date), `withdrawn` and
-    `withdrawn_rial` where a cancellation took some back, and `waiting`, null when it is over, else an object of
-    `reason` (a word), `sentence`, and `until` (a time, or null where nobody can say).
+    `withdrawn_rial` if a cancellation withdrew some, and `waiting`: null for a finished campaign, else an object of
+    `reason` (a word), `sentence`, and `until` (a time, or null if it is not known).
     """
     pace_reader = PaceReader()
     now = _read_status(Database(wiring.engine(), patience_s=0), campaign_id, pace_reader)
@@ -72,7 +72,7 @@ def show(campaign_id: int, as_json: bool) -> None:
 
 
 def _withdrawn_figures(campaign: Campaign) -> Report | None:
-    """The figures of a campaign that was cancelled while the gateway held it; of others they cost more than a look."""
+    """Return what the cancelling of a campaign withdrew at the gateway; a query only where the gateway held it."""
     if not campaign.at_gateway or campaign.state is not CampaignState.CANCELLED:
         return None
     with wiring.engine().connect() as connection:
@@ -112,7 +112,7 @@ def _print_status(now: CampaignStatus, found: Report | None, *, pace_trouble: st
 
 
 def _other_senders(campaign: Campaign) -> str | None:
-    """From which other lines it left, where it was resumed with another one."""
+    """Return the other lines that sent messages of a campaign that was resumed with another line."""
     with wiring.engine().connect() as connection:
         kept = watching.kept_senders(connection, campaign.id)
     others = [f"{line} ({count:,} messages)" for line, count in kept.items() if line != campaign.sender]
@@ -132,9 +132,9 @@ def _state_counts(progress: Progress) -> list[tuple[str, object]]:
 @options.campaign_id
 @click.pass_context
 def watch(ctx: click.Context, campaign_id: int) -> None:
-    """Follow a campaign until it is over.
+    """Show the progress of a campaign until it has finished.
 
-    Ends with 1 where it waits for a person, or was cancelled. Ctrl-C harms nothing.
+    Exit code 1: it waits for a person, or was cancelled. Ctrl-C ends the command, not the campaign.
     """
     database, pace_reader = wiring.database(), PaceReader()
     with wiring.engine().connect() as connection:  # a wrong address is told at once, a restart later is waited for
@@ -152,14 +152,14 @@ def watch(ctx: click.Context, campaign_id: int) -> None:
 @click.command()
 @options.campaign_id
 @options.start_at_option
-@click.option("--now", "at_once", is_flag=True, help="Begin at once, whatever time it was given before.")
+@click.option("--now", "at_once", is_flag=True, help="Start at once, even if it is scheduled for later.")
 @options.at_gateway
 @options.as_json
 def start(campaign_id: int, *, at: datetime | None, at_once: bool, at_gateway: bool, as_json: bool) -> None:
     """Start a draft, now or at a time.
 
-    A campaign that is scheduled gets another time with --at, or begins with --now. Until its time it is held here,
-    where it can be paused and changed; with --at-gateway the gateway holds it.
+    --at sets or changes the time of a campaign; --now starts a scheduled one at once. Until then the database holds it,
+    and it can be paused and changed; with --at-gateway the gateway holds it.
     """
     if at_once and (at is not None or at_gateway):
         raise BadInput("--now contradicts --at and --at-gateway: use one of them")
@@ -172,13 +172,13 @@ def start(campaign_id: int, *, at: datetime | None, at_once: bool, at_gateway: b
 
 @click.command()
 @options.campaign_id
-@click.option("--reason", default="paused by hand", show_default=True, help="For whoever finds it paused.")
+@click.option("--reason", default="paused by hand", show_default=True, help="The reason, shown to other people.")
 @options.as_json
 def pause(campaign_id: int, reason: str, as_json: bool) -> None:
-    """Send nothing more until it is resumed.
+    """Pause a campaign: send nothing more until `campaigns resume`.
 
-    It bites before the next batch; what has left is followed to its verdict. What waits at the gateway for its date
-    leaves on it all the same.
+    Takes effect before the next batch. Messages that have left are still polled until their verdict. Messages that
+    the gateway holds for their date are sent on that date all the same.
     """
     with wiring.engine().begin() as connection:
         campaigns.pause(connection, campaign_id, reason=reason)
@@ -187,12 +187,12 @@ def pause(campaign_id: int, reason: str, as_json: bool) -> None:
 
 @click.command()
 @options.campaign_id
-@click.option("--sender", metavar="LINE", help="Another line, for what has not left.")
+@click.option("--sender", metavar="LINE", help="Another line, for the messages that have not left.")
 @options.as_json
 def resume(campaign_id: int, sender: str | None, as_json: bool) -> None:
-    """Go on where it stopped, with --sender from another line.
+    """Resume a paused campaign, with --sender from another line.
 
-    What left, or may have left, keeps the line it left from: `campaigns show` tells how many messages that is.
+    Messages that left, or may have left, keep their line: `campaigns show` counts them.
     """
     with wiring.engine().begin() as connection:
         campaigns.resume(connection, campaign_id, sender=sender)
@@ -201,13 +201,13 @@ def resume(campaign_id: int, sender: str | None, as_json: bool) -> None:
 
 @click.command()
 @options.campaign_id
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.as_json
 def cancel(campaign_id: int, yes: bool, as_json: bool) -> None:
-    """Send nothing more, for good.
+    """Cancel a campaign: send nothing more, for good.
 
-    What has left is followed to its verdict. What waits at the gateway for its date is withdrawn there: `campaigns
-    show` and `campaigns report` tell how many messages that were, and how much came back.
+    Messages that have left are still polled until their verdict. Messages that the gateway holds for their date are
+    withdrawn there: `campaigns show` and `campaigns report` show how many, and the refund.
     """
     with wiring.engine().connect() as connection:
         progress = campaigns.progress(connection, campaign_id)

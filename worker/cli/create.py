@@ -1,4 +1,4 @@
-"""create, estimate: from a file of numbers and a text to a campaign, or to what one would be."""
+"""create, estimate: create a campaign from a file of numbers and a text, or only count what it would send."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from worker.cli import options, output
 @click.command()
 @options.recipients
 @options.text
-@click.option("--name", help="What people call the campaign; the file's name if left out.")
-@click.option("--sender", help="The line that sends; KAVENEGAR_SENDER if left out.")
+@click.option("--name", help="The name of the campaign; by default the name of the file.")
+@click.option("--sender", help="The line that sends; by default KAVENEGAR_SENDER.")
 @options.message_options
 @options.start_at_option
 @click.option("--key", help="Your own name for this campaign: creating it again under the same key changes nothing.")
-@click.option("--start", is_flag=True, help="Start it in the same breath.")
+@click.option("--start", is_flag=True, help="Start the campaign in the same transaction.")
 @options.at_gateway
 @options.as_json
 def create(
@@ -49,10 +49,11 @@ def create(
     as_json: bool,
     **message_options: Unpack[MessageOptionArgs],
 ) -> None:
-    """Load a file of recipients as a campaign.
+    """Create a campaign from a file of recipients.
 
     FILE is CSV or a workbook (XLSX; ODS, XLS, XLSB), - is standard input. Nothing is sent before the campaign is
-    started. It is loaded whole or not at all; rows that cannot be used are kept with their reasons, and stop no others.
+    started. It is loaded whole or not at all. Rows that cannot be used are kept with their reasons; the others are
+    loaded.
     """
     if at_gateway and not start:
         raise BadInput("--at-gateway says how to start: use it with --start, or with `campaigns start`")
@@ -122,9 +123,9 @@ def estimate(
     voice: bool,
     as_json: bool,
 ) -> None:
-    """Tell what a campaign would be.
+    """Count what a campaign would send, without creating it.
 
-    Messages, parts, duplicates and rejects of FILE, by the same rules as `create`. Needs no server, writes nothing.
+    Counts messages, parts, duplicates and rejects of FILE by the same rules as `create`. Needs no server.
     """
     found = campaigns.estimate(
         options.path_or_stdin(file),
@@ -140,7 +141,7 @@ def estimate(
 
 
 def print_hidden_rows(rows: int) -> None:
-    """How many of the rejects are rows that the sheet hides."""
+    """Print how many of the rejects are rows that the sheet hides."""
     if rows:
         output.print_lines(
             f"{rows:,} of the rejects are rows that the sheet hides: --include-hidden sends to them as well"
@@ -148,7 +149,7 @@ def print_hidden_rows(rows: int) -> None:
 
 
 def print_estimate(found: Estimate) -> None:
-    """An estimate for a person."""
+    """Print an estimate for a person."""
     output.print_facts(
         [
             ("header", f"row {found.header_row}" if found.header_row else "none was recognised: columns are 1, 2, 3 …"),
@@ -166,7 +167,7 @@ def print_estimate(found: Estimate) -> None:
 
 
 def _print_rejects(reasons: Sequence[str], rejects: int, hidden: int) -> None:
-    """The first rejects, how many more there are, and how many of them the sheet hides."""
+    """Print the first rejects, how many more there are, and how many of them the sheet hides."""
     output.print_lines(*(f"  {reason}" for reason in reasons))
     if more := rejects - len(reasons):
         output.print_lines(f"  and {more:,} more")
@@ -180,7 +181,7 @@ def _print_texts(first: str, longest: str, kind: CampaignKind) -> None:
 
 
 def _print_text(which: str, text: str, kind: CampaignKind) -> None:
-    """A text as it would be sent, with its parts and what makes them many."""
+    """Print a text as it would be sent, with its parts and the reason for many parts."""
     calls = kind is CampaignKind.VOICE
     parts = "" if calls else f", {measure_text(text).parts:,} parts"
     output.print_lines(f"{which}{parts}:", *(f"  {line}" for line in text.splitlines()))

@@ -31,7 +31,7 @@ _START_WORKER: Final = "a worker for the queues poll, inbox and maint (see the P
 
 
 def check_dispatcher(found: Installation, *, running: int, now: datetime) -> Finding:
-    """Whether it ticks; if not, how far its ticks come."""
+    """Check that the dispatcher ticks; if not, find where its ticks stop."""
     silence = "no tick has reached this database yet"
     if found.ticked_at is not None:
         silence_s = (now - found.ticked_at).total_seconds()
@@ -44,7 +44,7 @@ def check_dispatcher(found: Installation, *, running: int, now: datetime) -> Fin
 
 
 def _where_ticks_stop() -> tuple[str, str]:
-    """What is known of the ticks on their way from beat to a worker, and what to do about it."""
+    """Find where the ticks stop on their way from beat to a worker. Returns the finding with its remedy."""
     try:
         broker = wiring.broker()
         queues.check_writes(broker)
@@ -80,7 +80,7 @@ _WRITE_REMEDIES: Final = {
 
 
 def check_database_writes(connection: Connection) -> Finding:
-    """Whether a page can be written; where our role may not make a temporary table, only that it answers."""
+    """Check that a page can be written, or, without the right to make temporary tables, that the database answers."""
     try:
         admin.probe_write(connection)
     except DBAPIError as why:
@@ -98,7 +98,7 @@ MAX_NAMED: Final = 20
 
 
 def check_settings(chosen: Settings) -> Iterator[Finding]:
-    """Whether the settings go together."""
+    """Check that the settings go together."""
     if chosen.sandboxed:
         yield Finding(
             "settings",
@@ -128,7 +128,7 @@ def check_settings(chosen: Settings) -> Iterator[Finding]:
 
 
 def check_database() -> Iterator[Finding]:
-    """Whether it answers, has our tables, and what they tell."""
+    """Check that the database answers and has our tables, and report what they show."""
     do = "start it, or correct DATABASE_URL"
     try:
         with wiring.engine().connect() as connection:
@@ -182,7 +182,7 @@ def _check_hold(found: Installation) -> Finding:
 
 
 def _hold_remedy(code: int) -> str:
-    """What ends a hold of the account."""
+    """Return the remedy for a hold of the account."""
     goes_on = "sending goes on by itself after the next look"
     if code != KEY_NOT_VALID:
         return f"mend what the reason names: {goes_on}"

@@ -1,5 +1,5 @@
-"""Check what keeps a message from being sent twice (a database that keeps what it confirms, its place, its clock, our
-key) or from being lost as it comes in (the lines that are pulled, the gateway's callbacks).
+"""Check the conditions under which no message is sent twice (durable commits, the database's place and clock, our key)
+and no inbound message is lost (the lines that are pulled, the gateway's callbacks).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PLACE_FINDINGS: Final = {
 
 
 def check_safety(connection: Connection, chosen: Settings, *, now: datetime) -> Iterator[Finding]:
-    """Everything of this that there is to look at."""
+    """Yield the findings of all safety checks."""
     yield from _check_durability(connection)
     found = admin.read_gate(connection)
     yield _check_place(found)
@@ -49,7 +49,7 @@ def check_safety(connection: Connection, chosen: Settings, *, now: datetime) -> 
 
 
 def check_times(chosen: Settings) -> Finding:
-    """How long an unanswered request has until it is asked about, beside how long it may last."""
+    """Compare the time until an unanswered request is resolved with the time that a request may last."""
     rest = chosen.unknown_grace - chosen.http_deadline
     says = (
         f"an unanswered request is asked about after {format_duration(chosen.unknown_grace.total_seconds())}, "
@@ -62,7 +62,7 @@ def check_times(chosen: Settings) -> Finding:
 
 
 def _check_durability(connection: Connection) -> Iterator[Finding]:
-    """Whether what is confirmed stays, in a crash and in a failover."""
+    """Check that confirmed commits survive a crash and a failover."""
     kept = admin.read_durability(connection)
     off = [name for name, value in kept.server.items() if value == "off"]
     if off:
@@ -100,7 +100,7 @@ def _check_leap(found: Gate, chosen: Settings) -> Finding:
 
 
 def _check_due_times(connection: Connection, *, now: datetime) -> Finding:
-    """Left over from a clock that ran ahead, where nobody does the chores that pull them back."""
+    """Check for due times that a fast clock left in the future, where no chores run that correct them."""
     batches = admin.count_far_ahead(connection, now=now, by=timedelta(minutes=30))
     if batches:
         says = f"{batches:,} batches are due further ahead than anything is planned: the clock was ahead"
@@ -157,7 +157,7 @@ UNDELIVERED_BAD_AFTER: Final = timedelta(hours=1)
 
 
 def check_inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:
-    """Whether every line that is pulled is complete, and what came in is taken."""
+    """Check that every pulled line is complete, and that inbound messages are delivered."""
     pulled = [line for line in admin.list_lines(connection) if line.enabled]
     worries = [finding for line in pulled if (finding := _check_line(line, now=now)) is not None]
     yield from worries
@@ -167,7 +167,7 @@ def check_inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:
 
 
 def _check_delivery(connection: Connection, *, now: datetime) -> Iterator[Finding]:
-    """Whether whoever is to be told of inbound messages takes them."""
+    """Check that INBOX_TASK or INBOX_WEBHOOK takes the inbound messages."""
     waiting, given_up = admin.count_unacknowledged(connection)
     longest = admin.oldest_unacknowledged(connection)
     do = "see whether INBOX_TASK calls `campaigns.acknowledge`, or INBOX_WEBHOOK says 2xx; read the log of worker-poll"
@@ -195,7 +195,7 @@ def _check_line(line: Line, *, now: datetime) -> Finding | None:
 
 
 def check_callbacks(found: Installation, *, now: datetime) -> Finding:
-    """Whether any come."""
+    """Check that callbacks arrive."""
     if found.last_callback_at is None:
         do = "see docs/callbacks.md; until one comes, verdicts are polled for, which is enough"
         return Finding("callbacks", Level.WARN, "none that proved true has ever come", do)

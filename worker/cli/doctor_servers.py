@@ -1,7 +1,7 @@
 """Check the broker, the pace, the workers behind it, the gateway, and the clocks of all of them.
 
-Whatever is due or leased goes by the database's clock, and what is measured goes by a steady clock. So two of our hosts
-need not agree on the time; what is off is the time in their logs.
+Due times and leases go by the database's clock, and durations by a steady clock. So the clocks of two of our hosts may
+differ; only the times in their logs are then wrong.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ GATEWAY_CLOCK_TOLERANCE_S: Final = 60.0
 
 
 def check_host_clock() -> Finding:
-    """How far this host's clock is from the database's."""
+    """Compare this host's clock with the database's."""
     return _clock_finding("clock", {"this host": _offset_s(time.time())})
 
 
 def check_process_clocks(workers: int) -> Iterator[Finding]:
-    """How far the clocks are off where beat and so many workers run, which have answered a moment ago."""
+    """Compare the clocks of beat and of the workers that have just answered with the database's."""
     off = dict(_worker_offsets(workers))
     try:
         beat = queues.read_beat_clock(wiring.broker())
@@ -49,7 +49,7 @@ def check_process_clocks(workers: int) -> Iterator[Finding]:
 
 
 def _worker_offsets(count: int) -> Iterator[tuple[str, float]]:
-    """How far the clock of each worker's host is ahead of the database's: it is compared when the answer comes."""
+    """Return how far the clock of each worker is ahead of the database's at the moment of its answer."""
     from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
     from worker.process import WALL_CLOCK  # noqa: PLC0415 - likewise
 
@@ -64,12 +64,12 @@ def _worker_offsets(count: int) -> Iterator[tuple[str, float]]:
 
 
 def _offset_s(wall_s: float) -> float:
-    """How far a clock that says this is ahead of the database's."""
+    """Return the seconds by which a clock with this reading is ahead of the database's."""
     return wall_s - wiring.database().now().timestamp()
 
 
 def _clock_finding(name: str, off: Mapping[str, float]) -> Finding:
-    """Each clock beside the database's."""
+    """Return the finding about all these clocks."""
     says = ", ".join(f"{whose}: {_describe_offset(off_s)} the database's" for whose, off_s in off.items())
     if all(abs(off_s) <= HOST_CLOCK_TOLERANCE_S for off_s in off.values()):
         return Finding(name, Level.OK, says)
@@ -78,7 +78,7 @@ def _clock_finding(name: str, off: Mapping[str, float]) -> Finding:
 
 
 def check_gateway_clock(asked: PacedClient) -> Iterator[Finding]:
-    """How far the gateway's clock is from the database's."""
+    """Compare the gateway's clock with the database's."""
     try:
         theirs = asked.getdate().unixtime
     except GatewayError as why:
@@ -97,7 +97,7 @@ def check_gateway_clock(asked: PacedClient) -> Iterator[Finding]:
 
 
 def _describe_offset(off_s: float) -> str:
-    """`0 s from`, `6 s ahead of`, `5 h behind`: how a clock stands to another one."""
+    """Describe an offset between two clocks: `0 s from`, `6 s ahead of`, `5 h behind`."""
     if round(off_s) == 0:
         return "0 s from"
     return f"{format_duration(abs(off_s))} {'ahead of' if off_s > 0 else 'behind'}"
@@ -113,9 +113,9 @@ DATABASES_ANSWER_WITHIN_S: Final = 2.0
 
 
 def foreign_workers(count: int) -> dict[str, str]:
-    """Of so many workers, which have answered a moment ago, those of another database, and which database it is.
+    """Return the workers of another database, with that database, among those that have just answered.
 
-    A worker of an older version does not say, and counts as one of ours. So do all while our database is away.
+    A worker of an older version gives no database and counts as ours. So do all while our database is away.
     """
     from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
     from worker.process import DATABASE_LABEL  # noqa: PLC0415 - likewise
@@ -138,7 +138,7 @@ def foreign_workers(count: int) -> dict[str, str]:
 
 
 def foreign_workers_finding(foreign: Mapping[str, str]) -> Finding:
-    """Who works for another database, and what to do about it."""
+    """Return the finding about workers of another database, with the remedy."""
     says = (
         f"{', '.join(sorted(foreign))} work for another database, {', '.join(sorted(set(foreign.values())))}: "
         "each installation takes tasks of the other, which are late by that, or carried out in the wrong database"
@@ -154,7 +154,7 @@ def foreign_workers_finding(foreign: Mapping[str, str]) -> Finding:
 
 
 def check_gateway() -> Iterator[Finding]:
-    """Whether it answers, how the account stands, and whether its clock is right."""
+    """Check that the gateway answers, the state of the account, and the gateway's clock."""
     try:
         context = wiring.context()
         credit, config = gateway.fetch_credit(context), gateway.fetch_settings(context)
@@ -196,7 +196,7 @@ TAKES_NO_WRITES: Final = "let BROKER_URL lead to the primary, and give it memory
 
 
 def check_broker(url: str | None) -> Finding:
-    """Whether it answers."""
+    """Check that the broker answers."""
     if url is None:
         return Finding("broker", Level.BAD, "BROKER_URL is not set", "set it to a Redis or a Valkey")
     try:
@@ -213,7 +213,7 @@ def check_broker(url: str | None) -> Finding:
 
 
 def check_pace() -> Finding:
-    """How fast the gateway is called now."""
+    """Report the present pace."""
     try:
         view = wiring.pace().view()
     except CampaignsError as why:
@@ -225,7 +225,7 @@ def check_pace() -> Finding:
 
 
 def check_queue_lengths() -> Finding:
-    """How many messages wait for the workers."""
+    """Report how many messages wait for the workers in the broker."""
     try:
         waiting = queues.lengths(wiring.broker())
     except RedisError as why:
@@ -241,7 +241,7 @@ def check_queue_lengths() -> Finding:
 
 
 def check_workers() -> Iterator[Finding]:
-    """Who answers, whether all of them work for this database, and which queues nobody serves."""
+    """Check which workers answer, that all work for this database, and that every queue has a worker."""
     from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
 
     do = "start workers for the queues send, otp, poll, inbox and maint: see the Procfile"

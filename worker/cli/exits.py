@@ -1,4 +1,4 @@
-"""How the command ends: its exit codes, and the sentence and the code with which every error leaves."""
+"""Exit codes of the command, and the sentence and the code for each error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from campaigns.errors import CampaignsError, NotReady, Postpone, Refused
 
 
 class Exit(IntEnum):
-    """Exit codes. They are a promise: scripts decide by them."""
+    """Exit codes, which stay as they are: scripts decide by them."""
 
     FINE = 0
     NO = 1
@@ -29,7 +29,7 @@ class Exit(IntEnum):
 
     @property
     def meaning(self) -> str:
-        """For the table in `campaigns --help`."""
+        """Return the meaning for the table in `campaigns --help`."""
         return _MEANINGS[self]
 
 
@@ -73,14 +73,14 @@ E = TypeVar("E", bound=BaseException)
 
 @dataclass(frozen=True, slots=True)
 class ExitMessage:
-    """The exit code and the sentence with which an error leaves."""
+    """The exit code and the sentence for an error."""
 
     exit: Exit
     sentence: str
 
 
 def exit_message(error: BaseException) -> ExitMessage:
-    """The way out of a handled error: the first row of the table that fits it."""
+    """Return the exit code and the sentence for a handled error: those of the first row of the table that fits it."""
     return next(message(error) for kind, message in _TABLE if isinstance(error, kind))
 
 
@@ -106,7 +106,7 @@ def _database_message(error: DBAPIError) -> ExitMessage:
 
 
 def first_line_of(error: BaseException | None) -> str:
-    """What a library says, without its advice and its line breaks. A row's values stand below the first line."""
+    """Return the first line of a library's message. The further lines may hold the values of a row."""
     said = str(error).strip().splitlines() or [type(error).__name__]
     return said[0].strip().rstrip(".:")[:300]
 

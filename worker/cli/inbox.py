@@ -1,4 +1,4 @@
-"""inbox: what people wrote, the lines they write to, and whether everything of it is here."""
+"""inbox: show inbound messages and lines, and check that no message is missing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _parse_interval(_: click.Context, __: click.Parameter, typed: str | None) ->
         raise BadInput(f"--every: {typed!r} is not {why}") from None
 
 
-_line_option = click.option("--line", callback=_parse_line, metavar="LINE", help="Only what came in on this line.")
+_line_option = click.option("--line", callback=_parse_line, metavar="LINE", help="Only messages to this line.")
 _campaign_option = click.option(
     "--campaign", "campaign_id", type=click.IntRange(1, options.MAX_ID), help="Only answers to this campaign."
 )
@@ -47,7 +47,10 @@ _line_argument = click.argument("line", callback=_parse_line)
 @click.group("inbox", invoke_without_command=True)
 @click.pass_context
 def inbox_(ctx: click.Context) -> None:
-    """What people wrote to our lines; without a further command, the newest of it."""
+    """Show inbound messages, and manage the lines they come to.
+
+    Without a subcommand: the newest messages.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_)
 
@@ -56,8 +59,8 @@ def inbox_(ctx: click.Context) -> None:
 @_line_option
 @_campaign_option
 @options.since_option
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="The newest so many.")
-@click.option("--full", is_flag=True, help="Show the numbers in full.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="How many to show.")
+@click.option("--full", is_flag=True, help="Show full numbers.")
 @options.as_json
 def list_(
     *,
@@ -68,7 +71,7 @@ def list_(
     full: bool = False,
     as_json: bool = False,
 ) -> None:
-    """Show what came in, the newest first."""
+    """List inbound messages, newest first."""
     with wiring.engine().connect() as connection:
         found = campaigns.list_inbound(connection, line=line, campaign_id=campaign_id, since=since, limit=limit + 1)
         waiting, given_up = admin.count_unacknowledged(connection)
@@ -112,7 +115,7 @@ def _remark(message: Inbound) -> str:
 @_campaign_option
 @options.since_option
 def export_(*, out: Path, line: str | None, campaign_id: int | None, since: datetime | None) -> None:
-    """Write what came in, with the numbers in full. The file is there whole, or not at all."""
+    """Write inbound messages to a file, with full numbers. The file is written whole or not at all."""
     count = options.write_export(out, partial(gateway.export_inbound, line=line, campaign_id=campaign_id, since=since))
     if str(out) != options.DASH:
         output.print_lines(f"{count:,} messages written to {out}")
@@ -121,7 +124,7 @@ def export_(*, out: Path, line: str | None, campaign_id: int | None, since: date
 @inbox_.command("lines")
 @options.as_json
 def lines_(as_json: bool) -> None:
-    """Show the lines that are pulled, and how they stand."""
+    """List the lines that are pulled, and their state."""
     with wiring.engine().connect() as connection:
         found = admin.list_lines(connection)
     _print_inbox_lines(found, as_json=as_json)
@@ -129,11 +132,11 @@ def lines_(as_json: bool) -> None:
 
 @inbox_.command("line")
 @_line_argument
-@click.option("--every", callback=_parse_interval, metavar="TIME", help="How often it is pulled, as 30s or 5m.")
-@click.option("--on/--off", "enabled", default=None, help="Whether it is pulled.")
+@click.option("--every", callback=_parse_interval, metavar="TIME", help="How often the line is pulled, as 30s or 5m.")
+@click.option("--on/--off", "enabled", default=None, help="Whether the line is pulled.")
 @options.as_json
 def line_(line: str, *, every: timedelta | None, enabled: bool | None, as_json: bool) -> None:
-    """Change how a line is pulled, or add one. It holds at once, and INBOX_LINES says nothing about it any more."""
+    """Change how a line is pulled, or add a line. Takes effect at once; INBOX_LINES no longer applies to this line."""
     if every is None and enabled is None:
         raise BadInput("there is nothing to change: say --every TIME, --on or --off")
     database = wiring.database()
@@ -163,13 +166,13 @@ def _line_trouble(line: Line) -> str:
 
 @inbox_.command("check")
 @_line_option
-@click.option("--days", type=click.IntRange(1, 60), default=2, show_default=True, help="Today and those before it.")
+@click.option("--days", type=click.IntRange(1, 60), default=2, show_default=True, help="How many days, today included.")
 @options.as_json
 @click.pass_context
 def check_(ctx: click.Context, line: str | None, days: int, as_json: bool) -> None:
-    """Ask the gateway how many messages came in on each day, and count ours.
+    """Compare the gateway's count of inbound messages on each day with ours.
 
-    Ends with 1 where ours are fewer. What came in within the last minutes is left out.
+    Exit code 1: ours are fewer. Messages of the last minutes are left out.
     """
     with wiring.engine().connect() as connection:
         chosen = [line] if line else [each.line for each in admin.list_lines(connection) if each.enabled]
@@ -198,7 +201,7 @@ def _print_counts(found: Sequence[DayCount]) -> None:
 @_line_argument
 @click.pass_context
 def pull_(ctx: click.Context, line: str) -> None:
-    """Pull a line now, in the foreground, until nothing is left. Ends with 1 where it has to wait."""
+    """Pull a line now, in the foreground, until no message is left. Exit code 1: the pull has to wait."""
     database = wiring.database()
     options.refuse_copied_database(database)
     admin.pull_line_soon(database, line, now=database.now())

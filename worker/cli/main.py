@@ -1,4 +1,4 @@
-"""The command itself: its help, the option before every command, its commands, and its one way out."""
+"""The `campaigns` command: its help, its global option, its commands, and how it exits."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _HELP = """Bulk SMS campaigns through Kavenegar.
   campaigns watch 1
   campaigns report 1 --out report.csv
 
-With neither DATABASE_URL nor BROKER_URL set, a PostgreSQL and a Valkey of our own are started, and with no
-KAVENEGAR_API_KEY the sandbox gateway answers: nothing is sent to anybody. `campaigns settings` lists every setting,
-`campaigns doctor` says what is wrong.
+With neither DATABASE_URL nor BROKER_URL set, an embedded PostgreSQL and Valkey are started. With no
+KAVENEGAR_API_KEY the sandbox gateway answers, and no SMS is sent. `campaigns settings` lists every setting;
+`campaigns doctor` checks the installation.
 """
 
 
 @dataclass(slots=True)
 class Invocation:
-    """What holds for the whole command line."""
+    """Options of the whole command line."""
 
     debug: bool = False
 
 
 class CommandGroup(click.Group):
-    """Commands in the order in which they are needed, and the exit codes below them."""
+    """Lists the commands in the order of use, and the exit codes below them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
@@ -60,9 +60,7 @@ class CommandGroup(click.Group):
 
 
 @click.group(cls=CommandGroup, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--debug", is_flag=True, envvar="CAMPAIGNS_DEBUG", help="Log everything, and show where an error comes from."
-)
+@click.option("--debug", is_flag=True, envvar="CAMPAIGNS_DEBUG", help="Log everything, and show tracebacks.")
 @click.version_option(package_name="kavenegar-campaigns", prog_name="campaigns")
 @click.pass_obj
 def command_line(invocation: Invocation, debug: bool) -> None:
@@ -113,12 +111,12 @@ options.decode_text_options(command_line)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line. Returns the exit code."""
     invocation = Invocation()
     sys.excepthook = lambda *error: _report_defect(invocation, *error)
     for stream in (sys.stdout, sys.stderr):
@@ -153,7 +151,7 @@ def _print_error(sentence: str) -> None:
 
 
 def _discard_output() -> None:
-    """Nobody reads any more; what is still buffered must not complain about it at the end of the process."""
+    """Discard buffered output after the reader has gone, so that the exit of the process raises no error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(nowhere, stream.fileno())
@@ -162,7 +160,7 @@ def _discard_output() -> None:
 def _report_defect(
     invocation: Invocation, kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """For an error nobody foresaw. The message of a stranger may hold anything, so only its kind is told."""
+    """Report an unexpected error by its class only: its message may hold secrets."""
     if invocation.debug:
         _print_error(logs.redact("".join(traceback.format_exception(kind, error, trace))))
     _print_error(f"this is a defect of the program ({kind.__name__}); `campaigns --debug …` shows where it comes from")

@@ -38,13 +38,13 @@ def _parse_wait(_: click.Context, __: click.Parameter, typed: str) -> timedelta:
     default=f"{admin.PATIENCE_S / 60:.0f}m",
     show_default=True,
     metavar="TIME",
-    help="How long to give way to other sessions in all, as 90s or 10m.",
+    help="How long to wait for other sessions in all, as 90s or 10m.",
 )
 def migrate(wait: timedelta) -> None:
-    """Create or upgrade the tables.
+    """Create or upgrade the tables, in the schema sms.
 
-    They stand in the schema sms. Safe to repeat, and for several to run at once. Sending goes on meanwhile: whatever
-    is in use is waited for, and named. Ends with 3 where it is in use until the end; the next run goes on from there.
+    Safe to repeat, and to run several times at once. Sending goes on meanwhile: the command waits for tables in use,
+    and names their sessions. Exit code 3: a table stayed in use; the next run goes on from there.
     """
     changed = admin.upgrade(wiring.engine(), report=output.print_lines, patience_s=wait.total_seconds())
     output.print_lines(
@@ -55,9 +55,9 @@ def migrate(wait: timedelta) -> None:
 @click.command()
 @options.as_json
 def settings(as_json: bool) -> None:
-    """List every setting and its meaning.
+    """List every setting, its value and its meaning.
 
-    A setting is an environment variable. Of secrets it is only said whether they are set.
+    A setting is an environment variable. For secrets the list only says whether they are set.
     """
     found = list(rows(wiring.settings()))
     for sentence in old_names():
@@ -78,7 +78,7 @@ def settings(as_json: bool) -> None:
 
 
 def run_checks() -> Iterator[Finding]:
-    """Everything there is to look at, one finding after the other."""
+    """Yield the findings of all checks."""
     try:
         chosen = wiring.settings()
         where = wiring.endpoints()
@@ -104,9 +104,9 @@ _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "bold red"}
 @options.as_json
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Look for what is wrong, and say what to do.
+    """Check the installation, and say how to repair it.
 
-    Ends with 1 where anything is bad.
+    Exit code 1: a finding is bad.
     """
     found = []
     for finding in run_checks():
@@ -135,12 +135,13 @@ TOKEN_BYTES = 32
 
 
 @click.command()
-@click.option("--new-token", is_flag=True, help="Print a fresh CALLBACK_TOKEN, and do nothing else.")
+@click.option("--new-token", is_flag=True, help="Print a new CALLBACK_TOKEN and exit.")
 def web(new_token: bool) -> None:
-    """Take the gateway's callbacks, at http://WEB_ADDRESS:WEB_PORT/callbacks/CALLBACK_TOKEN/status and …/receive.
+    """Serve the gateway's callbacks over HTTP.
 
-    In the foreground, until Ctrl-C. What was answered with 200 stands in the database; the workers process it. See
-    docs/callbacks.md. Where METRICS_BASIC_AUTH is set, /metrics answers Prometheus at the same address and port.
+    The addresses are http://WEB_ADDRESS:WEB_PORT/callbacks/CALLBACK_TOKEN/status and …/receive. Runs in the foreground
+    until Ctrl-C. A callback that got a 200 is stored in the database; the workers process it. See docs/callbacks.md.
+    With METRICS_BASIC_AUTH set, /metrics answers Prometheus at the same address and port.
     """
     if new_token:
         output.print_lines(secrets.token_urlsafe(TOKEN_BYTES))
@@ -169,10 +170,11 @@ def web(new_token: bool) -> None:
 
 @click.command()
 def metrics() -> None:
-    """Tell Prometheus how the installation is, at http://METRICS_ADDRESS:METRICS_PORT/metrics.
+    """Serve metrics for Prometheus over HTTP.
 
-    In the foreground, until Ctrl-C. Whoever asks has to send the name and the password of METRICS_BASIC_AUTH. Where
-    the database or the broker is away, kavenegar_up says so and the rest is still told.
+    The address is http://METRICS_ADDRESS:METRICS_PORT/metrics. Runs in the foreground until Ctrl-C. A request needs the
+    name and the password of METRICS_BASIC_AUTH. While the database or the broker is away, kavenegar_up is 0 for it and
+    the other metrics are still served.
     """
     from worker.metrics import MetricsCollector, bind_metrics_server, metrics_application  # noqa: PLC0415 - no other command needs the library
 
@@ -201,7 +203,7 @@ def metrics() -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def sandbox(ctx: click.Context, arguments: tuple[str, ...]) -> None:
-    """Run a gateway to try things on.
+    """Run the sandbox gateway.
 
     Its options are those of `kavenegar-sandbox`; `campaigns sandbox --help` lists them.
     """
@@ -214,9 +216,9 @@ def sandbox(ctx: click.Context, arguments: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def demo(ctx: click.Context, arguments: tuple[str, ...]) -> None:
-    """See everything at work on this machine.
+    """Run a demo on this machine.
 
-    A real PostgreSQL, Valkey and Celery, and the sandbox gateway: nothing is sent to anybody. `campaigns demo --help`
+    It uses a real PostgreSQL, Valkey and Celery, and the sandbox gateway: no SMS is sent. `campaigns demo --help`
     lists the options.
     """
     command = extras.demo_command()

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, how their values are read, and the files that commands write."""
+"""Arguments and options that several commands share, the parsing of their values, and the files that commands write."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ DASH: Final = "-"
 """Standard input where a file is read, standard output where one is written."""
 
 campaign_id = click.argument("campaign_id", metavar="ID", type=click.IntRange(1, MAX_ID))
-as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON document.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as one JSON document.")
 
 
 def parse_time(option: str, typed: str, *, right: str) -> datetime:
-    """A time as typed, in either calendar; without a zone it is the time of Tehran. `right` says what would be.
+    """Parse a time in either calendar; without a zone it is the time of Tehran. `right` shows valid spellings.
 
-    Of one in the Persian calendar, it says on standard error how it was understood. Raises: BadInput.
+    A time in the Persian calendar is printed on standard error in both calendars. Raises: BadInput.
     """
     try:
         at = parse_moment(typed)
@@ -52,7 +52,7 @@ def parse_time(option: str, typed: str, *, right: str) -> datetime:
 
 
 def _parse_past_time(_: click.Context, parameter: click.Parameter, typed: str | None) -> datetime | None:
-    """A time gone by; without a zone it is the time of Tehran."""
+    """Parse a past time; without a zone it is the time of Tehran."""
     if typed is None:
         return None
     right = "time such as 2026-12-01 or '2026-12-01 10:00' (or 1405/09/10)"
@@ -60,7 +60,7 @@ def _parse_past_time(_: click.Context, parameter: click.Parameter, typed: str | 
 
 
 def parse_day(_: click.Context, parameter: click.Parameter, typed: str | None) -> datetime | None:
-    """The first moment of a day of Tehran, as the value of an option. Raises: BadInput."""
+    """Parse an option that names a day of Tehran. Returns its first moment. Raises: BadInput."""
     if typed is None:
         return None
     option, right = f"--{parameter.name}", "day such as 2026-12-01 or 1405/09/10"
@@ -71,12 +71,12 @@ def parse_day(_: click.Context, parameter: click.Parameter, typed: str | None) -
 
 
 since_option = click.option(
-    "--since", callback=_parse_past_time, metavar="TIME", help="Only since then, as 2026-12-01 or 1405/09/10."
+    "--since", callback=_parse_past_time, metavar="TIME", help="Only messages since then, as 2026-12-01 or 1405/09/10."
 )
 
 
 def _parse_future_time(_: click.Context, __: click.Parameter, typed: str | None) -> datetime | None:
-    """A time to come by the database's clock, as typed; without a zone it is the time of Tehran."""
+    """Parse a future time, by the database's clock; without a zone it is the time of Tehran."""
     if typed is None:
         return None
     at = parse_time(
@@ -93,7 +93,7 @@ start_at_option = click.option(
     "--at",
     callback=_parse_future_time,
     metavar="TIME",
-    help="When to begin: ISO 8601, or '2026-12-01 10:00' or '1405/09/10 10:00' in the time of Tehran.",
+    help="When to start: ISO 8601, or '2026-12-01 10:00' or '1405/09/10 10:00' in the time of Tehran.",
 )
 
 
@@ -101,7 +101,7 @@ sheet = click.option("--sheet", help="The sheet of a workbook, by its name; need
 include_hidden = click.option(
     "--include-hidden",
     is_flag=True,
-    help="Rows that a filter hides in the sheet are meant, too; else they are left out.",
+    help="Use rows that a filter hides in the sheet, too; by default they are left out.",
 )
 
 
@@ -109,17 +109,17 @@ header_row = click.option(
     "--header-row",
     type=click.IntRange(1, MAX_SHEET_ROWS),
     metavar="N",
-    help="The row that names the columns, where it is not found; rows above it are left out, and counted.",
+    help="The row of the column names, if it is not found by itself; rows above it are left out, and counted.",
 )
 
 
 def recipients(command: Command) -> Command:
-    """FILE, and what has to be said about it."""
+    """Add FILE and the options about its columns and sheets."""
     for option in (
         header_row,
         include_hidden,
         sheet,
-        click.option("--column", help="The column with the numbers, where it cannot be told."),
+        click.option("--column", help="The column with the numbers, if it is not found by itself."),
         click.argument("file"),
     ):
         command = option(command)
@@ -127,7 +127,7 @@ def recipients(command: Command) -> Command:
 
 
 def text(command: Command) -> Command:
-    """The text, given as it is or in a file."""
+    """Add the options for the text: given as it is, or in a file."""
     for option in (
         click.option("--text-file", type=click.Path(path_type=Path), help="A UTF-8 file that holds the text."),
         click.option("--text", help="The text; {name} stands for the column called name."),
@@ -137,7 +137,7 @@ def text(command: Command) -> Command:
 
 
 def read_text(given: str | None, file: Path | None) -> str:
-    """The text, from whichever option holds it. Raises: BadInput."""
+    """Return the text from the option that holds it. Raises: BadInput."""
     if given is not None and file is not None:
         raise BadInput("the text was given twice: use --text or --text-file, not both")
     if given is not None:
@@ -157,12 +157,12 @@ def _read_text_file_option(file: Path) -> str:
 
 
 def path_or_stdin(file: str) -> Path | BinaryIO:
-    """What FILE means: a path, or standard input."""
+    """Return what FILE names: a path, or standard input."""
     return sys.stdin.buffer if file == DASH else Path(file)
 
 
 def sender_line(sender: str | None) -> str:
-    """The line that sends. Raises: BadInput."""
+    """Return the line that sends. Raises: BadInput."""
     chosen = sender or wiring.settings().kavenegar_sender
     if not chosen:
         raise BadInput("there is no sender: give a line with --sender, or set KAVENEGAR_SENDER (the sandbox: 10004346)")
@@ -170,13 +170,13 @@ def sender_line(sender: str | None) -> str:
 
 
 def refuse_copied_database(database: Database) -> None:
-    """Refuse what shows outside of a database that may be a copy. Raises: BadInput."""
+    """Refuse a command with effects outside of the database, if it may be a copy. Raises: BadInput."""
     if admin.read_place(database) is Place.COPIED:
         raise BadInput("this database was restored or copied: `campaigns restored` comes first")
 
 
 def confirm(yes: bool, question: str) -> None:
-    """Ask before what cannot be taken back, and leave with 1 where the answer is no. Raises: BadInput."""
+    """Ask for confirmation; exit with code 1 if the answer is no. Raises: BadInput."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -189,22 +189,22 @@ def confirm(yes: bool, question: str) -> None:
 at_gateway = click.option(
     "--at-gateway",
     is_flag=True,
-    help="Hand it over at once and let the gateway hold it until its time: no pause reaches it there, only `cancel`.",
+    help="Send it to the gateway now, which holds it until its time: there it can be cancelled, but not paused.",
 )
 
-voice = click.option("--voice", is_flag=True, help="Call the recipients and read the text out; there is no sender.")
+voice = click.option("--voice", is_flag=True, help="Call the recipients and read the text out; calls have no sender.")
 
 
 def message_options(command: Command) -> Command:
-    """How recipients are reached, and what goes along with every message."""
+    """Add the options for the kind of campaign and for every message."""
     for option in (
         click.option("--type", "message_type", type=click.Choice(list(MESSAGE_TYPES)),
                      help="How a phone shows an SMS; lines that begin with 3000 only."),
         click.option("--hide", is_flag=True, help="SMS: keep the numbers out of the panel's lists."),
-        click.option("--policy", help="SMS: a sending flow of your account, by its name."),
-        click.option("--tag", help="A tag that was made in the panel."),
+        click.option("--policy", help="SMS: the name of a sending flow of your account."),
+        click.option("--tag", help="A tag that exists in the panel."),
         click.option("--repeat", type=int, metavar="0-5",
-                     help="Calls: how often to try again; the gateway says that it ignores this at present."),
+                     help="Calls: how often to try again; the gateway ignores this at present."),
         voice,
     ):  # fmt: skip
         command = option(command)
@@ -219,7 +219,7 @@ _FORMATS: Final = "by its ending a CSV (.csv) or a workbook (.xlsx)"
 
 
 def out_option(says: str, *, required: bool = False, to_standard_output: bool = True) -> Callable[[Command], Command]:
-    """--out FILE; `says` is the sentence of its help that the formats are added to."""
+    """Add --out FILE; `says` is the first sentence of its help, before the formats."""
     dash = "; - for CSV on standard output" if to_standard_output else ""
     return click.option(
         "--out",
@@ -232,16 +232,16 @@ def out_option(says: str, *, required: bool = False, to_standard_output: bool = 
 
 
 def check_format(_: click.Context, __: click.Parameter, given: Path | None) -> Path | None:
-    """The name of a file to write. Raises: BadInput for an ending that nothing is written as."""
+    """Check the name of a file to write. Raises: BadInput for an unsupported ending."""
     if given is not None:
         format_of(given)
     return given
 
 
 def write_export(path: Path, export: Exporter) -> int:
-    """Write a file that is there whole or not at all; how many lines. `export` reads in short transactions.
+    """Write a file whole or not at all. Returns how many lines. `export` reads in short transactions.
 
-    Raises: BadInput, and what `export` does.
+    Raises: BadInput, and the errors of `export`.
     """
     with (
         wiring.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
@@ -252,7 +252,7 @@ def write_export(path: Path, export: Exporter) -> int:
 
 @contextmanager
 def open_output(path: Path) -> Iterator[IO[Any]]:
-    """A file that is there whole or not at all; a CSV opens as UTF-8 in Excel. `-` is standard output."""
+    """Open a file that appears whole or not at all; Excel opens a CSV as UTF-8. `-` is standard output."""
     if str(path) == DASH:
         yield sys.stdout
         return
@@ -273,10 +273,10 @@ def open_output(path: Path) -> Iterator[IO[Any]]:
 
 
 class DecodedText(click.types.StringParamType):
-    """A text as it was typed, whatever encoding the locale claims."""
+    """A text option, decoded as it was typed, whatever the encoding of the locale."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The words. Raises: BadInput."""
+        """Return the text. Raises: BadInput."""
         text = str(super().convert(value, param, ctx))
         try:
             return decoded(text)
@@ -286,9 +286,9 @@ class DecodedText(click.types.StringParamType):
 
 
 def decode_text_options(command: click.Command) -> None:
-    """Have the text options of `command` and of its subcommands read as they were typed.
+    """Decode the text options of `command` and of its subcommands as they were typed.
 
-    A path stays as the locale reads it: it must lead to its file.
+    Paths stay in the encoding of the locale, so that they lead to their files.
     """
     for parameter in command.params:
         if parameter.type is click.STRING and parameter.name != "file":

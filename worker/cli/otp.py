@@ -1,4 +1,4 @@
-"""otp: send a one-time password by hand, and see what became of one."""
+"""otp: send a one-time password by hand, and show the state of one."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ from worker.cli.exits import Exit
 from worker.settings.parsers import lasting
 
 NOT_SENT = frozenset({OtpState.REFUSED, OtpState.UNKNOWN, OtpState.EXPIRED})
-"""Nobody can say that it was sent."""
+"""States in which a one-time password may not have been sent."""
 
 
 @click.group(name="otp")
 def otp_() -> None:
-    """One-time passwords: a code in a template of the panel's, by SMS or by a call."""
+    """Send a one-time password, or show the state of one.
+
+    It is a code in a template of the panel, sent by SMS or by a call.
+    """
 
 
 def _parse_duration(_: click.Context, parameter: click.Parameter, typed: str | None) -> timedelta | None:
@@ -35,30 +38,28 @@ def _parse_duration(_: click.Context, parameter: click.Parameter, typed: str | N
 
 @otp_.command()
 @click.argument("number")
-@click.option("--template", required=True, help="Its name in the panel.")
-@click.option("--token", help="The code. Left out, it is asked for, or read from standard input.")
+@click.option("--template", required=True, help="The name of the template in the panel.")
+@click.option("--token", help="The code; by default it is asked for, or read from standard input.")
 @click.option("--token2", help="No spaces, like the code itself.")
 @click.option("--token3", help="No spaces.")
 @click.option("--token10", help="At most 5 spaces.")
 @click.option("--token20", help="At most 8 spaces.")
-@click.option("--call", is_flag=True, help="By a call instead of an SMS; all tokens are digits.")
+@click.option("--call", is_flag=True, help="Send it by a call instead of an SMS; all tokens are digits.")
+@click.option("--call-after", callback=_parse_duration, metavar="30s", help="Call if the SMS is not delivered by then.")
 @click.option(
-    "--call-after", callback=_parse_duration, metavar="30s", help="Call when the SMS was not delivered by then."
+    "--lifetime", callback=_parse_duration, default="2m", show_default=True, help="How long the code may still be sent."
 )
-@click.option(
-    "--lifetime", callback=_parse_duration, default="2m", show_default=True, help="Not sent any more after that."
-)
-@click.option("--key", help="Your own name for it: sending again under the same key sends nothing.")
-@click.option("--tag", help="A tag that was made in the panel.")
+@click.option("--key", help="Your own key: sending again under the same key sends nothing.")
+@click.option("--tag", help="A tag that exists in the panel.")
 @options.as_json
 @click.pass_context
 def send(ctx: click.Context, /, *, token: str | None, call: bool, as_json: bool, **request: Any) -> None:
     """Send a code to NUMBER: a mobile, a landline (which is called), or one abroad with 00 and its country.
 
-    What stands on a command line stays in the shell's history, and everybody on this machine can see it while the
-    command runs: leave --token out and type the code when asked, or give it on standard input.
+    A command line stays in the shell's history, and everybody on this machine can see it while the command runs: leave
+    --token out and type the code when asked, or give it on standard input.
 
-    Ends with 1 where it was refused, has expired, or nobody knows whether it was sent.
+    Exit code 1: it was refused, has expired, or may not have been sent.
     """
     kind = OtpKind.CALL if call else OtpKind.SMS
     try:
@@ -70,7 +71,7 @@ def send(ctx: click.Context, /, *, token: str | None, call: bool, as_json: bool,
 
 
 def _read_code() -> str:
-    """The code, from wherever nobody can look over a shoulder."""
+    """Read the code from a prompt that does not show it, or from standard input."""
     if sys.stdin.isatty():
         typed: str = click.prompt("code", hide_input=True, err=True)
         return typed
@@ -79,13 +80,13 @@ def _read_code() -> str:
 
 @otp_.command()
 @click.argument("otp_id", metavar="[ID]", required=False, type=click.IntRange(1, options.MAX_ID))
-@click.option("--key", help="The key it was ordered under, in place of its ID.")
+@click.option("--key", help="The key of the one-time password, in place of its ID.")
 @options.as_json
 @click.pass_context
 def show(ctx: click.Context, otp_id: int | None, key: str | None, as_json: bool) -> None:
-    """Show how a one-time password stands, and the call that followed it.
+    """Show the state of a one-time password, and of the call that followed it.
 
-    Nobody can see what it said. Ends with 1 like `campaigns otp send`.
+    The code is never shown. Exit code 1: as for `campaigns otp send`.
     """
     with wiring.engine().connect() as connection:
         found = campaigns.otp_state(connection, otp_id, key=key)
@@ -99,7 +100,7 @@ def _print_otp(ctx: click.Context, found: Otp, *, as_json: bool) -> None:
 
 
 def _otp_as_json(found: Otp) -> dict[str, object]:
-    """For a program: the row, its number covered."""
+    """Return the row for a program, with its number masked."""
     return {**{name: getattr(found, name) for name in Otp.__slots__}, "number": mask_number(found.number)}
 
 

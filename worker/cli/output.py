@@ -1,4 +1,4 @@
-"""Print answers as people read them (aligned, in the time of Tehran) and as programs do (JSON, numbers as numbers)."""
+"""Print answers for people (aligned, in the time of Tehran) and for programs (JSON, numbers as numbers)."""
 
 from __future__ import annotations
 
@@ -24,45 +24,45 @@ _MAX_WIDTH: Final = 100_000
 
 
 class StandardOutput(Console):
-    """Standard output. Whoever stops reading it ends the command, and `main` knows what to do."""
+    """Standard output. When its reader goes away the command ends: see `main`."""
 
     def __init__(self) -> None:
         width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
         super().__init__(width=width, markup=False, highlight=False, emoji=False)
 
     def on_broken_pipe(self) -> NoReturn:
-        """Rich would leave with an exit code of its own."""
+        """Raise the error: rich would exit with a code of its own."""
         raise BrokenPipeError
 
 
 def print_lines(*lines: str, style: str | None = None) -> None:
-    """Lines for a person. Whatever could steer a terminal is left out."""
+    """Print lines for a person, without characters that could control a terminal."""
     console = StandardOutput()
     for line in lines:
         console.print(printable(line), style=style, soft_wrap=True)
 
 
 def printable(line: str) -> str:
-    """`line` without control characters; the half-space and other joiners of Persian stay."""
+    """Return `line` without control characters; the half-space and other joiners of Persian stay."""
     return "".join(letter for letter in line if letter >= " " and not "\x7f" <= letter <= "\x9f")
 
 
 def print_json(answer: object) -> None:
-    """One JSON document for a program: in UTF-8, whatever the locale says."""
+    """Print one JSON document for a program: in UTF-8, whatever the locale is."""
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(answer, default=str, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def print_json_line(answer: object) -> None:
-    """One JSON document on a line of its own, which leaves at once."""
+    """Print one JSON document on a line of its own, and flush it."""
     sys.stdout.flush()
     sys.stdout.buffer.write(orjson.dumps(answer, default=str) + b"\n")
     sys.stdout.flush()
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """Columns under headings; those named in `right` hold numbers. Where they are wider than the terminal, a block of
-    lines for each row."""
+    """Print columns under headings; those named in `right` hold numbers. If they are wider than the terminal, print a
+    block of lines for each row."""
     console, kept = StandardOutput(), [list(row) for row in rows]
     columns = build_table(headings, kept, right=right)
     unbounded = console.options.update(max_width=_MAX_WIDTH)
@@ -76,7 +76,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, ri
 
 
 def warn_truncated(shown: int, limit: int, *, total: int | None = None) -> None:
-    """Say on standard error that a list shows `limit` rows and no more; of `total`, or of what is not counted."""
+    """Say on standard error that a list shows `limit` rows only, of `total` rows or of an unknown number."""
     if total is not None and total > shown:
         cut = f"the newest {shown:,} of {total:,} are shown: --limit {total} shows all"
     elif total is None and shown > limit:
@@ -88,7 +88,7 @@ def warn_truncated(shown: int, limit: int, *, total: int | None = None) -> None:
 
 
 def build_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Table:
-    """The same, for whoever prints it."""
+    """Return the table of `print_table` without printing it."""
     found = Table(box=None, pad_edge=False, header_style="bold")
     for heading in headings:
         found.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
@@ -98,19 +98,19 @@ def build_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, ri
 
 
 def print_facts(rows: Iterable[tuple[str, object]]) -> None:
-    """Names and values under one another; rows without a value are left out."""
+    """Print names and values, one pair a line; rows without a value are left out."""
     print_lines(*align_facts(rows))
 
 
 def align_facts(rows: Iterable[tuple[str, object]]) -> list[str]:
-    """The same, a line each, for whoever prints it."""
+    """Return the lines of `print_facts` without printing them."""
     cells = [(name, format_cell(value)) for name, value in rows if value not in (None, "")]
     widest = max(len(name) for name, _ in cells)
     return [f"{name:<{widest}}  {value}" for name, value in cells]
 
 
 def format_cell(value: object) -> str:
-    """A value in a cell."""
+    """Format a value for a cell."""
     match value:
         case None:
             return ""
@@ -126,7 +126,7 @@ def format_cell(value: object) -> str:
 
 
 def program_name() -> str:
-    """How this command was called, for a command line that works when it is copied."""
+    """Return the name by which this command was called, for command lines that can be copied."""
     called = Path(sys.argv[0])
     if called.name != "campaigns" or shutil.which("campaigns") == str(called):
         return "campaigns"
@@ -134,17 +134,17 @@ def program_name() -> str:
 
 
 def format_time(at: datetime) -> str:
-    """`2026-12-01 10:00:00 Tehran`."""
+    """Format a time as `2026-12-01 10:00:00 Tehran`."""
     return f"{at.astimezone(TEHRAN):%Y-%m-%d %H:%M:%S} Tehran"
 
 
 def format_both_calendars(at: datetime) -> str:
-    """`2026-12-01 10:00:00 Tehran (1405-09-10 in the Persian calendar)`."""
+    """Format a time as `2026-12-01 10:00:00 Tehran (1405-09-10 in the Persian calendar)`."""
     return f"{format_time(at)} ({persian_date(at)} in the Persian calendar)"
 
 
 def format_duration(seconds: float) -> str:
-    """`45 s`, `3 min`, `5 h`, `2 d`."""
+    """Format a duration as `45 s`, `3 min`, `5 h` or `2 d`."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -152,7 +152,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_share(part: int, whole: int) -> str:
-    """`97.5%`; never 100% while something is missing."""
+    """Format a share as `97.5%`; never as 100% while something is missing."""
     if not whole:
         return "0%"
     percent = 100 * part / whole
@@ -160,14 +160,14 @@ def format_share(part: int, whole: int) -> str:
 
 
 def describe_amount(campaign: Campaign) -> str:
-    """`300 messages in 600 parts`, `300 calls`."""
+    """Describe an amount as `300 messages in 600 parts` or `300 calls`."""
     if campaign.kind is CampaignKind.VOICE:
         return f"{campaign.messages:,} calls"
     return f"{campaign.messages:,} messages in {campaign.parts:,} parts"
 
 
 def describe_options(campaign: Campaign) -> str:
-    """`voice, tag spring`; `sms` where nothing goes along."""
+    """Describe the options of a campaign, as `voice, tag spring`; `sms` where there are none."""
     types = {number: word for word, number in MESSAGE_TYPES.items()}
     options = [
         ("repeat", campaign.repeat),
@@ -180,7 +180,7 @@ def describe_options(campaign: Campaign) -> str:
 
 
 def describe_held_by_gateway(progress: Progress, now: datetime) -> str | None:
-    """What the gateway keeps for its date, and what that means; None where it keeps nothing."""
+    """Describe the messages that the gateway holds for their date; None where it holds none."""
     campaign, held = progress.campaign, progress.held_by_gateway(now)
     if not held or campaign.start_at is None:
         return None
@@ -191,21 +191,21 @@ def describe_held_by_gateway(progress: Progress, now: datetime) -> str | None:
 
 
 def describe_withdrawn(found: Report) -> str | None:
-    """What was withdrawn at the gateway; None where nothing was."""
+    """Describe the messages withdrawn at the gateway; None where there are none."""
     if not found.withdrawn:
         return None
     return f"{found.withdrawn:,} messages at the gateway, {found.withdrawn_rial:,} rial refunded"
 
 
 def campaign_as_json(campaign: Campaign) -> dict[str, object]:
-    """A campaign for a program. Its text is left out: whoever made it has it."""
+    """Return a campaign for a program, without its text."""
     answer = asdict(campaign)
     del answer["template"]
     return answer
 
 
 def progress_as_json(progress: Progress, now: datetime) -> dict[str, object]:
-    """A campaign with how many messages stand where, for a program."""
+    """Return a campaign with its counts by state, for a program."""
     return {
         **campaign_as_json(progress.campaign),
         "held_by_gateway": progress.held_by_gateway(now),
@@ -218,7 +218,7 @@ def progress_as_json(progress: Progress, now: datetime) -> dict[str, object]:
 
 
 def counts_by_state(counts: Mapping[MessageState, int]) -> dict[str, int]:
-    """Every state, also those nobody stands in: keys a program can rely on."""
+    """Return the counts of all states, empty ones too, so that a program finds every key."""
     return {state.value: counts.get(state, 0) for state in MessageState}
 
 
@@ -226,7 +226,7 @@ def counts_by_state(counts: Mapping[MessageState, int]) -> dict[str, int]:
 
 
 class Level(StrEnum):
-    """How bad it is. Only `bad` makes a doctor end with 1."""
+    """The level of a finding. Only `bad` makes `campaigns doctor` exit with 1."""
 
     OK = "ok"
     WARN = "warn"
@@ -235,7 +235,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at; `do` is what to do about it, and empty where all is well."""
+    """The result of one check; `do` is the remedy, empty where all is well."""
 
     name: str
     level: Level

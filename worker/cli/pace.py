@@ -1,4 +1,4 @@
-"""pace: how fast the gateway is called, what was learnt about it, and whether all calls pause."""
+"""pace: show the rate of calls, the learnt limit of the gateway, and whether all calls pause."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MINUTE_S: Final = 60
 
 @click.command()
 @options.as_json
-@click.option("--watch", is_flag=True, help="Look again every second, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Show it every second, until Ctrl-C.")
 def pace(as_json: bool, watch: bool) -> None:
-    """Tell how fast the gateway is called.
+    """Show the pace: how fast the gateway is called.
 
-    The rate, what was learnt about the gateway's limit, how often it said "too many", whether all calls pause and until
-    when, how far ahead the queue reaches, and who made the calls of the last minute.
+    Shows the rate, the learnt limit of the gateway, how often it answered "too many", whether all calls pause and until
+    when, how far ahead the queue reaches, and the calls of the last minute by lane.
 
     With --json one object, with --watch one a second, each on a line:
 
@@ -78,7 +78,7 @@ def _watch(*, as_json: bool) -> None:
 
 
 def _pace_views() -> Iterator[PaceView | str]:
-    """A look every second. The first must succeed; after that a Redis that is away is a sentence, and waited for."""
+    """Yield the pace every second. The first read must succeed; later, while Redis is away, yields a sentence."""
     yield wiring.pace().view()
     while True:
         time.sleep(REFRESH_INTERVAL_S)
@@ -89,7 +89,7 @@ def _pace_views() -> Iterator[PaceView | str]:
 
 
 def pace_as_json(view: PaceView) -> dict[str, object]:
-    """The pace for a program: the keys stand in the help of the command."""
+    """Return the pace for a program, with the keys that the help of the command lists."""
     whole = sum(lane.calls for lane in view.lanes.values())
     return {
         "at": view.at,
@@ -119,7 +119,7 @@ def _pause_as_json(view: PaceView, until: datetime) -> dict[str, object]:
 
 
 def pace_facts(view: PaceView) -> list[Fact]:
-    """The pace for a person."""
+    """Return the pace for a person."""
     return [
         ("rate", f"{view.rate:.2f} calls a second, {rate_origin(view)}"),
         ("learnt", _learnt_sentence(view)),
@@ -130,7 +130,7 @@ def pace_facts(view: PaceView) -> list[Fact]:
 
 
 def rate_origin(view: PaceView) -> str:
-    """Where the rate comes from."""
+    """Say where the rate comes from."""
     if view.fixed:
         return "fixed by PACE_FIXED"
     return f"{'found' if view.learnt else 'nothing learnt yet'} (at most {view.max_rate:g})"
@@ -146,7 +146,7 @@ def _learnt_sentence(view: PaceView) -> str | None:
 
 
 def pause_sentence(view: PaceView) -> str | None:
-    """Until when all calls pause, and why; None while they flow."""
+    """Say until when all calls pause, and why; None while they do not."""
     if view.paused_until is None:
         return None
     left_s = max(0.0, (view.paused_until - view.at).total_seconds())
@@ -159,7 +159,7 @@ def _code_meaning(code: int | None) -> str | None:
 
 
 def lanes_table(view: PaceView) -> Table:
-    """Who made the calls of the last minute, and who waits; those that go first on top."""
+    """Return the table of lanes, in order of priority: calls of the last minute, and whether calls wait."""
     whole = sum(seen.calls for seen in view.lanes.values())
     return output.build_table(
         ("lane", "calls in the last minute", "share", "waits"),
@@ -172,7 +172,7 @@ def lanes_table(view: PaceView) -> Table:
 
 
 def pace_line(view: PaceView) -> str:
-    """The pace at a moment, for a log."""
+    """Return the pace in one line, for a log."""
     calls = ", ".join(f"{lane.label} {seen.calls:,}" for lane, seen in view.lanes.items() if seen.calls)
     paused = pause_sentence(view)
     return (

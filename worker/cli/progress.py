@@ -1,4 +1,4 @@
-"""How a campaign stands at a moment, and its progress: two bars on a terminal, a line now and then everywhere else."""
+"""Read the state of a campaign, and show its progress: two bars on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REDIS_RETRY_AFTER_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class CampaignStatus:
-    """Where a campaign stands at a moment."""
+    """The state of a campaign at one moment."""
 
     progress: Progress
     waiting: Waiting | None
@@ -43,7 +43,7 @@ class CampaignStatus:
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether it will not move by itself."""
+        """Whether it waits for a person."""
         return self.campaign.state in (CampaignState.DRAFT, CampaignState.PAUSED)
 
     @property
@@ -59,18 +59,18 @@ class CampaignStatus:
 
 @in_one_commit
 def read_status(connection: Connection, campaign_id: int, *, now: datetime, pace: PaceView | None) -> CampaignStatus:
-    """How a campaign stands. Raises: NotFound."""
+    """Read the state of a campaign. Raises: NotFound."""
     progress = campaigns.progress(connection, campaign_id)
     return CampaignStatus(progress, campaigns.why_waiting(connection, campaign_id, pace=pace, now=now), now)
 
 
 def waiting_sentence(now: CampaignStatus) -> str | None:
-    """Why it waits; None when it is over."""
+    """Say why it waits; None when it has finished."""
     return None if now.waiting is None else now.waiting.sentence
 
 
 class PaceReader:
-    """Looks at the pace where that can be done; what is told without it is told all the same."""
+    """Reads the pace where Redis can be reached; the progress is shown without it otherwise."""
 
     def __init__(self, pace: Callable[[], Throttle] = wiring.pace) -> None:
         self.trouble: str | None = None
@@ -78,7 +78,7 @@ class PaceReader:
         self._not_before = 0.0
 
     def read(self) -> PaceView | None:
-        """The pace now; None without Redis, or without what names the account, and `trouble` says which."""
+        """Read the pace; None without Redis or without the name of the account, with the reason in `trouble`."""
         if steady() < self._not_before:
             return None
         try:
@@ -102,17 +102,17 @@ Explain = Callable[[CampaignStatus], str | None]
 
 
 class ProgressView(Protocol):
-    """How progress is shown."""
+    """A way to show progress."""
 
     def show(self, now: CampaignStatus, remark: str) -> None:
-        """Show this moment, and what there is to say about it."""
+        """Show this state and the remark about it."""
 
     def close(self) -> None:
-        """Leave the last moment standing."""
+        """End the display; the last state stays on the screen."""
 
 
 def follow(look: Callable[[], CampaignStatus], *, explain: Explain = waiting_sentence) -> Iterator[CampaignStatus]:
-    """Show the campaign every second; each look is handed on, and whoever follows decides when it is enough."""
+    """Show the campaign every second and yield each state; the caller decides when to stop."""
     display = ProgressBars() if StandardOutput().is_terminal else ProgressLines()
     try:
         while True:
@@ -125,7 +125,7 @@ def follow(look: Callable[[], CampaignStatus], *, explain: Explain = waiting_sen
 
 
 class ProgressBars:
-    """Two bars and the reason for waiting below them."""
+    """Shows two bars, with the reason for waiting below them."""
 
     def __init__(self) -> None:
         self._bars = RichProgress(
@@ -142,26 +142,26 @@ class ProgressBars:
         self._live.start()
 
     def show(self, now: CampaignStatus, remark: str) -> None:
-        """Move the bars."""
+        """Update the bars."""
         whole = now.campaign.messages
         for task, done in ((self._sent, now.sent), (self._settled, now.settled)):
             self._bars.update(task, total=whole, completed=done, share=format_share(done, whole))
         self._live.update(Group(self._bars, Text(printable(remark), style="dim")))
 
     def close(self) -> None:
-        """Leave the bars where they are."""
+        """End the display; the bars stay on the screen."""
         self._live.stop()
 
 
 class ProgressLines:
-    """A line whenever something moved, and otherwise every quarter of a minute."""
+    """Prints a line at each change, and otherwise every quarter of a minute."""
 
     def __init__(self) -> None:
         self._said: object = None
         self._said_at = 0.0
 
     def show(self, now: CampaignStatus, remark: str) -> None:
-        """Say it, if it is news."""
+        """Print the state if it has changed."""
         whole = now.campaign.messages
         line = (
             f"sending {now.sent:,} of {whole:,} ({format_share(now.sent, whole)}), "
@@ -174,11 +174,11 @@ class ProgressLines:
             self._said, self._said_at = news, time.monotonic()
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Do nothing: lines need no end."""
 
 
 def _remark(now: CampaignStatus, explain: Explain) -> str:
-    """The reason for waiting, or how it ended."""
+    """Return the reason for waiting, or how the campaign ended."""
     if now.campaign.finished_at is not None:
         return f"{now.campaign.state} at {format_time(now.campaign.finished_at)}"
     return explain(now) or ""

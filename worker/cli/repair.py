@@ -1,4 +1,4 @@
-"""uncertain, restored, epoch: what only a person can decide."""
+"""uncertain, restored, epoch: decisions that only a person can make."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLLIDED = (
 
 
 def explain_uncertain(found: Sequence[UncertainBatch]) -> list[str]:
-    """Why messages are uncertain and what to do, a line for each kind of trouble."""
+    """Explain why messages are uncertain and what to do, a line for each kind of trouble."""
     troubles = {batch.trouble for batch in found}
     lines = [_COLLIDED.format(collision=COLLISION)] if COLLISION in troubles else []
     if MAY_HAVE_LEFT in troubles:
@@ -41,15 +41,18 @@ def explain_uncertain(found: Sequence[UncertainBatch]) -> list[str]:
 
 @click.group("uncertain")
 def uncertain_() -> None:
-    """Messages of which nobody knows whether they were sent: list them, or send them."""
+    """List uncertain messages, or send them again.
+
+    Nobody knows whether these messages were sent.
+    """
 
 
 @uncertain_.command("list")
-@click.option("--campaign", "campaign_id", type=click.IntRange(1, options.MAX_ID), help="Of this campaign only.")
+@click.option("--campaign", "campaign_id", type=click.IntRange(1, options.MAX_ID), help="Only of this campaign.")
 @options.as_json
 @click.pass_context
 def list_(ctx: click.Context, campaign_id: int | None, as_json: bool) -> None:
-    """Show batches with uncertain messages; the exit code is 1 where there are any."""
+    """List batches with uncertain messages. Exit code 1: there are some."""
     with wiring.engine().connect() as connection:
         found = admin.list_uncertain(connection, campaign_id=campaign_id)
     if as_json:
@@ -67,9 +70,9 @@ def list_(ctx: click.Context, campaign_id: int | None, as_json: bool) -> None:
 
 @uncertain_.command()
 @options.campaign_id
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def send(campaign_id: int, yes: bool) -> None:
-    """Send a campaign's uncertain messages again; whoever got one already gets a second."""
+    """Send the uncertain messages of a campaign again; recipients who got one already get a second."""
     options.confirm(yes, f"send the uncertain messages of campaign {campaign_id} again, perhaps a second time?")
     with wiring.engine().begin() as connection:
         count = campaigns.send_uncertain(connection, campaign_id)
@@ -77,14 +80,14 @@ def send(campaign_id: int, yes: bool) -> None:
 
 
 @click.command()
-@click.option("--copy", is_flag=True, help="The database that this one was copied from goes on: here nothing is sent.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--copy", is_flag=True, help="The original database stays in use: this copy sends nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.as_json
 def restored(copy: bool, yes: bool, as_json: bool) -> None:
     """Say that this database was restored from a backup, or copied.
 
-    Nothing is sent in a restored database before that. What may have left since the backup is asked about first, by
-    its old ids: what the gateway has is not sent again. Ids of a new epoch are given to what is created from now on.
+    A restored database sends nothing before that. Messages that may have left since the backup are queried first, by
+    their old ids: those that the gateway has are not sent again. New messages get ids of a new epoch.
     """
     database, policy = wiring.database(), wiring.settings().policy()
     live = admin.unfinished_campaigns(database)
@@ -119,15 +122,18 @@ _WARNING_COPY = (
 
 @click.group()
 def epoch() -> None:
-    """The number that keeps our message ids apart from another database's on the same account."""
+    """Show the epoch, which is a part of our message ids.
+
+    It keeps them apart from the ids of other databases on the same account.
+    """
 
 
 @epoch.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def renew(yes: bool) -> None:
     """Begin a new epoch after a collision: another database used the same ids on this account.
 
-    Whatever has not left gets new ids; what the gateway has keeps its own. After a restore it is `campaigns restored`.
+    Messages that have not left get new ids; the others keep theirs. After a restore, run `campaigns restored` instead.
     """
     database = wiring.database()
     options.refuse_copied_database(database)

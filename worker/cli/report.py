@@ -1,4 +1,4 @@
-"""report, verify: what became of a campaign, and whether its record is true."""
+"""report, verify: show the result of a campaign, and check that our record of it is true."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ DEFAULT_SAMPLE = 2000
     type=click.Path(path_type=Path, allow_dash=True),
     callback=options.check_format,
     metavar="FILE",
-    help="Write the rows that made no message, with why and with their columns, to be mended.",
+    help="Write the rows that made no message, with the reasons and their columns, to correct them.",
 )
 @options.as_json
 def report(campaign_id: int, *, out: Path | None, rejects: Path | None, as_json: bool) -> None:
-    """Tell what became of a campaign.
+    """Show the report of a campaign.
 
-    Recipients' numbers are covered here; the file that --out writes has them in full, and a line for every row read.
+    Recipients' numbers are masked here; the file of --out has full numbers, and a line for every row read.
     """
     if as_json + (str(out) == options.DASH) + (str(rejects) == options.DASH) > 1:
         raise BadInput("--json, --out - and --rejects - each write to standard output: name a file")
@@ -61,14 +61,14 @@ def _export_rejects(campaign_id: int, out: Path) -> int:
 
 
 def write_report(campaign_id: int, out: Path) -> int:
-    """Write the report's file; how many rows. It reads in short transactions. Raises: BadInput, NotFound."""
+    """Write the report's file, in short transactions. Returns how many rows. Raises: BadInput, NotFound."""
     return options.write_export(
         out, lambda connection, file, form: campaigns.export(connection, campaign_id, file, form)
     )
 
 
 def report_as_json(found: Report) -> dict[str, object]:
-    """A report for a program."""
+    """Return a report for a program."""
     return {
         **output.campaign_as_json(found.campaign),
         "counts": output.counts_by_state(found.counts),
@@ -92,7 +92,7 @@ def report_as_json(found: Report) -> dict[str, object]:
 
 
 def print_report(found: Report) -> None:
-    """A report for a person."""
+    """Print a report for a person."""
     campaign = found.campaign
     output.print_facts(
         [
@@ -151,7 +151,7 @@ def _cost_facts(found: Report) -> list[tuple[str, object]]:
 
 
 def _estimated_sentence(found: Report) -> str | None:
-    """That some of the cost is no price of the gateway's."""
+    """Say that a part of the cost is estimated."""
     if not found.unpriced:
         return None
     return f"{found.unpriced:,} messages whose price the gateway never told, at the average of the others"
@@ -164,17 +164,17 @@ def _join_counts(counts: dict[str, int] | object) -> str | None:
 @click.command()
 @options.campaign_id
 @click.option(
-    "--sample", type=click.IntRange(1), help=f"Messages to ask the gateway about; {DEFAULT_SAMPLE:,} if left out."
+    "--sample", type=click.IntRange(1), help=f"Messages to ask the gateway about; by default {DEFAULT_SAMPLE:,}."
 )
 @click.option("--all", "everything", is_flag=True, help="Ask the gateway about every message.")
 @options.as_json
 @click.pass_context
 def verify(ctx: click.Context, campaign_id: int, sample: int | None, everything: bool, as_json: bool) -> None:
-    """Check that the record of a campaign is true.
+    """Check that our record of a campaign is true.
 
-    It is held against itself, and against what the gateway says of the same messages while it still answers for them.
-    Ends with 1 where anything is not true, and with 4 where nothing is, but not all could be checked: the gateway did
-    not answer, or no longer tells of messages this old.
+    Compares the record with itself, and with the gateway's answers about the same messages while it still gives them.
+    Exit code 1: something is not true. Exit code 4: all that could be checked is true, but the gateway did not answer,
+    or gives no more answers about messages this old.
     """
     if everything and sample is not None:
         raise BadInput("--sample and --all contradict each other: use one of them")
@@ -198,7 +198,7 @@ CHECK_MARKS: Final = {True: "true", False: "FALSE", None: "not checked"}
 
 
 def print_checks(found: Verified) -> None:
-    """The checks for a person."""
+    """Print the checks for a person."""
     output.print_table(
         ("claim", "", "found"), [(each.name, CHECK_MARKS[each.holds], each.says) for each in found.checks]
     )

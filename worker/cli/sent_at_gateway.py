@@ -1,4 +1,4 @@
-"""number, outbox: what one person got, and what the gateway itself says was sent."""
+"""number, outbox: show the messages of one person, and the messages that the gateway sent."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from worker.cli.output import print_json
 
 @click.command(name="number")
 @click.argument("number")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The newest so many.")
-@click.option("--ask", is_flag=True, help="Ask the gateway, too, what it sent to this number.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many to show.")
+@click.option("--ask", is_flag=True, help="Also ask the gateway for the messages that it sent to this number.")
 @click.option(
     "--day",
     callback=options.parse_day,
     metavar="DAY",
-    help="The day to ask about, as 2026-12-01 or 1405/09/10; today if left out.",
+    help="The day to ask about, as 2026-12-01 or 1405/09/10; by default today.",
 )
-@click.option("--texts", is_flag=True, help="Show what they wrote.")
+@click.option("--texts", is_flag=True, help="Show the texts that they wrote.")
 @options.as_json
 def number_(*, number: str, limit: int, ask: bool, day: datetime | None, texts: bool, as_json: bool) -> None:
-    """Tell what one person got from us, and what they wrote."""
+    """Show the messages to and from one number."""
     mobile = normalise_mobile(number)
     with wiring.engine().connect() as connection:
         received = gateway.messages_to_number(connection, mobile, limit=limit + 1)
@@ -116,10 +116,10 @@ def _print_statuses(statuses: Sequence[ReceptorStatus], since: datetime) -> None
 @click.command(name="outbox")
 @click.option("--latest", type=click.IntRange(1, MAX_LATEST), metavar="N", help="The newest N instead of a day.")
 @click.option(
-    "--day", callback=options.parse_day, metavar="DAY", help="A day, as 2026-12-01 or 1405/09/10; today if left out."
+    "--day", callback=options.parse_day, metavar="DAY", help="A day, as 2026-12-01 or 1405/09/10; by default today."
 )
-@click.option("--sender", metavar="LINE", help="Only what this line sent.")
-@click.option("--foreign", is_flag=True, help="Only what is not ours.")
+@click.option("--sender", metavar="LINE", help="Only messages from this line.")
+@click.option("--foreign", is_flag=True, help="Only messages that are not ours.")
 @options.as_json
 @click.pass_context
 def outbox_(
@@ -131,11 +131,11 @@ def outbox_(
     foreign: bool,
     as_json: bool,
 ) -> None:
-    """Tell what the gateway says has left the account, and which of it is ours.
+    """List the messages that the gateway sent for the account.
 
-    It looks three days back, and answers only where our IP address is registered in the panel. Of one second it shows
-    500 messages: where more left, it is said how many could not be seen, and the exit code is 4. With --json a line for
-    each message.
+    Says which of them are ours. The gateway answers for the last three days, and only if our IP address is registered
+    in the panel. It shows at most 500 messages of one second: if there were more, the command says how many are
+    missing, and exits with 4. With --json it prints a line for each message.
     """
     if latest is not None and day is not None:
         raise BadInput("--latest and --day contradict each other: use one of them")
@@ -161,14 +161,14 @@ def outbox_(
 
 @dataclass(slots=True)
 class _Totals:
-    """How many messages were told, and in how many seconds the gateway showed a part only."""
+    """Counts of the messages listed, and of the seconds of which the gateway showed only a part."""
 
     ours: int = 0
     others: int = 0
     cut: int = 0
 
     def add(self, each: OutboxMessage | Unlisted) -> None:
-        """Count it."""
+        """Count one message, or one incomplete second."""
         if isinstance(each, Unlisted):
             self.cut += 1
         elif each.is_ours:
@@ -185,7 +185,7 @@ def _print_missing(messages: int) -> None:
 
 
 def _day_span(day: datetime | None) -> tuple[datetime, datetime]:
-    """A day of Tehran, as far as it and the gateway's three days go."""
+    """Return the part of a day of Tehran that has passed and lies in the gateway's three days."""
     now = wiring.database().now()
     start = day or day_start(now.astimezone(TEHRAN).date())
     if start > now:

@@ -1,4 +1,4 @@
-"""suppress: whom we do not write to. Added, removed, listed, checked, synchronised with the gateway's block lists."""
+"""suppress: add, remove, list and check suppressed numbers, and synchronise them with the gateway's block lists."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ _BLOCKED_WORDS = {True: "blocked", False: "not blocked", None: "cannot be asked"
 
 @click.group("suppress")
 def suppress_() -> None:
-    """Whom nothing is sent to, but for one-time passwords.
+    """Manage suppressed numbers, to which no campaign is sent.
 
-    It takes effect before the next batch of a running campaign, and the report names everybody who was left out.
+    One-time passwords are sent to them all the same. A change takes effect before the next batch of a running campaign.
+    The report lists the numbers that were left out.
     """
 
 
 _lines_option = click.option(
-    "--line", "lines", multiple=True, metavar="LINE", help="This line only; may be said again."
+    "--line", "lines", multiple=True, metavar="LINE", help="Only this line; may be given several times."
 )
 
 
 @suppress_.command()
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBER...")
 @click.option(
-    "--reason", default=SuppressionReason.MANUAL.value, show_default=True, help="Why, in a word or in your own."
+    "--reason", default=SuppressionReason.MANUAL.value, show_default=True, help="A known reason, or your own."
 )
 @options.as_json
 def add(numbers: Sequence[str], reason: str, as_json: bool) -> None:
@@ -62,8 +63,8 @@ def add(numbers: Sequence[str], reason: str, as_json: bool) -> None:
 def remove(numbers: Sequence[str], as_json: bool) -> None:
     """Let these numbers get messages again.
 
-    At the next synchronisation they are taken off the gateway's block lists as well, where the gateway allows it: not
-    those who opted out there themselves.
+    The next synchronisation removes them from the gateway's block lists too, where the gateway allows it: it keeps
+    the numbers of people who opted out there.
     """
     with wiring.engine().begin() as connection:
         lifted = campaigns.unsuppress(connection, numbers)
@@ -81,11 +82,11 @@ def _print_changed(changed: int, numbers: Sequence[str], done: str, others: str,
 @suppress_.command("list")
 @click.option("--reason", help=f"Only for this reason: {', '.join(SuppressionReason)}, or one in your own words.")
 @options.since_option
-@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="The newest so many.")
-@click.option("--full", is_flag=True, help="Show the numbers in full.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many to show.")
+@click.option("--full", is_flag=True, help="Show full numbers.")
 @options.as_json
 def list_(*, reason: str | None, since: datetime | None, limit: int, full: bool, as_json: bool) -> None:
-    """Show who is suppressed, the newest first."""
+    """List suppressed numbers, newest first."""
     with wiring.engine().connect() as connection:
         found = newest_suppressions(connection, reason=reason, since=since, limit=limit + 1)
     shown, some = str if full else mask_number, found[:limit]
@@ -109,9 +110,9 @@ def list_(*, reason: str | None, since: datetime | None, limit: int, full: bool,
 @options.as_json
 @click.pass_context
 def check_(ctx: click.Context, number: str, lines: Sequence[str], as_json: bool) -> None:
-    """Tell whether a number is suppressed, by us and on the gateway's lists at this moment.
+    """Check whether a number is suppressed, by us or on the gateway's block lists.
 
-    Ends with 0 where it is by either, with 1 where it is not, and with 4 where the gateway did not say.
+    Exit code 0: it is. Exit code 1: it is not. Exit code 4: the gateway did not answer.
     """
     with wiring.engine().connect() as connection:
         mobile = normalise_mobile(number)
@@ -128,7 +129,7 @@ def check_(ctx: click.Context, number: str, lines: Sequence[str], as_json: bool)
 
 
 def _check_exit(ours: bool, listed: Sequence[BlockStatus]) -> Exit:
-    """The answer of a check as an exit code."""
+    """Return the exit code for the result of a check."""
     if ours or any(each.blocked for each in listed):
         return Exit.FINE
     return Exit.NOT_CHECKED if any(each.blocked is None for each in listed) else Exit.NO
@@ -158,9 +159,9 @@ def _print_check(mobile: str, found: Suppression | None, listed: Sequence[BlockS
 @options.as_json
 @click.pass_context
 def sync_(ctx: click.Context, lines: Sequence[str], as_json: bool) -> None:
-    """Synchronise with the gateway's block lists, both ways.
+    """Synchronise suppressed numbers with the gateway's block lists, both ways.
 
-    Every line that is pulled or was sent from, unless lines are named. Ends with 1 where a line could not be done.
+    Covers every line that is pulled or has sent, unless lines are named. Exit code 1: a line failed.
     """
     with wiring.engine().connect() as connection:
         known = _normalise_lines(lines) or known_lines(connection)
@@ -194,7 +195,7 @@ def _print_sync(found: Sequence[Synced], known: Sequence[str]) -> None:
 @suppress_.command("import")
 @options.recipients
 @click.option(
-    "--reason", default=SuppressionReason.IMPORTED.value, show_default=True, help="Why, in a word or in your own."
+    "--reason", default=SuppressionReason.IMPORTED.value, show_default=True, help="A known reason, or your own."
 )
 @options.as_json
 def import_(
@@ -209,7 +210,7 @@ def import_(
 ) -> None:
     """Suppress every number in FILE: CSV or a workbook, - is standard input.
 
-    Rows that cannot be used are told, and stop no others.
+    Rows that cannot be used are listed; the others are imported.
     """
     source = "standard input" if file == options.DASH else f"the file {Path(file).name}"[:200]
     found = import_suppressed(
@@ -240,7 +241,7 @@ def _print_import(found: ImportResult) -> None:
 @suppress_.command()
 @options.out_option("Where to write it", required=True)
 def export(out: Path) -> None:
-    """Write everybody who is suppressed, with the numbers in full."""
+    """Write all suppressed numbers to a file, in full."""
     lines = options.write_export(out, export_suppressed)
     if str(out) != options.DASH:
         output.print_lines(f"{lines:,} numbers written to {out}")
