@@ -39,7 +39,7 @@ _ASYNC: Final = "sqlalchemy.ext.asyncio"  # needs greenlet to be imported, which
 
 
 def connection_of(bind: Bind) -> Connection:
-    """The connection of the caller's transaction. Raises: BadInput for what is none, or leads to another database."""
+    """Return the connection of the caller's transaction. Raises: BadInput unless it is one on PostgreSQL."""
     if isinstance(bind, (Session, scoped_session)):
         connection: Connection = bind.connection()
     elif isinstance(bind, Connection):
@@ -52,7 +52,7 @@ def connection_of(bind: Bind) -> Connection:
 
 
 def _objection(bind: object) -> str:
-    """A sentence for what is neither a connection nor a session."""
+    """Say why an object is neither a connection nor a session."""
     name = type(bind).__name__
     if isinstance(bind, (Engine, sessionmaker)):
         return (
@@ -66,7 +66,7 @@ def _objection(bind: object) -> str:
 
 
 def writing_connection(bind: Bind) -> Connection:
-    """The connection, for a function that writes: a confirmed commit is on disk, whatever the database's default is.
+    """Return the connection for a function that writes, and make its commit durable whatever the database's default.
 
     Raises: BadInput outside a transaction: half of a change would be there for a moment, or after a crash for good.
     """

@@ -38,11 +38,11 @@ def order_otp(
     space (`token10` five, `token20` eight), no line break, underscore or separator; for a call all are digits.
 
     The same `key` is the same password: ordered again, also at the same moment, it gives the same id, and nothing is
-    sent twice. Tokens take no part in that, because they are erased as soon as nobody needs them: one key, one code.
+    sent twice. Tokens are not compared, because they are erased as soon as they are not needed: use one key a code.
 
     With `call_after`, an SMS that was not delivered by then, or surely will not be, is followed by one call with the
-    same tokens. An SMS whose outcome is unknown is not: `otp_state` says so, and what is right then is yours to decide.
-    What could not leave within its `lifetime` is not sent any more.
+    same tokens. An SMS whose outcome is unknown is not followed: `otp_state` says so, and you decide. A password that
+    could not leave within its `lifetime` is not sent any more.
 
     Raises: BadInput, which never holds a token; KeyConflict when `key` was used for another number, template or kind.
     """

@@ -1,4 +1,4 @@
-"""Read how campaigns stand, why they wait, and what became of their messages."""
+"""Read the state of campaigns, why they wait, and the results of their messages."""
 
 from __future__ import annotations
 
