@@ -6,16 +6,16 @@ dispatch         the one-second tick that enqueues due work; the chores
 submit           send a batch, resolve one whose outcome is unknown
 track            poll statuses until every message has its verdict; withdraw
 report           the figures of a campaign, and its files
-verify           is our record true?
+verify           check that our record is true
 
 Beside the path:
 
 inbox            pull inbound messages, reconcile, deliver
 otp              one-time passwords
-callbacks        what the gateway calls back: record, match, confirm
+callbacks        the gateway's callbacks: record, match, confirm
 suppression      the gateway's block lists, synchronised
-account          credit, settings, the hold, and whose key ours is
-sent_at_gateway  what the gateway says was sent; the daily ledger
+account          credit, settings, the hold, and the account of our key
+sent_at_gateway  the messages that the gateway says it sent; the daily ledger
 waiting          why a campaign waits
 guards           is this the same database, and is its clock right?
 

@@ -1,4 +1,4 @@
-"""The gateway account: its credit and settings, the hold that stops all sending, and whose key ours is.
+"""The gateway account: its credit and settings, the hold that stops all sending, and the account of our key.
 
 An account in debug mode takes every send, answers 200, charges nothing, and sends nothing: its messages come back
 cancelled (13). Nobody must have to find that out from a report.
@@ -33,7 +33,7 @@ HOLD_RECHECKS = 10
 
 
 def fetch_credit(context: Context) -> AccountInfo:
-    """Ask for the account's credit and remember it. Raises: GatewayError."""
+    """Fetch the account's credit and store it. Raises: GatewayError."""
     context.gateway.acquire_slot(Lane.HOUSEKEEPING)
     account = context.gateway.account_info()
     installation.record_credit(context.database, credit_rial=account.remaincredit, now=context.now())
@@ -41,7 +41,7 @@ def fetch_credit(context: Context) -> AccountInfo:
 
 
 def watch(context: Context) -> str:
-    """Look at the credit and the settings, remember both, and warn of what a person should know; in a few words."""
+    """Fetch and store the credit and the settings, and warn where a person should act. Returns a summary."""
     try:
         account, config = fetch_credit(context), fetch_settings(context)
     except GatewayError as why:
@@ -58,17 +58,17 @@ def watch(context: Context) -> str:
 
 
 def low_credit(context: Context, alarm_rial: int | None) -> int:
-    """Rial below which the credit is low: our own threshold, or the account's alarm where that is higher."""
+    """Return the rial below which the credit is low: our own threshold, or the account's alarm if that is higher."""
     return max(context.policy.credit_low_rial, alarm_rial or 0)
 
 
 def fetch_settings(context: Context) -> AccountConfig:
-    """Ask for the account's settings and remember those that decide about sending. Raises: GatewayError."""
+    """Fetch the account's settings and store those that decide about sending. Raises: GatewayError."""
     return _remember_settings(context, context.gateway.account_config())
 
 
 def configure(context: Context, **changes: Any) -> AccountConfig:
-    """Write these settings of the account, and only these; the settings that hold from now on.
+    """Change the given settings of the account and no others. Returns the settings that are now in force.
 
     Takes what `Client.configure` takes. Raises: BadInput where nothing is to be changed or a value is blank, which
     the gateway might take for a value; GatewayError.
@@ -95,7 +95,7 @@ def _remember_settings(context: Context, config: AccountConfig) -> AccountConfig
 
 
 def recheck_hold(context: Context) -> str:
-    """Look whether an account on hold may send again, and let it go if so; what was found, in a word or two."""
+    """Check whether an account on hold may send again, and release the hold if so. Returns a summary."""
     hold = installation.read(context.database).hold
     if hold is None:
         return "not on hold"
@@ -115,7 +115,7 @@ def recheck_hold(context: Context) -> str:
 
 @in_one_commit
 def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: timedelta, now: datetime) -> str:
-    """Any hold but that of 418 ends with the first answer; 418 needs credit that looks like enough.
+    """Decide about a hold: after 418 it needs enough credit; every other hold ends with the first answer.
 
     It may have been gone and topped up to what it was while nobody looked: after some looks the same is tried again.
     """
@@ -129,7 +129,7 @@ def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: t
 
 
 def _enough(connection: Connection, hold: Hold, credit_rial: int, *, same_again: bool) -> bool:
-    """Whether credit covers the next batches, as far as prices are known, and is not what was refused before."""
+    """Whether the credit covers the next batches, as far as prices are known, and differs from the refused one."""
     refused_rial = None if same_again else hold.released_credit_rial
     if refused_rial is not None and credit_rial < refused_rial * TOPPED_UP:
         return False
@@ -148,7 +148,7 @@ SAMPLE_PER_ACCOUNT: Final = 20
 
 
 def recognise_key(context: Context) -> bool:
-    """See to it that it is known whose key ours is; whether it is. While it is not, nothing is sent under it."""
+    """Find out which account our key belongs to. Returns whether it is known; until then nothing is sent under it."""
     if identity.account_of_key(context.database, context.account) is not None:
         return True
     if identity.read_place(context.database) is not Place.HOME:
@@ -174,7 +174,7 @@ def recognise_key(context: Context) -> bool:
 
 
 def _compare_with_earlier(context: Context, earlier: Sequence[AccountEvidence]) -> dict[int, bool | None] | None:
-    """For each account whether it knows its messages under our key; None where nothing can be asked with that key."""
+    """For each account, whether the gateway knows its messages under our key; None if the key cannot be used."""
     try:
         if not earlier:
             _check_key(context)
@@ -188,7 +188,7 @@ def _compare_with_earlier(context: Context, earlier: Sequence[AccountEvidence]) 
 
 
 def _check_key(context: Context) -> None:
-    """A key that the gateway does not take is nobody's: what left under it could never be asked about.
+    """Check that the gateway accepts the key: messages sent under a refused key could never be resolved.
 
     Raises: GatewayError.
     """
@@ -197,7 +197,7 @@ def _check_key(context: Context) -> None:
 
 
 def _knows_messages(context: Context, evidence: AccountEvidence) -> bool | None:
-    """Whether the gateway knows these messages under its own ids; None: it did not say. Raises: GatewayError.
+    """Whether the gateway knows these messages under its own ids; None: no answer. Raises: GatewayError.
 
     These were accepted within the time in which it answers for our ids: in their own account it knows them.
     """

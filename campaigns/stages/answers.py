@@ -32,14 +32,14 @@ MAX_QUESTIONS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class LocalIdAnswer:
-    """What was answered: rows of ids that the gateway has, and ids that it never saw. Others were not answered for."""
+    """An answer by localids: rows of ids that the gateway has, and ids that it never saw. It may omit others."""
 
     rows: Sequence[LocalStatus]
     unseen: AbstractSet[int]
 
 
 def ask_by_localid(gateway: PacedClient, ids: Sequence[int]) -> LocalIdAnswer:
-    """Ask about at most 200 ids. What an answer leaves out is asked about again, as long as each answers for more.
+    """Query at most 200 localids. Omitted ids are queried again, as long as each answer brings more of them.
 
     Nothing may leave under these ids meanwhile, so that answers of several moments are true together. What waits for
     the answer is a send, so it is asked in the lane of sends.
@@ -82,7 +82,7 @@ def fact_of_status(message_id: int, gateway_id: int, status: int, cost_rial: int
 
 
 def facts_of_statuses(ids: Mapping[int, int], answered: Iterable[MessageStatus]) -> dict[int, Fact]:
-    """Facts by our message ids; `ids` has them by the gateway's. A message it no longer knows (100) brings none."""
+    """Return facts by our message ids; `ids` maps the gateway's ids to these. Status 100 (not known) makes none."""
     return {
         message_id: fact_of_status(message_id, row.messageid, row.status)
         for row in answered
@@ -106,14 +106,14 @@ def suppress_by_verdicts(
 
 
 def match_rows(claim: Claim, answered: Iterable[SentMessage]) -> Matched[SentMessage]:
-    """The answered rows by our numbers, and the rows that are not ours. Who calls, only the gateway knows."""
+    """Match answered rows with our numbers. Returns them by number, and the rows that are not ours."""
     texts = {message.number: message.text for message in claim.messages}
     numbered = ((row.receptor if row.receptor in texts else number_of(row.receptor), row) for row in answered)
     return match_answer(texts, claim.sender, numbered)
 
 
 def number_of(receptor: str) -> str:
-    """A receptor as we write numbers; as it is where it is no mobile number."""
+    """Return a receptor in our spelling of numbers; unchanged if it is no mobile number."""
     try:
         return normalise_mobile(receptor)
     except BadInput:

@@ -58,13 +58,13 @@ def record_proven(connection: Connection, proven: Sequence[PendingCallback]) -> 
 
 @in_one_commit
 def any_to_confirm(connection: Connection, *, now: datetime) -> bool:
-    """Whether there is anything to ask; asked before a slot of the pace is spent."""
+    """Whether any message has to be queried; checked before a slot of the pace is taken."""
     callbacks.delete_settled(connection, now=now, most=POLL_SIZE)
     return callbacks.count_to_confirm(connection, now=now, most=1) > 0
 
 
 def confirm_callbacks(context: Context) -> tuple[int, int, str]:
-    """Ask the gateway about the messages. Returns how many were asked about, how many moved, and what went wrong."""
+    """Query the statuses of the messages. Returns how many were queried, how many moved, and the trouble."""
     hints = callbacks.claim_to_confirm(context.database, now=context.now(), lease=context.policy.lease, most=POLL_SIZE)
     if not hints:
         return 0, 0, ""
@@ -116,7 +116,7 @@ def _record_answers(
 
 
 def _answered(hint: PendingCallback, facts: Mapping[int, Fact]) -> bool:
-    """Whether what the gateway answers leaves nothing to ask. It may lag behind what it calls back: 11, and soon 10."""
+    """Whether the gateway's answer settles the callback. It may lag behind the callback: 11, and soon 10."""
     state = _state(hint, facts)
     if state is None or state is MessageState.ACCEPTED:
         return False
@@ -124,7 +124,7 @@ def _answered(hint: PendingCallback, facts: Mapping[int, Fact]) -> bool:
 
 
 def _confirmed(hint: PendingCallback, facts: Mapping[int, Fact]) -> bool:
-    """Whether the gateway answers what the callback said; of an undocumented status, whether it has a verdict."""
+    """Whether the answer agrees with the callback; for an undocumented status, whether there is a verdict."""
     state, says = _state(hint, facts), final_state(hint.callback.status)
     return state is not None and state is not MessageState.ACCEPTED and says in {None, state}
 
@@ -141,7 +141,7 @@ MAX_PORTIONS: Final = 10
 
 
 def match_callbacks(context: Context) -> tuple[int, int]:
-    """Match the callbacks that are due. Returns how many were looked at, and how many messages moved."""
+    """Match the callbacks that are due. Returns how many were matched against messages, and how many messages moved."""
     looked = moved = 0
     for _ in range(MAX_PORTIONS):
         portion, merged = _match_portion(context.database, context.policy, now=context.now())
@@ -175,7 +175,7 @@ def _merge_trusted(connection: Connection, facts: Sequence[Fact], policy: Policy
 
 
 def _is_news(parked: PendingCallback) -> bool:
-    """Whether the message of ours may still become what is said of it. An undocumented status may be any verdict."""
+    """Whether our message may still move to the status of the callback. An undocumented status may be any verdict."""
     says = final_state(parked.callback.status)
     if parked.state is None:
         return False
@@ -183,12 +183,12 @@ def _is_news(parked: PendingCallback) -> bool:
 
 
 def _is_true(parked: PendingCallback) -> bool:
-    """Whether the message of ours is known to be what is said of it."""
+    """Whether our message has the status of the callback already."""
     return parked.state is not None and parked.state is final_state(parked.callback.status)
 
 
 def _trusted_facts(news: Sequence[PendingCallback]) -> list[Fact]:
-    """What trusted callbacks say, one fact a message. Undocumented statuses say nothing: they are asked about."""
+    """Return the facts of trusted callbacks, one a message. Undocumented statuses make none: they are queried."""
     facts: dict[int, Fact] = {}
     for each in news:
         says = final_state(each.callback.status)
@@ -213,12 +213,12 @@ LINE_RECHECK_EVERY: Final = timedelta(minutes=5)
 
 
 class LineNotPulled(Exception):
-    """A callback brought a message of a line that is not pulled: the gateway must not take it for read."""
+    """A callback brought a message of a line that is not pulled: the gateway must not count it as read."""
 
 
 @dataclass(frozen=True, slots=True)
 class InboundCallback:
-    """The gateway says that somebody wrote to a line (bare digits). It does not say when."""
+    """A callback about an inbound message to a line (bare digits). It has no time."""
 
     gateway_id: int
     line: str
@@ -240,7 +240,7 @@ def record_statuses(connection: Connection, called_back: Sequence[StatusCallback
 def record_inbound(
     connection: Connection, called_back: Sequence[InboundCallback], policy: Policy, *, now: datetime
 ) -> None:
-    """Have the lines of these callbacks pulled soon; where callbacks are trusted, store the messages instead.
+    """Schedule a pull of the lines of these callbacks; if callbacks are trusted, store the messages instead.
 
     A message in a callback counts as read at the gateway: a pull of unread messages would not find it, and on a line
     that is not pulled nothing would. Raises: LineNotPulled, and no callback of the call was stored.
@@ -259,7 +259,7 @@ def record_inbound(
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """What one task did: callbacks looked at, messages asked about, messages moved."""
+    """The result of one task: callbacks matched, messages queried, messages moved."""
 
     looked: int = 0
     asked: int = 0
@@ -268,13 +268,13 @@ class Processed:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         counts = f"looked at {self.looked}, asked {self.asked}, moved {self.moved}"
         return counts + (f", {self.trouble}" if self.trouble else "")
 
 
 def process_callbacks(context: Context) -> Processed:
-    """Look at the callbacks that are due, then ask about 500 of those that were gathered.
+    """Match the callbacks that are due, then query at most 500 messages of those that were batched.
 
     Running twice is harmless: two tasks never take the same callbacks, and the claim decides who asks.
     """

@@ -73,7 +73,7 @@ class DueWork:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         parts = {
             "send": len(self.send),
             "resolve": len(self.resolve),
@@ -91,7 +91,7 @@ class DueWork:
 
 
 def tick(context: Context, *, now: datetime) -> DueWork:
-    """Find everything that is due, in two short commits; the caller enqueues what is returned.
+    """Find all due work, in two short commits. Returns the work for the caller to enqueue.
 
     After a leap of the database's clock nothing lapses, begins or closes before it is trusted again.
     """
@@ -142,7 +142,7 @@ def _save_pace_and_enqueue(
 
 
 def apply_deadlines(connection: Connection, *, now: datetime, policy: Policy) -> None:
-    """Apply what time alone brings about: leases expire, campaigns begin, windows close, campaigns end."""
+    """Apply the deadlines that have passed: leases expire, campaigns begin, windows close, campaigns finish."""
     if not due.try_tick_lock(connection):
         return
     if not due.record_heartbeat(connection, now=now):
@@ -164,7 +164,7 @@ def apply_deadlines(connection: Connection, *, now: datetime, policy: Policy) ->
 
 
 def _restore_pace(throttle: Throttle, remembered: RememberedPace | None) -> PaceView:
-    """The pace, once it has been given back what it forgot in a flush or a restart. Raises: Postpone."""
+    """Read the pace, after restoring a learnt rate that it lost in a flush or a restart. Raises: Postpone."""
     view = throttle.view()
     if view.fixed or view.learnt is not None or remembered is None:
         return view
@@ -174,7 +174,7 @@ def _restore_pace(throttle: Throttle, remembered: RememberedPace | None) -> Pace
 
 
 def _pace_to_save(view: PaceView, remembered: RememberedPace | None) -> RememberedPace | None:
-    """What is worth writing down; None while the same as before is confirmed, but for once in ten minutes."""
+    """Return the learnt rate if it has changed or was saved ten minutes ago; None otherwise."""
     if view.learnt is None:
         return None
     learnt = RememberedPace(view.learnt.rate, view.learnt.refused, view.learnt.at)
@@ -192,7 +192,7 @@ def _pace_to_save(view: PaceView, remembered: RememberedPace | None) -> Remember
 
 
 def update_polling_mode(connection: Connection, *, now: datetime, policy: Policy) -> None:
-    """Poll less often while callbacks come in; once they stay away, catch up on the polls that were left out."""
+    """Poll less often while callbacks arrive; when they stop, schedule the polls that were left out."""
     now_active = callbacks.update_active(
         connection, since=now - policy.callback_timeout if policy.callbacks_expected else now
     )
@@ -252,7 +252,7 @@ def enqueue_due(connection: Connection, *, now: datetime, account: str, policy: 
 
 
 def _room(view: PaceView, ahead: timedelta) -> int:
-    """How many calls the pace takes until `ahead` from now; none while it is paused for longer than that."""
+    """Count the calls that the pace takes until `ahead` from now; 0 while it is paused for longer than that."""
     paused = timedelta(0) if view.paused_until is None else view.paused_until - view.at  # both on the same clock
     flowing_s = (ahead - max(paused, timedelta(0))).total_seconds()
     return max(1, math.ceil(view.rate * flowing_s)) if flowing_s > 0 else 0
@@ -270,7 +270,7 @@ def _polls(messages: int, room: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Chores:
-    """Which chores it is time for."""
+    """The chores that are due."""
 
     watch: bool = False  # the account's credit and settings
     ledger: bool = False  # what left on the last days
@@ -278,7 +278,7 @@ class Chores:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         return " ".join(chore.name for chore in fields(self) if getattr(self, chore.name)) or "quiet"
 
 

@@ -47,7 +47,7 @@ class Layout:
 
 
 def format_of(path: Path) -> FileFormat:
-    """The format that a file's name asks for; CSV where the name has no ending. Raises: BadInput."""
+    """Return the format for the ending of a file's name; CSV without an ending. Raises: BadInput."""
     ending = path.suffix.casefold()
     if ending in {"", ".csv"} or (path.exists() and not path.is_file()):
         return FileFormat.CSV
@@ -60,14 +60,14 @@ def format_of(path: Path) -> FileFormat:
 
 
 def open_new(path: Path, file_format: FileFormat) -> IO[Any]:
-    """A fresh file as `rows_into` needs it. Excel opens the CSV as UTF-8. Raises: OSError."""
+    """Open a new file for `row_writer`; Excel opens the CSV as UTF-8. Raises: OSError."""
     if file_format is FileFormat.XLSX:
         return path.open("wb")
     return path.open("w", encoding="utf-8-sig", newline="")
 
 
 def checked_format(given: str) -> FileFormat:
-    """The format called `given`. Raises: BadInput."""
+    """Return the format called `given`. Raises: BadInput."""
     try:
         return FileFormat(given)
     except ValueError:
@@ -78,7 +78,7 @@ def checked_format(given: str) -> FileFormat:
 def write_rows(
     out: IO[Any], layout: Layout, rows: Iterable[Sequence[object]], file_format: str = FileFormat.CSV
 ) -> int:
-    """Write `rows` into `out`, below the header. Returns how many. Raises: BadInput, as `rows_into`."""
+    """Write `rows` into `out`, below the header. Returns how many. Raises: BadInput for an unsupported format."""
     lines = 0
     with row_writer(out, layout, file_format) as write:
         for row in rows:
@@ -91,7 +91,7 @@ def write_rows(
 def row_writer(
     out: IO[Any], layout: Layout, file_format: str = FileFormat.CSV, *, most_rows: int = MAX_SHEET_ROWS
 ) -> Iterator[WriteRow]:
-    """A function that writes a row into `out`, below the header. Memory stays flat.
+    """Yield a function that writes a row into `out`, below the header, in constant memory.
 
     CSV needs an `out` that takes text. XLSX needs one that takes bytes; its rows wait in a temporary file until the
     end. Where a sheet has `most_rows`, the next rows go into a further sheet.
@@ -121,7 +121,7 @@ def _csv_rows(out: IO[str], layout: Layout) -> WriteRow:
 
 
 class _XlsxRows:
-    """A workbook that grows by a row at a time."""
+    """A workbook that is written row by row."""
 
     def __init__(self, layout: Layout, most_rows: int) -> None:
         from openpyxl import Workbook  # noqa: PLC0415 - openpyxl takes a while, and few need it
@@ -146,7 +146,7 @@ class _XlsxRows:
         self._workbook.save(out)
 
     def discard(self) -> None:
-        """Give the temporary files back: openpyxl removes them where it saves."""
+        """Remove the temporary files; openpyxl removes them only when it saves."""
         with suppress(OSError):
             self._workbook.save(os.devnull)
 

@@ -1,4 +1,4 @@
-"""Guards before anything may leave: is this still the same database, and is its clock right?
+"""Guards before a send: is this still the same database, and is its clock right?
 
 If commits may be missing, everything that may have left is asked about first.
 
@@ -46,7 +46,7 @@ LONGEST_PAUSE: Final = timedelta(minutes=20)
 
 
 def check_clock(context: Context) -> bool:
-    """Read the database's clock, and trust it again once a leap was waited out. True: it is trusted."""
+    """Read the database's clock, and trust it again when a leap has been waited out. Returns whether it is trusted."""
     by = context.database.clock.check_leap()
     leap = gate.read_gate(context.database).leap
     if leap is None:
@@ -68,17 +68,17 @@ def _note_again(context: Context, by: timedelta) -> bool:
 
 
 def pull_back_unless_leapt(context: Context) -> dict[str, int]:
-    """Pull back what was left too far ahead, unless the clock itself is in doubt: then nobody knows what is far."""
+    """Pull back times that lie too far ahead, unless the clock is in doubt."""
     return {} if gate.read_gate(context.database).leap is not None else pull_back_times(context)
 
 
 def pull_back_times(context: Context) -> dict[str, int]:
-    """Bring back times that lie further ahead than anything of ours is planned; how many of which kind."""
+    """Pull back times that lie further ahead than any plan of ours. Returns how many of each kind."""
     return _log_moved(gate.pull_back_due_times(context.database, furthest_times(context.policy), now=context.now()))
 
 
 def replan_polls(context: Context) -> dict[str, int]:
-    """Plan the polls anew that somebody planned while the clock ran ahead, and believed it; how many of which kind."""
+    """Schedule again the polls that were scheduled while the clock ran ahead. Returns how many of each kind."""
     ages = context.policy.status_polls
     schedule = PollSchedule(ages, ages)
     return _log_moved(
@@ -87,7 +87,7 @@ def replan_polls(context: Context) -> dict[str, int]:
 
 
 def apply_poll_schedule(context: Context) -> dict[str, int]:
-    """Plan the polls anew that a schedule which ended earlier has planned for the end of their windows, or too late.
+    """Schedule again the polls that an earlier, shorter schedule put at the end of their windows, or too late.
 
     What lies behind the next age by no more than the longest wait may have been put off, and stays.
     """
@@ -105,7 +105,7 @@ def _log_moved(moved: dict[str, int]) -> dict[str, int]:
 
 
 def furthest_times(policy: Policy) -> FurthestAhead:
-    """How far ahead the times of each kind may lie, with these times kept."""
+    """Return how far ahead the times of each kind may lie under this policy."""
     return FurthestAhead(
         put_off=LONGEST_PAUSE,
         lease=policy.lease,
@@ -127,7 +127,7 @@ CHECK_EVERY: Final = timedelta(seconds=10)
 
 
 def check_place(context: Context, *, now: datetime) -> bool:
-    """See where the database is, once a tick. True: `check` is to be run, which asks the gateway."""
+    """Check the database's place, once a tick. True: `check_restart` has to run, which queries the gateway."""
     found = gate.read_gate(context.database)
     if found.place is Place.HOME:
         return False
@@ -144,7 +144,7 @@ def check_place(context: Context, *, now: datetime) -> bool:
 
 
 def check_restart(context: Context) -> str:
-    """Ask the gateway whether it knows anything of what would leave next; what was found, in a few words.
+    """Ask the gateway whether it knows the messages that would be sent next. Returns a summary.
 
     Nothing is sent meanwhile, and it may be run twice.
     """
@@ -174,7 +174,7 @@ def _ask_sample(context: Context, sampled: Sequence[int]) -> LocalIdAnswer:
 
 
 def accept_database(database: Database, policy: Policy, *, copy: bool, now: datetime) -> Restored:
-    """A person says that this database replaces the one it came from, or, of a `copy`, that the other goes on.
+    """Accept that this database replaces its original, or, for a `copy`, that the original stays in use.
 
     Whatever may have left since then is asked about first, by its old ids; of a copy, what was started is cancelled.
     Works as well where the database does not know that it was restored: from a backup of before it could tell, or from

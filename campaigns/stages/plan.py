@@ -1,4 +1,4 @@
-"""A loaded campaign is approved, cut into batches, and from then on steered: start, pause, resume, cancel.
+"""Plan and steer a campaign: start (split into batches), pause, resume, cancel.
 
 All of it happens in the caller's transaction and needs neither broker nor API key. Pause and cancel are one row: a
 batch is claimed only while its campaign runs, so they bite before the next batch.
@@ -35,7 +35,7 @@ def start(
     at: datetime | None = None,
     at_gateway: bool = False,
 ) -> Campaign:
-    """Approve a draft: leave out the suppressed, cut the rest into batches, and run now or at `at`.
+    """Start a draft: drop suppressed numbers, split the others into batches, and run now or at `at`.
 
     Until `at` we hold the campaign, pausable and cheap to change; with `at_gateway` it is handed over at once with its
     date, and the gateway holds it: only `cancel` takes it back from there. One that is scheduled can be given another
@@ -67,7 +67,7 @@ def start(
 
 
 def _check_time(campaign: Campaign, at: datetime | None, *, now: datetime) -> None:
-    """What runs cannot be given a time that is still to come."""
+    """Refuse a future time for a campaign that runs already."""
     if at is None or at <= now or at == campaign.start_at:
         return
     way = f"`campaigns pause {campaign.id}` stops what has not left"
@@ -77,7 +77,7 @@ def _check_time(campaign: Campaign, at: datetime | None, *, now: datetime) -> No
 
 
 def _split_into_batches(connection: Connection, campaign_id: int, *, now: datetime) -> None:
-    """Every batch is due at once: what holds it back, until its time or for a pause, is the campaign's state.
+    """Split a campaign into batches, all due at once: only the state of the campaign holds them back.
 
     Calls of personal texts leave in batches of one text each, since call/maketts takes one: where neighbouring rows
     have the same, up to 200 at once. Who is suppressed is left out here; but where the campaign may have left before
@@ -103,7 +103,7 @@ def pause(connection: Connection, campaign_id: int, *, now: datetime, reason: st
 
 
 def resume(connection: Connection, campaign_id: int, *, now: datetime, sender: str | None = None) -> Campaign:
-    """Go on where it stopped; a campaign whose time has not come waits for it.
+    """Resume a paused campaign; one whose time has not come waits for it.
 
     With `sender`, whatever has not left goes on from that line; what left, or may have left, keeps the line it has.
     Raises: NotFound; IllegalMove for a campaign that is not paused; BadInput for a line that cannot be.
@@ -137,7 +137,7 @@ def cancel(connection: Connection, campaign_id: int, *, now: datetime) -> Campai
 
 
 def send_uncertain(connection: Connection, campaign_id: int, *, now: datetime) -> int:
-    """A person decided: a campaign's uncertain messages leave again, under their old ids; how many.
+    """Send the uncertain messages of a campaign again, under their old ids. Returns how many.
 
     Where the gateway did send them and no longer remembers, their recipients get a second message.
     Raises: NotFound; IllegalMove for a cancelled campaign.
@@ -156,7 +156,7 @@ def send_uncertain(connection: Connection, campaign_id: int, *, now: datetime) -
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What the first recipient gets, and the longest text of all, each with the parts that are billed for it."""
+    """The text of the first recipient and the longest text, each with its billed parts."""
 
     first_text: str = field(repr=False)
     first_parts: int
@@ -165,7 +165,7 @@ class Preview:
 
 
 def preview(connection: Connection, campaign_id: int) -> Preview:
-    """The first text of a campaign and its longest. Looks through all of them. Raises: NotFound."""
+    """Return the first text of a campaign and its longest, after reading all of them. Raises: NotFound."""
     personal = campaigns.read(connection, campaign_id).personal
     first = report.first_text(connection, campaign_id)
     longest = report.longest_text(connection, campaign_id) if personal else first

@@ -40,7 +40,7 @@ _LAYOUT: Final = Layout("report", REPORT_COLUMNS, frozenset({"row", "status", "p
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A campaign in figures.
+    """The figures of a campaign.
 
     `parts` are of messages that left: none of those that were withdrawn, or that wait at the gateway for their date.
     `cost_rial` is what stays charged: refunded messages (blocked, cancelled) are left out. Of `unpriced` messages the
@@ -72,12 +72,12 @@ class Report:
 
     @property
     def messages_a_second(self) -> float:
-        """Accepted messages by the time from the first request to the last acceptance."""
+        """Accepted messages a second, from the first request to the last acceptance."""
         return self.accepted / self.seconds_sending if self.seconds_sending else 0.0
 
 
 def build_report(connection: Connection, campaign_id: int, *, examples: int = 10) -> Report:
-    """The figures of a campaign as they stand. Raises: NotFound."""
+    """Build the figures of a campaign. Raises: NotFound."""
     progress = campaigns.progress(connection, campaign_id)
     money = store.money(connection, campaign_id)
     times = store.sending_times(connection, campaign_id)
@@ -110,7 +110,7 @@ def _seconds(start: datetime | None, end: datetime | None) -> float:
 
 
 def export_report(connection: Connection, campaign_id: int, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
-    """Write a line for every row that was read, the rejected ones included, in the order of the rows.
+    """Write a line for every row that was read, rejected ones included, in the order of the rows.
 
     Columns: COLUMNS. CSV into a file of text, or XLSX into a binary one. No cell is a formula to a spreadsheet.
     Returns the lines. Reads a few thousand messages at a time: memory stays flat, and no transaction has to stay open.
@@ -122,7 +122,7 @@ def export_report(connection: Connection, campaign_id: int, out: IO[Any], file_f
 
 
 def export_report_file(connection: Connection, campaign_id: int, path: Path) -> int:
-    """`export` into a file; its name says whether CSV (which Excel opens as UTF-8) or XLSX.
+    """Write `export_report` to a file; its name decides between CSV (which Excel opens as UTF-8) and XLSX.
 
     Raises: NotFound; BadInput when the file cannot be written, or is to be of another format.
     """
@@ -154,7 +154,7 @@ def _message_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
 
 
 def _why_suppressed(found: Suppression | None) -> str:
-    """What the list says now: the number may have been lifted since, and suppressed anew."""
+    """Return the present reason of the suppression: it may have been lifted and set again since."""
     return "suppressed" if found is None else suppressed_text(found.reason, found.created_at)
 
 
@@ -170,7 +170,7 @@ REJECT_COLUMNS: Final = ("row", "rejected", "why")
 
 
 def export_rejects(connection: Connection, campaign_id: int, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
-    """Write a line for every rejected row: COLUMNS, and then the cells as they stood in the file.
+    """Write a line for every rejected row: COLUMNS, and then the cells of the file.
 
     Of a row whose cells were not kept (by an older version, or behind the first 100,000), the wrong value alone is
     known. CSV into a file of text, or XLSX into a binary one. No cell is a formula to a spreadsheet. Returns the lines.

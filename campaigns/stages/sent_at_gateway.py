@@ -1,4 +1,4 @@
-"""What the gateway itself says was sent: the messages of its outbox, and the daily ledger of how many there were.
+"""The messages that the gateway says it sent, and the daily ledger that counts them.
 
 The panel, another program or another database may send on the same account: what is not ours is told apart.
 """
@@ -32,7 +32,7 @@ PAGE_SIZE: Final = methods.SELECTOUTBOX.max_answer_rows
 
 @dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """A message in the gateway's outbox, and what it is of ours: a campaign's, or a one-time password."""
+    """A message in the gateway's outbox, with our campaign or one-time password if it is ours."""
 
     message: SentMessage
     campaign_id: int | None
@@ -46,14 +46,14 @@ class OutboxMessage:
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """In one second more left than the gateway shows. `messages` of them are not shown; None where it does not say."""
+    """The gateway hides messages of one second, which had too many: `messages` of them; None if it gives no count."""
 
     at: datetime
     messages: int | None
 
 
 def sent_to_number(context: Context, number: str, *, start: datetime) -> Sequence[ReceptorStatus]:
-    """What the gateway says it sent to one number in the day that begins at `start`. Raises: GatewayError.
+    """List the gateway's messages to one number in the day that begins at `start`. Raises: Postpone, Refused.
 
     Source: kavenegar-rest, sms/statusbyreceptor.
     """
@@ -61,7 +61,7 @@ def sent_to_number(context: Context, number: str, *, start: datetime) -> Sequenc
 
 
 def latest_sent(context: Context, *, count: int, sender: str | None = None) -> Sequence[OutboxMessage]:
-    """The newest messages that left the account, at most 200. Raises: GatewayError; 407 unless our IP is registered.
+    """List the newest messages of the account, at most 200. Raises: Postpone; Refused (407: our IP is not registered).
 
     Source: kavenegar-rest, sms/latestoutbox.
     """
@@ -71,7 +71,7 @@ def latest_sent(context: Context, *, count: int, sender: str | None = None) -> S
 def sent_between(
     context: Context, start: datetime, end: datetime, *, sender: str | None = None
 ) -> Iterator[OutboxMessage | Unlisted]:
-    """Everything that left in a span of at most a day, begun at most three days ago, a few hundred at a time.
+    """List the messages of a span of at most a day, begun at most three days ago, a few hundred at a time.
 
     The gateway gives 500 rows and no second page, so a span that fills them is halved until its parts do not. Of a
     second in which more than 500 left, it shows no more: then NotShown follows what it shows.
@@ -92,7 +92,7 @@ def sent_between(
 
 
 def _unlisted(context: Context, second: int, shown: int, *, sender: str | None) -> Iterator[Unlisted]:
-    """How many messages of a second are not shown. The gateway counts those of all lines together."""
+    """Count the messages of a second that the gateway hides; it counts those of all lines together."""
     counted = None if sender is not None else context.gateway.countoutbox(second, second).sumcount
     if counted is None or counted > shown:
         yield Unlisted(datetime.fromtimestamp(second, UTC), None if counted is None else counted - shown)
@@ -128,7 +128,7 @@ LONGEST_LOOKBACK: Final = methods.COUNTOUTBOX.max_age - timedelta(seconds=method
 
 
 def keep_ledger(context: Context) -> Sequence[Day]:
-    """Count the last three days anew, the newest first. A day the gateway did not answer for keeps what it said before.
+    """Count the last three days again. Returns them newest first; a day without an answer keeps its last count.
 
     A day is one of Tehran; of today, what has left so far.
     """
@@ -137,7 +137,7 @@ def keep_ledger(context: Context) -> Sequence[Day]:
 
 
 def recount_days(context: Context) -> Sequence[date]:
-    """Count the last three days anew; the days that the gateway should have answered for, and did not."""
+    """Count the last three days again. Returns the days for which the gateway should have answered, and did not."""
     today, unanswered = context.now().astimezone(TEHRAN).date(), list[date]()
     for day in (today - timedelta(days=back) for back in range(DAYS_BACK)):
         start, end = _day_span(day)
@@ -154,7 +154,7 @@ def _day_span(day: date) -> tuple[datetime, datetime]:
 
 
 def _count_at_gateway(context: Context, day: date, start: datetime, end: datetime) -> Counted | None:
-    """What the gateway counts from the first second of the day to its last; None where it does not say."""
+    """Return the gateway's count from the first second of the day to its last; None if it does not answer."""
     try:
         count = context.gateway.countoutbox(int(start.timestamp()), int(end.timestamp()) - 1)
     except GatewayError as why:

@@ -44,12 +44,12 @@ SLOT_WITHIN_S: Final = 10.0
 
 
 class SyncInterrupted(Exception):
-    """The synchronisation ends before all is done: its calls are used up, or another worker holds the line by now."""
+    """The synchronisation stops early: its calls are used up, or another worker holds the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What became of one line.
+    """The result for one line.
 
     `seen` entries of its list, `suppressed` numbers that were not before; `written` to it and `removed` from it.
     `whole` tells that nothing is left to do, `trouble` is a sentence.
@@ -65,7 +65,7 @@ class Synced:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         counts = {name: getattr(self, name) for name in ("seen", "suppressed", "written", "removed")}
         done = " ".join(f"{name} {count}" for name, count in counts.items() if count)
         return self.trouble or done or ("nothing new" if self.whole else "not due")
@@ -84,7 +84,7 @@ class BlocklistSync:
 
     @property
     def synced(self) -> Synced:
-        """What became of it so far."""
+        """The result so far."""
         return Synced(self._claim.line, **self._counts, whole=self._whole, trouble=self.trouble)
 
     def run(self) -> None:
@@ -115,7 +115,7 @@ class BlocklistSync:
     def _in_chunks(
         self, which: Callable[..., list[str]], method: Method, send: Callable[[Sequence[str]], None]
     ) -> None:
-        """`send` the gateway all `which` numbers, as many at once as the method takes."""
+        """Call `send` for all numbers of `which`, as many at once as the method takes."""
         after, chunk = "", partial(which, line=self._claim.line, most=method.max_rows)
         while numbers := self._context.database(chunk, after=after, now=self._context.now()):
             self._send_in_halves(numbers, send)
@@ -178,7 +178,7 @@ def _write_while_leased(
 def _store_page(
     claim: ListSync, entries: Sequence[ListedNumber], next_page: int | None, connection: Connection, now: datetime
 ) -> int:
-    """Keep one page; how many numbers are new to us."""
+    """Store one page. Returns how many numbers are new to us."""
     new = blocklists.record_page(connection, claim, entries, now=now)
     if next_page is None:
         blocklists.complete(connection, claim)
@@ -200,7 +200,7 @@ def _refused(number: str, connection: Connection, now: datetime) -> None:
 
 
 def _entry(row: BlockedNumber) -> ListedNumber:
-    """A row as we keep it. A date of 0 is none."""
+    """Return a row as we store it. A date of 0 is none."""
     blocked_at = datetime.fromtimestamp(row.date, UTC) if row.date > 0 else None
     return ListedNumber(normalise_mobile(row.number), row.blockreason, blocked_at)
 
@@ -213,7 +213,7 @@ MAX_CALLS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class BlockStatus:
-    """What the gateway says of a number and a line; `blocked` is None where the line cannot be asked about."""
+    """Whether the gateway blocks a number on a line; `blocked` is None if the line cannot be queried."""
 
     line: str
     blocked: bool | None
@@ -221,7 +221,7 @@ class BlockStatus:
 
 
 def check_number(context: Context, number: str, lines: Sequence[str]) -> list[BlockStatus]:
-    """On which lines' lists a number stands at this moment. Raises: BadInput, Postpone, Refused."""
+    """Check on which lines' block lists a number is now. Raises: BadInput, Postpone, Refused."""
     return [_check_on_line(context, normalise_mobile(number), line) for line in lines]
 
 
@@ -241,7 +241,7 @@ def sync_due_line(context: Context, line: str) -> Synced:
 
 
 def sync_lines(context: Context, lines: Sequence[str]) -> list[Synced]:
-    """Synchronise the block lists of these lines now, both ways, each to its end.
+    """Synchronise the block lists of these lines completely, both ways.
 
     A line that the gateway refuses (412: it is not ours) does not stop the others. Where the gateway cannot be reached,
     or refuses the account, the rest is left out. What was interrupted goes on where it stopped.
@@ -256,7 +256,7 @@ def sync_lines(context: Context, lines: Sequence[str]) -> list[Synced]:
 
 
 def _sync_line(context: Context, line: str, *, at_once: bool, most_calls: int | None = None) -> tuple[Synced, bool]:
-    """What became of a line, and whether another one would fare any better."""
+    """Synchronise one line. Returns its result, and whether to go on with the next line."""
     now, lease = context.now(), context.policy.lease
     claim = blocklists.claim(context.database, line, owner=uuid4(), now=now, lease=lease, at_once=at_once)
     if claim is None:

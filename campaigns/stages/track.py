@@ -30,7 +30,7 @@ EMPTY_RETRY_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll did; `asked` is 0 when nothing was due or the pace had no room."""
+    """The result of one poll; `asked` is 0 if nothing was due or the pace had no room."""
 
     asked: int = 0
     moved: int = 0
@@ -38,14 +38,14 @@ class Polled:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         if not self.asked:
             return self.trouble or "nothing due"
         return f"asked {self.asked}, moved {self.moved}" + (f", {self.trouble}" if self.trouble else "")
 
 
 def poll_statuses(context: Context, *, closing: bool = False) -> Polled:
-    """Ask about the next 500 messages that are due. Running twice is harmless: the claim decides.
+    """Poll the statuses of the next 500 messages that are due. Running twice is harmless: the claim decides.
 
     With `closing`, messages whose window is about to close come first, and the call goes ahead of the sends; where no
     such message is due, there is nothing to ask.
@@ -103,7 +103,7 @@ def _record_poll(
 
 
 def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fact]:
-    """One fact for each message of ours that the gateway still knows."""
+    """Return one fact for each of our messages that the gateway still knows."""
     forgotten = sum(not row.is_known for row in answered)
     if forgotten:
         log.warning("messages no longer known to gateway", extra={"messages": forgotten})
@@ -111,7 +111,7 @@ def _facts(ids: Mapping[int, int], answered: Sequence[MessageStatus]) -> list[Fa
 
 
 def _next_poll(context: Context, batch: PollShare, now: datetime) -> datetime:
-    """A round that stopped half-way goes on at once; a finished one waits for the next age of the schedule.
+    """Return the time of the next poll: at once after half a round, else at the next age of the schedule.
 
     An age that passed between its halves has found only the second one: then the whole batch is asked about at once.
     """
@@ -124,7 +124,7 @@ def _next_poll(context: Context, batch: PollShare, now: datetime) -> datetime:
 
 
 def _empty_retry_wait(context: Context, asked: Sequence[PollShare], now: datetime) -> timedelta:
-    """How long to wait after an answer that told nothing: a part of the youngest's age, and no age of the schedule."""
+    """Return the wait after an answer without news: a part of the youngest message's age, off the schedule."""
     age = now - max(batch.accepted_at for batch in asked)
     scheduled = min(context.next_poll(batch.accepted_at, now, batch.closes_at) for batch in asked)
     return min(max(EMPTY_RETRY, age * EMPTY_RETRY_SHARE), scheduled - now)
@@ -143,7 +143,7 @@ def _postpone(context: Context, asked: Sequence[PollShare], why: str, *, wait: t
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """What one withdrawal did; messages that had already left keep their state."""
+    """The result of one withdrawal; messages that had already left keep their state."""
 
     asked: int = 0
     withdrawn: int = 0
@@ -151,12 +151,12 @@ class Withdrawn:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         return f"withdrew {self.withdrawn} of {self.asked}" + (f", {self.trouble}" if self.trouble else "")
 
 
 def withdraw_batch(context: Context, batch_id: int) -> Withdrawn:
-    """Withdraw one batch. Harmless to repeat: the gateway answers with where each message stands."""
+    """Withdraw one batch. Harmless to repeat: the gateway answers with the status of each message."""
     ids = messages.withdrawable(context.database, batch_id)
     if not ids:
         return Withdrawn()

@@ -52,28 +52,28 @@ class Window:
 
     @property
     def span(self) -> tuple[int, int | None]:
-        """Unix times."""
+        """Return the start and the end as unix times."""
         return int(self.start.timestamp()), None if self.end is None else int(self.end.timestamp())
 
     def ends_before(self, other: Window) -> bool:
-        """Whether `other` reaches further."""
+        """Whether `other` ends later."""
         return self.end is not None and (other.end is None or other.end > self.end)
 
     def beyond(self, other: Window) -> Window | None:
-        """What of it lies behind the end of `other`; None where nothing does."""
+        """Return the part after the end of `other`; None if there is none."""
         if other.end is None or (self.end is not None and self.end <= other.end):
             return None
         return Window(max(self.start, start_after(other.end)), self.end)
 
     def halved(self, now: datetime) -> Window | None:
-        """Its older half; None where that would be shorter than a minute, or not closed yet."""
+        """Return its older half; None if that would be shorter than a minute, or has no end yet."""
         half = (min(now, self.end or now) - self.start) / 2
         end = (self.start + half).replace(microsecond=0)
         return Window(self.start, end) if half >= SHORTEST_WINDOW and end <= now - CLOCK_MARGIN else None
 
 
 def next_window(start: datetime, *, now: datetime, longest: timedelta = LONGEST_WINDOW) -> Window:
-    """The next span from `start` on, at most `longest`."""
+    """Return the next window from `start` on, at most `longest`."""
     start = start.replace(microsecond=0)
     age = now - start
     if age <= max(min(longest, OPEN_WINDOW), 2 * CLOCK_MARGIN):
@@ -85,7 +85,7 @@ def next_window(start: datetime, *, now: datetime, longest: timedelta = LONGEST_
 
 
 def start_after(end: datetime) -> datetime:
-    """Where the span after one that ended then begins."""
+    """Return the start of the window after one that ended then."""
     return end + _SECOND
 
 
@@ -100,11 +100,11 @@ _LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 class LeaseLost(Exception):
-    """Another worker holds the line by now: this pull asks for nothing more."""
+    """Another worker holds the line by now: this pull makes no further calls."""
 
 
 class PullTimedOut(Exception):
-    """The time of this pull is over, in the middle of something that the next pull goes on with."""
+    """The time of this pull is over; the next pull continues its work."""
 
 
 @dataclass(slots=True)
@@ -132,20 +132,20 @@ class LinePull:
 
     @property
     def line(self) -> str:
-        """Its number."""
+        """The number of the line."""
         return self.claim.line
 
     @property
     def began(self) -> datetime:
-        """A moment before the first call."""
+        """The time of the claim, before the first call."""
         return self.claim.claimed_at
 
     def timed_out(self) -> bool:
-        """Whether this pull has had its time, and other lines are to be pulled."""
+        """Whether the time of this pull is over."""
         return self.context.now() - self.began >= self.context.policy.inbox_pull_time
 
     def in_time(self) -> bool:
-        """Whether a request that leaves now is over before the lease is."""
+        """Whether a request that leaves now ends before the lease."""
         return self.context.now() + self.context.policy.deadline <= self.lease_ends
 
     def receive(self) -> InboxPage:
@@ -168,12 +168,12 @@ class LinePull:
         self._renew()
 
     def mark_looked_back(self, to: datetime) -> None:
-        """The look back has come so far."""
+        """Record how far the look back has come."""
         self.reconcile_began_at, self.reconciled_to = self.reconcile_began_at or self.began, to
 
     @property
     def thorough(self) -> bool:
-        """Whether a look back takes no count for a proof: the one under way, or one that begins now."""
+        """Whether the look back, under way or beginning now, ignores counts that agree."""
         due_at = self.claim.full_reconcile_at
         return due_at is None or due_at <= (self.reconcile_began_at or self.began)
 
@@ -185,21 +185,21 @@ class LinePull:
         return min(self.complete_to, self.lost.start)
 
     def mark_lost(self, window: Window) -> None:
-        """An answer was lost that handed out messages of this window."""
+        """Record that an answer with messages of this window was lost."""
         if self.lost is None or self.lost.ends_before(window):
             self.lost = window
 
     def mark_done(self, window: Window) -> None:
-        """All of this window was gone through, whatever the counts say where an answer was lost in it."""
+        """Record that all of this window was read: a lost answer in it is made up for, whatever the counts say."""
         if self.lost is not None:
             self.lost = self.lost.beyond(window)
 
     def count_stored(self, window: Window) -> int:
-        """How many messages of a window are stored."""
+        """Count the stored messages of a window."""
         return inbound.count_between(self.context.database, self.line, window.start, window.end)
 
     def _renew_if_short(self) -> None:
-        """Hold the line for longer where the next request would not be over in time."""
+        """Renew the lease if the next request would not end before it."""
         if not self.in_time():
             self._renew()
 
@@ -251,7 +251,7 @@ def drain_unread(pull: LinePull, next_page: Callable[[], InboxPage], is_last: Ca
 def _store_page(
     connection: Connection, pull: LinePull, arrivals: list[Arrival], via: Via, *, now: datetime
 ) -> tuple[int, bool]:
-    """How many were new, and whether the claim still holds. One commit."""
+    """Store a page in one commit. Returns how many messages were new, and whether the claim still holds."""
     policy = pull.context.policy
     held = lines.renew(connection, pull.claim, lease_ends=now + policy.lease)
     watch = InboundPolicy(policy.opt_out_words, policy.opt_out_anywhere, policy.deliver_inbound)
@@ -259,7 +259,7 @@ def _store_page(
 
 
 def _arrivals(messages: list[InboundMessage], now: datetime) -> Iterator[Arrival]:
-    """A message without a date that can be is taken to have come in now."""
+    """Yield the messages of a page; one without a possible date counts as received now."""
     for row in messages:
         received_at = datetime.fromtimestamp(row.date, UTC) if 0 < row.date < _LATEST else now
         yield Arrival(row.messageid, row.sender, row.message, received_at)

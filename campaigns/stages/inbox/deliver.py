@@ -1,4 +1,4 @@
-"""Inbound messages to the user's own code, at least once each: whoever gets one has its id to know it again by.
+"""Deliver inbound messages to the user's own code, at least once each; the id identifies repeats.
 
 A webhook is signed by the library of Standard Webhooks, and every library of that name verifies it: the headers are
 `webhook-id`, `webhook-timestamp` and `webhook-signature`. The id stays the same however often a message is delivered.
@@ -43,20 +43,20 @@ RIGHT_SECRET: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one delivery task did."""
+    """The result of one delivery task."""
 
     taken: int = 0
     trouble: str = ""
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         return f"{self.taken} taken" + (f", {self.trouble}" if self.trouble else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where messages are posted to, and what they are signed with. Its repr tells neither."""
+    """The URL that messages are posted to, and the key that signs them. Its repr shows neither."""
 
     url: str = field(repr=False)
     key: bytes = field(repr=False)
@@ -69,7 +69,7 @@ class Webhook:
         return cls(url, signing_key(secret), transport)
 
     def post(self, message: Inbound, *, now: datetime) -> int:
-        """Deliver one message; the HTTP status of the answer. Redirects are not followed. Raises: Fault."""
+        """Post one message. Returns the HTTP status; redirects are not followed. Raises: Fault."""
         body = orjson.dumps(_payload(message))
         headers = {"Content-Type": "application/json", "User-Agent": "kavenegar-campaigns"}
         signed = signature_headers(self.key, str(message.id), body, now=now)
@@ -78,7 +78,7 @@ class Webhook:
 
 
 def signing_key(secret: str) -> bytes:
-    """The key in a secret, which every library of Standard Webhooks reads alike. Raises: BadInput.
+    """Return the key in a secret, as every library of Standard Webhooks reads it. Raises: BadInput.
 
     The libraries take a secret without `whsec_` too, and read any text as base64 after a fashion: a secret that was
     meant as it stands would sign with another key than its owner expects. So what is not plainly base64 is refused.
@@ -95,7 +95,7 @@ def signing_key(secret: str) -> bytes:
 
 
 def signature_headers(key: bytes, message_id: str, body: bytes, *, now: datetime) -> dict[str, str]:
-    """What proves to the receiver that a body is ours, and when we sent it."""
+    """Return the headers that prove the origin and the time of a body."""
     at = now.astimezone(UTC)  # the library takes any other time of day for one in UTC
     return {
         "webhook-id": message_id,
@@ -119,7 +119,7 @@ def _payload(message: Inbound) -> dict[str, object]:
 
 
 def deliver_by_webhook(context: Context, webhook: Webhook) -> Delivered:
-    """Deliver what is due, one after the other, for a few seconds; 2xx is taken, and the first failure ends it.
+    """Deliver due messages one by one for a few seconds. 2xx acknowledges one; the first failure ends the task.
 
     A message that was not taken is due again later, and the rest in the next task: a receiver that is down costs one
     try a task. No transaction is open while we wait for it.
@@ -137,7 +137,7 @@ def deliver_by_webhook(context: Context, webhook: Webhook) -> Delivered:
 
 
 def _deliver(context: Context, webhook: Webhook, message: Inbound) -> str:
-    """Nothing where it was taken, else why not."""
+    """Deliver one message. Returns None if it was taken, else the reason."""
     facts = {"inbound_id": message.id, "delivery_attempts": message.delivery_attempts}
     try:
         status = webhook.post(message, now=context.now())
@@ -177,7 +177,7 @@ def export_inbound(
     campaign_id: int | None = None,
     since: datetime | None = None,
 ) -> int:
-    """Write a line for each message, line by line and the oldest first; returns how many.
+    """Write a line for each inbound message, oldest first. Returns how many.
 
     Columns: COLUMNS; numbers and texts are whole. CSV into a file of text, or XLSX into a binary one. No cell is a
     formula to a spreadsheet. Reads a few thousand at a time: memory stays flat, and no transaction has to stay open.

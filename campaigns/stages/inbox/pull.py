@@ -27,7 +27,7 @@ A_DAY: Final = methods.COUNTINBOX.max_span - timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """A line's messages of one day in Tehran, by the gateway's count and by ours; today as far as it is settled."""
+    """The gateway's count and ours of a line's messages of one day in Tehran; today without the last minutes."""
 
     line: str
     day: date
@@ -36,12 +36,12 @@ class DayCount:
 
     @property
     def short(self) -> int:
-        """How many the gateway has and we have not."""
+        """How many messages are missing here."""
         return max(0, self.gateway - self.ours)
 
 
 def count_days(context: Context, line: str, *, days: int) -> Iterator[DayCount]:
-    """The last `days`, today among them, the newest first: one call each. Raises: GatewayError."""
+    """Count the messages of the last `days`, today included, newest first: one call each. Raises: GatewayError."""
     settled = context.now() - CLOCK_MARGIN
     today = settled.astimezone(TEHRAN).date()
     for day in (today - timedelta(days=back) for back in range(days)):
@@ -76,7 +76,7 @@ THOROUGH_EVERY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What one pull of a line did; `more`: another pull is to follow at once."""
+    """The result of one pull of a line; `more`: another pull follows at once."""
 
     pages: int = 0
     stored: int = 0
@@ -85,7 +85,7 @@ class Pulled:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         if not self.pages:
             return self.trouble or "not due"
         counts = f"{self.pages} pages, {self.stored} new" + (", more to come" if self.more else "")
@@ -93,7 +93,7 @@ class Pulled:
 
 
 def pull_line(context: Context, line: str) -> Pulled:
-    """Pull a line, or reconcile it where it is in doubt. Running twice is harmless: the claim decides."""
+    """Pull a line, or reconcile it if it is in doubt. Running twice is harmless: the claim decides."""
     settle = context.policy.unknown_grace
     if not lines.is_due(context.database, line, now=context.now(), unknown_grace=settle):
         return Pulled()
@@ -143,7 +143,7 @@ def _receive(pull: LinePull) -> LineEnding:
 
 
 def _look_back(pull: LinePull) -> LineEnding:
-    """The last days, for what others have read before us. A fault here costs the pull before it nothing."""
+    """Reconcile the last days, for messages that other software read before us. A fault does not undo the pull."""
     try:
         if not reconcile.reconcile_recent(pull):
             return replace(_at_rest(pull), due_at=pull.context.now())
@@ -160,7 +160,7 @@ def _look_back(pull: LinePull) -> LineEnding:
 
 
 def _check(pull: LinePull) -> None:
-    """What the gateway counts proves nothing: where it does not say, all else stands."""
+    """Compare the gateway's count with ours. If the gateway does not answer, the pull counts all the same."""
     try:
         warn_if_short(pull)
     except GatewayError as why:
@@ -168,7 +168,7 @@ def _check(pull: LinePull) -> None:
 
 
 def _reconcile(pull: LinePull) -> LineEnding:
-    """An answer was lost, or a worker died: nothing is asked of `receive` before all of that is found."""
+    """Reconcile after a lost answer or a dead worker, before anything else is received."""
     log.warning("inbox reconcile started", extra={"line": pull.line, "complete_to": str(pull.complete_to)})
     if not reconcile.reconcile_all(pull):
         return _ending(pull)
@@ -179,7 +179,7 @@ def _reconcile(pull: LinePull) -> LineEnding:
 
 
 def _answer_lost(pull: LinePull, trouble: str, code: int | None = None) -> Pulled:
-    """The gateway may still act on the request that we gave up: the line is reconciled once it cannot any more."""
+    """Schedule reconciling for when the gateway can no longer act on the request whose answer was lost."""
     now, settle = pull.context.now(), pull.context.policy.unknown_grace
     log.warning("inbox answer lost", extra={"line": pull.line, "code": code})
     lines.record_lost_answer(
@@ -194,13 +194,13 @@ def _answer_lost(pull: LinePull, trouble: str, code: int | None = None) -> Pulle
 
 
 def _at_rest(pull: LinePull, *, trouble: str | None = None) -> LineEnding:
-    """Nothing is unread: due again when the line's interval is over."""
+    """Return the ending of a line without unread messages: due again after its interval."""
     after = pull.began + pull.claim.every - pull.context.now()
     return replace(_ending(pull, after=after, trouble=trouble), pulled_at=pull.began)
 
 
 def _ending(pull: LinePull, *, after: timedelta = timedelta(0), trouble: str | None = None) -> LineEnding:
-    """Due again `after` so long, as doubtful as it was found, and with the look back where it has come to."""
+    """Return an ending that is due `after` so long and keeps the doubt and the progress of the look back."""
     now = pull.context.now()
     return LineEnding(
         due_at=max(now, now + after),
@@ -214,7 +214,7 @@ def _ending(pull: LinePull, *, after: timedelta = timedelta(0), trouble: str | N
 
 
 def _trouble(why: GatewayError) -> str | None:
-    """For whoever looks at the line; that it has to wait for the pace is none."""
+    """Return the trouble to show for the line; a wait for the pace is none."""
     return None if isinstance(why, Throttled) else str(why)
 
 

@@ -1,4 +1,4 @@
-"""Go through what a line has at the gateway, read and unread, and store what is not here.
+"""Reconcile a line: read its messages at the gateway, read and unread ones, and store the missing ones.
 
 Unread ones first, by asking for page 1 until nothing is left: what is handed out becomes read, so page 2 would pass
 over as many. Then the read ones, page by page. An answer lost among the unread is made up for by
@@ -36,7 +36,7 @@ LONG_AGO: Final = timedelta(days=3)
 
 
 def reconcile_all(pull: LinePull) -> bool:
-    """After a loss, store everything since the line was last complete; False where another pull goes on with it.
+    """After a loss, store all messages since the line was last complete; False if another pull has to continue.
 
     Raises: Postpone, Refused, LeaseLost, PullTimedOut. A window that was gone through stays so.
     """
@@ -45,7 +45,7 @@ def reconcile_all(pull: LinePull) -> bool:
 
 
 def reconcile_recent(pull: LinePull) -> bool:
-    """Store the messages of the last two days and all since the last look; False where another pull goes on with it.
+    """Store the messages of the last two days and all since the last look; False if another pull has to continue.
 
     Windows of which the gateway has no more than is stored here need no second look, unless it is to be a thorough one:
     as many in both places need not be the same ones. Raises: Postpone, Refused, LeaseLost, PullTimedOut.
@@ -60,7 +60,7 @@ def reconcile_recent(pull: LinePull) -> bool:
 
 
 def _go_through(pull: LinePull, start: datetime, *, thorough: bool, reached: Callable[[datetime], None]) -> bool:
-    """Window by window to now, the oldest first. A window that had to be halved is followed by one as short.
+    """Store window by window up to now, oldest first. After a window that was halved the next is as short.
 
     Each pull completes at least one window, so that there is an end.
     """
@@ -79,7 +79,7 @@ def _go_through(pull: LinePull, start: datetime, *, thorough: bool, reached: Cal
 
 
 def _store_window(pull: LinePull, window: Window, *, thorough: bool) -> Window:
-    """Store all of a window, or of its older part; the window that was gone through to its end."""
+    """Store all messages of a window, or of its older part. Returns the window that was stored completely."""
     try:
         _drain(pull, window)
         return _store_read(pull, window, thorough=thorough or pull.lost is not None)
@@ -93,7 +93,7 @@ def _store_window(pull: LinePull, window: Window, *, thorough: bool) -> Window:
 
 
 def _drain(pull: LinePull, window: Window) -> None:
-    """Store the unread ones until none is left. Raises: AnswerLost."""
+    """Store unread messages until none is left. Raises: AnswerLost."""
     if not drain_unread(pull, partial(_unread_page, pull, window), _is_last_unread):
         raise PullTimedOut
 
@@ -114,7 +114,7 @@ def _is_last_unread(page: InboxPage) -> bool:
 
 
 def _store_read(pull: LinePull, window: Window, *, thorough: bool) -> Window:
-    """Store the read ones, and look again while the gateway says that there are more than came."""
+    """Store read messages, and repeat while the gateway counts more than came."""
     before = -1
     for _ in range(PASSES):
         first = _page(pull, window, 1)
@@ -135,7 +135,7 @@ def _store_read(pull: LinePull, window: Window, *, thorough: bool) -> Window:
 
 
 def _store_pages(pull: LinePull, window: Window, page: InboxPage) -> tuple[int, int | None]:
-    """Store every page from this first one on; how many messages came, and how many there are.
+    """Store every page from this first one on. Returns how many messages came, and the gateway's count.
 
     A page that brings nothing new is the last; behind one of which nothing can be read there may be others.
     """
@@ -153,7 +153,7 @@ def _store_pages(pull: LinePull, window: Window, page: InboxPage) -> tuple[int, 
 
 
 def _page(pull: LinePull, window: Window, number: int) -> InboxPage:
-    """A page of read messages. It changes nothing at the gateway, so it is asked for again where it did not come."""
+    """Read a page of read messages; retried after a fault, as it changes nothing at the gateway."""
     for _ in range(TRIES - 1):
         try:
             return pull.page(window, read=True, number=number)

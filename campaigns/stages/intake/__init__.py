@@ -47,7 +47,7 @@ def create(
     options: MessageOptions = DEFAULT_OPTIONS,
     **table_options: Unpack[TableOptions],
 ) -> int:
-    """The id of a new campaign, in state draft, with one message for each number and every wrong row in `rejects`.
+    """Create a draft with one message for each number and every wrong row in `rejects`. Returns its id.
 
     Everything happens in `connection`'s transaction, which the caller commits; after an error nothing of the campaign
     is left in it. Rows are read as they are written, so an iterable must not read from the same connection meanwhile.
@@ -83,7 +83,7 @@ def _check(key: str | None, start_at: datetime | None) -> None:
 
 
 def _name(name: str | None, recipients: Recipients) -> str | None:
-    """The campaign's name: as given, or after the file."""
+    """Return the campaign's name: as given, or after the file."""
     if name and not _is_word(name):
         raise BadInput(f"the name has to be of 1 to {LONGEST_NAME} printable characters, or left out")
     stem = Path(recipients).stem if isinstance(recipients, (str, os.PathLike)) else ""
@@ -95,7 +95,7 @@ def _is_word(value: str) -> bool:
 
 
 def _existing_campaign(connection: Connection, key: str | None, validator: RowValidator) -> int | None:
-    """The campaign that has the key, once its content is known to be the same; None if there is none."""
+    """Return the campaign under the key, after a check that its content is the same; None if there is none."""
     if key is None:
         return None
     loading.lock_key(connection, key)
@@ -140,7 +140,7 @@ def _write_campaign(connection: Connection, draft: loading.Draft, validator: Row
 
 
 def _load(connection: Connection, campaign_id: int, validator: RowValidator) -> list[tuple[int, int]]:
-    """Write all messages and rejects; the ranges of message ids that were used, as (first, one past the last)."""
+    """Write all messages and rejects. Returns the ranges of used message ids, as (first, one past the last)."""
     used = []
     while not validator.exhausted:
         first_id = next_id = epochs.reserve_block(connection)
@@ -165,7 +165,7 @@ def _check_usable(tally: Tally) -> Tally:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What intake would make of recipients and a text."""
+    """The counts of messages, parts and rejects that intake would make."""
 
     rows_read: int
     messages: int

@@ -1,4 +1,4 @@
-"""A program of its own: reads an XLS or XLSB from standard input with calamine, writes its rows as lines of JSON.
+"""A process of its own that reads an XLS or XLSB from standard input and writes its rows as lines of JSON.
 
 It runs in a process of its own because a damaged file can make calamine ask for any amount of memory, and Rust ends the
 process that does not get it. Every sheet is a line `{"name", "shown"}`, followed by a line `[row number, [values]]` for
@@ -23,7 +23,7 @@ MAX_CELLS: Final = 5_000_000
 
 
 def main() -> None:
-    """Read, and write. Whatever goes wrong ends the program with a code that is not 0."""
+    """Read the workbook and write its rows. Any error ends the process with an exit code other than 0."""
     limit()
     from python_calamine import CalamineWorkbook, SheetVisibleEnum  # noqa: PLC0415 - within the limit
 

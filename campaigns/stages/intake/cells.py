@@ -17,7 +17,7 @@ ERROR_VALUES: Final = r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)"
 
 
 class Unreadable(str):
-    """A cell that does not say what a person sees in it. `reason` says why, and what would be right.
+    """A cell whose value is not what a person sees in it. `reason` says why, and what would be right.
 
     Its text is the stored value where that is certain (a mobile number may be read from it), and empty elsewhere.
     """
@@ -27,14 +27,14 @@ class Unreadable(str):
 
     @classmethod
     def of(cls, reason: str, stored: str = "") -> Unreadable:
-        """A cell with the reason why it is not readable."""
+        """Make an unreadable cell with its reason."""
         cell = cls(stored)
         cell.reason = reason
         return cell
 
 
 def error_cell(shown: str | None) -> Unreadable:
-    """A cell in which an error stands in place of a value."""
+    """Make the unreadable cell for a spreadsheet error."""
     return Unreadable.of(f"the cell shows the error {shown}")
 
 
@@ -49,7 +49,7 @@ class UnreadableRow(tuple[str, ...]):
 
     @classmethod
     def of(cls, raw: str, reason: str) -> UnreadableRow:
-        """The row that stands in the file as `raw`."""
+        """Make the row from its text in the file."""
         row = cls()
         row.raw, row.reason = raw, reason
         return row
@@ -60,7 +60,7 @@ class RowAbove(UnreadableRow):
 
     @classmethod
     def holding(cls, cells: Sequence[str], header_row: int) -> RowAbove:
-        """The row with these cells, above the header in `header_row`."""
+        """Make the row with these cells, above the header in `header_row`."""
         row = cls(cells)
         row.raw = getattr(cells, "raw", "") or " | ".join(filter(None, cells))
         row.reason = (
@@ -75,7 +75,7 @@ class HiddenRow(UnreadableRow):
 
     @classmethod
     def holding(cls, cells: Sequence[str], reason: str) -> HiddenRow:
-        """The hidden row with these cells."""
+        """Make the hidden row with these cells."""
         row = cls(cells)
         row.raw, row.reason = " | ".join(filter(None, cells)), reason
         return row
@@ -91,7 +91,7 @@ _MISSING: Final = frozenset({"NAType", "NaTType"})
 
 
 def as_text(value: object) -> str:
-    """The text a person would see: no `.0` behind whole numbers, no midnight behind dates, nothing for None and NaN."""
+    """Return the text a person would see: no `.0` after whole numbers, no midnight after dates, "" for None and NaN."""
     if isinstance(value, str):
         return value
     if isinstance(value, float):
@@ -136,7 +136,7 @@ def kept_part(value: str) -> str:
 
 
 def cell_names(columns: Sequence[str]) -> tuple[str, ...]:
-    """Names for the cells of a row, each different: the column's, or its place where that is taken or empty."""
+    """Return a different name for each cell of a row: the column's, or its place where that is taken or empty."""
     names: dict[str, None] = {}
     for at, column in enumerate(columns[:MAX_KEPT], 1):
         name = kept_part(column) or ("number" if "number" not in columns else str(at))
@@ -147,7 +147,7 @@ def cell_names(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def cells_as_json(names: Sequence[str], cells: Sequence[str]) -> str:
-    """The cells by the names of their columns; what stands beyond the columns by its place."""
+    """Return the cells as JSON by the names of their columns; cells beyond the columns by their places."""
     kept: dict[str, str] = {}
     left = LONGEST_ROW_KEPT
     for at, cell in enumerate(cells[:MAX_KEPT]):

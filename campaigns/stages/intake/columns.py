@@ -1,4 +1,4 @@
-"""Which column is which: the header, the column with the numbers, and the columns that placeholders mean."""
+"""Find the header, the column with the numbers, and the columns of the placeholders."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ANY_END: Final = re.compile('[,;\t|،؛"\n]')
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Recipients as rows of cells: what the columns are called, which of them is the number, and the rows to come."""
+    """Recipients as rows of cells: the names of the columns, the position of the number, and the rows."""
 
     columns: tuple[str, ...]
     number: int
@@ -72,7 +72,7 @@ class Table:
 
 
 def fold(name: str) -> str:
-    """A header without what people vary: case, spaces, punctuation, half-spaces, Arabic or Persian letters."""
+    """Normalise a header: case, spaces, punctuation, half-spaces, Arabic and Persian letters."""
     return "".join(filter(str.isalnum, fold_letters(name)))
 
 
@@ -87,7 +87,7 @@ def find(columns: Sequence[str], name: str) -> int | None:
 
 
 def list_columns(columns: Sequence[str]) -> str:
-    """The columns as a clause for a person; a header may be anything, so it is cut."""
+    """List the columns as a clause for a person; long headers are cut."""
     named = [column[:40] for column in columns if column]
     more = f" and {len(named) - 20} more" if len(named) > 20 else ""
     return f"the columns are {', '.join(named[:20])}{more}" if named else "there are no columns beside the number"
@@ -96,7 +96,7 @@ def list_columns(columns: Sequence[str]) -> str:
 def read_table(
     source: Source, number_column: str | None, placeholders: Sequence[str], asked_header: int | None = None
 ) -> Table:
-    """The table in the rows of a file, with or without a header. Without one, columns are called 1, 2, 3 …
+    """Make the table from the rows of a file. Without a header, columns are called 1, 2, 3 …
 
     `asked_header` is the row of the header, where it is not to be looked for. What stands above the header (a title, a
     date) belongs to no recipient: such rows are RowAbove.
@@ -121,7 +121,7 @@ def read_table(
 
 
 def given_number(cells: Sequence[str], at: int) -> str:
-    """The number as it stands in a row; the empty text in a row that is too short.
+    """Return the number of a row as it is written; "" in a row that is too short.
 
     Raises: BadInput for a row or a cell that cannot be read.
     """
@@ -131,14 +131,14 @@ def given_number(cells: Sequence[str], at: int) -> str:
 
 
 def readable(given: str) -> str:
-    """A number's cell, or its digits where its value is certain and its format is not. Raises: BadInput."""
+    """Return the cell of a number, or its digits where only the format is uncertain. Raises: BadInput."""
     if not given and isinstance(given, Unreadable):
         raise BadInput(given.reason)
     return given
 
 
 def number_position(columns: Sequence[str], sample: Sequence[Sequence[str]], number_column: str | None) -> int:
-    """Which column holds the numbers: the one asked for, the one so called, or the one where numbers stand.
+    """Find the column with the numbers: the one asked for, the one with a known name, or the one that holds numbers.
 
     Raises: BadInput naming the columns, where that leaves none or several.
     """
@@ -163,7 +163,7 @@ def number_position(columns: Sequence[str], sample: Sequence[Sequence[str]], num
 
 
 def _holding_numbers(candidates: Sequence[int], sample: Sequence[Sequence[str]]) -> list[int]:
-    """The columns with a mobile number in the first row that has any."""
+    """Find the columns with a mobile number in the first row that has any."""
     for cells in sample:
         holding = [at for at in candidates if at < len(cells) and is_mobile(cells[at])]
         if holding:
@@ -172,13 +172,13 @@ def _holding_numbers(candidates: Sequence[int], sample: Sequence[Sequence[str]])
 
 
 def _refuse_unreadable_header(row_no: int, cells: Sequence[str]) -> None:
-    """Refuse a first row that nobody can read, unless a mobile number in it says that it is no header."""
+    """Refuse an unreadable first row, unless it holds a mobile number and so is no header."""
     if type(cells) is UnreadableRow and not any(map(is_mobile, _ANY_END.split(cells.raw))):
         raise BadInput(f"the header cannot be read: {cells.reason}", row=row_no)
 
 
 def _asked_at(rows: Sequence[Row], asked: int) -> int:
-    """Where the row with the number `asked` stands. Raises: BadInput where it is empty, or not among the first."""
+    """Return the position of row `asked`. Raises: BadInput if it is empty, or not among the first."""
     found = [at for at, (row_no, _) in enumerate(rows) if row_no == asked]
     if not found:
         raise BadInput(
@@ -196,7 +196,7 @@ def _found_at(rows: Sequence[Row], number_column: str | None, placeholders: Sequ
 
 
 def _header_at(rows: Sequence[Sequence[str]], number_column: str | None, placeholders: Sequence[str]) -> int | None:
-    """Where the header stands: among the rows above the first mobile number, the one with the most names we know.
+    """Return the position of the header: of the rows above the first mobile number, the one with the most known names.
 
     None if no row has a name that is known, or asked for.
     """
@@ -210,10 +210,10 @@ def _header_at(rows: Sequence[Sequence[str]], number_column: str | None, placeho
 
 
 def _names(header: Sequence[str]) -> tuple[str, ...]:
-    """Names as placeholders write them; a column without a name is called by its place."""
+    """Return the names of the columns as placeholders write them; a column without a name is called by its place."""
     return tuple(unicodedata.normalize("NFKC", cell).strip() or str(at) for at, cell in enumerate(header, 1))
 
 
 def _width(cells: Sequence[str]) -> int:
-    """How many cells there are up to the last one that holds anything, and at least one."""
+    """Count the cells up to the last one that is not empty; at least one."""
     return max((at for at, cell in enumerate(cells, 1) if cell.strip()), default=1)

@@ -34,7 +34,7 @@ _SECOND_QUOTE: Final = f"its quote may belong to the one that an earlier row lef
 
 
 class _LeftOpen(Exception):
-    """The row being read has gone on for longer than a row can."""
+    """The row being read is longer than a row can be."""
 
 
 class _RecordLines:
@@ -57,7 +57,7 @@ class _RecordLines:
         return line
 
     def keep_first(self) -> str:
-        """The first line of the row; the others are read again, each as the beginning of a row."""
+        """Keep the first line of the row; the other lines are read again, each as the beginning of a row."""
         self._again.extendleft(reversed(self.taken[1:]))
         return self.taken[0]
 
@@ -69,7 +69,7 @@ class _RecordLines:
 
 
 def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Sequence[str]]:
-    """The cells of each row; an UnreadableRow for a line whose quotes do not say where its cells end.
+    """Yield the cells of each row; an UnreadableRow for a line whose quotes do not say where its cells end.
 
     After such a line every following line is read for itself, so that no row disappears in another one's cell.
     """
@@ -91,7 +91,7 @@ def read_records(lines: Iterator[str], delimiter: str) -> Iterator[Sequence[str]
 
 
 def _next(reader: Iterator[list[str]]) -> tuple[list[str] | None, str | None]:
-    """The cells of the next row, or what is wrong with it; neither at the end."""
+    """Return the cells of the next row, or what is wrong with it; neither at the end."""
     try:
         return next(reader, None), None
     except _LeftOpen:
@@ -109,7 +109,7 @@ class _QuoteChecks:
         self._open = False  # a row was refused for a quote whose partner has not been met yet
 
     def about(self, cells: Sequence[str], lines: Sequence[str]) -> str | None:
-        """Why the cells read from `lines` may not be what the file's author meant; None if nothing speaks for it."""
+        """Say why the cells read from `lines` may not be the intended ones; None if there is no sign of it."""
         self._width = self._width or len(cells)
         if len(lines) == 1 and QUOTE not in lines[0]:
             return None
@@ -120,7 +120,7 @@ class _QuoteChecks:
         return _SWALLOWED if len(lines) > 1 and self._are_rows(lines, max(self._width, len(cells))) else None
 
     def remember(self, refused: str) -> None:
-        """Take note of a line that was refused: an odd quote in it has a partner, here or further down."""
+        """Remember a refused line: an odd quote in it has a partner, here or further down."""
         if refused.count(QUOTE) % 2:
             self._open = not self._open
 
@@ -147,7 +147,7 @@ _HEADER_BYTES: Final = 4096
 
 
 def encoding_of(head: bytes) -> str:
-    """The codec for a file that begins with `head`. UTF-8 where nothing else is certain, and decoding will tell."""
+    """Return the codec for a file that begins with `head`; UTF-8 unless another one is certain."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     return "cp1256" if not _is_utf8(head) and _names_a_column(head[:_HEADER_BYTES]) else "utf-8-sig"
@@ -162,7 +162,7 @@ def _is_utf8(head: bytes) -> bool:
 
 
 def _names_a_column(head: bytes) -> bool:
-    """Whether the bytes, as Windows-1256, hold a cell with a Persian name for the numbers: no accident spells one."""
+    """Whether the bytes, as Windows-1256, hold a cell with a Persian name for the numbers."""
     if 0 in head:
         return False
     cells = map(fold, _CELL.findall(head.decode("cp1256")))
@@ -170,7 +170,7 @@ def _names_a_column(head: bytes) -> bool:
 
 
 def looks_like(data: bytes) -> str:
-    """What bytes that are not UTF-8 look like, and what to do about it."""
+    """Say which encoding bytes that are not UTF-8 look like, and what to do about it."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _in_two_bytes(data):
         return f"it looks like UTF-16 (Excel calls it Unicode text): {_SAVE_AS}"
     if data.count(0):
@@ -182,7 +182,7 @@ def looks_like(data: bytes) -> str:
 
 
 def _in_two_bytes(data: bytes) -> bool:
-    """Whether every other byte says Latin or Arabic, as it does in UTF-16."""
+    """Whether every other byte is that of Latin or Arabic letters, as in UTF-16."""
     return any((high.count(0x00) + high.count(0x06)) * 10 > len(high) * 9 for high in (data[::2], data[1::2]))
 
 
@@ -216,14 +216,14 @@ def read_rows(chunks: Iterable[bytes | str]) -> Iterator[Row]:
 
 
 def too_wide(cells: Sequence[str], columns: int) -> str:
-    """Why a row with more cells than there are columns is refused."""
+    """Say why a row with more cells than columns is refused."""
     return (
         f"the row has {len(cells)} cells and there are {columns} columns: put a cell that holds the delimiter in quotes"
     )
 
 
 class _TextLines:
-    """The lines of a text that comes in chunks. `row` is set by the reader: how many rows it has got out of them."""
+    """The lines of a text that comes in chunks. The reader sets `row`: how many rows it has read."""
 
     def __init__(self, chunks: Iterable[bytes | str]) -> None:
         self.row = 0
@@ -231,7 +231,7 @@ class _TextLines:
         self._head = next(self._texts, "")
 
     def peek(self) -> str:
-        """The beginning of the text, without taking it away."""
+        """Return the beginning of the text without consuming it."""
         return self._head
 
     def __iter__(self) -> Iterator[str]:
@@ -248,7 +248,7 @@ class _TextLines:
             yield rest
 
     def _decoded(self, chunks: Iterable[bytes | str]) -> Iterator[str]:
-        """Text with every kind of line end as a line feed."""
+        """Yield the text with every kind of line end as a line feed."""
         decoder: codecs.IncrementalDecoder | None = None
         line_ends = io.IncrementalNewlineDecoder(None, translate=True)
         for chunk in chunks:
@@ -278,19 +278,19 @@ def _binary(chunk: bytes | str) -> str:
 
 
 def _declared_delimiter(head: str) -> str | None:
-    """The delimiter a spreadsheet wrote into a first line of its own, `sep=;`."""
+    """Return the delimiter that a spreadsheet wrote into a first line of its own, `sep=;`."""
     line = head.partition("\n")[0].strip('" ')
     declared = line.removeprefix("sep=")
     return declared if declared != line and len(declared) == 1 and declared in DELIMITERS else None
 
 
 def _delimiter(head: str) -> str:
-    """The delimiter that brings out the most mobile numbers, and then the most even rows; a comma if none does."""
+    """Return the delimiter that gives the most mobile numbers, and then the most even rows; a comma if none does."""
     return max(DELIMITERS, key=lambda delimiter: _evidence(head, delimiter))
 
 
 def _evidence(head: str, delimiter: str) -> tuple[int, int]:
-    """In how many of the first rows a mobile number stands alone in a cell; how many rows are as wide as the first."""
+    """Count the first rows with a mobile number alone in a cell, and the rows that are as wide as the first."""
     records = read_records(io.StringIO(head, newline="\n"), delimiter)
     rows = [cells for cells in islice(records, SNIFFED_ROWS) if cells]
     numbers = sum(any(map(is_mobile, cells)) for cells in rows)

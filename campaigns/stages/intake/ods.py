@@ -53,7 +53,7 @@ _TOO_WIDE_TO_SHOW: Final = "the sheet shows the number in powers of ten: give th
 
 
 class Sheet(NamedTuple):
-    """A sheet: its place, its name, whether it is shown, and whether a row of it holds anything."""
+    """A sheet: its place, its name, whether it is shown, and whether it has a row that is not empty."""
 
     place: int
     title: str
@@ -72,7 +72,7 @@ class _Found(NamedTuple):
 
 
 def read_rows(file: IO[bytes], *, sheet: str | None, include_hidden: bool) -> Iterator[Row]:
-    """The rows of a sheet that have anything in them; the only visible one that is filled unless `sheet` names another.
+    """Read the rows of a sheet that are not empty; by default those of the only visible sheet with rows.
 
     A row that the sheet hides (by a filter, or by hand) is a HiddenRow, unless `include_hidden`.
 
@@ -112,13 +112,13 @@ def _sheets(parts: Parts) -> list[Sheet]:
 
 
 def _walk(parts: Parts) -> Iterator[_Found]:
-    """Every sheet, and every row of it, as they stand in the file."""
+    """Yield every sheet and its rows, in the order of the file."""
     with parts.open("content.xml") as part:
         yield from _Walk(part).rows()
 
 
 class _Walk:
-    """One passage through the content of an ODS. What has been read is let go."""
+    """One pass through the content of an ODS; elements that were read are freed."""
 
     def __init__(self, part: Part) -> None:
         self._part = part
@@ -128,7 +128,7 @@ class _Walk:
         self._next_row = 1
 
     def rows(self) -> Iterator[_Found]:
-        """What is found, in the order of the file."""
+        """Yield sheets and rows, in the order of the file."""
         for event, element in iterparse(self._part, events=("start", "end")):
             if event == "start":
                 self._around.append(element)
@@ -164,7 +164,7 @@ class _Walk:
         return found
 
     def _learn_style(self, style: Element) -> None:
-        """Take note of a style by which a sheet is hidden."""
+        """Remember a style that hides a sheet."""
         shape = style.find(f"{_STYLE}table-properties")
         if shape is not None and shape.get(f"{_TABLE}display") == "false":
             self._hidden_styles.add(style.get(f"{_STYLE}name", ""))
@@ -182,7 +182,7 @@ def _repeated(element: Element, what: str) -> int:
 
 
 def _cells(row: Element) -> dict[int, str]:
-    """The cells that hold anything, by column. Of a text that is repeated beyond the last column, one is told."""
+    """Return the cells that are not empty, by column; of a text repeated beyond the last column, one."""
     cells: dict[int, str] = {}
     at = 0
     for element in row:
@@ -196,7 +196,7 @@ def _cells(row: Element) -> dict[int, str]:
 
 
 def _text(cell: Element) -> str:
-    """A cell as it is shown, or as one that says why that cannot be told."""
+    """Return the text of a cell as it is shown, or an unreadable cell with the reason."""
     kind = cell.get(f"{_OFFICE}value-type")
     shown = "\n".join(_plain(paragraph) for paragraph in cell if paragraph.tag == f"{_TEXT}p")
     if cell.get(f"{_CALC}value-type") == "error" or _ERROR.fullmatch(shown):
@@ -209,7 +209,7 @@ def _text(cell: Element) -> str:
 
 
 def _figure(shown: str, value: float) -> str:
-    """A number as it is shown, where it is shown with all its digits."""
+    """Return a number as it is shown, if it is shown with all its digits."""
     try:
         check_digits(value)
     except BadInput as why:
@@ -220,7 +220,7 @@ def _figure(shown: str, value: float) -> str:
 
 
 def _plain(element: Element) -> str:
-    """The text in an element, without notes."""
+    """Return the text in an element, without notes."""
     pieces = [_collapsed(element.text)]
     for child in element:
         pieces.append(_of_child(child))
@@ -237,5 +237,5 @@ def _of_child(child: Any) -> str:
 
 
 def _collapsed(text: str | None) -> str:
-    """White space as a spreadsheet reads it: however much of it, one space."""
+    """Collapse white space to one space, as a spreadsheet does."""
     return _SPACE.sub(" ", text) if text else ""

@@ -1,4 +1,4 @@
-"""Validate every row once: messages come out, and every other row is kept with the reason."""
+"""Validate every row once: good rows become messages, the others rejects with their reasons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROWS_AT_ONCE: Final = 1_000
 
 
 class Fingerprint:
-    """SHA-256 over what decides about the messages: template, sender, options, each row's number and values as given.
+    """SHA-256 over the content of a campaign: template, sender, options, each row's number and values as given.
 
     A plain SMS adds nothing for its options, so digests made before there were others are still right.
     """
@@ -44,13 +44,13 @@ class Fingerprint:
         self.add(sender + options.fingerprint, [repr(template.pieces), *template.placeholders])
 
     def add(self, number: str, values: Sequence[str]) -> None:
-        """Take in one row; only the values that the text uses."""
+        """Add one row, with only the values that the text uses."""
         self._rows.append(_CELL_END.join([number, *values]))
         if len(self._rows) == _ROWS_AT_ONCE:
             self._flush()
 
     def digest(self) -> bytes:
-        """The 32 bytes over all that was taken in."""
+        """Return the digest over all rows, 32 bytes."""
         self._flush()
         return self._digest.digest()
 
@@ -100,7 +100,7 @@ _WHOLE_ROW: Final = ("the row as it stands",)
 
 
 class RejectKind(StrEnum):
-    """What was wrong with a row."""
+    """The kind of a reject."""
 
     NUMBER = "number"  # it is no mobile number
     DUPLICATE = "duplicate"  # an earlier row has the same number
@@ -115,7 +115,7 @@ _UNREADABLE: Final[dict[type[UnreadableRow], RejectKind]] = {HiddenRow: RejectKi
 
 
 class Reject(NamedTuple):
-    """A row that makes no message: what stood there, and a sentence on what would be right."""
+    """A row that makes no message: its value, and a sentence on what would be right."""
 
     row_no: int
     kind: RejectKind
@@ -125,13 +125,13 @@ class Reject(NamedTuple):
 
 
 def first_reasons(reasons: Sequence[str], whole: int) -> str:
-    """The first few reasons as one sentence, and how many more there are."""
+    """Return the first few reasons as one sentence, and how many more there are."""
     more = [f"and {whole - len(reasons):,} more"] if whole > len(reasons) else []
     return "; ".join([*reasons, *more])
 
 
 class _Rejected(Exception):
-    """The everyday end of a row; never seen outside."""
+    """A row is rejected; never raised to a caller."""
 
     def __init__(self, kind: RejectKind, value: str, reason: str) -> None:
         self.kind, self.value, self.reason = kind, value, reason
@@ -139,7 +139,7 @@ class _Rejected(Exception):
 
 @dataclass(slots=True)
 class Tally:
-    """What has gone through the validation so far."""
+    """The counts of rows validated so far."""
 
     messages: int = 0
     duplicates: int = 0
@@ -173,7 +173,7 @@ class Tally:
 
 
 class RowValidator:
-    """Takes the rows of a table through every check, once.
+    """Validates the rows of a table, once.
 
     `rejects` holds what was found wrong since it was last emptied; `exhausted` tells that the table is at its end.
     """
@@ -229,7 +229,7 @@ class RowValidator:
         self.rejects.clear()
 
     def take_rejects(self) -> list[Reject]:
-        """The rejects since the last time."""
+        """Return the rejects since the last call."""
         taken, self.rejects = self.rejects, []
         return taken
 
@@ -263,7 +263,7 @@ class RowValidator:
             raise _Rejected(RejectKind.TEXT, text, str(why)) from None
 
     def _sized(self, text: str) -> Size:
-        """Its size as it is billed: a call is one part, however long it takes to read the text out."""
+        """Measure a text as it is billed: a call is one part, however long the text is."""
         size = measure_sendable(text, self._at_most)
         return size._replace(parts=1) if self._calls else size
 

@@ -1,4 +1,4 @@
-"""Open the recipients that were given (a path, an open file or an iterable) as a table of rows."""
+"""Open recipients (a path, an open file or an iterable) as a table of rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOTHING: Final[Mapping[str, object]] = {}
 
 
 def read_items(items: Iterable[Item], number_column: str | None) -> Table:
-    """The items as rows: item 1 is row 1, the number is the first cell, the keys of the first items are the columns.
+    """Read items as rows: item 1 is row 1, the number is the first cell, the keys of the first items are the columns.
 
     Raises: BadInput for no items at all, and for mappings where nobody can tell which key holds the number.
     """
@@ -46,7 +46,7 @@ def _item_too_wide(cells: Sequence[str], columns: int) -> str:
 
 
 def _split_item(item: object) -> tuple[object, Mapping[str, object]]:
-    """The number, None if it is among the values; and the values. What is neither counts as a number, a wrong one."""
+    """Return the number, None if it is among the values, and the values. Any other item counts as a wrong number."""
     match item:
         case Mapping():
             return None, item
@@ -70,7 +70,7 @@ class Readable(Protocol):
     """An open file, binary or text."""
 
     def read(self, size: int, /) -> bytes | str:
-        """At most `size` bytes or characters; nothing at the end."""
+        """Read at most `size` bytes or characters; nothing at the end."""
 
 
 Recipients = str | os.PathLike[str] | Readable | Iterable[Item]
@@ -103,7 +103,7 @@ def open_table(
     include_hidden: bool = False,
     header_row: int | None = None,
 ) -> Iterator[Table]:
-    """The recipients as a table that has a column for every placeholder. What was opened here is closed again.
+    """Open recipients as a table that has a column for every placeholder. Files that it opens are closed again.
 
     Raises: BadInput for what cannot be opened or read, and for a placeholder that is no column.
     """
@@ -124,7 +124,7 @@ def open_table(
 
 
 def _checked(table: Table, placeholders: Sequence[str]) -> Table:
-    """The table, once it is certain that no placeholder asks for a column it has not."""
+    """Return the table, after a check that it has a column for every placeholder."""
     table.positions(placeholders)
     return table
 
@@ -140,7 +140,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: bool) -> Source:
-    """The rows of an open file: of what it holds, where its name does not say otherwise."""
+    """Return the rows of an open file, by its name or else by its content."""
     chunks = _chunks(file)
     head = next(chunks, b"")
     magic = head[:8] if isinstance(head, bytes) else b""
@@ -163,7 +163,7 @@ def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: b
 
 
 def _workbook(file: IO[bytes], sheet: str | None, *, is_zip: bool, include_hidden: bool) -> Source:
-    """The rows of a workbook, of whatever kind it is."""
+    """Return the rows of a workbook of any kind."""
     # Openpyxl takes a while, and few need it.
     from campaigns.stages.intake import ods, workbooks, xls, xlsx  # noqa: PLC0415
 

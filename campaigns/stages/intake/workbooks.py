@@ -1,4 +1,4 @@
-"""What holds for every kind of workbook: which sheet is meant, how far it goes, and a bounded ZIP to read it from."""
+"""Parts for every kind of workbook: the choice of the sheet, its limits, and a bounded ZIP reader."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _TOO_LONG: Final = f"the row holds more than {LONGEST_ROW // 1024} KiB of text: 
 
 
 class Named(Protocol):
-    """A sheet, as far as its choice depends on it."""
+    """The properties of a sheet that decide about its choice."""
 
     @property
     def title(self) -> str:
-        """Its name."""
+        """The name of the sheet."""
 
     @property
     def visible(self) -> bool:
@@ -45,7 +45,7 @@ AnySheet = TypeVar("AnySheet", bound=Named)
 
 
 def chosen_sheet(sheets: Sequence[AnySheet], name: str | None, has_rows: Callable[[AnySheet], bool]) -> AnySheet:
-    """The sheet called `name`, or the only visible one that has rows. Raises: BadInput."""
+    """Return the sheet called `name`, or the only visible one that has rows. Raises: BadInput."""
     titles = ", ".join(sheet.title for sheet in sheets)
     if name is not None:
         named = [sheet for sheet in sheets if sheet.title == name]
@@ -65,7 +65,7 @@ def chosen_sheet(sheets: Sequence[AnySheet], name: str | None, has_rows: Callabl
 
 
 def is_filled(cells: Iterable[str]) -> bool:
-    """Whether a row has anything in it."""
+    """Whether a row is not empty."""
     return any(cell.strip() or isinstance(cell, Unreadable) for cell in cells)
 
 
@@ -76,7 +76,7 @@ def check_place(row_no: int) -> None:
 
 
 def row_of(cells: Mapping[int, str], *, hidden: bool) -> Sequence[str]:
-    """The cells of a row in their order, from the cells by column. One that cannot be taken says why."""
+    """Return the cells of a row in order, from the cells by column. A cell that cannot be used says why."""
     last = max(cells)
     if last >= MAX_COLUMNS:
         return UnreadableRow.of("", f"a cell stands in column {get_column_letter(last + 1)}: {_TOO_FAR}")
@@ -87,7 +87,7 @@ def row_of(cells: Mapping[int, str], *, hidden: bool) -> Sequence[str]:
 
 
 def too_wide(cells: Sequence[str], columns: int) -> str:
-    """Why a row with a value beyond the columns is refused."""
+    """Say why a row with a value beyond the columns is refused."""
     at = next(at for at, cell in enumerate(cells[columns:], columns + 1) if cell.strip())
     last = get_column_letter(columns)
     return (
@@ -140,7 +140,7 @@ DAMAGE: Final = (
 
 
 class Parts(ZipFile):
-    """A ZIP that is read, and whose parts are bounded. Raises: BadInput where one is far too large."""
+    """A ZIP reader with bounded parts. Raises: BadInput if one is far too large."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file)
@@ -151,17 +151,17 @@ class Parts(ZipFile):
                 _refuse()
 
     def open(self, name: str | ZipInfo, *_: Any, **__: Any) -> Part:  # type: ignore[override]
-        """A part to be read in pieces. Raises: BadInput for one that defines entities, which may unpack to anything."""
+        """Open a part to be read in pieces. Raises: BadInput for one that defines entities, which can grow large."""
         return Part(self, super().open(name))
 
     def take(self, size: int) -> None:
-        """Note that so many bytes were unpacked. Raises: BadInput once there are too many."""
+        """Count unpacked bytes. Raises: BadInput if there are too many."""
         self._left -= size
         if self._left < 0:
             _refuse()
 
     def count(self, elements: int) -> None:
-        """Note that so many cells or strings were read. Raises: BadInput once there are too many."""
+        """Count cells or strings that were read. Raises: BadInput if there are too many."""
         self._elements -= elements
         if self._elements < 0:
             raise BadInput(
@@ -181,7 +181,7 @@ class Part:
         _refuse_entities(self._first)
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes; all of them where `size` is left out. Raises: BadInput where they are too many."""
+        """Read the next bytes, or all of them without `size`. Raises: BadInput if there are too many."""
         if size < 0:
             return self._whole()
         data, self._first = self._first[:size], self._first[size:]
@@ -198,12 +198,12 @@ class Part:
         return data
 
     def next_piece(self, row: int, elements: int) -> None:
-        """A row (or a string) of so many elements has ended, and `row` is the next one. Raises: BadInput."""
+        """Count the elements of a row or a string that has ended; `row` is the next one. Raises: BadInput."""
         self._piece, self._row = 0, row
         self._parts.count(elements)
 
     def close(self) -> None:
-        """Let the part go."""
+        """Close the part."""
         self._content.close()
 
     def __enter__(self) -> Self:
@@ -224,7 +224,7 @@ def _refuse() -> NoReturn:
 
 
 def _refuse_entities(beginning: bytes) -> None:
-    """Refuse a document type, in which entities are defined. No program writes one into a workbook."""
+    """Refuse a document type, which defines entities; no program writes one into a workbook."""
     parser = expat.ParserCreate()
     found = []
     parser.StartDoctypeDeclHandler = lambda *_: found.append("doctype")

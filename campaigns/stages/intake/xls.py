@@ -1,4 +1,4 @@
-"""XLS and XLSB, through calamine: it reads values, and neither how they are shown nor which rows are hidden."""
+"""Read XLS and XLSB through calamine, which gives values, but neither their formats nor hidden rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ERROR: Final = re.compile(ERROR_VALUES)
 
 
 def kind_of_zip(file: IO[bytes]) -> str | None:
-    """ODS or XLSB for a ZIP that is one of them; None for every other one. The file is rewound."""
+    """Return whether a ZIP is an ODS or an XLSB; None for any other. Rewinds the file."""
     try:
         with ZipFile(file) as archive:
             names = frozenset(archive.namelist())
@@ -49,7 +49,7 @@ def kind_of_zip(file: IO[bytes]) -> str | None:
 
 
 def read_rows(file: IO[bytes], kind: str, *, sheet: str | None, include_hidden: bool) -> Iterator[Row]:
-    """The rows of a sheet that have anything in them; the only visible one that is filled unless `sheet` names another.
+    """Read the rows of a sheet that are not empty; by default those of the only visible sheet with rows.
 
     Numbers, days and times are Unreadable cells, of which mobile numbers can be read and values cannot.
 
@@ -83,7 +83,7 @@ def _check_size(file: IO[bytes], kind: str) -> None:
 
 @contextmanager
 def _read_by_a_child(file: IO[bytes], kind: str) -> Iterator[IO[bytes]]:
-    """What a process of its own has read, a file of lines (see calamine_child). Raises: BadInput."""
+    """Read the workbook in a child process. Returns a file of lines (see calamine_child). Raises: BadInput."""
     with TemporaryFile() as content, TemporaryFile() as lines:
         file.seek(0)
         shutil.copyfileobj(file, content)
@@ -126,7 +126,7 @@ def _sheets(lines: IO[bytes]) -> list[_Sheet]:
 
 
 def _rows_of(lines: IO[bytes], sheet: _Sheet) -> Iterator[tuple[int, list[object]]]:
-    """The rows of one sheet, `(row number, values)`, one at a time."""
+    """Yield the rows of one sheet as `(row number, values)`."""
     lines.seek(0)
     within = False
     for line in lines:

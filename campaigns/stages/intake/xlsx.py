@@ -33,20 +33,20 @@ _ZERO: Final = (
 
 
 class Formulas(NamedTuple):
-    """How far the values that stand beside formulas can be relied upon."""
+    """Whether the stored values of formulas can be trusted."""
 
     pending: bool  # the file asks to be computed when it is opened: no value was made from what now stands in it
     zero_kept: bool  # its program keeps the 0 that another one had written in place of a value
 
     def objection(self, value: object, kind: str) -> str | None:
-        """Why a formula's value is no value; None if it is one. An empty text is one, an empty number is none."""
+        """Say why a formula's stored value is none; None if it is one. An empty text is one, an empty number not."""
         if self.pending or (value is None and kind != "str"):
             return _NOT_COMPUTED
         return _ZERO if self.zero_kept and kind == "n" and value == 0 else None
 
 
 def formulas_of(archive: ZipFile) -> Formulas:
-    """What the parts of a workbook say about its formulas."""
+    """Read what a workbook says about its formulas."""
     return Formulas(
         pending=re.search(
             rb"<(?:\w+:)?calcPr\b[^>]*\bfullCalcOnLoad=[\"'](?:1|true)", _part(archive, "xl/workbook.xml")
@@ -72,7 +72,7 @@ class SheetRow(NamedTuple):
 
 
 def read_sheet(reader: Reader, sheet: Sheet, formulas: Formulas) -> Iterator[SheetRow]:
-    """The rows of a sheet."""
+    """Read the rows of a sheet."""
     formats = _Formats(reader.wb)
     with reader.parts.open(sheet.part) as part:
         parser = RowParser(part, reader.strings, reader.wb)
@@ -87,7 +87,7 @@ def read_sheet(reader: Reader, sheet: Sheet, formulas: Formulas) -> Iterator[She
 
 
 class _Formats(dict[int, str]):
-    """The code of the number format by a cell's style."""
+    """The codes of number formats by the styles of cells."""
 
     def __init__(self, book: Any) -> None:
         self._book = book
@@ -105,7 +105,7 @@ def _is_hidden(shape: Mapping[str, str]) -> bool:
 
 
 def _text(cell: Mapping[str, Any], code: str, formulas: Formulas) -> str | None:
-    """A cell as it is shown; None for one that holds nothing."""
+    """Return the text of a cell as it is shown; None for an empty one."""
     value = cell["value"]
     if cell["formula"] and (why := formulas.objection(value, cell["stored"])):
         return Unreadable.of(why)
@@ -120,13 +120,13 @@ def _text(cell: Mapping[str, Any], code: str, formulas: Formulas) -> str | None:
 
 
 def stored_digits(value: object) -> str:
-    """The digits of a whole number, from which a mobile number may be read whatever its format."""
+    """Return the digits of a whole number, from which a mobile number may be read whatever its format."""
     whole = isinstance(value, (int, float)) and abs(value) < spreadsheet.FIRST_INEXACT and value == int(value)
     return str(int(cast("float", value))) if whole else ""
 
 
 def shown(value: float | datetime | date | time | timedelta, code: str) -> str:
-    """A number, day or time in the format `code`. Raises: BadInput for what cannot be shown with certainty."""
+    """Format a number, day or time with the format `code`. Raises: BadInput if the result is not certain."""
     if isinstance(value, (int, float)):
         if code in {"General", "@"}:
             return spreadsheet.format_general(value)
@@ -138,7 +138,7 @@ _ROWS_AT_ONCE: Final = 100
 
 
 def read_rows(file: IO[bytes], *, sheet: str | None, include_hidden: bool) -> Iterator[Row]:
-    """The rows of a sheet that have anything in them; the only visible one that is filled unless `sheet` names another.
+    """Read the rows of a sheet that are not empty; by default those of the only visible sheet with rows.
 
     A row that the sheet hides (by a filter, or by hand) is a HiddenRow, unless `include_hidden`.
 
@@ -164,11 +164,11 @@ class _Book:
         self._formulas = formulas_of(reader.parts)
 
     def sheet(self, name: str | None) -> Sheet:
-        """The sheet called `name`, or the only visible one that has rows. Raises: BadInput."""
+        """Return the sheet called `name`, or the only visible one that has rows. Raises: BadInput."""
         return chosen_sheet(self._reader.sheets, name, lambda sheet: next(self.rows(sheet), None) is not None)
 
     def rows(self, sheet: Sheet) -> Iterator[Row]:
-        """The rows of a sheet that have anything in them."""
+        """Read the rows of a sheet that are not empty."""
         for row_no, hidden, cells in _silently(read_sheet(self._reader, sheet, self._formulas)):
             check_place(row_no)
             if is_filled(cells.values()):
@@ -186,7 +186,7 @@ def _silently(rows: Iterator[SheetRow]) -> Iterator[SheetRow]:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Without openpyxl's remarks: on styles it does not keep, and on odd cells, of which it quotes the value."""
+    """Suppress openpyxl's warnings: about styles, and about odd cells, whose values it quotes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -1,4 +1,4 @@
-"""Openpyxl's parsers for XLSX, in little memory: nothing is kept of a row, and nothing read of what is not used."""
+"""Openpyxl's parsers for XLSX with little memory: they keep no row, and read no part that is not used."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Strings:
 
 
 class Reader(ExcelReader):
-    """Reads what the workbook says of itself and its strings. `sheets` are those with cells; no row is read here."""
+    """Reads the properties and the strings of a workbook, but no rows. `sheets` are the sheets with cells."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(file, read_only=True, data_only=True, keep_links=False)
@@ -89,13 +89,13 @@ class Reader(ExcelReader):
                 self.sheets.append(Sheet(sheet.name, sheet.state == "visible", relation.target))
 
     def read_properties(self) -> None:
-        """Who has written the workbook is nothing to us."""
+        """Skip the properties of the workbook."""
 
     def read_custom(self) -> None:
-        """Nor are properties of its own."""
+        """Skip its custom properties."""
 
     def read_theme(self) -> None:
-        """Nor are its colours."""
+        """Skip its theme."""
 
 
 def _texts(part: Part) -> Iterator[str]:
@@ -112,13 +112,13 @@ def _texts(part: Part) -> Iterator[str]:
 
 
 def _rich(element: Any) -> str:
-    """A text of several formats, without them."""
+    """Return a text without its formats."""
     text: Any = Text.from_tree(element)
     return str(text.content)
 
 
 class RowParser(WorkSheetParser):
-    """Openpyxl's parser of cells. Of a cell it also tells whether it is a formula, and of which type its value is.
+    """Openpyxl's parser of cells, which also gives the type of each value and whether it is a formula's.
 
     Cells that hold nothing are skipped, and nothing that stands behind the rows is read.
     """
@@ -137,7 +137,7 @@ class RowParser(WorkSheetParser):
         self._part = part
 
     def rows(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """The number of each row, and its cells that hold anything."""
+        """Yield the number of each row and its cells that are not empty."""
         rows: Element | None = None
         for event, element in iterparse(self._part, events=("start", "end")):
             if element.tag == DATA_TAG:
@@ -152,7 +152,7 @@ class RowParser(WorkSheetParser):
                 yield row_no, [cell for cell in cells if cell]
 
     def parse_cell(self, element: Any) -> dict[str, Any]:
-        """The cell's value and place, as openpyxl gives them; an empty dictionary for a cell that holds nothing."""
+        """Return the cell's value and place as openpyxl does; an empty dictionary for an empty cell."""
         place = element.get("r")
         if place is None and self._blank is not None:
             self.col_counter = coordinate_to_tuple(self._blank)[1]

@@ -1,4 +1,4 @@
-"""One-time passwords: ordered in the caller's transaction, sent once, told about at once, followed by a call if asked.
+"""One-time passwords: ordered in the caller's transaction, sent once, and followed by a call if requested.
 
 The gateway takes no localid for them, so nobody can find out later what became of a request without an answer. Such a
 one is unknown for good: it is never sent again by itself, and whoever ordered it is told.
@@ -28,17 +28,17 @@ from campaigns.store.otps import Otp
 
 
 def order_otp(connection: Connection, otp_request: OtpRequest, *, now: datetime) -> int:
-    """The id of the one-time password; under the same key always the same. Raises: KeyConflict."""
+    """Order a one-time password. Returns its id, under the same key always the same. Raises: KeyConflict."""
     return otps.create(connection, otp_request, now=now)[0]
 
 
 def otp_state(connection: Connection, otp_id: int | None = None, *, key: str | None = None) -> Otp:
-    """How one stands, by its id or its key: one look at an index. Raises: NotFound."""
+    """Read the state of a one-time password, by its id or its key. Raises: NotFound, BadInput unless one is given."""
     if (otp_id is None) == (key is None):
         raise BadInput("name a one-time password by its id or by its key, and not by both")
     return with_advice(otps.read(connection, otp_id) if otp_id is not None else otps.find_by_key(connection, key or ""))
 
 
 def with_advice(otp: Otp) -> Otp:
-    """The one-time password with the meaning of the gateway's code."""
+    """Return the one-time password with the advice for the gateway's code."""
     return otp if otp.refused_code is None else replace(otp, advice=codes.return_code(otp.refused_code).advice)

@@ -1,4 +1,4 @@
-"""Send one one-time password: claim, call, write down. Every ending is in sight, and none leads to a second request.
+"""Send a one-time password: claim, call, record. Every ending is in sight, and none leads to a second request.
 
 It waits again only where nothing has left us, or the gateway itself asked for fewer calls. A request without a clear
 answer, and a claim whose worker died, are unknown, and stay so.
@@ -39,7 +39,7 @@ POLL_AGES_BEFORE_CALL: Final = tuple(timedelta(seconds=age) for age in (5, 10, 2
 def next_otp_poll(
     context: Context, *, sent_at: datetime, now: datetime, call_at: datetime | None, expires_at: datetime
 ) -> datetime:
-    """When to ask next. With a call to come at `call_at`, not later than that, or than the code is worth something."""
+    """Return the time of the next poll: not after `call_at`, if a call may follow, nor after the code expires."""
     closes_at = sent_at + context.policy.status_window
     usual = context.next_poll(sent_at, now, closes_at)
     if call_at is None or min(call_at, expires_at) <= now:
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 class OtpOutcome(StrEnum):
-    """What one task did: Flower shows it."""
+    """The outcome of one task, shown in Flower."""
 
     NOT_DUE = "not due"
     PUT_OFF = "put off"
@@ -63,7 +63,7 @@ class OtpOutcome(StrEnum):
 
 
 def send_at_once(context: Context, otp_request: OtpRequest) -> Otp:
-    """Order it, send it in this thread, and return how it stands; under a key that was used before, only return that.
+    """Order a one-time password, send it in this thread, and return its state; under a used key, only return it.
 
     Without a key it gets one: a commit that is tried anew must not order it twice.
 
@@ -83,7 +83,7 @@ def send_at_once(context: Context, otp_request: OtpRequest) -> Otp:
 
 
 def send_otp(context: Context, otp_id: int) -> OtpOutcome:
-    """Send one that is due. Running twice is harmless: the claim decides."""
+    """Send a one-time password that is due. Running twice is harmless: the claim decides."""
     early_outcome = _acquire_slot(context, otp_id)
     if early_outcome is not None:
         return early_outcome
@@ -102,7 +102,7 @@ def send_otp(context: Context, otp_id: int) -> OtpOutcome:
 
 
 def _acquire_slot(context: Context, otp_id: int) -> OtpOutcome | None:
-    """Take a slot of the pace before anything is claimed; None once it is had. A doubled task takes none."""
+    """Take a slot of the pace before the claim. None: it is taken. A repeated task takes none."""
     if not otps.is_due(context.database, otp_id, now=context.now()):
         return OtpOutcome.NOT_DUE
     try:
@@ -138,7 +138,7 @@ def _lookup(context: Context, claim: OtpClaim) -> SentMessage:
 def _accepted(
     connection: Connection, context: Context, claim: OtpClaim, row: SentMessage, *, now: datetime
 ) -> OtpOutcome:
-    """The gateway has it. With a verdict in the same breath (blocked, or debug mode), a call may follow at once."""
+    """Record an accepted one. If the answer has a verdict (blocked, or debug mode), a call may follow at once."""
     state = _state_of(row.status)
     held = otps.accept(
         connection,
@@ -166,7 +166,7 @@ def _poll_at(context: Context, claim: OtpClaim, now: datetime) -> datetime:
 
 @in_one_commit
 def _postpone(connection: Connection, claim: OtpClaim, why: Postpone, *, now: datetime) -> OtpOutcome:
-    """Nothing left us, or the gateway wants fewer calls: it waits, and expires where that is too late."""
+    """Postpone one that did not leave, or that the gateway throttled; it expires if the wait is too long."""
     held = otps.release(connection, claim, due_at=now + timedelta(seconds=why.retry_after_s), now=now)
     log.info("one-time password postponed", extra={"otp_id": claim.otp_id, "code": why.code})
     return OtpOutcome.PUT_OFF if held else OtpOutcome.FENCED
@@ -174,7 +174,7 @@ def _postpone(connection: Connection, claim: OtpClaim, why: Postpone, *, now: da
 
 @in_one_commit
 def _mark_unknown(connection: Connection, claim: OtpClaim, *, now: datetime) -> OtpOutcome:
-    """It may have arrived. There is nobody to ask, so this is the last word."""
+    """Record that it may have arrived. That is final, because the gateway cannot be asked."""
     held = otps.mark_unknown(connection, claim, now=now)
     log.warning("one-time password outcome unknown", extra={"otp_id": claim.otp_id})
     return OtpOutcome.UNKNOWN if held else OtpOutcome.FENCED
@@ -182,7 +182,7 @@ def _mark_unknown(connection: Connection, claim: OtpClaim, *, now: datetime) -> 
 
 @in_one_commit
 def _refused(connection: Connection, claim: OtpClaim, why: Refused, *, now: datetime) -> OtpOutcome:
-    """What is wrong with the account stops everybody, and this one waits as long as it is worth something."""
+    """Record a refusal; one of the account stops all sending, and this one waits until it expires."""
     if not installation.hold_if_blocked(connection, why, now=now):
         return _decided(connection, claim, why.code, now=now)
     held = otps.release(connection, claim, due_at=now, now=now)
@@ -201,7 +201,7 @@ def _decided(connection: Connection, claim: OtpClaim, code: int, *, now: datetim
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What one round did. `calls` are the ids of the calls that are to leave now."""
+    """The result of one round. `calls` are the ids of the calls to send now."""
 
     asked: int = 0
     moved: int = 0
@@ -209,20 +209,20 @@ class Followed:
 
     @property
     def summary(self) -> str:
-        """What Flower shows."""
+        """Return the text for Flower."""
         return f"asked {self.asked}, moved {self.moved}, calls {len(self.calls)}" if self.asked else "nothing due"
 
 
 @dataclass(frozen=True, slots=True)
 class _Answers:
-    """The gateway's answer by its ids; `again_after` where there was none."""
+    """The gateway's answer by its ids; `again_after` if there was none."""
 
     rows: Mapping[int, MessageStatus]
     again_after: timedelta | None = None
 
 
 def follow_otps(context: Context) -> Followed:
-    """Ask about the next 500 that are due. Running twice is harmless: what is asked about is due again much later.
+    """Poll the next 500 that are due. Running twice is harmless: a polled one is due again much later.
 
     A call that is due by the clock follows also where the gateway could not be asked: nothing good was heard in time.
     """
@@ -257,7 +257,7 @@ def _record_answers(
 
 
 def _fact(context: Context, asked: OtpPoll, answers: _Answers, now: datetime) -> OtpFact:
-    """Without a row, or with status 100, nothing was said: it stands as it stood, until its window closes."""
+    """Return the fact of a row. No row, and status 100, are no fact: the state stays until the window closes."""
     row = answers.rows.get(asked.gateway_id)
     state = OtpState.ACCEPTED if row is None else _state_of(row.status)
     if state is OtpState.ACCEPTED and asked.sent_at + context.policy.status_window <= now:

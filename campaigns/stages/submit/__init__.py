@@ -1,4 +1,4 @@
-"""Send one due batch: claim, call, write down. Every ending is in sight. Or resolve one whose outcome is unknown.
+"""Send one due batch: claim, call, record. Every ending is in sight. Or resolve one whose outcome is unknown.
 
 A request that left without a clear yes is unknown, whatever the gateway answered: it is asked by our ids before
 anything of it may leave again.
@@ -98,7 +98,7 @@ def _localids(claim: Claim) -> list[int]:
 
 
 def _date(claim: Claim) -> int | None:
-    """When the gateway is to send it, in unix time; None for now."""
+    """Return the date at which the gateway sends it, in unix time; None for now."""
     return None if claim.send_at is None else int(claim.send_at.timestamp())
 
 
@@ -135,13 +135,13 @@ def send_batch(context: Context, batch_id: int) -> Outcome:
 
 
 def resolve_batch(context: Context, batch_id: int) -> Outcome:
-    """Find out what became of an unknown batch. Running twice is harmless: the claim decides."""
+    """Resolve an unknown batch. Running twice is harmless: the claim decides."""
     early_outcome = acquire_batch_slot(context, batch_id, BatchState.UNKNOWN)
     return resolve.ask_and_decide(context, batch_id) if early_outcome is None else early_outcome
 
 
 def acquire_batch_slot(context: Context, batch_id: int, state: BatchState) -> Outcome | None:
-    """Take a slot of the pace before anything is claimed; None once it is had.
+    """Take a slot of the pace before the claim. None: it is taken.
 
     A task that comes late or twice takes none. A long wait goes back to the database: the batch is due again then.
     """
@@ -167,7 +167,7 @@ def _request(context: Context, claim: Claim) -> Sequence[SentMessage]:
 def _accept_answer(
     connection: Connection, context: Context, claim: Claim, answer: Matched[SentMessage], *, now: datetime
 ) -> Outcome:
-    """Write down what was accepted. A row that is missing from the answer is unknown, never failed."""
+    """Record the accepted messages. A message that the answer omits is unknown, never failed."""
     facts = [
         fact_of_status(message.id, row.messageid, row.status, row.cost)
         for message in claim.messages
@@ -192,7 +192,7 @@ def _accept_answer(
 def _mark_unknown(
     connection: Connection, claim: Claim, trouble: str, *, due_at: datetime, now: datetime, code: int | None = None
 ) -> Outcome:
-    """It may have been accepted: ask at `due_at`."""
+    """Mark the batch unknown: it may have been accepted, and is resolved at `due_at`."""
     held = batches.mark_unknown(connection, claim, due_at=due_at, trouble=trouble)
     batches.record_attempt(connection, claim, kind="send", event=Outcome.UNKNOWN, now=now, code=code)
     log.warning("batch outcome unknown", extra={"batch_id": claim.batch_id, "trouble": trouble})
@@ -203,7 +203,7 @@ def _mark_unknown(
 def _handle_unclear(
     connection: Connection, context: Context, claim: Claim, why: OutcomeUnknown, *, now: datetime
 ) -> Outcome:
-    """No usable answer, or one that says nothing about what was done: ask once the gateway has made up its mind."""
+    """Handle a missing or unclear answer: the batch is unknown, and resolved once the gateway has settled."""
     outcome = _mark_unknown(
         connection, claim, str(why), due_at=now + context.policy.unknown_grace, now=now, code=why.code
     )
@@ -226,7 +226,7 @@ def _hold_if_stubborn(connection: Connection, claim: Claim) -> None:
 
 @in_one_commit
 def _postpone(connection: Connection, claim: Claim, why: Postpone, *, now: datetime) -> Outcome:
-    """Not now. Where nothing left us the batch is ready again; where the gateway said so, it is asked first.
+    """Postpone a batch: ready again if nothing left us, unknown if the gateway gave a code.
 
     It has answered, so there is nothing to wait for but the pace.
     """
@@ -238,7 +238,7 @@ def _postpone(connection: Connection, claim: Claim, why: Postpone, *, now: datet
 
 
 def _handle_refusal(context: Context, claim: Claim, why: Refused) -> Outcome:
-    """The gateway says no. Whether it has taken a part all the same, it is asked before anything is decided."""
+    """Handle a refusal: ask first whether the gateway has taken a part all the same, then decide."""
     try:
         answer = ask_about_claim(context, claim)
     except (Postpone, Refused):

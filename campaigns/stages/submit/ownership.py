@@ -28,7 +28,7 @@ from campaigns.store.records import Claim, Fact, Outgoing
 
 
 class Outcome(StrEnum):
-    """What became of one batch in one task: Flower shows it, and `attempts` keeps it."""
+    """The outcome of one batch in one task, shown in Flower and stored in `attempts`."""
 
     NOT_DUE = "not due"
     PUT_OFF = "put off"
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 def facts_of_rows(rows: Sequence[LocalStatus], shown: Mapping[int, SentMessage]) -> list[Fact]:
-    """That the gateway has these messages, as its answer by our ids says.
+    """Return the facts that the gateway has these messages, from its answer by localids.
 
     `shown` are whole messages by the gateway's ids: they tell the price, and how a message stands a moment later. A
     price of 0 is none: the field was missing.
@@ -67,7 +67,7 @@ def _fact_of_row(row: LocalStatus, gateway_id: int, whole: SentMessage | None) -
 def handle_id_collision(
     connection: Connection, context: Context, claim: Claim, facts: Sequence[Fact], foreign: int, *, now: datetime
 ) -> Outcome:
-    """Our ids brought back somebody else's messages: another database uses the same ids on this account.
+    """Handle foreign messages under our ids: another database uses the same ids on this account.
 
     What is ours counts. Of everything else it is known that it was not sent, and under these ids it never can be: it is
     set apart as uncertain, which nothing resolves by itself, and the campaign waits for `campaigns epoch renew`.
@@ -113,7 +113,7 @@ class _Owned:
 
 @dataclass(frozen=True, slots=True)
 class ClaimAnswer:
-    """What is known of a claim's messages: facts about ours, ids never seen, ids of somebody else's messages.
+    """The answer about a claim's messages: facts about ours, ids never seen, ids of foreign messages.
 
     `undetermined` ids have a message at the gateway, and it could not be told yet whose. Of a message in none of these
     nothing is known yet.
@@ -126,7 +126,7 @@ class ClaimAnswer:
 
 
 def ask_about_claim(context: Context, claim: Claim) -> ClaimAnswer:
-    """What the gateway says of the messages of a claim. Nothing leaves under their ids while the claim holds.
+    """Ask the gateway about the messages of a claim. None of them is sent while the claim holds.
 
     Raises: Postpone, Refused, where the gateway cannot be asked.
     """
@@ -145,7 +145,7 @@ def _check_owners(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -
 
 
 def _by_select(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned | None:
-    """By number, sender and text of each; None where our address may not look. What is not shown counts as ours.
+    """Compare number, sender and text of each message; None if sms/select is not allowed. Hidden ones count as ours.
 
     What is shown tells the price as well, which an answer by our ids does not.
     """
@@ -177,7 +177,7 @@ def _split(rows: Sequence[LocalStatus], ours: Callable[[LocalStatus], bool]) -> 
 
 
 def _by_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus]) -> _Owned:
-    """By what went to the number of the first and the last; where that speaks against the ids, of each."""
+    """Compare the listings of the first and the last number; if they contradict the ids, those of each number."""
     listing = _Listing(context, claim)
     ends = [listing.lists_message(row) for row in (rows[0], rows[-1])]
     if all(ends) and not claim.ids_in_doubt:
@@ -189,7 +189,7 @@ def _by_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus]) ->
 
 
 def _by_each_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus], listing: _Listing) -> _Owned:
-    """Ask of one number after the other, as long as the lease lasts; the rest is told apart another time."""
+    """Compare the listing of one number after the other while the lease lasts; the others stay doubtful."""
     asked: list[LocalStatus] = []
     for row in rows:
         if context.now() + context.policy.deadline > claim.lease_ends:
@@ -209,7 +209,7 @@ def _by_each_receptor(context: Context, claim: Claim, rows: Sequence[LocalStatus
 
 
 class _Listing:
-    """What the gateway lists for a number, asked once."""
+    """The gateway's listings by number, each asked for once."""
 
     def __init__(self, context: Context, claim: Claim) -> None:
         self._context = context
@@ -219,13 +219,13 @@ class _Listing:
         self._seen: dict[int, bool] = {}
 
     def lists_message(self, row: LocalStatus) -> bool:
-        """Whether a message stands in the listing of the number that it was to go to. Raises: Postpone, Refused."""
+        """Whether a message is in the listing of its number. Raises: Postpone, Refused."""
         if row.localid not in self._seen:
             self._seen[row.localid] = self._lists(self._numbers[row.localid], row.messageid, self._start)
         return self._seen[row.localid]
 
     def is_reliable(self) -> bool:
-        """Whether listings show what surely is ours: another message of this claim, or one of another batch."""
+        """Whether listings show a message that is surely ours: of this claim, or of another batch."""
         if any(self._seen.values()):
             return True
         witness = lookups.find_witness(self._context.database, self._claim.campaign_id, self._claim.batch_id)

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 def record_refusal(
     connection: Connection, context: Context, claim: Claim, why: Refused, answer: ClaimAnswer, *, now: datetime
 ) -> Outcome:
-    """Write down a refusal by its kind, for the messages that the gateway never saw, as it answered when it was asked.
+    """Record a refusal by its kind, for the messages that the gateway, when asked, never saw.
 
     Where it did not answer for every message, nothing is halved or refused: they stay unknown.
     """
@@ -62,7 +62,7 @@ def _proves_unseen(
 
 @in_one_commit
 def record_unconfirmed(connection: Connection, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
-    """It was refused, and nobody could say yet whether a part was taken: unknown, and whatever must stop stops.
+    """Record a refusal whose effect is not known yet: the batch is unknown, and what has to stop is stopped.
 
     It was answered, so it can be asked about at once.
     """
@@ -110,7 +110,7 @@ def _outcome(claim: Claim, why: Refused) -> Outcome:
 
 
 def _hold_until_date(connection: Connection, claim: Claim, why: Refused, *, now: datetime) -> None:
-    """The gateway does not hold it until its date: we do, and then it leaves without one, which nothing refuses.
+    """The gateway rejected the scheduled date (417): hold the batch until then and send it undated.
 
     Nobody gets it early, and by the gateway's clock or ours, nobody much later. The rest of the campaign waits too,
     instead of asking for the same refusal batch by batch.
@@ -125,7 +125,7 @@ def _hold_until_date(connection: Connection, claim: Claim, why: Refused, *, now:
 
 
 def _stop(connection: Connection, claim: Claim, why: Refused, outcome: Outcome, *, now: datetime) -> None:
-    """Nothing more leaves until a person, or a look at the account, says go on. The look comes at once."""
+    """Pause the campaign or hold the account; the account is checked again at once."""
     if not installation.hold_if_blocked(connection, why, now=now):
         campaigns.pause_for_person(connection, claim.campaign_id, code=why.code, reason=str(why))
     log.error("sending stopped", extra={"batch_id": claim.batch_id, "code": why.code, "outcome": outcome.value})
@@ -164,7 +164,7 @@ def ask_and_decide(context: Context, batch_id: int) -> Outcome:
 def _apply_answer(
     connection: Connection, context: Context, claim: Claim, answer: ClaimAnswer, *, now: datetime
 ) -> Outcome:
-    """What the gateway has is accepted; what it never saw may leave again; whatever else it says leaves it unknown.
+    """Apply an answer: messages at the gateway are accepted, never seen ones are ready again, others stay unknown.
 
     Whether "never saw it" proves anything is judged now, with the answer in hand: the machine may have slept since it
     asked, for longer than the gateway remembers. In a restored database nothing ends before all is asked about: what
@@ -198,7 +198,7 @@ def _apply_answer(
 def _never_arrived(
     connection: Connection, context: Context, claim: Claim, missing: Sequence[int], *, now: datetime
 ) -> Outcome:
-    """Only what the gateway never saw, and only under the same ids; of a cancelled campaign, nothing."""
+    """Release the messages that the gateway never saw, under the same ids; of a cancelled campaign, none."""
     if claim.cancelled and not gate.may_end(connection):
         return Outcome.PUT_OFF
     if claim.cancelled:
@@ -214,7 +214,7 @@ def _never_arrived(
 
 
 def _look_again(connection: Connection, claim: Claim, *, due_at: datetime) -> Outcome:
-    """The gateway has something under our ids that it does not list for our numbers: perhaps it is somebody else's."""
+    """Ask again later: the gateway has messages under our ids that it does not list for our numbers."""
     held = batches.mark_unknown(connection, claim, due_at=due_at, trouble=batches.IDS_IN_DOUBT)
     log.warning("localid ownership found unclear", extra={"batch_id": claim.batch_id})
     return Outcome.IDS_IN_DOUBT if held else Outcome.FENCED
@@ -223,7 +223,7 @@ def _look_again(connection: Connection, claim: Claim, *, due_at: datetime) -> Ou
 def _give_up(
     connection: Connection, context: Context, claim: Claim, missing: Sequence[int], *, now: datetime
 ) -> Outcome:
-    """The gateway no longer knows ids this old: whether these were sent is for a person to find out."""
+    """Mark messages uncertain whose ids the gateway no longer knows: a person has to decide."""
     if not gate.may_end(connection):
         return Outcome.PUT_OFF
     record_facts(
@@ -244,7 +244,7 @@ def _ask_later(
 
 @in_one_commit
 def _cannot_ask(connection: Connection, context: Context, claim: Claim, why: Refused, *, now: datetime) -> Outcome:
-    """Even asking is refused: the batch stays unknown, and what is wrong with the account is said."""
+    """Record that the gateway refuses the query: the batch stays unknown, and the account's trouble is recorded."""
     installation.hold_if_blocked(connection, why, now=now)
     log.error("localid query refused", extra={"batch_id": claim.batch_id, "code": why.code})
     wait_s = context.policy.hold_recheck.total_seconds()

@@ -1,4 +1,4 @@
-"""Is our record true? The database is held against itself, and against what the gateway says of the same messages.
+"""Verify our record of a campaign: compare the database with itself, and with the gateway's answers.
 
 `checks` holds the record against itself, and its ids, verdicts, count and cost against the gateway. Here, recipients,
 texts and prices: where our address may read whole messages (sms/select, SELECT_ALLOWED), each message of the sample is
@@ -37,7 +37,7 @@ __all__ = ["Check", "Verified", "verify_campaign"]
 
 
 def verify_campaign(context: Context, campaign_id: int, *, sample: int = 2000) -> Verified:
-    """Check a campaign's record; at most about `sample` messages are asked about, spread over the whole campaign.
+    """Check a campaign's record, and about `sample` messages of it, spread over the campaign, at the gateway.
 
     Raises: NotFound.
     """
@@ -50,7 +50,7 @@ def verify_campaign(context: Context, campaign_id: int, *, sample: int = 2000) -
 
 
 def _at_the_gateway(context: Context, progress: Progress, known: int, sample: int) -> list[Check]:
-    """What the gateway says of a sample, inside the windows in which it still answers."""
+    """Check a sample at the gateway, within the windows in which it still answers."""
     campaign = progress.campaign
     if campaign.started_at is None:
         return [Check("gateway", None, "nothing was sent yet")]
@@ -98,7 +98,7 @@ def check_contents(
 
 @dataclass(slots=True)
 class _Compared:
-    """How many messages were shown, and how many of them are not as our record has them."""
+    """Counts of the messages shown, and of those that differ from our record."""
 
     shown: int = 0
     astray: int = 0
@@ -145,7 +145,7 @@ def _is_the_same(campaign: Campaign, message: Sampled, row: SentMessage) -> bool
 
 
 def _same_number(message: Sampled, row: SentMessage) -> bool:
-    """Whether a row names our number. Of hidden messages the gateway covers it, and nothing speaks against it."""
+    """Whether a row has our number. The gateway masks the number of hidden messages, which counts as ours."""
     try:
         return normalise_mobile(row.receptor) == message.number
     except BadInput:
@@ -153,7 +153,7 @@ def _same_number(message: Sampled, row: SentMessage) -> bool:
 
 
 def _by_number(context: Context, known: Sequence[Sampled]) -> Check:
-    """What went to some numbers. Where the gateway lists none of our messages, its listings prove nothing."""
+    """Check the listings of some numbers. If they show none of our messages at all, they prove nothing."""
     chosen = known[:: max(1, len(known) // NUMBERS_ASKED)][:NUMBERS_ASKED]
     listed = sum(_is_listed(context, message) for message in chosen)
     return Check(
@@ -166,7 +166,7 @@ def _by_number(context: Context, known: Sequence[Sampled]) -> Check:
 
 
 def _is_listed(context: Context, message: Sampled) -> bool:
-    """Whether the gateway lists a message under its number, within a day of when it left."""
+    """Whether the gateway lists a message under its number, within a day after it left."""
     if message.accepted_at is None:
         return False
     start = int((message.accepted_at - MAX_CLOCK_SKEW * 2).timestamp())

@@ -57,7 +57,7 @@ class Verified:
 
 @in_one_commit
 def check_record(connection: Connection, progress: Progress, census: Sequence[report.StateCount]) -> list[Check]:
-    """What the database says of itself."""
+    """Check the database's record against itself."""
     campaign = progress.campaign
     wrong = report.count_miscounted_batches(connection, campaign.id)
     counted = {row.state: row.messages for row in census}
@@ -87,7 +87,7 @@ def check_record(connection: Connection, progress: Progress, census: Sequence[re
 
 
 def _verdicts(campaign: Campaign, counted: Mapping[MessageState, int]) -> Check:
-    """An uncertain message has no verdict: nobody knows whether it was sent."""
+    """Check that every message has a verdict; uncertain messages have none."""
     total, uncertain = sum(counted.values()), counted.get(MessageState.UNCERTAIN, 0)
     open_ = sum(counted.get(state, 0) for state in (MessageState.PENDING, MessageState.ACCEPTED))
     says = f"{total - open_ - uncertain:,} of {total:,} messages have their verdict"
@@ -106,7 +106,7 @@ T = TypeVar("T")
 
 
 def in_pages(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """As many as one request takes, after one another."""
+    """Split items into pages of one request each."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -119,7 +119,7 @@ TOO_OLD: Final = timedelta(minutes=10)
 
 
 def still_answered(context: Context, started_at: datetime, now: datetime) -> bool:
-    """Whether the gateway still tells how messages of a campaign that began at `started_at` stand."""
+    """Whether the gateway still gives the statuses of a campaign that began at `started_at`."""
     return now < started_at + context.policy.status_window - TOO_OLD
 
 
@@ -166,7 +166,7 @@ def check_statuses(context: Context, sampled: Sequence[Sampled], started_at: dat
 
 
 def _contradicts(message: Sampled, row: MessageStatus) -> bool:
-    """Whether the gateway's status cannot be true together with our state; it must at least know the id."""
+    """Whether the gateway's status contradicts our state. Not to know the id contradicts it, too."""
     theirs = final_state(row.status)
     if not row.is_known:
         return True
@@ -207,7 +207,7 @@ def check_outbox(context: Context, campaign: Campaign, ours: int, now: datetime)
 
 
 def _why_not_counted(context: Context, campaign: Campaign, now: datetime) -> Check | None:
-    """Why the outbox cannot be counted for this campaign; None where it can."""
+    """Say why the outbox cannot be counted for this campaign; None if it can."""
     if campaign.kind is CampaignKind.VOICE:
         return Check(OUTBOX, None, "the gateway does not say whether its outbox counts calls")
     first_at = report.first_reached_gateway_at(context.database, campaign.id)
@@ -235,7 +235,7 @@ def _compare_counts(context: Context, theirs: int, *, ours: int, most: int) -> C
 
 @in_one_commit
 def _compare_costs(connection: Connection, campaign_id: int, theirs_rial: int) -> Check:
-    """Whether the prices of the campaign add up to the gateway's sum, of a time in which nothing else left.
+    """Check that the campaign's prices add up to the gateway's sum, for a time in which nothing else left.
 
     The documentation does not say whether the sum is taken before refunds or after them: either is right.
     """
@@ -253,7 +253,7 @@ def _count_span(context: Context, start: int, end: int) -> OutboxCount:
 
 
 def _spans(first_at: datetime, last_at: datetime) -> Iterator[tuple[int, int]]:
-    """Spans of unix seconds, both ends counted, that the gateway counts in one answer each."""
+    """Split a time into spans of unix seconds, both ends included, that the gateway counts in one answer each."""
     start, last = int(first_at.timestamp()) - 1, int(last_at.timestamp()) + 2
     step = int(OUTBOX_SPAN.total_seconds())
     while start <= last:

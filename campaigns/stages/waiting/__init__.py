@@ -41,7 +41,7 @@ SECONDS_WITHIN: Final = timedelta(minutes=10)
 
 
 class WaitingReason(StrEnum):
-    """What a campaign can wait for, as a word for programs; in the order in which it is looked for."""
+    """The reasons for which a campaign can wait, as words for programs, in the order of the checks."""
 
     DRAFT = "draft"  # a person has to start it
     PAUSED = "paused"  # a person has to resume it
@@ -67,7 +67,7 @@ class WaitingReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why a campaign waits. `until` is when that ends or is looked at next, None where nobody can say."""
+    """Why a campaign waits. `until` is when that ends or is checked next; None if it is not known."""
 
     reason: WaitingReason
     sentence: str
@@ -76,7 +76,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class WaitingFacts:
-    """One campaign `now`. `ahead` counts the requests of all campaigns that leave before its last one."""
+    """Facts about one campaign `now`. `ahead` counts the requests of all campaigns that leave before its last one."""
 
     campaign: Campaign
     parts: CampaignBacklog
@@ -89,12 +89,12 @@ class WaitingFacts:
 
     @property
     def sends(self) -> bool:
-        """Whether it runs and has something to send."""
+        """Whether it runs and has messages to send."""
         return self.campaign.state is CampaignState.RUNNING and self.parts.ready > 0
 
     @property
     def idle_since(self) -> datetime | None:
-        """Since when nothing has left, although it is due and enqueued; None while nothing is due, or was enqueued."""
+        """Since when due and enqueued work has not left; None while none is due or enqueued."""
         due_at, enqueued_at = self.parts.ready_at, self.calls.enqueued_at
         if due_at is None or enqueued_at is None or self.now - enqueued_at > FRESH:
             return None
@@ -102,14 +102,14 @@ class WaitingFacts:
 
     @property
     def gateway_silent(self) -> bool:
-        """Whether the last calls had no answer, and those of the seconds before them neither."""
+        """Whether the last calls got no answer, nor those of the seconds before them."""
         failed_at, answered_at = self.calls.unanswered_at, self.calls.answered_at
         if failed_at is None or self.now - failed_at > FRESH:
             return False
         return answered_at is None or failed_at - answered_at > NOT_BY_CHANCE
 
     def at(self, moment: datetime) -> str:
-        """`10:32:05 Tehran`, `16:45 Tehran`, `2026-12-01 09:00 Tehran`: as much of it as is needed now."""
+        """Format a time as `10:32:05 Tehran`, `16:45 Tehran` or `2026-12-01 09:00 Tehran`: as short as is clear now."""
         local = moment.astimezone(TEHRAN)
         if abs(moment - self.now) < SECONDS_WITHIN:
             return f"{local:%H:%M:%S} Tehran"
@@ -117,17 +117,17 @@ class WaitingFacts:
         return f"{local:%H:%M} Tehran" if today else f"{local:%Y-%m-%d %H:%M} Tehran"
 
     def asked(self, moment: datetime) -> str:
-        """When the gateway is asked: at a time to come, or one that has passed without it."""
+        """Say when the gateway is asked: at a time in the future, or one that has passed without a query."""
         at = self.at(moment)
         return f"asked about at {at}" if moment > self.now else f"due to be asked about since {at}"
 
     def to_come(self, moment: datetime) -> datetime | None:
-        """`moment`, unless it has passed."""
+        """Return `moment`, unless it has passed."""
         return moment if moment > self.now else None
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 request`, `4,210 requests`."""
+    """Format a count as `1 request` or `4,210 requests`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -135,7 +135,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def way_to_resume(campaign: Campaign) -> str:
-    """The command that lets it go on, or what to do where no command does."""
+    """Return the command that resumes it, or what to do where no command does."""
     resume = f"`campaigns resume {campaign.id}`"
     code = campaign.hold_code
     if code in LINE_REFUSALS and not campaign.options.is_voice:

@@ -1,4 +1,4 @@
-"""The reasons for which a campaign waits: each looks at the facts, and answers or passes. One line, with a time."""
+"""The reasons for which a campaign waits: each checks the facts, and gives one line with a time, or None."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SOON: Final = timedelta(seconds=3)
 
 
 def first_reason(facts: WaitingFacts) -> Waiting:
-    """The first reason that applies."""
+    """Return the first reason that applies."""
     found = (waiting for explain in _REASONS if (waiting := explain(facts)) is not None)
     return next(found, Waiting(WaitingReason.CLOSING, "nothing of it is open any more: the next tick closes it"))
 
@@ -73,7 +73,7 @@ def _copied(facts: WaitingFacts) -> Waiting | None:
 
 
 def _place(facts: WaitingFacts) -> Waiting | None:
-    """What keeps everything from leaving until the gateway was asked, in a database that may lack commits."""
+    """Say what stops all sending until the gateway was asked, in a database that may lack commits."""
     if not facts.sends or facts.gate.place is Place.HOME:
         return None
     sentence = (
@@ -117,7 +117,7 @@ def _on_hold(facts: WaitingFacts) -> Waiting | None:
 
 
 def _pace_paused(facts: WaitingFacts) -> Waiting | None:
-    """Only if the pause is long enough to be read of, and the campaign would call before it ends."""
+    """Report a pause of the pace if it is long enough to mention, and the campaign would call before it ends."""
     if facts.pace is None or facts.pace.paused_until is None or facts.pace.paused_until <= facts.pace.at + SOON:
         return None
     until, parts = facts.pace.paused_until, facts.parts
@@ -138,7 +138,7 @@ def _nobody_sends(facts: WaitingFacts) -> Waiting | None:
 
 
 def _step(pace: PaceView | None) -> timedelta:
-    """The time between two calls."""
+    """Return the time between two calls."""
     return timedelta(seconds=1 / pace.rate) if pace is not None and pace.rate else timedelta(0)
 
 
@@ -184,7 +184,7 @@ def _sending(facts: WaitingFacts) -> Waiting | None:
 
 
 def _speed(pace: PaceView) -> float:
-    """Calls a second that are left for sends: what others took in the last minute goes off, up to their shares."""
+    """Return the calls a second left for sends: the rate less the last minute's other calls, up to their shares."""
     others = sum(view.calls for lane, view in pace.lanes.items() if lane is not Lane.SEND) / 60
     least = 1 - sum(lane.share for lane in Lane if lane is not Lane.SEND)
     return max(pace.rate - others, pace.rate * least)
@@ -235,7 +235,7 @@ def _verdicts(facts: WaitingFacts) -> Waiting | None:
 
 
 def _code_and_meaning(code: int) -> str:
-    """A code of the gateway and what it means, without what to do about it."""
+    """Return a code of the gateway with its meaning, without the advice."""
     return f"{code}, {return_code(code).advice.partition(';')[0]}"
 
 
@@ -267,7 +267,7 @@ _REASONS: Final[tuple[Callable[[WaitingFacts], Waiting | None], ...]] = (
 
 
 def why_waiting(connection: Connection, campaign_id: int, *, now: datetime, pace: PaceView | None) -> Waiting | None:
-    """Why a campaign waits; None when it is over. Without a `pace`, what depends on it is left out.
+    """Say why a campaign waits; None if it has finished. Without a `pace`, reasons that need it are left out.
 
     Raises: NotFound.
     """
@@ -277,7 +277,7 @@ def why_waiting(connection: Connection, campaign_id: int, *, now: datetime, pace
 def why_each_waits(
     connection: Connection, campaigns: Sequence[Campaign], *, now: datetime, pace: PaceView | None
 ) -> dict[int, Waiting | None]:
-    """Why each of several campaigns waits, by their ids, in as many questions as for one."""
+    """Say why each of several campaigns waits, by id, with as many queries as for one."""
     found: dict[int, Waiting | None] = {campaign.id: None for campaign in campaigns}
     live = [campaign for campaign in campaigns if campaign.finished_at is None]
     if live:
@@ -293,6 +293,6 @@ def why_each_waits(
 
 
 def _requests_ahead(campaign_id: int, to_leave: Mapping[int, int]) -> int:
-    """Campaigns take turns, a request each: before the last of one leave as many of every other, if it has them."""
+    """Count the requests that leave before the last one of a campaign: campaigns take turns, a request each."""
     own = to_leave.get(campaign_id, 0)
     return sum(min(own, requests) for requests in to_leave.values()) - 1 if own else 0
