@@ -163,7 +163,7 @@ def read_figures(connection: Connection, *, now: datetime, uncertain: int) -> Fi
 
 
 def count_uncertain(connection: Connection) -> int:
-    """How many messages are uncertain in all campaigns. It looks at batches that are over as well: ask it seldom."""
+    """Count the uncertain messages of all campaigns. It reads finished batches too: call it seldom."""
     return sum(uncertain_by_campaign(connection).values())
 
 
@@ -179,7 +179,7 @@ def list_lines(bind: Bind) -> list[Line]:
 def change_line(
     bind: Bind, line: str, *, every: timedelta | None, enabled: bool | None, otherwise: timedelta, now: datetime
 ) -> Line:
-    """Change how often a line is pulled and whether it is, or add a line. What is None stays as it is.
+    """Change how often a line is pulled and whether it is, or add a line. A value of None changes nothing.
 
     A new line without `every` is pulled every `otherwise`. INBOX_LINES says nothing about the line from then on.
     """
@@ -213,7 +213,7 @@ def read_place(bind: Bind) -> Place:
 
 
 def database_label(bind: Bind) -> str:
-    """The database's name, and a few digits that tell it from one of the same name on another server."""
+    """Return the database's name, with a few digits that tell it from one of that name on another server."""
     return identity.database_label(connection_of(bind))
 
 

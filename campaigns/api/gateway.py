@@ -1,4 +1,4 @@
-"""What a person asks the gateway, or its record here: the account, the ledger, what was sent, block lists, the pace.
+"""Questions to the gateway, or to our record of it: account, ledger, sent messages, block lists, pace.
 
 Each function that takes a `Context` calls the gateway behind the shared pace, and raises what a call can end in:
 `GatewayError`, which is `Postpone` (try again after `retry_after_s`) or `Refused` (the `code` says why). The others
@@ -106,10 +106,10 @@ def messages_from_number(bind: Bind, number: str, *, limit: int) -> Sequence[Sen
 
 
 def code_advice(code: int) -> str:
-    """What a return code of the gateway means, and what to do about it, as a sentence."""
+    """Return the meaning of a return code of the gateway and what to do about it, as a sentence."""
     return return_code(code).advice
 
 
 def status_meaning(status: int) -> str:
-    """What a message status of the gateway means; "undocumented" where its documentation does not say."""
+    """Return the meaning of a message status of the gateway; "undocumented" if its documentation gives none."""
     return STATUSES[status].meaning if status in STATUSES else "undocumented"

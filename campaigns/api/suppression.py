@@ -75,7 +75,7 @@ def suppressed(bind: Bind, number: str) -> Suppression | None:
 
 
 def find_suppression(bind: Bind, number: str) -> Suppression | None:
-    """Read what is known of a number, even after it was lifted; None where it never was suppressed.
+    """Read the entry of a number, also after it was lifted; None if it never was suppressed.
 
     Raises: BadInput for what is no mobile number.
     """
@@ -86,12 +86,12 @@ def find_suppression(bind: Bind, number: str) -> Suppression | None:
 def newest_suppressions(
     bind: Bind, *, reason: str | None = None, since: datetime | None = None, limit: int = 20
 ) -> Sequence[Suppression]:
-    """List who is suppressed, the newest first; for one reason only, or since a moment only, where they are given."""
+    """List suppressed numbers, the newest first; only those of one reason or since a moment, if these are given."""
     return suppressions.newest(connection_of(bind), reason=reason, since=since, limit=limit)
 
 
 def known_lines(bind: Bind) -> list[str]:
-    """List every line that is pulled or was sent from: their block lists at the gateway are synchronised."""
+    """List every line that is pulled or has sent: the gateway's block lists of these lines are synchronised."""
     return blocklists.known_lines(connection_of(bind))
 
 
@@ -105,7 +105,7 @@ MAX_EXAMPLES: Final = 20
 
 @dataclass(slots=True)
 class ImportResult:
-    """What became of a file: rows with a number, those of them that are new, and those that could not be used.
+    """The counts of an imported file: rows with a number, new numbers, and rows that could not be used.
 
     `examples` are the first of these: the row, what stood there (covered), and what would be right.
     """
@@ -156,7 +156,7 @@ def import_suppressed(
 
 
 def _valid_numbers(table: Table, found: ImportResult) -> Iterator[str]:
-    """The numbers of a table; a row without one is noted in `found`."""
+    """Yield the numbers of a table; rows without one are counted in `found`."""
     for row_no, cells in table.rows:
         given = ""
         try:

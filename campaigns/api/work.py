@@ -98,7 +98,7 @@ TICK_MIN_INTERVAL: Final = timedelta(seconds=0.5)
 
 
 def begin_tick(context: Context) -> bool:
-    """Begin a tick: see whether the database's clock is trusted, and whose account the key belongs to.
+    """Begin a tick: check whether the database's clock is trusted and which account the key belongs to.
 
     Returns False where another tick was less than `TICK_MIN_INTERVAL` ago; this one then has nothing to do.
     """
@@ -120,7 +120,7 @@ def find_due(context: Context) -> DueWork:
 
 
 def batch_positions(context: Context, due_work: DueWork) -> Mapping[int, BatchPosition]:
-    """Read where the due batches stand in their campaigns, by the batch's id; empty where no batch is due."""
+    """Read the positions of the due batches in their campaigns, by batch id; empty if no batch is due."""
     batch_ids = [*due_work.send, *due_work.resolve, *due_work.withdraw]
     return lookups.batch_positions(context.database, batch_ids) if batch_ids else {}
 
@@ -150,5 +150,5 @@ def claim_deliveries(context: Context, *, most: int, overdue: timedelta = timede
 
 @in_one_commit
 def count_pending_callbacks(connection: Connection, *, most: int) -> int:
-    """How many callbacks of the gateway wait to be processed; counted up to `most`."""
+    """Count the callbacks of the gateway that wait to be processed, up to `most`."""
     return count_pending(connection, most=most)
