@@ -1,4 +1,4 @@
-"""What the gateway answers about our messages: rows matched, facts recorded, and which of our own ids it knows.
+"""The gateway's answers about our messages: match rows, record facts, and ask which localids it knows.
 
 Source: kavenegar-rest, sms/statuslocalmessageid: status 100 is an id that it does not know, or knows no longer.
 """
@@ -74,7 +74,7 @@ def _sort_answers(asked: AbstractSet[int], answered: Sequence[LocalStatus]) -> L
 
 
 def fact_of_status(message_id: int, gateway_id: int, status: int, cost_rial: int | None = None) -> Fact:
-    """The fact that the gateway has a message under `gateway_id`, and how it stands there.
+    """Return the fact that the gateway has a message under `gateway_id`, with its status.
 
     Without a verdict in it, the message is accepted; so is one whose status the gateway no longer knows (100).
     """

@@ -103,7 +103,7 @@ LISTING_ROUNDS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class _Owned:
-    """`rows` are of messages that are ours; `foreign` are our ids of somebody else's; `undetermined` may be either."""
+    """`rows` belong to our messages; `foreign` are our ids of other people's messages; `undetermined` may be either."""
 
     rows: Sequence[LocalStatus]
     foreign: AbstractSet[int] = frozenset()

@@ -1,4 +1,4 @@
-"""Decide about batches without a clear yes: refused by the gateway, or unknown. Both are asked about by our own ids.
+"""Decide about refused and unknown batches, after asking the gateway about them by localids.
 
 The documentation does not say that a refused request has done nothing. So before anything of a batch is halved, refused
 or released, and before it may leave again, the gateway says by our ids what it has: that is accepted.
