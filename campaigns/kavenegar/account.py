@@ -41,7 +41,7 @@ class AccountInfo:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> AccountInfo:
+    def from_row(cls, row: Row) -> AccountInfo:
         return cls(
             remaincredit=parse_int(row.get("remaincredit")),
             type=parse_text(row.get("type") or "").lower(),
@@ -67,7 +67,7 @@ class AccountConfig:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> AccountConfig:
+    def from_row(cls, row: Row) -> AccountConfig:
         """Read the row. Raises: Unreadable where it holds no known setting."""
         known = {name.lower(): value for name, value in row.items()}
         if known.keys().isdisjoint(cls.__dataclass_fields__):
@@ -91,7 +91,7 @@ class ServerDate:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> ServerDate:
+    def from_row(cls, row: Row) -> ServerDate:
         return cls(unixtime=parse_int(row.get("unixtime")), extra=extra_values(cls, row))
 
 
@@ -103,11 +103,13 @@ class AccountMethods(MethodGroup):
 
     def account_info(self, *, lane: Lane = Lane.HOUSEKEEPING) -> AccountInfo:
         """Return the credit. Raises: Postpone, Refused. Source: kavenegar-rest, Info."""
-        return self.perform(call.build_call(methods.ACCOUNT_INFO, {}, call.first_row(AccountInfo.read)), lane=lane)
+        return self.perform(call.build_call(methods.ACCOUNT_INFO, {}, call.first_row(AccountInfo.from_row)), lane=lane)
 
     def account_config(self, *, lane: Lane = Lane.HOUSEKEEPING) -> AccountConfig:
         """Return the settings; changes nothing. Raises: Postpone, Refused. Source: kavenegar-rest, Config."""
-        return self.perform(call.build_call(methods.ACCOUNT_CONFIG, {}, call.first_row(AccountConfig.read)), lane=lane)
+        return self.perform(
+            call.build_call(methods.ACCOUNT_CONFIG, {}, call.first_row(AccountConfig.from_row)), lane=lane
+        )
 
     def configure(
         self,
@@ -143,12 +145,12 @@ class AccountMethods(MethodGroup):
         if all(value is None for value in changes.values()):
             raise ValueError("name at least one setting to change; account_config reads them")
         return self.perform(
-            call.build_call(methods.ACCOUNT_CONFIG, changes, call.first_row(AccountConfig.read)), lane=lane
+            call.build_call(methods.ACCOUNT_CONFIG, changes, call.first_row(AccountConfig.from_row)), lane=lane
         )
 
     def getdate(self, *, lane: Lane = Lane.HOUSEKEEPING) -> ServerDate:
         """Return the gateway's clock. Raises: Postpone, Refused. Source: kavenegar-rest, the first example."""
-        return self.perform(call.build_call(methods.GETDATE, {}, call.first_row(ServerDate.read)), lane=lane)
+        return self.perform(call.build_call(methods.GETDATE, {}, call.first_row(ServerDate.from_row)), lane=lane)
 
 
 def _switch(value: bool | None) -> str | None:
@@ -168,7 +170,7 @@ class BlockedNumber:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> BlockedNumber:
+    def from_row(cls, row: Row) -> BlockedNumber:
         reason = parse_int_or_none(row.get("blockreason"))
         return cls(
             number=parse_text(row.get("number")),
@@ -190,8 +192,10 @@ class BlockedPage:
     pagesize: int | None = None
 
     @classmethod
-    def read(cls, answer: Envelope) -> BlockedPage:
-        return cls(read_rows(BlockedNumber.read, answer.rows), len(answer.rows), **read_page_counts(answer.metadata))
+    def from_answer(cls, answer: Envelope) -> BlockedPage:
+        return cls(
+            read_rows(BlockedNumber.from_row, answer.rows), len(answer.rows), **read_page_counts(answer.metadata)
+        )
 
 
 def is_last_page(page: BlockedPage | InboxPage, number: int, full: int) -> bool:
@@ -214,7 +218,7 @@ class BlockedStatus:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> BlockedStatus:
+    def from_row(cls, row: Row) -> BlockedStatus:
         return cls(
             linenumber=parse_text_or_empty(row.get("linenumber")),
             receptor=parse_text(row.get("receptor")),
@@ -252,7 +256,7 @@ class BlocklistMethods(MethodGroup):
         call.check_block_reason(blockreason)
         call.check_page(page)
         parameters = {"linenumber": linenumber, "blockreason": blockreason, "startdate": start, "pagenumber": page}
-        return self.perform(call.build_call(methods.BLOCKED_LIST, parameters, BlockedPage.read), lane=lane)
+        return self.perform(call.build_call(methods.BLOCKED_LIST, parameters, BlockedPage.from_answer), lane=lane)
 
     def blocked_add(
         self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
@@ -260,7 +264,7 @@ class BlocklistMethods(MethodGroup):
         """Block at most 200 numbers. Raises: Postpone, Refused. Source: kavenegar-rest, blocked-add."""
         method = methods.BLOCKED_ADD
         request = call.build_call(
-            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.read)
+            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.from_row)
         )
         return self.perform(request, lane=lane)
 
@@ -270,7 +274,7 @@ class BlocklistMethods(MethodGroup):
         """Look up at most 200 numbers. Raises: Postpone, Refused. Source: kavenegar-rest, blocked-exists."""
         method = methods.BLOCKED_EXISTS
         request = call.build_call(
-            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.read)
+            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.from_row)
         )
         return self.perform(request, lane=lane)
 

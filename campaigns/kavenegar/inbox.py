@@ -42,7 +42,7 @@ class InboundMessage:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> InboundMessage:
+    def from_row(cls, row: Row) -> InboundMessage:
         return cls(
             messageid=parse_id(row.get("messageid")),
             message=parse_text_or_empty(row.get("message")),
@@ -70,8 +70,10 @@ class InboxPage:
     pagesize: int | None = None
 
     @classmethod
-    def read(cls, answer: Envelope) -> InboxPage:
-        return cls(read_rows(InboundMessage.read, answer.rows), len(answer.rows), **read_page_counts(answer.metadata))
+    def from_answer(cls, answer: Envelope) -> InboxPage:
+        return cls(
+            read_rows(InboundMessage.from_row, answer.rows), len(answer.rows), **read_page_counts(answer.metadata)
+        )
 
 
 def is_repeated_page(page: InboxPage, before: InboxPage | None) -> bool:
@@ -95,7 +97,7 @@ class InboxCount:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> InboxCount:
+    def from_row(cls, row: Row) -> InboxCount:
         return cls(
             sumcount=parse_int(row.get("sumcount")),
             startdate=parse_int_or_zero(row.get("startdate")),
@@ -123,7 +125,7 @@ class InboxMethods(MethodGroup):
         """
         call.check_single("linenumber", linenumber)
         parameters: Parameters = {"linenumber": linenumber, "isread": int(isread)}
-        request = call.build_call(methods.RECEIVE, parameters, InboxPage.read, consumes=not isread)
+        request = call.build_call(methods.RECEIVE, parameters, InboxPage.from_answer, consumes=not isread)
         return self.perform(request, lane=lane, in_time=in_time)
 
     def inboxpaged(
@@ -155,7 +157,7 @@ class InboxMethods(MethodGroup):
             "enddate": end,
             "pagenumber": page,
         }
-        request = call.build_call(methods.INBOXPAGED, parameters, InboxPage.read, consumes=not isread)
+        request = call.build_call(methods.INBOXPAGED, parameters, InboxPage.from_answer, consumes=not isread)
         return self.perform(request, lane=lane, in_time=in_time)
 
     def countinbox(
@@ -178,7 +180,7 @@ class InboxMethods(MethodGroup):
             call.check_single("linenumber", linenumber)
 
         def read(answer: Envelope) -> InboxCount:
-            counts = read_rows(InboxCount.read, answer.rows)
+            counts = read_rows(InboxCount.from_row, answer.rows)
             return counts[0] if counts else InboxCount(0, start, end or start)
 
         parameters: Parameters = {

@@ -42,7 +42,7 @@ class SentMessage(StatusRow):
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> SentMessage:
+    def from_row(cls, row: Row) -> SentMessage:
         return cls(
             messageid=parse_id(row.get("messageid")),
             receptor=parse_text(row.get("receptor")),
@@ -98,7 +98,7 @@ class SendMethods(MethodGroup):
             "tag": tag,
             "policy": policy,
         }
-        request = call.build_call(methods.SEND, parameters, call.at_least_one_row(SentMessage.read))
+        request = call.build_call(methods.SEND, parameters, call.at_least_one_row(SentMessage.from_row))
         return self.perform(request, lane=lane, in_time=in_time)
 
     def sendarray(
@@ -140,7 +140,7 @@ class SendMethods(MethodGroup):
             "tag": tag,
             "policy": policy,
         }
-        request = call.build_call(methods.SENDARRAY, parameters, call.at_least_one_row(SentMessage.read))
+        request = call.build_call(methods.SENDARRAY, parameters, call.at_least_one_row(SentMessage.from_row))
         return self.perform(request, lane=lane, in_time=in_time)
 
 
@@ -182,7 +182,7 @@ class OtpMethods(MethodGroup):
         if tag is not None:
             call.check(check_tag, tag)
         parameters = {"receptor": receptor, "template": template, **tokens, "type": type, "tag": tag}
-        request = call.build_call(methods.LOOKUP, parameters, call.first_row(SentMessage.read))
+        request = call.build_call(methods.LOOKUP, parameters, call.first_row(SentMessage.from_row))
         return self.perform(request, lane=lane, in_time=in_time)
 
 
@@ -222,5 +222,5 @@ class VoiceMethods(MethodGroup):
             "repeat": repeat,
             "tag": tag,
         }
-        request = call.build_call(methods.MAKETTS, parameters, call.at_least_one_row(SentMessage.read))
+        request = call.build_call(methods.MAKETTS, parameters, call.at_least_one_row(SentMessage.from_row))
         return self.perform(request, lane=lane, in_time=in_time)

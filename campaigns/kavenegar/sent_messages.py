@@ -35,7 +35,7 @@ class MessageStatus(StatusRow):
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> Self:
+    def from_row(cls, row: Row) -> Self:
         return cls(
             messageid=parse_id(row.get("messageid")),
             status=parse_int(row.get("status")),
@@ -58,7 +58,7 @@ class LocalStatus(StatusRow):
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> LocalStatus:
+    def from_row(cls, row: Row) -> LocalStatus:
         return cls(
             localid=parse_id(row.get("localid")),
             messageid=parse_int(row.get("messageid") or 0) or None,
@@ -79,7 +79,7 @@ class ReceptorStatus(StatusRow):
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> ReceptorStatus:
+    def from_row(cls, row: Row) -> ReceptorStatus:
         return cls(
             messageid=parse_id(row.get("messageid")),
             receptor=parse_text(row.get("receptor")),
@@ -106,7 +106,7 @@ class OutboxCount:
     extra: Mapping[str, Any] = field(default_factory=no_extra, repr=False, compare=False)
 
     @classmethod
-    def read(cls, row: Row) -> OutboxCount:
+    def from_row(cls, row: Row) -> OutboxCount:
         return cls(
             sumcount=parse_int(row.get("sumcount")),
             sumpart=parse_int(row.get("sumpart")),
@@ -129,7 +129,7 @@ class StatusMethods(MethodGroup):
         Raises: Postpone, Refused. Source: kavenegar-rest, Status.
         """
         request = call.build_call(
-            methods.STATUS, _id_list(methods.STATUS, "messageid", messageids), call.all_rows(MessageStatus.read)
+            methods.STATUS, _id_list(methods.STATUS, "messageid", messageids), call.all_rows(MessageStatus.from_row)
         )
         return self.perform(request, lane=lane)
 
@@ -139,7 +139,7 @@ class StatusMethods(MethodGroup):
         Raises: Postpone, Refused. Source: kavenegar-rest, StatusByLocalid.
         """
         method = methods.STATUSLOCALMESSAGEID
-        request = call.build_call(method, _id_list(method, "localid", localids), call.all_rows(LocalStatus.read))
+        request = call.build_call(method, _id_list(method, "localid", localids), call.all_rows(LocalStatus.from_row))
         return self.perform(request, lane=lane)
 
     def statusbyreceptor(
@@ -154,7 +154,7 @@ class StatusMethods(MethodGroup):
         call.check_single("receptor", receptor)
         call.check_span(method, start, end, now=self.clock())
         parameters: Parameters = {"receptor": receptor, "startdate": start, "enddate": end}
-        return self.perform(call.build_call(method, parameters, call.all_rows(ReceptorStatus.read)), lane=lane)
+        return self.perform(call.build_call(method, parameters, call.all_rows(ReceptorStatus.from_row)), lane=lane)
 
     def select(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[SentMessage]:
         """Return at most 500 whole messages.
@@ -162,7 +162,7 @@ class StatusMethods(MethodGroup):
         Raises: Postpone; Refused, with 407 unless our IP address is registered. Source: kavenegar-rest, Select.
         """
         request = call.build_call(
-            methods.SELECT, _id_list(methods.SELECT, "messageid", messageids), call.all_rows(SentMessage.read)
+            methods.SELECT, _id_list(methods.SELECT, "messageid", messageids), call.all_rows(SentMessage.from_row)
         )
         return self.perform(request, lane=lane)
 
@@ -172,7 +172,7 @@ class StatusMethods(MethodGroup):
         Raises: Postpone, Refused. Source: kavenegar-rest, Cancel.
         """
         request = call.build_call(
-            methods.CANCEL, _id_list(methods.CANCEL, "messageid", messageids), call.all_rows(CancelStatus.read)
+            methods.CANCEL, _id_list(methods.CANCEL, "messageid", messageids), call.all_rows(CancelStatus.from_row)
         )
         return self.perform(request, lane=lane)
 
@@ -201,7 +201,7 @@ class OutboxMethods(MethodGroup):
         self._check_span(methods.SELECTOUTBOX, start, end)
         parameters = {"startdate": start, "enddate": end, "sender": sender}
         return self.perform(
-            call.build_call(methods.SELECTOUTBOX, parameters, call.all_rows(SentMessage.read)), lane=lane
+            call.build_call(methods.SELECTOUTBOX, parameters, call.all_rows(SentMessage.from_row)), lane=lane
         )
 
     def latestoutbox(
@@ -219,7 +219,7 @@ class OutboxMethods(MethodGroup):
             raise ValueError(f"{methods.LATESTOUTBOX.path} shows 1 to {methods.LATESTOUTBOX.max_answer_rows} messages")
         parameters = {"pagesize": pagesize, "sender": sender}
         return self.perform(
-            call.build_call(methods.LATESTOUTBOX, parameters, call.all_rows(SentMessage.read)), lane=lane
+            call.build_call(methods.LATESTOUTBOX, parameters, call.all_rows(SentMessage.from_row)), lane=lane
         )
 
     def countoutbox(
@@ -232,7 +232,7 @@ class OutboxMethods(MethodGroup):
         self._check_span(methods.COUNTOUTBOX, start, end)
 
         def read(answer: Envelope) -> OutboxCount:
-            counts = read_rows(OutboxCount.read, answer.rows)
+            counts = read_rows(OutboxCount.from_row, answer.rows)
             return counts[0] if counts else OutboxCount(0, 0, 0, start, end or start)
 
         parameters = {"startdate": start, "enddate": end, "status": status}

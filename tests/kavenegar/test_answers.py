@@ -26,19 +26,19 @@ SENT = {
     "cost": 120,
 }
 READERS = [
-    SentMessage.read,
-    MessageStatus.read,
-    LocalStatus.read,
-    CancelStatus.read,
-    OutboxCount.read,
-    AccountInfo.read,
-    AccountConfig.read,
-    ServerDate.read,
-    ReceptorStatus.read,
-    InboundMessage.read,
-    InboxCount.read,
-    BlockedNumber.read,
-    BlockedStatus.read,
+    SentMessage.from_row,
+    MessageStatus.from_row,
+    LocalStatus.from_row,
+    CancelStatus.from_row,
+    OutboxCount.from_row,
+    AccountInfo.from_row,
+    AccountConfig.from_row,
+    ServerDate.from_row,
+    ReceptorStatus.from_row,
+    InboundMessage.from_row,
+    InboxCount.from_row,
+    BlockedNumber.from_row,
+    BlockedStatus.from_row,
 ]
 FIELDS = [
     *SENT,
@@ -63,7 +63,7 @@ def read_one(reader: Any, row: dict[str, Any]) -> Any:
 
 
 def test_the_row_of_the_documentation_is_read_as_it_stands() -> None:
-    assert read_one(SentMessage.read, SENT) == SentMessage(
+    assert read_one(SentMessage.from_row, SENT) == SentMessage(
         8792343, "09121234567", "30002626", "کاوه نگار", 1, "در صف ارسال", 1356619709, 120
     )
 
@@ -80,12 +80,12 @@ def test_the_row_of_the_documentation_is_read_as_it_stands() -> None:
     ],
 )
 def test_numbers_as_text_and_text_as_numbers_make_the_same_record(loose: dict[str, Any]) -> None:
-    assert read_one(SentMessage.read, SENT | loose) == read_one(SentMessage.read, SENT)
+    assert read_one(SentMessage.from_row, SENT | loose) == read_one(SentMessage.from_row, SENT)
 
 
 def test_what_a_record_can_do_without_may_be_missing_or_broken() -> None:
     row = {name: value for name, value in SENT.items() if name not in {"statustext", "date"}} | {"cost": "?"}
-    record = read_one(SentMessage.read, row)
+    record = read_one(SentMessage.from_row, row)
     assert (record.statustext, record.date, record.cost) == ("", 0, 0)
 
 
@@ -105,20 +105,22 @@ def test_what_a_record_can_do_without_may_be_missing_or_broken() -> None:
     ],
 )
 def test_a_row_that_cannot_be_understood_is_left_out_and_the_others_stay(broken: dict[str, Any]) -> None:
-    assert [row.messageid for row in read_rows(SentMessage.read, [SENT, SENT | broken, SENT | {"messageid": 7}])] == [
+    assert [
+        row.messageid for row in read_rows(SentMessage.from_row, [SENT, SENT | broken, SENT | {"messageid": 7}])
+    ] == [
         8792343,
         7,
     ]
 
 
 def test_an_id_of_64_bits_is_read_exactly() -> None:
-    assert read_one(MessageStatus.read, {"messageid": str(2**63 - 1), "status": 10}).messageid == 2**63 - 1
+    assert read_one(MessageStatus.from_row, {"messageid": str(2**63 - 1), "status": 10}).messageid == 2**63 - 1
 
 
 @pytest.mark.parametrize("unknown", [{}, {"messageid": 0}, {"messageid": None}, {"messageid": "0"}, {"messageid": ""}])
 def test_a_localid_comes_as_text_and_may_have_no_message(unknown: dict[str, Any]) -> None:
-    assert read_one(LocalStatus.read, {"localid": "450", "status": 100} | unknown) == LocalStatus(450, None, 100)
-    assert read_one(LocalStatus.read, {"localid": 450, "messageid": "9", "status": "4"}) == LocalStatus(450, 9, 4)
+    assert read_one(LocalStatus.from_row, {"localid": "450", "status": 100} | unknown) == LocalStatus(450, None, 100)
+    assert read_one(LocalStatus.from_row, {"localid": 450, "messageid": "9", "status": "4"}) == LocalStatus(450, 9, 4)
 
 
 @pytest.mark.parametrize(
@@ -130,30 +132,30 @@ def test_a_localid_comes_as_text_and_may_have_no_message(unknown: dict[str, Any]
     ],
 )
 def test_the_configuration_is_read_in_any_case(row: dict[str, Any]) -> None:
-    config = read_one(AccountConfig.read, row | {"resendfailed": "true", "dailyreport": "x"})
+    config = read_one(AccountConfig.from_row, row | {"resendfailed": "true", "dailyreport": "x"})
     assert config == AccountConfig("justfaults", "1000", debugmode=True, resendfailed=True, mincreditalarm=50000)
 
 
 def test_what_the_configuration_holds_more_is_kept_in_lower_case() -> None:
-    config = read_one(AccountConfig.read, {"ApiLogs": "enabled", "DailyReport": "Enabled", "ResendAfter": 5})
+    config = read_one(AccountConfig.from_row, {"ApiLogs": "enabled", "DailyReport": "Enabled", "ResendAfter": 5})
     assert (config.dailyreport, config.extra) == (True, {"resendafter": 5})
 
 
 def test_an_object_that_holds_no_setting_is_no_configuration() -> None:
     """Whoever took it for one would think that debug mode is off."""
-    assert read_rows(AccountConfig.read, [{}, {"message": "x"}]) == []
+    assert read_rows(AccountConfig.from_row, [{}, {"message": "x"}]) == []
 
 
 def test_a_field_that_is_called_extra_is_kept_as_well() -> None:
-    assert read_one(SentMessage.read, SENT | {"extra": 5}).extra == {"extra": 5}
-    assert read_one(SentMessage.read, SENT).extra is NO_EXTRA
+    assert read_one(SentMessage.from_row, SENT | {"extra": 5}).extra == {"extra": 5}
+    assert read_one(SentMessage.from_row, SENT).extra is NO_EXTRA
 
 
 def test_an_account_an_outbox_count_and_a_date_are_read() -> None:
-    assert read_one(AccountInfo.read, {"remaincredit": "1500", "type": "Master"}) == AccountInfo(1500, "master", 0)
+    assert read_one(AccountInfo.from_row, {"remaincredit": "1500", "type": "Master"}) == AccountInfo(1500, "master", 0)
     counted = {"startdate": 1, "enddate": 2, "sumpart": 3, "sumcount": 4, "cost": 5.0}
-    assert read_one(OutboxCount.read, counted) == OutboxCount(4, 3, 5, 1, 2)
-    assert read_one(ServerDate.read, {"unixtime": 1338645226, "day": 26}) == ServerDate(1338645226)
+    assert read_one(OutboxCount.from_row, counted) == OutboxCount(4, 3, 5, 1, 2)
+    assert read_one(ServerDate.from_row, {"unixtime": 1338645226, "day": 26}) == ServerDate(1338645226)
 
 
 @given(st.lists(loose_rows, max_size=4))
@@ -233,6 +235,6 @@ def test_no_bytes_however_broken_raise(body: bytes) -> None:
 
 def test_records_are_frozen() -> None:
     with pytest.raises(AttributeError):
-        read_one(SentMessage.read, SENT).cost = 0
-    assert not hasattr(read_one(SentMessage.read, SENT), "__dict__")
+        read_one(SentMessage.from_row, SENT).cost = 0
+    assert not hasattr(read_one(SentMessage.from_row, SENT), "__dict__")
     assert Unreadable.__mro__[1] is ValueError
