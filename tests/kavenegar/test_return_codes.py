@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from campaigns.errors import (
@@ -130,3 +133,17 @@ def test_a_status_that_may_change_or_says_nothing_is_no_verdict(status: int) -> 
 
 def test_money_comes_back_for_cancelled_and_blocked_messages_only() -> None:
     assert {status for status, row in STATUSES.items() if row.refunded} == {13, 14}
+
+
+def test_a_code_stands_as_a_number_in_the_tables_of_the_wire_alone() -> None:
+    root = Path(__file__).resolve().parents[2]
+    tables = {root / "campaigns" / "kavenegar" / name for name in ("codes.py", "methods.py")}
+    paths = [path for folder in ("campaigns", "worker") for path in (root / folder).rglob("*.py")]
+    found = [
+        f"{path.relative_to(root)}:{node.lineno}"
+        for path in paths
+        if path not in tables and "versions" not in path.parts
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in set(RETURN_CODES) - {200}
+    ]
+    assert found == [], "import the code's name from campaigns.kavenegar.codes"
