@@ -227,7 +227,7 @@ class BlockedStatus:
         )
 
     @property
-    def blocked(self) -> bool:
+    def is_blocked(self) -> bool:
         """Whether the number stands on the line's list now."""
         return self.status.strip().lower() in {"active", "alreadyexists"}
 

@@ -223,13 +223,13 @@ def resolve(host: str, port: int | None, until: float, resolver: Resolver) -> Se
         pass  # a name, not an address
     answers: queue.SimpleQueue[Sequence[Address] | OSError] = queue.SimpleQueue()
 
-    def ask() -> None:
+    def query_name() -> None:
         try:
             answers.put(resolver(host, port, type=socket.SOCK_STREAM))
         except OSError as unresolved:
             answers.put(unresolved)
 
-    threading.Thread(target=ask, name="resolver", daemon=True).start()
+    threading.Thread(target=query_name, name="resolver", daemon=True).start()
     try:
         answer = answers.get(timeout=max(0.0, until - steady()))
     except queue.Empty:

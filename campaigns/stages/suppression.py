@@ -137,7 +137,7 @@ class BlocklistSync:
 
     def _write(self, numbers: Sequence[str]) -> None:
         answered = self._context.gateway.blocked_add(self._claim.line, numbers)
-        taken = [normalise_mobile(row.receptor) for row in answered if row.blocked and is_mobile(row.receptor)]
+        taken = [normalise_mobile(row.receptor) for row in answered if row.is_blocked and is_mobile(row.receptor)]
         self._record(partial(_added, self._claim.line, taken))
         self._counts["written"] += len(taken)
 
@@ -232,7 +232,7 @@ def _check_on_line(context: Context, number: str, line: str) -> BlockStatus:
         return BlockStatus(line, None, str(why))
     if not answered:
         return BlockStatus(line, None, "the gateway did not say")
-    return BlockStatus(line, any(row.blocked for row in answered))
+    return BlockStatus(line, any(row.is_blocked for row in answered))
 
 
 def sync_due_line(context: Context, line: str) -> Synced:

@@ -253,7 +253,7 @@ def test_a_block_without_a_reason_is_blocked_for_an_unknown_one(server: Scripted
     ("status", "blocked"), [("Active", True), ("AlreadyExists", True), ("active", True), ("NotExists", False)]
 )
 def test_whether_a_number_is_blocked_now(status: str, blocked: bool) -> None:
-    assert BlockedStatus("2000", NUMBER, status).blocked is blocked
+    assert BlockedStatus("2000", NUMBER, status).is_blocked is blocked
 
 
 def test_only_what_the_panel_or_the_api_blocked_can_be_unblocked() -> None:
