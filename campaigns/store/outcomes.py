@@ -1,6 +1,6 @@
-"""What follows an attempt at a batch: its line of evidence, halves of a refused batch, and batches that stay uncertain.
+"""What follows attempts at a batch: counts of their outcomes, halves of a refused batch, and uncertain batches.
 
-Attempts are only ever appended to. A claim writes its first line itself: see `batches`.
+Attempts are only ever appended to, by the claims and decisions of `batches`.
 """
 
 from __future__ import annotations
