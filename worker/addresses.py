@@ -20,7 +20,7 @@ ESCAPES: Final = "in a user name or a password write # as %23, @ as %40, / as %2
 
 
 def split_server_url(value: str, right: str) -> SplitResult:
-    """The parts of a database's or a broker's address."""
+    """Split the address of a database or a broker. Raises: ValueError."""
     rest = value.partition("://")[2]
     before = rest.rpartition("@")[0]
     if any(character in before for character in "@/?"):
@@ -29,7 +29,7 @@ def split_server_url(value: str, right: str) -> SplitResult:
 
 
 def split_web_url(value: str, right: str) -> SplitResult:
-    """The parts of an http or https address; an @ may stand in its path."""
+    """Split an http or https address; an @ may stand in its path. Raises: ValueError."""
     parts = _split(value, right)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(right)
@@ -52,7 +52,7 @@ def _split(value: str, right: str) -> SplitResult:
 
 
 def database_url(value: str) -> str:
-    """A PostgreSQL URL; the driver is always psycopg 3."""
+    """Check a PostgreSQL URL; the driver is always psycopg 3. Raises: ValueError."""
     right = "a PostgreSQL address such as postgresql://user:password@host/database"
     scheme, _, rest = value.strip().partition("://")
     if scheme not in {"postgres", "postgresql", "postgresql+psycopg"} or not rest:
@@ -66,7 +66,7 @@ def database_url(value: str) -> str:
 
 
 def http_url(value: str) -> str:
-    """Scheme and host of an http or https address."""
+    """Check an address that is scheme and host only. Raises: ValueError."""
     right = "scheme and host alone, such as https://api.kavenegar.com"
     parts = split_web_url(value.strip(), right)
     if parts.path.strip("/") or parts.query or "@" in parts.netloc:
@@ -75,7 +75,7 @@ def http_url(value: str) -> str:
 
 
 def web_address(value: str) -> str:
-    """A whole http or https address."""
+    """Check a whole http or https address. Raises: ValueError."""
     split_web_url(value.strip(), "an address such as https://example.com/inbox")
     return value.strip()
 

@@ -35,7 +35,7 @@ def decoded(value: str, *, encoding: str | None = None) -> str:
 
 
 def duration(value: str) -> timedelta:
-    """`90s`, `5m`, `48h`, `2d`, `500ms`."""
+    """Parse a duration: `90s`, `5m`, `48h`, `2d`, `500ms`. Raises: ValueError."""
     match = _DURATION.match(value.strip().lower())
     if match is None:
         raise ValueError("a duration such as 90s, 5m or 48h")
@@ -43,7 +43,7 @@ def duration(value: str) -> timedelta:
 
 
 def lasting(value: str) -> timedelta:
-    """A duration above zero."""
+    """Parse a duration above zero. Raises: ValueError."""
     found = duration(value)
     if not found:
         raise ValueError("a duration above zero such as 90s, 5m or 48h")
@@ -51,12 +51,12 @@ def lasting(value: str) -> timedelta:
 
 
 def lasting_or_never(value: str) -> timedelta:
-    """A duration above zero, or 0 or `off` for never."""
+    """Parse a duration above zero, or 0 or `off` for never. Raises: ValueError."""
     return timedelta(0) if value.strip().lower() in {"0", "off"} else lasting(value)
 
 
 def durations(value: str) -> tuple[timedelta, ...]:
-    """Durations in ascending order, separated by commas."""
+    """Parse durations in ascending order, separated by commas. Raises: ValueError."""
     found = tuple(duration(item) for item in value.split(",") if item.strip())
     if not found or list(found) != sorted(set(found)):
         raise ValueError("durations in ascending order, separated by commas, such as 5m,10m,1h")
@@ -64,7 +64,7 @@ def durations(value: str) -> tuple[timedelta, ...]:
 
 
 def positive(value: str) -> float:
-    """A number above zero."""
+    """Parse a number above zero. Raises: ValueError."""
     try:
         number = float(value)
     except ValueError:
@@ -75,21 +75,21 @@ def positive(value: str) -> float:
 
 
 def count(value: str) -> int:
-    """A whole number above zero."""
+    """Parse a whole number above zero. Raises: ValueError."""
     if not value.strip().isdigit() or int(value) == 0:
         raise ValueError("a whole number above zero")
     return int(value)
 
 
 def whole(value: str) -> int:
-    """A whole number, zero included."""
+    """Parse a whole number, zero included. Raises: ValueError."""
     if not value.strip().isdecimal():
         raise ValueError("a whole number, or 0")
     return int(value)
 
 
 def words(value: str) -> tuple[str, ...]:
-    """Words separated by commas, Persian ones included; each has a letter or a digit in it."""
+    """Parse words separated by commas, Persian ones included; each has a letter or a digit. Raises: ValueError."""
     found = tuple(word.strip() for word in value.replace("،", ",").split(",") if word.strip())
     if not found or not all(any(map(str.isalnum, word)) for word in found):
         raise ValueError("words separated by commas, such as لغو,11,STOP")
@@ -97,7 +97,7 @@ def words(value: str) -> tuple[str, ...]:
 
 
 def lines(value: str) -> dict[str, timedelta | None]:
-    """Lines separated by commas, each with an interval of its own (`30002626=5m`) or without."""
+    """Parse lines separated by commas, each with or without an interval (`30002626=5m`). Raises: ValueError."""
     found = {}
     for item in filter(None, map(str.strip, value.split(","))):
         line, equals, interval = item.partition("=")
@@ -109,7 +109,7 @@ def lines(value: str) -> dict[str, timedelta | None]:
 
 
 def at_least_a_second(value: str) -> timedelta:
-    """A duration of a second or more."""
+    """Parse a duration of a second or more. Raises: ValueError."""
     found = lasting(value)
     if found < timedelta(seconds=1):
         raise ValueError("a second or more, such as 30s or 5m")
@@ -117,14 +117,14 @@ def at_least_a_second(value: str) -> timedelta:
 
 
 def yes_or_no(value: str) -> bool:
-    """`yes` or `no`."""
+    """Parse `yes` or `no`. Raises: ValueError."""
     if value.strip().lower() not in {"yes", "no"}:
         raise ValueError("yes or no")
     return value.strip().lower() == "yes"
 
 
 def api_key(value: str) -> str:
-    """The account's key."""
+    """Check the account's key. Raises: ValueError."""
     key = value.strip()
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ValueError("a key: it holds a character that no key has")
@@ -132,14 +132,14 @@ def api_key(value: str) -> str:
 
 
 def callback_token(value: str) -> str:
-    """A secret that fits into the path of a URL as it is."""
+    """Check a secret that stands in the path of a URL as it is. Raises: ValueError."""
     if not _TOKEN.fullmatch(value):
         raise ValueError("a token of 32 to 128 letters, digits, - and _: `campaigns web --new-token` prints one")
     return value
 
 
 def webhook_secret(value: str) -> str:
-    """A secret that Standard Webhooks can verify with."""
+    """Check a secret of Standard Webhooks. Raises: ValueError."""
     try:
         signing_key(value)
     except BadInput:
@@ -148,7 +148,7 @@ def webhook_secret(value: str) -> str:
 
 
 def name_and_password(value: str) -> str:
-    """`name:password`, as basic authentication has it."""
+    """Parse `name:password`, as basic authentication has it. Raises: ValueError."""
     name, _, password = value.partition(":")
     if not name or not password or not value.isprintable():
         raise ValueError("name:password")
@@ -156,7 +156,7 @@ def name_and_password(value: str) -> str:
 
 
 def log_level(value: str) -> str:
-    """The name of a level."""
+    """Parse the name of a log level. Raises: ValueError."""
     level = value.strip().upper()
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise ValueError("DEBUG, INFO, WARNING or ERROR")
@@ -164,7 +164,7 @@ def log_level(value: str) -> str:
 
 
 def log_format(value: str) -> str:
-    """The name of a format."""
+    """Parse the name of a log format. Raises: ValueError."""
     chosen = value.strip().lower()
     if chosen not in {"console", "json"}:
         raise ValueError("console or json")
