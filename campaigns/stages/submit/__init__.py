@@ -34,74 +34,6 @@ from campaigns.store.records import Claim
 
 __all__ = ["Outcome", "resolve_batch", "send_batch"]
 
-# ── one claim is one request: sms/send for one text, sms/sendarray for many, call/maketts for calls ──
-
-
-def request_send(gateway: PacedClient, claim: Claim, *, in_time: InTime) -> Sequence[SentMessage]:
-    """Send the messages of a claim. Raises: OutcomeUnknown, Postpone, Refused."""
-    if claim.options.kind is CampaignKind.VOICE:
-        return _call(gateway, claim, in_time)
-    return _send_texts(gateway, claim, in_time) if claim.personal else _send_one_text(gateway, claim, in_time)
-
-
-def _send_one_text(gateway: PacedClient, claim: Claim, in_time: InTime) -> Sequence[SentMessage]:
-    options = claim.options
-    return gateway.send(
-        _numbers(claim),
-        claim.messages[0].text,
-        sender=claim.sender,
-        localids=_localids(claim),
-        date=_date(claim),
-        type=options.message_type,
-        hide=options.hide,
-        tag=options.tag,
-        policy=options.policy,
-        in_time=in_time,
-    )
-
-
-def _send_texts(gateway: PacedClient, claim: Claim, in_time: InTime) -> Sequence[SentMessage]:
-    options, count = claim.options, len(claim.messages)
-    return gateway.sendarray(
-        _numbers(claim),
-        [message.text for message in claim.messages],
-        [claim.sender] * count,
-        _localids(claim),
-        date=_date(claim),
-        types=None if options.message_type is None else [options.message_type] * count,
-        hide=options.hide,
-        tag=options.tag,
-        policy=options.policy,
-        in_time=in_time,
-    )
-
-
-def _call(gateway: PacedClient, claim: Claim, in_time: InTime) -> Sequence[SentMessage]:
-    (text,) = {message.text for message in claim.messages}  # that is how it was cut: nobody hears another's text
-    return gateway.maketts(
-        _numbers(claim),
-        text,
-        localids=_localids(claim),
-        date=_date(claim),
-        repeat=claim.options.repeat,
-        tag=claim.options.tag,
-        in_time=in_time,
-    )
-
-
-def _numbers(claim: Claim) -> list[str]:
-    return [message.number for message in claim.messages]
-
-
-def _localids(claim: Claim) -> list[int]:
-    return [message.id for message in claim.messages]
-
-
-def _date(claim: Claim) -> int | None:
-    """Return the date at which the gateway sends it, in unix time; None for now."""
-    return None if claim.send_at is None else int(claim.send_at.timestamp())
-
-
 log = logging.getLogger(__name__)
 
 MAX_OPERATION_FAILED = 4
@@ -244,3 +176,71 @@ def _handle_refusal(context: Context, claim: Claim, why: Refused) -> Outcome:
     except (Postpone, Refused):
         return resolve.record_unconfirmed(context.database, claim, why, now=context.now())
     return resolve.record_refusal(context.database, context, claim, why, answer, now=context.now())
+
+
+# ── one claim is one request: sms/send for one text, sms/sendarray for many, call/maketts for calls ──
+
+
+def request_send(gateway: PacedClient, claim: Claim, *, in_time: InTime) -> Sequence[SentMessage]:
+    """Send the messages of a claim. Raises: OutcomeUnknown, Postpone, Refused."""
+    if claim.options.kind is CampaignKind.VOICE:
+        return _call(gateway, claim, in_time)
+    return _send_texts(gateway, claim, in_time) if claim.personal else _send_one_text(gateway, claim, in_time)
+
+
+def _send_one_text(gateway: PacedClient, claim: Claim, in_time: InTime) -> Sequence[SentMessage]:
+    options = claim.options
+    return gateway.send(
+        _numbers(claim),
+        claim.messages[0].text,
+        sender=claim.sender,
+        localids=_localids(claim),
+        date=_date(claim),
+        type=options.message_type,
+        hide=options.hide,
+        tag=options.tag,
+        policy=options.policy,
+        in_time=in_time,
+    )
+
+
+def _send_texts(gateway: PacedClient, claim: Claim, in_time: InTime) -> Sequence[SentMessage]:
+    options, count = claim.options, len(claim.messages)
+    return gateway.sendarray(
+        _numbers(claim),
+        [message.text for message in claim.messages],
+        [claim.sender] * count,
+        _localids(claim),
+        date=_date(claim),
+        types=None if options.message_type is None else [options.message_type] * count,
+        hide=options.hide,
+        tag=options.tag,
+        policy=options.policy,
+        in_time=in_time,
+    )
+
+
+def _call(gateway: PacedClient, claim: Claim, in_time: InTime) -> Sequence[SentMessage]:
+    (text,) = {message.text for message in claim.messages}  # that is how it was cut: nobody hears another's text
+    return gateway.maketts(
+        _numbers(claim),
+        text,
+        localids=_localids(claim),
+        date=_date(claim),
+        repeat=claim.options.repeat,
+        tag=claim.options.tag,
+        in_time=in_time,
+    )
+
+
+def _numbers(claim: Claim) -> list[str]:
+    return [message.number for message in claim.messages]
+
+
+def _localids(claim: Claim) -> list[int]:
+    return [message.id for message in claim.messages]
+
+
+def _date(claim: Claim) -> int | None:
+    """Return the date at which the gateway sends it, in unix time; None for now."""
+    return None if claim.send_at is None else int(claim.send_at.timestamp())
