@@ -22,6 +22,8 @@ from redis.exceptions import RedisError
 from campaigns.api.work import BatchPosition
 from worker import wiring
 
+log = logging.getLogger(__name__)
+
 NAMES: Final = ("otp", "send", "poll", "inbox", "maint")
 DEFAULT: Final = "maint"
 ROUTES: Final[Mapping[str, str]] = {
@@ -88,8 +90,6 @@ def check_writes(broker: Redis) -> None:
 
 
 # ── publishing: hints, as many as the queues have room for ──
-
-log = logging.getLogger(__name__)
 
 _NOTHING_SHOWN: Final[Mapping[tuple[int | str, ...], str]] = {}
 _NO_CAMPAIGNS: Final[Mapping[tuple[int | str, ...], int]] = {}

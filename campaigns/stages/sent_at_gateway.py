@@ -24,6 +24,8 @@ from campaigns.store import in_one_commit, ledger, lookups
 from campaigns.store.ledger import Counted, Day
 from campaigns.store.lookups import MessageOwner
 
+log = logging.getLogger(__name__)
+
 MAX_LATEST: Final = methods.LATESTOUTBOX.max_answer_rows
 """Of the newest messages so many are shown at most."""
 PAGE_SIZE: Final = methods.SELECTOUTBOX.max_answer_rows
@@ -118,8 +120,6 @@ def _with_owners(context: Context, found: Sequence[SentMessage]) -> Sequence[Out
 #
 # The gateway looks three days back and one day at a time, so every day is counted while it can be, and kept.
 # Source: kavenegar-rest, sms/countoutbox.
-
-log = logging.getLogger(__name__)
 
 DAYS_BACK: Final = methods.COUNTOUTBOX.max_age_s // methods.DAY_S + 1
 """Days that the gateway can still be asked about, today included."""

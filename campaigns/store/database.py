@@ -23,6 +23,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 from campaigns.clock import steady
 from campaigns.store import Committer, database_now, gate
 
+log = logging.getLogger(__name__)
+
 READING_LASTS_S: Final = 5.0
 """How long a reading is carried on before the clock is read again."""
 
@@ -181,8 +183,6 @@ class DatabaseClock:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 20.0
 """How long a commit is tried anew while the database restarts. Shorter than a lease, so that the claim still holds."""

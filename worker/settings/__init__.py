@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "old_names", "revealed", "rows"]
 
+log = logging.getLogger(__name__)
+
 # ── the text of a setting: from its variable, from the file that `…_FILE` names, or from its old name ──
 
 ALIASES: Final[Mapping[str, str]] = {
@@ -123,8 +125,6 @@ def revealed(secret: SecretStr | None) -> str | None:
 #
 # So every process uses a corrected or rotated key from its next task on, without a restart. Of all settings this holds
 # for the key alone.
-
-log = logging.getLogger(__name__)
 
 API_KEY_FILE_VARIABLE: Final = "KAVENEGAR_API_KEY_FILE"
 

@@ -31,6 +31,8 @@ from campaigns.errors import BadInput
 from campaigns.rules.phone import normalise_line
 from worker.web.server import MAX_BODY_BYTES, LogLimit, TokenBucket
 
+log = logging.getLogger(__name__)
+
 MAX_CALLBACKS: Final = 500
 MAX_NUMBER_CHARACTERS: Final = 64
 
@@ -181,8 +183,6 @@ class Recorder:
 
 
 # ── answer ──
-
-log = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 120
 """The gateway calls again two minutes later, thirty times; others are told so."""

@@ -29,6 +29,8 @@ from campaigns.store import in_one_commit, inbound, lines
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
 from campaigns.store.lines import LineClaim
 
+log = logging.getLogger(__name__)
+
 # ── windows of time: whole seconds, both ends counted ──
 #
 # Source: kavenegar-rest, InboxPaged: two days at most, and two days from the start where no end is given.
@@ -93,8 +95,6 @@ def start_after(end: datetime) -> datetime:
 #
 # The lease is renewed with every page. A request leaves only if it ends before the lease does; the next worker waits
 # for a request that may still be under way then. A page that was handed out is stored even if the lease is gone.
-
-log = logging.getLogger(__name__)
 
 _LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
