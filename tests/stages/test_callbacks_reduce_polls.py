@@ -11,7 +11,7 @@ from campaigns.context import Context
 from campaigns.stages import callbacks
 from campaigns.store import installation
 from tests.stages.accepted import accepted
-from tests.stages.test_callbacks import asked, tell
+from tests.stages.test_callbacks import asked, call_back
 from tests.web import expecting, gateway_ids
 from tests.world import Sandbox, run_due_work, states
 
@@ -56,7 +56,7 @@ def poll_age(engine: Engine, campaign: int) -> timedelta:
 
 def called_back(context: Context, engine: Engine, campaign: int, which: int) -> None:
     """The gateway tells of a delivery that is true."""
-    tell(context, (gateway_ids(engine, campaign)[which], 10))
+    call_back(context, (gateway_ids(engine, campaign)[which], 10))
     callbacks.process_callbacks(context)
 
 
@@ -133,7 +133,7 @@ def test_only_a_callback_that_was_true_is_leaned_on(context: Context, engine: En
     sandbox.turn(fates={"stuck": 1.0})
     campaign = accepted(hinted, engine, 10)
     for gateway_id in (gateway_ids(engine, campaign)[0], 4_242_424_242):
-        tell(hinted, (gateway_id, 10))
+        call_back(hinted, (gateway_id, 10))
     sandbox.advance(seconds=30)
     run_due_work(hinted)
     run_due_work(hinted)
@@ -145,7 +145,7 @@ def test_a_hint_that_the_gateway_confirmed_is_leaned_on(context: Context, engine
     hinted = expecting(context, status_polls=AGES)
     sandbox.turn(fates={"delivered": 1.0})
     campaign = accepted(hinted, engine, 10)
-    tell(hinted, (gateway_ids(engine, campaign)[0], 10))
+    call_back(hinted, (gateway_ids(engine, campaign)[0], 10))
     sandbox.advance(seconds=30)
     run_due_work(hinted)
     run_due_work(hinted)
