@@ -245,7 +245,7 @@ _TO_BLOCK: Final = text(f"""
                         WHERE line = :line AND blocklist_entries.number = ours.number AND removed_at IS NULL)
   ORDER BY number LIMIT :most
 """)
-# Record numbers that the gateway has added. An existing entry keeps its reason, which the next whole pull confirms.
+# Record numbers that the gateway has added. An entry already on the list keeps its reason until the next whole pull.
 _RECORD_BLOCKED: Final = text("""
     INSERT INTO sms.blocklist_entries (line, number, reason, blocked_at, seen_at)
     SELECT :line, number, :reason, NULL, CAST(:now AS timestamptz) FROM unnest(CAST(:numbers AS text[])) AS number

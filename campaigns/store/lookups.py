@@ -155,7 +155,7 @@ class MessageOwner:
     otp_id: int | None = None
 
 
-# Which of these messages at the gateway are ours? They are found by number and gateway id, which never change.
+# Which of these messages at the gateway are ours? They are found by number, the only value that stays the same.
 _OWNERS: Final = text("""
     WITH theirs AS (
         SELECT number, gateway_id FROM unnest(CAST(:numbers AS text[]), CAST(:gateway_ids AS bigint[]))
@@ -201,7 +201,7 @@ _WITNESS: Final = text("""
 
 @in_one_commit
 def find_witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
-    """Find a message that is certainly ours, to check whether the gateway lists such messages; None if there is none."""
+    """Find a message that is certainly ours, to check whether the gateway lists our messages; None if none is found."""
     row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
     return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
 
