@@ -271,7 +271,7 @@ _UPDATE_ACTIVE: Final = text("""
 
 
 def update_active(connection: Connection, *, since: datetime) -> bool | None:
-    """Set `callbacks_active` to whether a callback was confirmed after `since`. Returns None if it stays the same."""
+    """Set `callbacks_active` to whether a callback was confirmed after `since`. Returns None if it does not change."""
     found: bool | None = connection.execute(_UPDATE_ACTIVE, {"since": since}).scalar_one_or_none()
     return found
 

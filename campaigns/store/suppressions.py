@@ -41,9 +41,9 @@ class NewSuppression(NamedTuple):
     happened_at: datetime | None
 
 
-# Suppress these numbers. An existing row changes in two cases only. It was lifted before the event, or a person asks,
-# who needs no date. Or its reason is `unreachable`, a guess, which gives way to any other reason. Rows go in by number,
-# so that two writers do not deadlock.
+# Suppress these numbers. An existing row changes in two cases only. It was lifted, and the event is later or a person
+# asks, which needs no date. Or its reason is `unreachable`, a guess, which gives way to any other reason. Rows go in by
+# number, so that two writers do not deadlock.
 _ADD: Final = text(f"""
     INSERT INTO sms.suppressions AS known (number, reason, source, created_at)
     SELECT number, reason, source, :now
