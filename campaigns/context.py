@@ -1,6 +1,6 @@
-"""What every stage needs to work: the database, the gateway behind the shared pace, and the time limits.
+"""The context of every stage: the database, the gateway behind the shared pace, the clock, and the policy.
 
-A process builds its `Context` once, out of the parts that are named here: see `worker.wiring`.
+A process builds its `Context` once, from the parts that this module names: see `worker.wiring`.
 """
 
 from __future__ import annotations
@@ -33,46 +33,46 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The times and options that the stages keep to. The defaults stand here alone: `worker.settings` takes them."""
+    """The times and options of the stages. Only this class defines the defaults: `worker.settings` reads them."""
 
-    lease: timedelta = timedelta(seconds=120)  # longer than a request may last, waits and retries included
+    lease: timedelta = timedelta(seconds=120)  # longer than a request can last, waits and retries included
     deadline: timedelta = timedelta(seconds=DEADLINE_S)  # how long one request may last
     unknown_grace: timedelta = timedelta(seconds=90)  # longer than the gateway may still act on an aborted request
     localid_window: timedelta = batches.LOCALID_WINDOW
     status_window: timedelta = batches.STATUS_WINDOW
     status_polls: Sequence[timedelta] = AGES
-    reenqueue_after: timedelta = timedelta(seconds=10)  # a task that nobody took by then is taken for lost
+    reenqueue_after: timedelta = timedelta(seconds=10)  # a task that no worker took by then counts as lost
     enqueue_horizon: timedelta = timedelta(seconds=3)  # how far ahead of the pace tasks are enqueued
-    closing_margin: timedelta = timedelta(minutes=15)  # polls of windows that end so soon go ahead of all but otp
-    hold_recheck: timedelta = timedelta(seconds=60)  # between two looks at an account on hold
-    account_watch: timedelta = timedelta(minutes=5)  # between two looks at the account's credit and settings
-    credit_low_rial: int = 1_000_000  # a credit below this is warned about
+    closing_margin: timedelta = timedelta(minutes=15)  # polls of windows that end so soon go before all but otp
+    hold_recheck: timedelta = timedelta(seconds=60)  # between two checks of an account on hold
+    account_watch: timedelta = timedelta(minutes=5)  # between two checks of the account's credit and settings
+    credit_low_rial: int = 1_000_000  # a credit below this causes a warning
     ledger_every: timedelta = timedelta(hours=1)  # between two counts of the last days
     opt_out_words: Sequence[str] = suppression.OPT_OUT_WORDS
     opt_out_anywhere: bool = False  # whether such a word counts within a sentence, too
     suppress_after: int = (
         suppression.UNREACHABLE_AFTER
     )  # verdicts in a row that did not reach a number; 0: it is never suppressed
-    suppress_sync: timedelta = suppression.SYNC_EVERY  # between two looks at the gateway's block lists; 0: never
-    inbox_pull_time: timedelta = timedelta(seconds=20)  # how long one worker pulls a line at most
-    inbox_reconcile: timedelta = timedelta(hours=1)  # between two looks through a line's last two days
-    inbox_lookback: timedelta = timedelta(days=60)  # how far back a loss is searched on a line never known complete
-    deliver_inbound: bool = False  # whether inbound messages are delivered to the user's code
+    suppress_sync: timedelta = suppression.SYNC_EVERY  # between two syncs of the gateway's block lists; 0: never
+    inbox_pull_time: timedelta = timedelta(seconds=20)  # the longest time that one worker pulls a line
+    inbox_reconcile: timedelta = timedelta(hours=1)  # between two reconciles of a line's last two days
+    inbox_lookback: timedelta = timedelta(days=60)  # how far back a line never known complete is reconciled
+    deliver_inbound: bool = False  # whether inbound messages are delivered to your code
     account_shared: bool = False  # whether other software sends on the account
     select_allowed: bool = False  # whether the gateway lets our address read whole messages (sms/select)
-    callbacks_expected: bool = False  # whether the gateway is told to call back
-    trust_callbacks: bool = False  # a callback is a fact; else it is a reason to ask
-    callback_batch_window: timedelta = timedelta(seconds=20)  # callbacks of this span are confirmed in one question
-    callback_timeout: timedelta = timedelta(minutes=10)  # after this long without one, poll in full
+    callbacks_expected: bool = False  # whether the gateway is set to send callbacks
+    trust_callbacks: bool = False  # a callback is a fact; otherwise a reason to ask the gateway
+    callback_batch_window: timedelta = timedelta(seconds=20)  # callbacks of this span are confirmed in one request
+    callback_timeout: timedelta = timedelta(minutes=10)  # after this long without one, return to the full schedule
 
     @property
     def reduced_polls(self) -> Sequence[timedelta]:
-        """The ages at which a batch is asked about while callbacks bring the verdicts."""
+        """The ages at which a batch is polled while callbacks bring the verdicts."""
         return reduce_polls(self.status_polls, window=self.status_window)
 
     @property
     def quiet_period(self) -> timedelta:
-        """How long after the last claim that could be made a request of it may still act at the gateway."""
+        """How long after the last possible claim its request may still act at the gateway."""
         return self.lease + self.unknown_grace
 
     def closing_before(self, now: datetime) -> datetime:
@@ -82,29 +82,29 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One a process."""
+    """The parts that the stages work with. Each process has one context."""
 
     database: Database
     gateway: PacedClient
-    pace: Throttle  # the one the gateway keeps to
-    clock: Callable[[], datetime]  # the database's: leases of many machines compare only on one clock
+    pace: Throttle  # the pace of `gateway`
+    clock: Callable[[], datetime]  # the database's time: leases of many machines compare only on one clock
     policy: Policy = field(default_factory=Policy)
 
     @property
     def account(self) -> str:
-        """The label of the key that the gateway is called with; it does not show the key. See `store.accounts`."""
+        """The label of the gateway's API key; it does not show the key. See `store.identity`."""
         return self.gateway.account
 
     def now(self) -> datetime:
-        """The time, for everything that is due or leased."""
+        """Return the time by which due times and leases are compared."""
         return self.clock()
 
     def next_poll(
         self, accepted_at: datetime, now: datetime, closes_at: datetime, *, callbacks_active: bool = False
     ) -> datetime:
-        """When a batch accepted (or leaving the gateway) at `accepted_at` is asked about next.
+        """Return the time of the next poll of a batch that was accepted at `accepted_at`, or leaves the gateway then.
 
-        `callbacks_active`: callbacks bring the verdicts, so less often.
+        `callbacks_active`: callbacks bring the verdicts, so the reduced polling schedule applies.
         """
         ages = self.policy.reduced_polls if callbacks_active else self.policy.status_polls
         return next_poll(accepted_at, now, ages=ages, closes_at=closes_at)

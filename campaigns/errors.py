@@ -6,18 +6,18 @@
     │   └── KeyConflict       the client key was used before with other content
     ├── IllegalMove           the state does not allow it; says which state and what is possible
     ├── NotReady              the database cannot be upgraded now: tell the operator what is in the way
-    └── GatewayError          what a call to Kavenegar can end in, beside an answer
+    └── GatewayError          a call to Kavenegar ended without a usable answer
         ├── Postpone          not now: try again after `retry_after_s`; with a `code`, the gateway itself said so
         │   ├── GatewayDown   no connection, or a read that got no usable answer
-        │   │   └── AnswerLost     it marked messages read as it handed them out: look among the read ones as well
-        │   └── Throttled     451, 429, and 409 to a read: everybody who shares the address slows down
+        │   │   └── AnswerLost     the call marks messages read and its answer is lost: look among the read ones, too
+        │   └── Throttled     451, 429, and 409 to a read: all clients of this address slow down
         ├── OutcomeUnknown    a send left and no clear answer came: ask by localid, never send blindly
-        │   └── AnswerUnclear      it was answered with a code that nobody has documented: a person has to look, too
-        └── Refused           the gateway answered no, and `code` says why: a send is asked about before it is repeated
-            ├── RecipientRefused   split the batch until the guilty number stands alone (411)
-            ├── TextRefused        split the batch until the guilty text stands alone (413, 420, 422)
+        │   └── AnswerUnclear      the answer has an undocumented code: a person has to look, too
+        └── Refused           the gateway refused with `code`: it is asked about a send before the send is repeated
+            ├── RecipientRefused   halve the batch until the number at fault stands alone (411)
+            ├── TextRefused        halve the batch until the text at fault stands alone (413, 420, 422)
             ├── RequestRefused     our request is wrong as a whole (400, 404, 405, 406, 414, 417, 419)
-            ├── CampaignRefused    pause this campaign until a person mends it (412, 607, 427 …)
+            ├── CampaignRefused    pause this campaign until a person fixes it (412, 607, 427 …)
             └── AccountBlocked     stop all sending for the account (401, 403, 416, 418, 430)
 
 No message ever holds the API key, a message text or a full phone number.
@@ -27,14 +27,14 @@ from __future__ import annotations
 
 
 class CampaignsError(Exception):
-    """The root: catching it catches everything this package raises on purpose."""
+    """The root of the tree: catch it to catch every error that this package raises on purpose."""
 
 
 class BadInput(CampaignsError):
-    """What somebody gave us cannot be used.
+    """The caller's input cannot be used.
 
-    `what` is a sentence for a person: the value at fault and what would be right. `row` is the row of the
-    file as a spreadsheet numbers it (the first line is 1), where a row is at fault.
+    `what` is a sentence for a person: the value at fault and a right value. `row` is the row at fault, if there is one,
+    as a spreadsheet numbers it (the first line is 1).
     """
 
     def __init__(self, what: str, *, row: int | None = None) -> None:
@@ -55,17 +55,17 @@ class IllegalMove(CampaignsError):
 
 
 class NotReady(CampaignsError):
-    """The database cannot be upgraded now: a lock, a missing right, a newer version. The sentence says what to do."""
+    """The database cannot be upgraded now: a lock, a missing right, a newer version. The message says how to go on."""
 
 
 class GatewayError(CampaignsError):
-    """A call to the gateway ended in something other than a usable answer."""
+    """A call to the gateway ended without a usable answer."""
 
     code: int | None = None
 
 
 class Postpone(GatewayError):
-    """Not now: try again after `retry_after_s` seconds. Nothing left this machine, unless the gateway gave a `code`."""
+    """Not now: try again after `retry_after_s` seconds. No request left this machine, unless there is a `code`."""
 
     def __init__(self, what: str, *, retry_after_s: float, code: int | None = None) -> None:
         super().__init__(what)
@@ -78,30 +78,31 @@ class GatewayDown(Postpone):
 
 
 class AnswerLost(GatewayDown):
-    """A call that marks inbound messages read left, and its answer did not come whole.
+    """A call that marks inbound messages read left, and its answer did not arrive whole.
 
-    What it would have handed out may be marked read by now. Asking again hands out the next messages and hides the
-    loss: whoever asked looks among the read ones too.
+    The messages of the lost answer may be marked read by now. A second call returns the next messages and hides the
+    loss: the caller looks among the read messages, too.
     """
 
 
 class Throttled(Postpone):
-    """The gateway (451, 429; 409 to a read) or our own shared pace says: not now."""
+    """The gateway (451, 429; 409 to a read) or our own shared pace allows no call now."""
 
 
 class OutcomeUnknown(GatewayError):
-    """The request left this machine and no clear answer came back: it may or may not have been accepted.
+    """The request left this machine and no clear answer came back: the gateway may or may not have accepted it.
 
-    `code` is the gateway's, where it answered with one that says nothing about what it has done (402, 409, 5xx).
+    `code` is the gateway's, if it answered with a code that does not say whether it accepted the request (402, 409,
+    5xx).
     """
 
 
 class AnswerUnclear(OutcomeUnknown):
-    """The gateway answered with a code that nobody has documented: nothing more is sent until a person has looked."""
+    """The gateway answered with an undocumented code: no more batches are sent until a person has looked."""
 
 
 class Refused(GatewayError):
-    """The gateway answered no, with `code`. That it has done nothing is not documented: of a send, it is asked."""
+    """The gateway refused with `code`. It is not documented that it did nothing: after a send, we ask the gateway."""
 
     def __init__(self, what: str, *, code: int) -> None:
         super().__init__(what)
@@ -121,8 +122,8 @@ class RequestRefused(Refused):
 
 
 class CampaignRefused(Refused):
-    """This campaign cannot be sent until a person mends its sender, line, text or permission."""
+    """This campaign cannot be sent until a person fixes its sender, line, text or permission."""
 
 
 class AccountBlocked(Refused):
-    """The account, its key, its address or its credit stops all sending."""
+    """All sending stops because of the account, its key, its address or its credit."""

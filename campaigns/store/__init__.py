@@ -1,8 +1,8 @@
-"""The database: tables, and the statements on them, a file a topic.
+"""The database: its tables and the statements on them, one file a topic.
 
-A statement takes a `Connection` first, and is part of the transaction of its caller. Under `in_one_commit` it takes
-a `Database` as well: it is then one commit of its own, tried again while the database is away. So a stage calls
-`batches.release(context.database, claim, …)` as it calls any function.
+A statement function takes a `Connection` first, and runs in its caller's transaction. Under `in_one_commit` it also
+takes a `Database`: it is then a commit of its own, retried while the database is away. So a stage calls
+`batches.release(context.database, claim, …)` like any function.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Committer(ABC):
 
     @abstractmethod
     def __call__(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`work(connection, …)` in a transaction of its own."""
+        """Run `work(connection, …)` in a transaction of its own, and return its result."""
 
 
 def in_one_commit(statement: Callable[Concatenate[B, P], T]) -> Callable[Concatenate[B | Committer, P], T]:
-    """Let a function that takes a connection first take a `Database` in its place, and then be one commit of its own.
+    """Let a function that takes a connection first take a `Database` instead; the call is then a commit of its own.
 
-    Such a function has to be safe to run twice: it is guarded by the state it moves from, or only reads.
+    The function must be safe to run twice: it is guarded by the state that it moves from, or only reads.
     """
 
     @wraps(statement)
@@ -45,19 +45,19 @@ def in_one_commit(statement: Callable[Concatenate[B, P], T]) -> Callable[Concate
     return run
 
 
-# What time is it for everybody? It goes on within a transaction.
+# What is the time of the database? It advances within a transaction.
 _CLOCK: Final = text("SELECT clock_timestamp()")
 # When did this transaction begin?
 _BEGAN: Final = text("SELECT now()")
 
 
 def database_now(connection: Connection) -> datetime:
-    """The time of the database, which is everybody's."""
+    """Return the database's time, which all processes share."""
     moment: datetime = connection.execute(_CLOCK).scalar_one()
     return moment
 
 
 def transaction_time(connection: Connection) -> datetime:
-    """When the transaction began, by the database's clock: what is to happen then is due."""
+    """Return when the transaction began, by the database's clock: work with this due time is due."""
     moment: datetime = connection.execute(_BEGAN).scalar_one()
     return moment

@@ -1,6 +1,7 @@
-"""What waits: in one campaign (why it waits), in all of them (metrics), and for too long or for a person (doctor).
+"""Count waiting work: of one campaign (why it waits), of all (metrics), overdue or left to a person (doctor).
 
-Read from the batches, a two-hundredth of the messages, and what is asked of all campaigns from the open ones alone.
+The counts come from the batches, which are a two-hundredth of the messages. Counts of all campaigns read only open
+ones.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from campaigns.store.records import Campaign
 
 @dataclass(frozen=True, slots=True)
 class CampaignBacklog:
-    """What of one campaign is not over. A time is None where nothing stands in that state."""
+    """The open work of one campaign. A time is None where no batch is in that state."""
 
-    ready: int = 0  # batches, as the next two
-    ready_at: datetime | None = None  # the first is due
-    gateway_down: bool = False  # some of them are put off because it could not be reached
+    ready: int = 0  # batches, like `claimed` and `unknown`
+    ready_at: datetime | None = None  # when the first batch is due
+    gateway_down: bool = False  # some batches are postponed because the gateway could not be reached
     claimed: int = 0
-    lease_ends_at: datetime | None = None  # the last lease ends
+    lease_ends_at: datetime | None = None  # when the last lease ends
     unknown: int = 0
     ask_at: datetime | None = None
-    accepted: int = 0  # messages, as the next
+    accepted: int = 0  # messages, like `uncertain`
     uncertain: int = 0
     poll_at: datetime | None = None
 
 
-# What of these campaigns is open, and when does each kind of it go on?
+# How much work of these campaigns is open, and when is each kind of it due?
 _CAMPAIGN_BACKLOGS: Final = text("""
     SELECT campaign_id,
            count(*) FILTER (WHERE state = 'ready') AS ready,
@@ -53,7 +54,7 @@ _CAMPAIGN_BACKLOGS: Final = text("""
 def campaign_backlogs(
     connection: Connection, campaign_ids: Sequence[int], *, now: datetime
 ) -> dict[int, CampaignBacklog]:
-    """What is open of each of these campaigns; of one that was never cut into batches, nothing is."""
+    """Return the open work of each of these campaigns; a campaign without batches has none."""
     rows = connection.execute(_CAMPAIGN_BACKLOGS, {"ids": list(campaign_ids), "now": now}).mappings()
     found = {
         row["campaign_id"]: CampaignBacklog(**{name: row[name] for name in CampaignBacklog.__slots__}) for row in rows
@@ -61,7 +62,7 @@ def campaign_backlogs(
     return {campaign_id: found.get(campaign_id, CampaignBacklog()) for campaign_id in campaign_ids}
 
 
-# How many requests of each campaign that runs are still to leave?
+# How many requests of each running campaign have not left?
 _UNSENT_REQUESTS: Final = text("""
     SELECT campaign.id, count(*) AS requests
       FROM sms.campaigns AS campaign
@@ -72,27 +73,27 @@ _UNSENT_REQUESTS: Final = text("""
 
 
 def unsent_requests(connection: Connection) -> dict[int, int]:
-    """Requests by running campaign; campaigns without any are left out."""
+    """Count unsent requests by running campaign; campaigns without any are left out."""
     return {row.id: row.requests for row in connection.execute(_UNSENT_REQUESTS)}
 
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """What is open in the context, by state. Times are those of the longest wait, None where nothing is overdue."""
+    """The open work of the installation, by state. A time is that of the longest wait, None if no work is overdue."""
 
-    campaigns: Mapping[str, int]  # that are not over
+    campaigns: Mapping[str, int]  # open campaigns
     batches: Mapping[str, int]  # ready, claimed and unknown
-    overdue_since: Mapping[str, datetime | None]  # of these, what should have moved; of ready ones, if they may
-    polls: int  # batches whose verdicts should have been asked about
+    overdue_since: Mapping[str, datetime | None]  # the oldest due batch by state; ready ones of running campaigns only
+    polls: int  # batches that are due for a poll
     polls_since: datetime | None
 
 
-# How many campaigns are not over, by state?
+# How many campaigns are open, by state?
 _OPEN_CAMPAIGNS: Final = text(
     "SELECT state, count(*) AS campaigns FROM sms.campaigns WHERE finished_at IS NULL GROUP BY 1"
 )
 
-# What is under way in all campaigns, and since when should the oldest of each kind have moved?
+# How many batches of all campaigns are open, by state, and since when has the oldest of each state been due?
 _OPEN_WORK: Final = text("""
     SELECT (SELECT count(*) FROM sms.batches WHERE state = 'ready') AS ready,
            (SELECT count(*) FROM sms.batches WHERE state = 'claimed') AS claimed,
@@ -113,7 +114,7 @@ _UNDER_WAY: Final = (BatchState.READY, BatchState.CLAIMED, BatchState.UNKNOWN)
 
 
 def open_work(connection: Connection, *, now: datetime) -> OpenWork:
-    """What waits in all campaigns together, counted over what is open."""
+    """Count the open work of all campaigns together."""
     counted = {row.state: row.campaigns for row in connection.execute(_OPEN_CAMPAIGNS)}
     work = connection.execute(_OPEN_WORK, {"now": now}).mappings().one()
     return OpenWork(
@@ -125,26 +126,26 @@ def open_work(connection: Connection, *, now: datetime) -> OpenWork:
     )
 
 
-# What `campaigns doctor` asks: what has waited too long, what waits for a person, what nobody can know any more.
+# The questions of `campaigns doctor`: overdue work, work that waits for a person, uncertain messages.
 #
-# Asked by a person now and then, never by a tick: the answers may read every open batch.
+# A person asks them now and then, a tick never does: the answers may read every open batch.
 
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
-    """What is due and not done; the times are those of the longest wait, None where nothing waits."""
+    """Work that is due and not done. A time is that of the longest wait, None if no work waits."""
 
     running: int  # campaigns
     ready: int  # batches
     ready_since: datetime | None
     unknown: int
     unknown_since: datetime | None
-    lapsed: int  # claimed, and the lease ran out
+    lapsed: int  # claimed batches with an expired lease
     polls: int
     polls_since: datetime | None
 
 
-# What is due, for how long, and whose campaign lets it go?
+# How many batches are due, since when, and do their campaigns allow them to leave?
 _OVERDUE: Final = text("""
     SELECT (SELECT count(*) FROM sms.campaigns WHERE finished_at IS NULL AND state = 'running') AS running,
            count(*) FILTER (WHERE batch.state = 'ready' AND campaign.state = 'running') AS ready,
@@ -163,7 +164,7 @@ _OVERDUE: Final = text("""
 
 
 def find_overdue(connection: Connection, *, now: datetime) -> Overdue:
-    """Everything that was due by `now` and still waits."""
+    """Count the work that was due by `now` and still waits."""
     return Overdue(**connection.execute(_OVERDUE, {"now": now}).mappings().one())
 
 
@@ -174,11 +175,11 @@ _PAUSED: Final = text("""
 
 
 def paused_campaigns(connection: Connection, *, limit: int = 20) -> Sequence[Campaign]:
-    """The oldest paused campaigns; `hold_reason` says why each of them is."""
+    """Return the oldest paused campaigns; `hold_reason` of each is the reason of the pause."""
     return [campaigns.read(connection, row.id) for row in connection.execute(_PAUSED, {"limit": limit})]
 
 
-# Of how many messages can nobody know any more whether they were sent?
+# How many messages of each campaign are uncertain?
 _UNCERTAIN: Final = text("""
     SELECT campaign_id, sum(uncertain) AS messages
       FROM sms.batches WHERE uncertain > 0 AND state <> 'split'
@@ -187,13 +188,13 @@ _UNCERTAIN: Final = text("""
 
 
 def uncertain_by_campaign(connection: Connection) -> dict[int, int]:
-    """Uncertain messages by campaign; campaigns without any are left out."""
+    """Count uncertain messages by campaign; campaigns without any are left out."""
     return {row.campaign_id: int(row.messages) for row in connection.execute(_UNCERTAIN)}
 
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """What the server does for a confirmed commit: its settings, ours of synchronous_commit, and who follows it."""
+    """How the server keeps a confirmed commit: its settings, our synchronous_commit, and how many standbys it has."""
 
     server: Mapping[str, str]
     session: str
@@ -201,7 +202,7 @@ class Durability:
     synchronous: int
 
 
-# Does the server keep what it confirms, and who follows it?
+# Does the server keep confirmed commits, and how many standbys does it have?
 _DURABILITY: Final = text("""
     SELECT current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
            current_setting('synchronous_commit') AS session,
@@ -211,13 +212,13 @@ _DURABILITY: Final = text("""
 
 
 def read_durability(connection: Connection) -> Durability:
-    """How the server keeps what it confirms, as this session sees it."""
+    """Return how the server keeps confirmed commits, as this session sees it."""
     row = connection.execute(_DURABILITY).one()
     server = {"fsync": row.fsync, "full_page_writes": row.full_page_writes}
     return Durability(server, row.session, row.standbys, row.synchronous)
 
 
-# How many batches that may leave are due much later than anything of ours puts them off?
+# How many ready and unknown batches are due later than any postponement of ours explains?
 _FAR_AHEAD: Final = text("""
     SELECT count(*)
       FROM sms.campaigns AS campaign
@@ -229,16 +230,16 @@ _FAR_AHEAD: Final = text("""
 
 
 def count_far_ahead(connection: Connection, *, now: datetime, by: timedelta) -> int:
-    """Batches of running campaigns that are due later than `by` from now."""
+    """Count the batches of running campaigns that are due later than `by` from now."""
     return int(connection.execute(_FAR_AHEAD, {"now": now, "late": now + by}).scalar_one())
 
 
-# Does a new table get its first page on the disk? It is gone with the transaction.
+# Can the first page of a new table be written to the disk? The table is dropped with the transaction.
 _WRITE_PROBE: Final = text("CREATE TEMPORARY TABLE campaigns_doctor ON COMMIT DROP AS SELECT 1 AS probe")
 
 
 def probe_write(connection: Connection) -> None:
-    """Write one page and take it back. Raises: DBAPIError where the database takes no writes, or none of our role."""
+    """Write one page and roll it back. Raises: DBAPIError where the database takes no writes, or none of our role."""
     with connection.begin_nested() as probe:
         connection.execute(_WRITE_PROBE)
         probe.rollback()

@@ -1,9 +1,8 @@
-"""A batch on its way out: claimed, accepted, released, marked unknown, resolved.
+"""Claim batches, record their facts, release them, mark them unknown, resolve them.
 
 A claim and its line in `attempts` are one commit, made before a byte leaves. Every decision after it is fenced by
-`(lease_owner, attempt)`, where the owner of a lease is one call, by its id: after a commit was lost, two threads of one
-process may hold the same attempt. A call that has lost its lease decides nothing any more, though the facts it learned
-still count.
+`(lease_owner, attempt)`. The owner of a lease is one call, named by its id: after a lost commit, two threads of one
+process may hold the same attempt. A call that has lost its lease decides nothing any more, but its facts still count.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _BEGAN: Final = """
 
 _CARRIED: Final = ", ".join(f"campaign.{name}" for name in ("template", "personal", *MessageOptions.__slots__))
 
-# Columns are named, never `*`: a prepared statement fails once its answer has other columns than it was prepared with.
+# Columns are named, never `*`: a prepared statement fails once its result has other columns than before.
 _COLUMNS: Final = ", ".join(
     f"batch.{name}"
     for name in (
@@ -42,8 +41,8 @@ _COLUMNS: Final = ", ".join(
 _CLAIMED: Final = f"""{_COLUMNS}, {_CARRIED}, {LINE_OF_BATCH} AS sender, campaign.state = 'cancelled' AS cancelled,
                CASE WHEN campaign.at_gateway AND campaign.start_at > :now THEN campaign.start_at END AS send_at"""
 
-# Is this batch due, and may its campaign and our account send? Then it is ours until the lease ends, and the attempt is
-# on record. Nothing leaves under a key whose account is not known yet.
+# Is this batch due, and may its campaign and our account send? Claim it until the lease ends, and record the attempt.
+# No batch leaves under a key whose account is not known yet.
 _CLAIM_READY: Final = text(f"""
     WITH claimed AS (
         UPDATE sms.batches AS batch
@@ -61,10 +60,10 @@ _CLAIM_READY: Final = text(f"""
 OURS_OR_FORGOTTEN: Final = f"""
     (coalesce(batch.account, {FIRST_ACCOUNT}) = own.account OR batch.first_sent_at <= :localid_cutoff)
 """
-"""A condition: only the account that a batch left under can be asked about it. Once it can no longer be asked, anybody
-may write that down."""
+"""A condition: only the account that a batch left under can resolve it. After `localid_cutoff` the gateway no longer
+answers, and any account may record that."""
 
-# Is this batch's outcome unknown, and is it time to ask? Then asking is ours until the lease ends.
+# Is this batch unknown and due? Claim it until the lease ends, to ask the gateway about it.
 _CLAIM_UNKNOWN: Final = text(f"""
     WITH claimed AS (
         UPDATE sms.batches AS batch
@@ -79,7 +78,7 @@ _CLAIM_UNKNOWN: Final = text(f"""
 """)
 
 
-# Does this batch wait to be claimed? Asked before a slot of the pace is spent: tasks come late, and twice.
+# Can this batch be claimed? The check comes before a slot of the pace is spent: tasks come late, and twice.
 _IS_DUE: Final = {
     BatchState.READY: text(f"""
         SELECT EXISTS (SELECT FROM sms.batches WHERE id = :batch_id AND state = 'ready' AND due_at <= :now)
@@ -94,8 +93,9 @@ _IS_DUE: Final = {
 
 @in_one_commit
 def is_due(connection: Connection, batch_id: int, state: BatchState, *, now: datetime) -> bool:
-    """Whether a batch is in `state`, ready or unknown, and due. Only a claim decides; this check saves most of the
-    slots that claims would waste.
+    """Return whether a batch is in `state`, ready or unknown, and due.
+
+    Only a claim decides; this check saves most of the slots that claims would waste.
     """
     return bool(connection.execute(_IS_DUE[state], {"batch_id": batch_id, "now": now}).scalar_one())
 
@@ -104,10 +104,10 @@ def is_due(connection: Connection, batch_id: int, state: BatchState, *, now: dat
 def claim_ready(
     connection: Connection, batch_id: int, *, account: str, call_id: UUID, now: datetime, lease: timedelta
 ) -> Claim | None:
-    """The batch, to be sent now by the call `call_id`, without those who are suppressed by now.
+    """Claim a ready batch for the call `call_id`, without the messages to suppressed numbers.
 
-    `account` is the label of the key it leaves under. None when it is not due, not ready, paused, on hold, or somebody
-    else's, when nobody is left in it, and while nothing may be sent at all: see `gate`.
+    `account` is the label of the key that the batch leaves under. Returns None when the batch is not due, not ready,
+    paused, on hold, or claimed by another call, when no message is left in it, and while `gate` forbids to send.
     """
     messages.drop_suppressed(connection, batch_id, now=now)
     values = {"batch_id": batch_id, "call_id": call_id, "account": account, "now": now, "lease_ends": now + lease}
@@ -125,9 +125,10 @@ def claim_unknown(
     lease: timedelta,
     localid_cutoff: datetime,
 ) -> Claim | None:
-    """The batch, to be asked about now; its messages are those we know nothing of.
+    """Claim an unknown batch, to ask the gateway about it now; the claim holds its pending messages.
 
-    A batch that left under another account is claimed only if it first left before `localid_cutoff`.
+    A batch that left under another account is claimed only if it first left before `localid_cutoff`. Returns None when
+    the batch is not due, not unknown, or claimed by another call, and while the clock is not trusted.
     """
     values = {"batch_id": batch_id, "call_id": call_id, "account": account, "now": now, "lease_ends": now + lease}
     return _claim(connection, _CLAIM_UNKNOWN, {**values, "localid_cutoff": localid_cutoff}, now=now)
@@ -174,9 +175,10 @@ def record_facts(
     closes_at: datetime,
     leaves_at: datetime | None = None,
 ) -> list[MovedMessage]:
-    """Merge what was learned about the messages of a claim, whether or not the claim still holds. Returns what moved.
+    """Merge facts about the messages of a claim, whether or not the lease is lost. Returns the messages that moved.
 
-    What is news is polled first at `poll_at` and given up at `closes_at`; it leaves the gateway at `leaves_at`, or now.
+    Newly accepted messages are first polled at `poll_at`; their window ends at `closes_at`. The gateway sends them at
+    `leaves_at`, or now.
     """
     ids = messages.lock_batches(connection, [claim.batch_id], [fact.message_id for fact in facts])
     moved = messages.merge_facts(connection, facts, now=now)
@@ -190,12 +192,12 @@ def record_facts(
 
 FENCE: Final = "id = :batch_id AND lease_owner = :call_id AND attempt = :attempt AND state IN ('claimed', 'unknown')"
 
-# Is this claim still the one that decides? Nobody else claims the batch until the transaction ends.
+# Does this claim still own the lease? The row lock keeps other claims away until the transaction ends.
 _OWNS_LEASE: Final = text(f"SELECT id FROM sms.batches WHERE {FENCE} FOR UPDATE")
 
 
 def owns_lease(connection: Connection, claim: Claim) -> bool:
-    """Whether a claim still owns the lease of its batch; asked before every decision, not before facts are merged."""
+    """Return whether a claim still owns the lease of its batch: checked before decisions, not before facts merge."""
     return connection.execute(_OWNS_LEASE, _fence(claim)).one_or_none() is not None
 
 
@@ -203,7 +205,7 @@ def _fence(claim: Claim) -> dict[str, object]:
     return {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt}
 
 
-# Nothing left this machine: the batch is ready again at `due_at`, as if it had never been claimed.
+# No request left this machine: the batch is ready again at `due_at`, as if it had never been claimed.
 _RELEASE: Final = text(f"""
     UPDATE sms.batches
        SET state = 'ready', due_at = :due_at, trouble = :trouble, lease_owner = NULL,
@@ -211,14 +213,14 @@ _RELEASE: Final = text(f"""
      WHERE {FENCE} AND pending > 0
 """)
 
-# Nobody knows what became of it: it is asked about at `due_at`.
+# The request may have left: the batch is unknown, and is resolved at `due_at`.
 _MARK_UNKNOWN: Final = text(f"""
     UPDATE sms.batches SET state = 'unknown', due_at = :due_at, trouble = :trouble, lease_owner = NULL
      WHERE {FENCE} AND pending > 0
 """)
 
-# The gateway never saw what is still pending: that, and only that, may leave again under the same ids. What was sent
-# before is proven not to exist, so the time in which the gateway can be asked begins anew.
+# The gateway never saw the messages that are still pending: only these may leave again, under the same ids. The earlier
+# request is proven not to exist, so the localid window begins anew.
 _RETURN: Final = text(f"""
     UPDATE sms.batches
        SET state = 'ready', due_at = :due_at, trouble = :trouble, lease_owner = NULL, first_sent_at = NULL
@@ -227,17 +229,22 @@ _RETURN: Final = text(f"""
 
 
 def release(connection: Connection, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
-    """Nothing left us. False when the claim no longer held."""
+    """Make a batch ready again: no request left this machine. Returns False when the lease is lost."""
     return _decide(connection, _RELEASE, claim, due_at=due_at, trouble=trouble)
 
 
 def mark_unknown(connection: Connection, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
-    """Mark a batch unknown: its request may have left. False when the lease is lost, or nothing is pending any more."""
+    """Mark a batch unknown: its request may have left. Returns False when the lease is lost, or no message is pending
+    any more.
+    """
     return _decide(connection, _MARK_UNKNOWN, claim, due_at=due_at, trouble=trouble)
 
 
 def send_again(connection: Connection, claim: Claim, *, due_at: datetime, trouble: str) -> bool:
-    """What the gateway never saw is ready. False when the claim no longer held, or nothing is pending any more."""
+    """Make the pending messages ready to be sent again: the gateway never saw them.
+
+    Returns False when the lease is lost, or no message is pending any more.
+    """
     return _decide(connection, _RETURN, claim, due_at=due_at, trouble=trouble)
 
 
@@ -249,7 +256,7 @@ def _decide(connection: Connection, decision: TextClause, claim: Claim, *, due_a
 def record_attempt(
     connection: Connection, claim: Claim, *, kind: str, event: str, now: datetime, code: int | None = None
 ) -> None:
-    """Append what came of an attempt."""
+    """Append an event of an attempt, with the gateway's `code` if there is one."""
     connection.execute(
         text("""
             INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, code, at)
@@ -261,11 +268,11 @@ def record_attempt(
 
 COLLISION: Final = "localid collision"
 IDS_IN_DOUBT: Final = "ids in doubt"
-"""Of an unknown batch: the gateway has other people's messages under some of its ids, so that each is looked at."""
+"""The trouble of an unknown batch: the gateway has foreign messages under some of its ids, so each one is checked."""
 
 
 def quarantine(connection: Connection, claim: Claim, *, now: datetime) -> None:
-    """Mark a batch whose ids collided, so that only `epochs` touches what is uncertain in it."""
+    """Mark a batch whose ids collided, so that only `epochs` touches its uncertain messages."""
     connection.execute(
         text("UPDATE sms.batches SET trouble = :trouble, lease_owner = NULL, due_at = :now WHERE id = :id"),
         {"id": claim.batch_id, "trouble": COLLISION, "now": now},
@@ -274,7 +281,7 @@ def quarantine(connection: Connection, claim: Claim, *, now: datetime) -> None:
 
 @in_one_commit
 def postpone(connection: Connection, batch_id: int, *, due_at: datetime) -> None:
-    """The pace has no room soon: a batch that nobody holds waits until `due_at` without costing an attempt."""
+    """Make an unclaimed batch due at `due_at`, because the pace has no slot before. No attempt is counted."""
     connection.execute(
         text("""
             UPDATE sms.batches SET due_at = :due_at, enqueued_at = NULL

@@ -1,7 +1,7 @@
-"""The gateway's block lists, a line at a time: what they say, what they lack, and how far each is synchronised.
+"""The gateway's block lists, a line at a time: their entries, missing entries, and the progress of each list's sync.
 
-One worker works on a line at a time. Every page and every chunk is a commit of its own that also moves the lease on;
-who has lost the lease writes nothing more.
+One worker works on a line at a time. Every page and every chunk is a commit of its own that also renews the lease; a
+worker that has lost the lease writes no more rows.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from campaigns.store.gate import MAY_ACT
 from campaigns.store.suppressions import REFUSED_RETRY_AFTER, NewSuppression
 
 FULL_PULL_EVERY: Final = timedelta(days=1)
-"""How often a list is gone through from its beginning; in between, only what is new is asked for."""
+"""How often a list is pulled whole; in between, only its new entries are pulled."""
 OVERLAP: Final = timedelta(hours=6)
-"""How far back what is new begins: the gateway's clock is not ours, and its time zone may not be what it says."""
+"""How far back a pull of new entries begins: the gateway's clock and time zone may differ from ours."""
 STALE_AFTER: Final = timedelta(hours=1)
-"""When a pull that stopped half-way begins anew: its pages have moved."""
+"""After this time a pull that stopped half-way begins anew: its pages have moved."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListSync:
-    """A line that is ours until its lease ends. Its pull goes on at `page`, of what was blocked since `since`.
+    """A claimed line, ours until its lease ends. Its pull continues at `page`, with entries blocked since `since`.
 
-    Where the turn before came to the end of the list, and to no end of its own, `page` and `began_at` are None.
+    `page` and `began_at` are None where the sync before pulled the list to its end, but did not finish itself.
     """
 
     line: str
@@ -49,27 +49,27 @@ class ListSync:
 
 @dataclass(frozen=True, slots=True)
 class ListedNumber:
-    """A number on a line's list; `reason` is the gateway's, `blocked_at` None where it does not tell when."""
+    """A number on a line's list; `reason` is the gateway's, `blocked_at` None where the gateway gives no time."""
 
     number: str = field(repr=False)
     reason: int
     blocked_at: datetime | None
 
 
-# ── whose turn it is ──
+# ── claims ──
 
-# Which lines do we know: those that are pulled, and those that campaigns were sent from?
+# Which lines do we know: the lines of the inbox, and the lines that campaigns were sent from?
 _KNOWN_LINES: Final = text(
     "SELECT line FROM sms.lines UNION SELECT sender FROM sms.campaigns WHERE sender <> '' ORDER BY 1"
 )
 
 
 def known_lines(connection: Connection) -> list[str]:
-    """Every line that we know of."""
+    """Return every known line."""
     return list(connection.execute(_KNOWN_LINES).scalars())
 
 
-# A line that is new here is due at once.
+# Add new lines, which are due at once.
 _ADD_LINES: Final = text("""
     INSERT INTO sms.blocklists (line, due_at) SELECT line, :now FROM unnest(CAST(:lines AS text[])) AS line
   ORDER BY line ON CONFLICT (line) DO NOTHING
@@ -83,14 +83,14 @@ _DUE: Final = text(f"""
 
 
 def due(connection: Connection, *, now: datetime) -> list[str]:
-    """The lines whose lists are to be synchronised now."""
+    """Return the lines whose lists are due to be synchronised; adds new lines first."""
     known = {"lines": known_lines(connection), "now": now}
     connection.execute(_ADD_LINES, known)
     return list(connection.execute(_DUE, known).scalars())
 
 
-# Does nobody work on this line? Then it is ours until the lease ends. Its pull goes on, or begins anew; one that came
-# to its end in a turn that did not is not made again.
+# Is this line due and not claimed? Claim it until the lease ends. Its pull continues, or begins anew; a pull that
+# reached the end of the list in an unfinished sync is not repeated.
 _CLAIM: Final = text(f"""
     WITH free AS (
         SELECT line, page IS NOT NULL AND began_at > :stale AS goes_on,
@@ -114,7 +114,7 @@ _CLAIM: Final = text(f"""
 def claim(
     connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, at_once: bool = False
 ) -> ListSync | None:
-    """The line, to be synchronised now; None while somebody else does, or, unless `at_once`, before it is due."""
+    """Claim a line, to synchronise its list now. Returns None while it is claimed, or not due unless `at_once`."""
     connection.execute(_ADD_LINES, {"lines": [line], "now": now})
     mine = {"line": line, "owner": owner, "now": now, "lease_ends": now + lease, "at_once": at_once}
     times = {"stale": now - STALE_AFTER, "whole": now - FULL_PULL_EVERY, "overlap": OVERLAP}
@@ -122,17 +122,17 @@ def claim(
     return None if row is None else ListSync(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public way to a row's names
 
 
-# Is it still our turn? Then it lasts longer.
+# Does this claim still own the lease? Renew it.
 _RENEW: Final = text("UPDATE sms.blocklists SET due_at = :lease_ends WHERE line = :line AND lease_owner = :owner")
 
 
 def renew(connection: Connection, sync: ListSync, *, lease_ends: datetime) -> bool:
-    """Move the lease on; False when it is somebody else's turn by now."""
+    """Renew the lease. Returns False when the lease is lost."""
     holder = {"line": sync.line, "owner": sync.owner}
     return bool(connection.execute(_RENEW, {**holder, "lease_ends": lease_ends}).rowcount)
 
 
-# Our turn is over; with nothing left to do, the line is synchronised.
+# Release the line; if no work is left, it is synchronised.
 _RELEASE: Final = text("""
     UPDATE sms.blocklists
        SET lease_owner = NULL, due_at = :due_at, trouble = :trouble,
@@ -144,7 +144,7 @@ _RELEASE: Final = text("""
 def release(
     connection: Connection, sync: ListSync, *, due_at: datetime, trouble: str | None, whole: bool, now: datetime
 ) -> None:
-    """The turn is over, and `whole` if nothing was left to do; the next is at `due_at`."""
+    """Release a line, due again at `due_at`; with `whole`, no work was left and the line is synchronised."""
     ending = {"due_at": due_at, "trouble": trouble, "whole": whole, "now": now}
     connection.execute(_RELEASE, {"line": sync.line, "owner": sync.owner, **ending})
 
@@ -157,10 +157,10 @@ _LISTED: Final = """
         AS listed (number, reason, blocked_at)
 """
 
-# Who on this page is not suppressed yet, and when was the entry made? That of a number which a person lifted is news
-# only where it is not the one that stood there already. It was made after the last look that would have shown it: our
-# clock tells that, and overrules an older date. Where nothing but the gateway's date can tell, an entry of the web
-# service counts as our own: written for what the person lifted since, and its answer was lost.
+# Which numbers on this page are not suppressed, and when was each entry made? For a lifted number, only a new entry
+# counts. An entry was made after the last pull that would have shown it: this time, by our clock, overrules an older
+# date. Where only the gateway's date exists, an entry of the web service counts as our own: we wrote it before the
+# lifting, and its answer was lost.
 _NEWS: Final = text(f"""
     SELECT listed.number, listed.reason,
            least(:now, greatest(
@@ -178,7 +178,7 @@ _NEWS: Final = text(f"""
             AND (seen.number IS NULL OR seen.reason <> listed.reason OR listed.blocked_at > seen.blocked_at
                  OR (seen.removed_at IS NOT NULL AND (listed.blocked_at IS NULL OR seen.blocked_at IS NULL))))
 """)
-# What does the list say of them now?
+# Record the entries of this page.
 _RECORD_PAGE: Final = text(f"""
     INSERT INTO sms.blocklist_entries AS known (line, number, reason, blocked_at, seen_at)
     SELECT :line, number, reason, blocked_at, :now FROM {_LISTED} ORDER BY number
@@ -189,7 +189,7 @@ _RECORD_PAGE: Final = text(f"""
 
 
 def record_page(connection: Connection, sync: ListSync, page: Sequence[ListedNumber], *, now: datetime) -> int:
-    """Keep what a page of a line's list says, and suppress who stands on it; how many numbers are new to us."""
+    """Record a page of a line's list, and suppress its numbers. Returns how many numbers are newly suppressed."""
     found = {each.number: each for each in page}.values()
     listed = {
         "line": sync.line,
@@ -207,13 +207,13 @@ def record_page(connection: Connection, sync: ListSync, page: Sequence[ListedNum
 
 
 def next_page(connection: Connection, sync: ListSync, *, page: int) -> None:
-    """The page before is kept; the pull goes on at this one."""
+    """Continue the pull at `page`: the page before is recorded."""
     connection.execute(text("UPDATE sms.blocklists SET page = :page WHERE line = :line"), {**_of(sync), "page": page})
 
 
-# What a whole list did not show any more is off it.
+# Delete entries that a whole pull of the list did not show.
 _DROP_UNSEEN: Final = text("DELETE FROM sms.blocklist_entries WHERE line = :line AND seen_at < :began_at")
-# The list is gone through.
+# The pull of the list is complete.
 _COMPLETE: Final = text("""
     UPDATE sms.blocklists
        SET page = NULL, began_at = NULL, since = NULL, complete_to = :began_at,
@@ -223,7 +223,7 @@ _COMPLETE: Final = text("""
 
 
 def complete(connection: Connection, sync: ListSync) -> None:
-    """The last page is kept. Who is no longer on the list stays suppressed here until a person lifts it."""
+    """Complete the pull after its last page. A number that left the list stays suppressed until a person lifts it."""
     whole = sync.since is None
     if whole:
         connection.execute(_DROP_UNSEEN, {**_of(sync), "began_at": sync.began_at})
@@ -236,7 +236,7 @@ def _of(sync: ListSync) -> dict[str, str]:
 
 # ── from us to the gateway ──
 
-# Whom does the line's list lack? A number that the gateway refused is tried again after a while.
+# Which suppressed numbers does the line's list lack? A number that the gateway refused is tried again after a while.
 _TO_BLOCK: Final = text(f"""
     SELECT number FROM sms.suppressions AS ours
      WHERE lifted_at IS NULL AND reason NOT IN ({_NOT_OURS}) AND number > :after AND number ~ '^09[0-9]{{9}}$'
@@ -245,7 +245,7 @@ _TO_BLOCK: Final = text(f"""
                         WHERE line = :line AND blocklist_entries.number = ours.number AND removed_at IS NULL)
   ORDER BY number LIMIT :most
 """)
-# What the gateway has taken is on the list since now. Why those stood there that did before, the whole list tells.
+# Record numbers that the gateway has added. An entry already on the list keeps its reason until the next whole pull.
 _RECORD_BLOCKED: Final = text("""
     INSERT INTO sms.blocklist_entries (line, number, reason, blocked_at, seen_at)
     SELECT :line, number, :reason, NULL, CAST(:now AS timestamptz) FROM unnest(CAST(:numbers AS text[])) AS number
@@ -256,7 +256,7 @@ _RECORD_BLOCKED: Final = text("""
 
 
 def numbers_to_block(connection: Connection, line: str, *, after: str, most: int, now: datetime) -> list[str]:
-    """The next numbers that we suppressed and that a line's list has not, in order, from behind `after`."""
+    """Return the next suppressed numbers that a line's list lacks, in order, after the number `after`."""
     return _next_numbers(connection, _TO_BLOCK, line, after=after, most=most, now=now)
 
 
@@ -268,12 +268,12 @@ def _next_numbers(
 
 
 def record_blocked(connection: Connection, line: str, numbers: Sequence[str], *, now: datetime) -> None:
-    """These stand on the line's list now."""
+    """Record that these numbers are on the line's list now."""
     written = {"line": line, "numbers": list(numbers), "reason": SERVICE_BLOCKREASON, "now": now}
     connection.execute(_RECORD_BLOCKED, written)
 
 
-# Whom has a person lifted, whom the list still holds for a reason that may be removed?
+# Which lifted numbers are still on the list, for a reason that may be removed?
 _TO_UNBLOCK: Final = text(f"""
     SELECT held.number
       FROM sms.blocklist_entries AS held JOIN sms.suppressions AS ours ON ours.number = held.number
@@ -284,17 +284,17 @@ _TO_UNBLOCK: Final = text(f"""
 """)
 
 
-# These are off the list. What stood there is still known: the gateway may take its time, and show the same entry again.
+# Mark these entries removed. The rows stay: the gateway may be slow, and show the old entry again.
 _RECORD_UNBLOCKED: Final = text("""
     UPDATE sms.blocklist_entries SET removed_at = :now WHERE line = :line AND number = ANY (CAST(:numbers AS text[]))
 """)
 
 
 def numbers_to_unblock(connection: Connection, line: str, *, after: str, most: int, now: datetime) -> list[str]:
-    """The next numbers that were lifted and that a line's list holds, in order, from behind `after`."""
+    """Return the next lifted numbers that are on a line's list, in order, after the number `after`."""
     return _next_numbers(connection, _TO_UNBLOCK, line, after=after, most=most, now=now)
 
 
 def record_unblocked(connection: Connection, line: str, numbers: Sequence[str], *, now: datetime) -> None:
-    """These are off the line's list now."""
+    """Record that these numbers are off the line's list now."""
     connection.execute(_RECORD_UNBLOCKED, {"line": line, "numbers": list(numbers), "now": now})

@@ -1,6 +1,7 @@
-"""What the gateway tells by itself, until it has been heeded: parked, found to be about a message of ours, deleted.
+"""Status callbacks that wait: record them, match them with our messages, confirm them at the gateway, delete them.
 
-Anybody who has learned the address can put a row in here, and can put it in again. So a row by itself changes nothing.
+A callback carries no signature: any client that knows the address can add a row, and can add it again. So a row alone
+changes no message.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from campaigns.store import in_one_commit
 
 @dataclass(frozen=True, slots=True)
 class StatusCallback:
-    """The gateway says of its id: this is its status now. True or not."""
+    """The claim that the message under a gateway id has a status. It may be false."""
 
     gateway_id: int
     status: int
@@ -26,7 +27,7 @@ class StatusCallback:
 
 @dataclass(frozen=True, slots=True)
 class PendingCallback:
-    """A status callback that is due; `message_id` and `state` are None where we have no such message (yet)."""
+    """A status callback that is due; `message_id` and `state` are None while no message has its gateway id."""
 
     callback: StatusCallback
     seen_at: datetime
@@ -36,27 +37,27 @@ class PendingCallback:
 
 @dataclass(frozen=True, slots=True)
 class DeferredCallback:
-    """A callback that is looked at again at `due_at`; with a `message_id`, the gateway is asked about it then."""
+    """A callback that is due again at `due_at`; with a `message_id`, the gateway is asked about the message then."""
 
     callback: StatusCallback
     due_at: datetime
     message_id: int | None = None
 
 
-# ── coming in ──
+# ── record ──
 
-# These were told; what was told before and is not heeded yet is known. In order: two do not wait for each other.
+# Add these callbacks; skip those that already wait. Rows go in by key order, so that two writers do not deadlock.
 _RECORD: Final = text("""
     INSERT INTO sms.callbacks (gateway_id, status, seen_at, due_at)
     SELECT gateway_id, status, CAST(:now AS timestamptz), CAST(:now AS timestamptz)
-      FROM unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[])) AS told (gateway_id, status)
+      FROM unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[])) AS new (gateway_id, status)
   ORDER BY gateway_id, status
         ON CONFLICT (gateway_id, status) DO NOTHING
 """)
 
 
 def record(connection: Connection, callbacks: Sequence[StatusCallback], *, now: datetime) -> int:
-    """Write status callbacks down, to be looked at with the next tick; how many were new."""
+    """Record status callbacks, to be matched at the next tick. Returns how many were new."""
     return connection.execute(_RECORD, {**_columns(callbacks), "now": now}).rowcount
 
 
@@ -67,27 +68,27 @@ def _columns(callbacks: Sequence[StatusCallback]) -> dict[str, list[int]]:
     }
 
 
-# How many are parked, as far as it matters?
-_PENDING: Final = text("SELECT count(*) FROM (SELECT FROM sms.callbacks LIMIT :most) AS parked")
+# How many callbacks wait? The count stops at a limit.
+_PENDING: Final = text("SELECT count(*) FROM (SELECT FROM sms.callbacks LIMIT :most) AS pending")
 
 
 def count_pending(connection: Connection, *, most: int) -> int:
-    """How many callbacks wait; counted up to `most`."""
+    """Return how many callbacks wait; the count stops at `most`."""
     return int(connection.execute(_PENDING, {"most": most}).scalar_one())
 
 
-# ── looked at ──
+# ── match ──
 
-# Is any of them to be looked at?
+# Is any callback due to be matched with a message?
 _ANY_DUE: Final = text("SELECT EXISTS (SELECT FROM sms.callbacks WHERE message_id IS NULL AND due_at <= :now)")
 
 
 def any_due(connection: Connection, *, now: datetime) -> bool:
-    """Whether a callback waits to be looked at."""
+    """Return whether a callback is due to be matched with a message."""
     return bool(connection.execute(_ANY_DUE, {"now": now}).scalar_one())
 
 
-# Which are to be looked at, and which messages of ours are they about?
+# Which callbacks are due, and which of our messages have their gateway ids?
 _TAKE: Final = text("""
     WITH due AS (
         SELECT gateway_id, status, seen_at FROM sms.callbacks WHERE message_id IS NULL AND due_at <= :now
@@ -102,7 +103,7 @@ _TAKE: Final = text("""
 
 
 def take(connection: Connection, *, now: datetime, most: int) -> list[PendingCallback]:
-    """The oldest callbacks that are due; nobody else takes them before the transaction ends."""
+    """Lock and return the oldest due callbacks, at most `most`. Other transactions skip them until this one ends."""
     rows = connection.execute(_TAKE, {"now": now, "most": most})
     return [
         PendingCallback(
@@ -115,21 +116,21 @@ def take(connection: Connection, *, now: datetime, most: int) -> list[PendingCal
     ]
 
 
-# These have been heeded, or never will be.
+# Delete callbacks that are processed, or that need no processing.
 _DELETE: Final = text("""
     DELETE FROM sms.callbacks AS callback
-     USING unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[])) AS heeded (gateway_id, status)
-     WHERE callback.gateway_id = heeded.gateway_id AND callback.status = heeded.status
+     USING unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[])) AS done (gateway_id, status)
+     WHERE callback.gateway_id = done.gateway_id AND callback.status = done.status
 """)
 
 
-def delete(connection: Connection, heeded: Sequence[StatusCallback]) -> None:
-    """Delete callbacks."""
-    if heeded:
-        connection.execute(_DELETE, _columns(heeded))
+def delete(connection: Connection, done: Sequence[StatusCallback]) -> None:
+    """Delete callbacks that are processed, or that need no processing."""
+    if done:
+        connection.execute(_DELETE, _columns(done))
 
 
-# These are looked at again then.
+# Keep these callbacks, and make each due again at its own time.
 _DEFER: Final = text("""
     UPDATE sms.callbacks AS callback SET due_at = kept.due_at, message_id = kept.message_id
       FROM unnest(CAST(:gateway_ids AS bigint[]), CAST(:statuses AS integer[]), CAST(:due_ats AS timestamptz[]),
@@ -139,7 +140,7 @@ _DEFER: Final = text("""
 
 
 def defer(connection: Connection, kept: Sequence[DeferredCallback]) -> None:
-    """Look at callbacks again at the time of each."""
+    """Make callbacks due again, each at its own `due_at`."""
     if kept:
         connection.execute(
             _DEFER,
@@ -151,7 +152,7 @@ def defer(connection: Connection, kept: Sequence[DeferredCallback]) -> None:
         )
 
 
-# Which of these are ids of one-time passwords that wait for their verdict? They are asked about at once.
+# Which of these gateway ids belong to one-time passwords without a verdict? Make their polls due now.
 _POLL_OTPS_NOW: Final = text("""
     UPDATE sms.otps SET poll_at = least(poll_at, :now)
      WHERE poll_at IS NOT NULL AND gateway_id = ANY (CAST(:gateway_ids AS bigint[]))
@@ -160,14 +161,14 @@ _POLL_OTPS_NOW: Final = text("""
 
 
 def poll_otps_now(connection: Connection, gateway_ids: Sequence[int], *, now: datetime) -> set[int]:
-    """Ask about open one-time passwords now; of which of these ids there are any."""
+    """Make the polls of open one-time passwords due now. Returns the gateway ids that belong to one."""
     if not gateway_ids:
         return set()
     return set(connection.execute(_POLL_OTPS_NOW, {"gateway_ids": list(gateway_ids), "now": now}).scalars())
 
 
-# Somebody wrote to these lines, it is said: those that we pull are gone through soon, but not all the time. A line that
-# is already to be, by then, is left alone; one in trouble is gone through when it is tried again, and not before.
+# A callback says that these lines received messages: reconcile the enabled ones soon, but not too often. A line that
+# is already due by then keeps its times. A line in trouble keeps its next try, and is reconciled then.
 _RECONCILE_LINES_SOON: Final = text("""
     WITH soon AS (
         SELECT line, at, CASE WHEN trouble IS NULL THEN at ELSE due_at END AS due_at
@@ -185,35 +186,35 @@ _RECONCILE_LINES_SOON: Final = text("""
 
 
 def reconcile_lines_soon(connection: Connection, lines: Sequence[str], *, now: datetime, again: timedelta) -> set[str]:
-    """Go through what these lines received, read messages included: now, or `again` after the last time.
+    """Reconcile the inbox of these lines soon, read messages included: now, or `again` after the last reconcile.
 
-    Returns those that are pulled at all.
+    Returns the lines that are enabled.
     """
     return set(connection.execute(_RECONCILE_LINES_SOON, {"lines": list(lines), "now": now, "again": again}).scalars())
 
 
-# ── asked about ──
+# ── confirm ──
 
 _IS_TO_CONFIRM: Final = "message_id IS NOT NULL AND due_at <= :now"
-# Those of a batch come together: what is gathered at a time is due at the same moment.
+# Callbacks about one batch come together: callbacks that are matched in one run are due at the same moment.
 _FIRST_TO_CONFIRM: Final = f"""
     SELECT gateway_id, status, message_id FROM sms.callbacks WHERE {_IS_TO_CONFIRM}
   ORDER BY due_at, message_id LIMIT :most
        FOR UPDATE SKIP LOCKED
 """
 
-# About how many messages is the gateway to be asked, as far as it matters?
+# How many callbacks wait to be confirmed at the gateway? The count stops at a limit.
 _TO_CONFIRM: Final = text(
-    f"SELECT count(*) FROM (SELECT FROM sms.callbacks WHERE {_IS_TO_CONFIRM} LIMIT :most) AS gathered"
+    f"SELECT count(*) FROM (SELECT FROM sms.callbacks WHERE {_IS_TO_CONFIRM} LIMIT :most) AS matched"
 )
 
 
 def count_to_confirm(connection: Connection, *, now: datetime, most: int) -> int:
-    """How many callbacks wait for the gateway to be asked; counted up to `most`."""
+    """Return how many callbacks wait to be confirmed at the gateway; the count stops at `most`."""
     return int(connection.execute(_TO_CONFIRM, {"now": now, "most": most}).scalar_one())
 
 
-# About which messages need the gateway not be asked any more, because a poll was faster?
+# Delete due callbacks about messages whose last verdict a poll has already brought.
 _DELETE_SETTLED: Final = text(f"""
     WITH asked AS ({_FIRST_TO_CONFIRM})
     DELETE FROM sms.callbacks AS callback USING asked JOIN sms.messages AS message ON message.id = asked.message_id
@@ -223,11 +224,11 @@ _DELETE_SETTLED: Final = text(f"""
 
 
 def delete_settled(connection: Connection, *, now: datetime, most: int) -> None:
-    """Delete callbacks about messages whose verdict is the last one, of those that would be claimed next."""
+    """Delete callbacks about messages that have their last verdict, among the `most` that would be claimed next."""
     connection.execute(_DELETE_SETTLED, {"now": now, "most": most})
 
 
-# About which messages is the gateway to be asked? Until the lease ends, that is ours.
+# Which callbacks are due to be confirmed? The caller has them until the lease ends.
 _CLAIM: Final = text(f"""
     WITH asked AS ({_FIRST_TO_CONFIRM})
     UPDATE sms.callbacks AS callback SET due_at = :lease_ends
@@ -238,7 +239,7 @@ _CLAIM: Final = text(f"""
 
 @in_one_commit
 def claim_to_confirm(connection: Connection, *, now: datetime, lease: timedelta, most: int) -> list[PendingCallback]:
-    """The callbacks that have been gathered, to ask the gateway about now."""
+    """Claim the callbacks that are due to be confirmed at the gateway, at most `most`, for the length of `lease`."""
     rows = connection.execute(_CLAIM, {"now": now, "lease_ends": now + lease, "most": most})
     return [
         PendingCallback(StatusCallback(row.gateway_id, row.status), row.seen_at, row.message_id, MessageState.ACCEPTED)
@@ -246,9 +247,9 @@ def claim_to_confirm(connection: Connection, *, now: datetime, lease: timedelta,
     ]
 
 
-# ── leaned on ──
+# ── active ──
 
-# A true one about a message of ours came. Written down every ten seconds at most.
+# A true callback about one of our messages came. The time is updated every ten seconds at most.
 _RECORD_LAST: Final = text("""
     UPDATE sms.installation SET last_callback_at = :at
      WHERE last_callback_at IS NULL OR last_callback_at < CAST(:at AS timestamptz) - interval '10 s'
@@ -256,11 +257,11 @@ _RECORD_LAST: Final = text("""
 
 
 def record_last_callback(connection: Connection, *, at: datetime) -> None:
-    """A callback proved true at that time: polls may lean on them."""
+    """Record that a callback was confirmed at `at`: the installation may use the reduced polling schedule."""
     connection.execute(_RECORD_LAST, {"at": at})
 
 
-# Did callbacks come since then, and was it otherwise before?
+# Has a callback been confirmed since then? Update the flag, and return it if it changed.
 _UPDATE_ACTIVE: Final = text("""
     UPDATE sms.installation AS installation SET callbacks_active = seen.are_active
       FROM (SELECT coalesce(last_callback_at > :since, false) AS are_active FROM sms.installation) AS seen
@@ -270,12 +271,12 @@ _UPDATE_ACTIVE: Final = text("""
 
 
 def update_active(connection: Connection, *, since: datetime) -> bool | None:
-    """Lean on callbacks if one came after `since`, else no more; None where that changes nothing."""
+    """Set `callbacks_active` to whether a callback was confirmed after `since`. Returns None if it does not change."""
     found: bool | None = connection.execute(_UPDATE_ACTIVE, {"since": since}).scalar_one_or_none()
     return found
 
 
-# Which batches were asked about before, and would have been again by now or before long, had callbacks not come?
+# Which polled batches have a next poll that is later than the full schedule says? Move it forward.
 _RESTORE_POLLS: Final = text("""
     UPDATE sms.batches SET poll_at = greatest(CAST(:now AS timestamptz), accepted_at + :first)
      WHERE poll_at > greatest(CAST(:now AS timestamptz), accepted_at + :first)
@@ -284,8 +285,8 @@ _RESTORE_POLLS: Final = text("""
 
 
 def restore_full_polls(connection: Connection, *, first: timedelta, quiet_age: timedelta, now: datetime) -> int:
-    """Callbacks fell silent: polls that were left out, from the age `first` up to `quiet_age`, are made up for by one.
+    """Return to the full polling schedule: one poll replaces those left out between the ages `first` and `quiet_age`.
 
-    Returns how many batches are asked about earlier.
+    Called when callbacks stop. Returns how many batches are polled earlier.
     """
     return connection.execute(_RESTORE_POLLS, {"first": first, "quiet_age": quiet_age, "now": now}).rowcount

@@ -1,4 +1,4 @@
-"""Campaigns: reading them, and moving them from state to state under the table of moves."""
+"""Campaigns: read them, and move them from state to state by the table `CAMPAIGN_MOVES`."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def read_locked(connection: Connection, campaign_id: int) -> Campaign:
 
 
 def newest(connection: Connection, *, limit: int = 20) -> list[Campaign]:
-    """The newest campaigns first."""
+    """Return the newest campaigns, the newest first."""
     rows = connection.execute(select(*_COLUMNS).order_by(campaigns.c.id.desc()).limit(limit))
     return [_campaign(row) for row in rows]
 
 
 def count(connection: Connection) -> int:
-    """How many campaigns there are."""
+    """Count the campaigns."""
     found: int = connection.execute(select(func.count()).select_from(campaigns)).scalar_one()
     return found
 
@@ -59,9 +59,9 @@ def move(
     hold_code: int | None = None,
     hold_reason: str | None = None,
 ) -> bool:
-    """Move a campaign to `target`; False when it stood there already.
+    """Move a campaign to `target`. Returns False when it was in this state already.
 
-    Raises: NotFound; IllegalMove, naming the state it stands in and where it can go from there.
+    Raises: NotFound; IllegalMove, naming the campaign's state and the states that it can become.
     """
     current = _locked(connection, campaign_id)
     if current is target:
@@ -82,7 +82,7 @@ def move(
 
 
 def _no_way(current: CampaignState, target: CampaignState) -> str:
-    """Why a campaign in this state does not move to `target`."""
+    """Return the reason why a campaign in this state cannot move to `target`."""
     if current is CampaignState.FINISHED:
         return f"is finished: nothing of it is left that could be {target}"
     if current is CampaignState.CANCELLED:
@@ -101,14 +101,14 @@ def _locked(connection: Connection, campaign_id: int) -> CampaignState:
 
 
 def schedule(connection: Connection, campaign_id: int, *, start_at: datetime | None, at_gateway: bool) -> None:
-    """Set the time at which a campaign is to begin, and who keeps it until then."""
+    """Set the time at which a campaign begins, and whether the gateway or this database keeps it until then."""
     connection.execute(
         text("UPDATE sms.campaigns SET start_at = :start_at, at_gateway = :at_gateway WHERE id = :id"),
         {"id": campaign_id, "start_at": start_at, "at_gateway": at_gateway},
     )
 
 
-# A refusal pauses a running campaign; whoever comes second finds it paused.
+# A refusal pauses a running campaign; a second refusal finds it paused.
 _PAUSE_FOR_PERSON: Final = text("""
     UPDATE sms.campaigns SET state = 'paused', hold_code = :code, hold_reason = :reason, paused_at = now()
      WHERE id = :id AND state = 'running'
@@ -116,13 +116,16 @@ _PAUSE_FOR_PERSON: Final = text("""
 
 
 def pause_for_person(connection: Connection, campaign_id: int, *, code: int | None, reason: str) -> bool:
-    """Pause a running campaign for a person to mend; False when it no longer ran."""
+    """Pause a running campaign until a person fixes it. Returns False when it was not running any more."""
     done = connection.execute(_PAUSE_FOR_PERSON, {"id": campaign_id, "code": code, "reason": reason})
     return bool(done.rowcount)
 
 
 def wait_for_date(connection: Connection, campaign_id: int, *, until: datetime) -> int:
-    """The gateway rejected a campaign's date (417): hold what has not left until then. Returns how many batches."""
+    """Hold a campaign's unsent batches until its date, because the gateway rejected the date (417).
+
+    Returns how many batches.
+    """
     held = connection.execute(
         text("""
             UPDATE sms.batches SET due_at = :until, enqueued_at = NULL
@@ -136,14 +139,14 @@ def wait_for_date(connection: Connection, campaign_id: int, *, until: datetime) 
 
 
 def reopen(connection: Connection, campaign_id: int) -> None:
-    """A finished campaign runs again: a person sends what was uncertain."""
+    """Make a finished campaign run again: a person sends its uncertain messages."""
     connection.execute(
         text("UPDATE sms.campaigns SET state = 'running', finished_at = NULL WHERE id = :id AND state = 'finished'"),
         {"id": campaign_id},
     )
 
 
-# Who on our suppression list is among the recipients? They are out before anything is cut.
+# Which recipients are suppressed? Their messages are suppressed before the campaign is split into batches.
 _SUPPRESS: Final = text("""
     UPDATE sms.messages AS message SET state = 'suppressed', settled_at = :now
       FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span, sms.suppressions AS suppressed
@@ -153,7 +156,7 @@ _SUPPRESS: Final = text("""
 
 
 def suppress_recipients(connection: Connection, campaign_id: int, *, now: datetime) -> int:
-    """How many recipients of a campaign are on the suppression list and will get nothing."""
+    """Suppress the messages of a campaign to suppressed numbers. Returns how many."""
     anybody = text("SELECT EXISTS (SELECT FROM sms.suppressions WHERE lifted_at IS NULL)")
     if not connection.execute(anybody).scalar_one():
         return 0
@@ -162,7 +165,7 @@ def suppress_recipients(connection: Connection, campaign_id: int, *, now: dateti
 
 _SUMS: Final = ", ".join(f"coalesce(sum({state}), 0) AS {state}" for state in MessageState)
 
-# How far is a campaign?
+# How many messages of a campaign are in each state, and when does its next batch or poll follow?
 _PROGRESS: Final = text(f"""
     SELECT {_SUMS}, count(*) AS batches, count(*) FILTER (WHERE state = 'unknown') AS unknown_batches,
            min(due_at) FILTER (WHERE state = 'ready') AS next_due_at, min(poll_at) AS next_poll_at
@@ -191,7 +194,7 @@ def progress(connection: Connection, campaign_id: int) -> Progress:
 def rejects(
     connection: Connection, campaign_id: int, *, limit: int, duplicates: bool = True
 ) -> Sequence[tuple[int, str, str, str]]:
-    """The first rows that could not be used, with or without duplicates: (row, kind, value, reason)."""
+    """Return the first rejected rows, with or without duplicates: (row, kind, value, reason)."""
     rows = connection.execute(
         text("""
             SELECT row_no, kind, value, reason FROM sms.rejects
@@ -203,7 +206,7 @@ def rejects(
 
 
 def rejects_by_kind(connection: Connection, campaign_id: int) -> dict[str, int]:
-    """How many rows could not be used, by kind."""
+    """Count the rejected rows, by kind."""
     rows = connection.execute(
         text("SELECT kind, count(*) AS rows FROM sms.rejects WHERE campaign_id = :id GROUP BY kind"),
         {"id": campaign_id},

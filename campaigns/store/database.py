@@ -1,7 +1,7 @@
 """The connection to PostgreSQL: the engine, the retry of whole commits, and the database's clock.
 
 No transaction is open across HTTP, and none is long. Leases and due times of many machines compare on the database's
-clock. A process carries it on between two readings with its own steady clock, so it notices when that clock leaps.
+clock. Between two readings a process continues it with its own steady clock, so it notices when the clock leaps.
 """
 
 from __future__ import annotations
@@ -26,37 +26,37 @@ from campaigns.store import Committer, database_now, gate
 log = logging.getLogger(__name__)
 
 READING_LASTS_S: Final = 5.0
-"""How long a reading is carried on before the clock is read again."""
+"""How long a reading is used before the clock is read again."""
 
 READING_WITHIN: Final = timedelta(seconds=0.5)
 READINGS_MAX: Final = 5
-"""A reading that took longer says little: it is made anew, so many times at most."""
+"""A reading that took longer than READING_WITHIN is too inexact: it is repeated, READINGS_MAX times at most."""
 
 CLOCK_TOLERANCE: Final = timedelta(seconds=2)
-"""A reading this much further from what was expected than it can be is a leap. Clocks that are slewed stay within."""
+"""A reading that differs from the possible times by more than this is a leap. A clock that is slewed stays within."""
 
 _NOTHING: Final = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """At `steady_s`, when the question left, it was `at` or up to `doubt` earlier: so long did the answer take."""
+    """The time at `steady_s`, when the query left: `at`, or up to `doubt` earlier. The answer took `doubt` to come."""
 
     at: datetime
     steady_s: float
     doubt: timedelta
 
     def carried(self, steady_s: float) -> datetime:
-        """The latest it can be at a moment of the steady clock, if the clock that was read goes on evenly."""
+        """Return the latest possible time at a moment of the steady clock, if the database's clock runs evenly."""
         return self.at + timedelta(seconds=steady_s - self.steady_s)
 
     def later_than(self, before: _Reading) -> timedelta:
-        """By how much this reading says more than one before allows for; negative: less; zero: they agree."""
+        """Return by how much this reading is later than `before` allows; negative: earlier; zero: the two agree."""
         latest = before.carried(self.steady_s)
         return max(self.at - self.doubt - latest, _NOTHING) + min(self.at - (latest - before.doubt), _NOTHING)
 
     def after(self, before: _Reading) -> _Reading:
-        """What both readings allow for, or of this one what is nearest to the other: a slow reading moves little."""
+        """Return the times that both readings allow, or the nearest that this one does: a slow reading moves little."""
         latest = before.carried(self.steady_s)
         at = max(min(latest, self.at), self.at - self.doubt)
         return _Reading(at, self.steady_s, max(at - max(latest - before.doubt, self.at - self.doubt), _NOTHING))
@@ -73,9 +73,9 @@ class DatabaseClock:
 
     Args:
         read: asks the database for its time.
-        believe_after: how long a leap must have lasted before it is believed; until then the old time is carried on.
-        on_leap: told once by how much the clock has leapt; what it raises, whoever asks for the time gets, and it is
-            told again at the next reading.
+        believe_after: how long a leap must have lasted before it is believed; until then the old time continues.
+        on_leap: called once with the size of a leap; an error that it raises goes to the caller that reads the time,
+            and the next reading calls it again.
         now_s: the steady clock, for tests.
     """
 
@@ -99,9 +99,9 @@ class DatabaseClock:
         self._seen: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        """The time. It never leaps by itself: a leap of the database's clock is first waited out.
+        """Return the time. It never leaps: a leap of the database's clock is first waited out.
 
-        Nor does it go back, where a better reading says that it was a little ahead: it stands still for as long.
+        It never goes back: where a better reading shows that it was a little ahead, it stands still for as long.
         """
         anchor = self._anchor
         if anchor is None or self._now_s() - self._read_s > READING_LASTS_S:
@@ -112,24 +112,24 @@ class DatabaseClock:
             return self._shown
 
     def check_leap(self) -> timedelta | None:
-        """Read the database's clock now, however fresh the last reading; by how much it differs from `now`, if it does.
+        """Read the database's clock now, however fresh the last reading. Returns its difference from `now`, or None.
 
-        Where the machine of the database has just corrected its clock, everybody should know before it does anything.
+        When the database's machine has just corrected its clock, a process should know before it does any work.
         """
         self._read_again()
         return self.leap
 
     @property
     def leap(self) -> timedelta | None:
-        """By how much the database's clock differs from the time that is believed; None where it does not."""
+        """By how much the database's clock differs from the believed time; None where the two agree."""
         return None if self._leap is None else self._leap.by
 
     def waited_out(self, leapt_at: datetime) -> bool:
-        """Whether a leap, named by its time, has been known to this process for long enough, and is over or believed.
+        """Return whether this process has known a leap, named by its time, for long enough, and it is over or believed.
 
-        Who noticed it may be dead: everybody waits by their own steady clock, from when they first heard of it. And
-        somebody may have read the clock just before it was to be believed, or to be right again, and still carry on
-        from there: so for as long as a reading lasts, too.
+        The process that noticed the leap may be dead: each process waits by its own steady clock, from when it first
+        learned of the leap. Another process may have read the clock just before the leap was believed, or over, and
+        still use that reading: so the wait includes the time that a reading is used.
         """
         seen = self._seen
         if seen is None or seen[0] != leapt_at:
@@ -155,7 +155,7 @@ class DatabaseClock:
             raise
 
     def _believed(self, reading: _Reading) -> tuple[_Reading, _Leap | None]:
-        """What the time is carried on from now, and a leap that is news."""
+        """Return the reading from which the time continues, and a leap that is new, or None."""
         anchor = self._anchor
         if anchor is None:
             return reading, None
@@ -185,16 +185,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PATIENCE_S: Final = 20.0
-"""How long a commit is tried anew while the database restarts. Shorter than a lease, so that the claim still holds."""
+"""How long a commit is retried while the database restarts. Shorter than a lease, so that the claim still holds."""
 
 BELIEVE_AFTER: Final = timedelta(seconds=210)
-"""A lease and the time that an unanswered request is left alone, by default: see `DatabaseClock`."""
+"""The default of `believe_after` in `DatabaseClock`: a lease, plus the grace of an unanswered request."""
 
 
 def make_engine(url: str, *, threads: int = 4) -> Engine:
-    """An engine for `threads` threads of one process.
+    """Return an engine for `threads` threads of one process.
 
-    Parameters never appear in its errors or logs: they are phone numbers and texts.
+    Its errors and logs never show parameters: these are phone numbers and texts.
     """
     engine = create_engine(
         url,
@@ -217,19 +217,19 @@ def make_engine(url: str, *, threads: int = 4) -> Engine:
 
 
 def _send_arrays_as_binary(connection: Any, _: object) -> None:
-    """Facts travel as arrays of 200 to 500 values: as binary they cost a third."""
+    """Send arrays in the binary format: facts are arrays of 200 to 500 values, and as binary they cost a third."""
     connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 def _passes_by_itself(error: BaseException) -> bool:
-    """A lost connection, a restart, a deadlock: the same commit, tried again, can succeed."""
+    """Return whether a retry of the commit can succeed: after a lost connection, a restart, a deadlock."""
     if isinstance(error, (OperationalError, InterfaceError)):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def _leave_out_the_row(context: ExceptionContext) -> None:
-    """PostgreSQL shows the failing row below its message: numbers and texts, which no log or traceback may hold."""
+    """Remove the failing row that PostgreSQL adds to its error: no log or traceback may hold numbers and texts."""
     if not isinstance(context.original_exception, psycopg.Error):
         return
     primary = context.original_exception.diag.message_primary
@@ -240,9 +240,9 @@ def _leave_out_the_row(context: ExceptionContext) -> None:
 
 
 class Database(Committer):
-    """Runs one statement function a call, in one commit, and again if the database went away meanwhile.
+    """Runs one statement function a call, in one commit, and retries it if the database went away meanwhile.
 
-    Every statement function is safe to run twice: it is guarded by the state it moves from, or only reads.
+    Every statement function is safe to run twice: it is guarded by the state that it moves from, or only reads.
     """
 
     def __init__(
@@ -253,9 +253,9 @@ class Database(Committer):
         self.clock = DatabaseClock(partial(self, database_now), believe_after=believe_after, on_leap=self._note_leap)
 
     def __call__(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`work(connection, …)` in a transaction of its own.
+        """Run `work(connection, …)` in a transaction of its own, and return its result.
 
-        Raises: sqlalchemy's OperationalError when the database stays away for longer than the patience.
+        Raises: sqlalchemy's OperationalError when the database stays away for longer than `patience_s`.
         """
         for attempt in Retrying(
             retry=retry_if_exception(_passes_by_itself),
@@ -271,7 +271,7 @@ class Database(Committer):
         raise AssertionError("tenacity either returns or raises")
 
     def answers(self) -> bool:
-        """Whether the database answers now; it is asked once, and not waited for."""
+        """Return whether the database answers now, without a retry."""
         try:
             with self.engine.connect() as connection:
                 database_now(connection)
@@ -280,10 +280,10 @@ class Database(Committer):
         return True
 
     def now(self) -> datetime:
-        """The database's time, as `DatabaseClock` carries it on.
+        """Return the database's time, as `DatabaseClock` continues it.
 
-        A jump of this machine's own clock does nothing, and a machine that slept does not take its lease from before.
-        While a leap of the database's clock is waited out, nobody sends or resolves: see `gate`.
+        A jump of this machine's own clock has no effect, and a machine that slept does not use its old lease.
+        While a leap of the database's clock is waited out, no process sends or resolves: see `gate`.
         """
         return self.clock.now()
 

@@ -1,4 +1,4 @@
-"""Find what is due, for the one-second tick. No statement reads more rows than it enqueues."""
+"""Find due work, for the one-second tick. No statement reads more rows than it enqueues."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from campaigns.store.batches import OURS_OR_FORGOTTEN
 from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_END, MAY_SEND
 from campaigns.store.identity import IS_HOME
 
-# Does another dispatcher tick at this moment? Then this one has nothing to do.
+# Does another dispatcher run a tick at this moment? Then this one has nothing to do.
 _TICK_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")
 
 
 def try_tick_lock(connection: Connection) -> bool:
-    """True for one dispatcher at a time, until its commit."""
+    """Try to take the lock of the tick, until the commit. Returns True for one dispatcher at a time."""
     return bool(connection.execute(_TICK_LOCK).scalar_one())
 
 
-# Was there a tick just now? Another process may believe a slightly later time.
+# Was there a tick just now? The clock of another process may be slightly ahead.
 _JUST_TICKED: Final = text("""
     SELECT coalesce(ticked_at BETWEEN :now - :apart AND :now + :apart, false) FROM sms.installation
 """)
@@ -30,21 +30,21 @@ _JUST_TICKED: Final = text("""
 
 @in_one_commit
 def just_ticked(connection: Connection, *, now: datetime, apart: timedelta) -> bool:
-    """Whether a tick has done its work within `apart` of now, so that one more finds nothing to do.
+    """Return whether a tick ran within `apart` of now, so that another tick finds nothing to do.
 
-    It only saves work: two that ask at the same moment are kept apart by `try_tick_lock`.
+    This check only saves work: `try_tick_lock` keeps two simultaneous ticks apart.
     """
     return bool(connection.execute(_JUST_TICKED, {"now": now, "apart": apart}).scalar_one())
 
 
-# Whose lease ran out? The request may have left: nobody knows.
+# Which claimed batches have an expired lease? Their requests may have left, so they become unknown.
 _EXPIRE_LEASES: Final = text("""
-    WITH lapsed AS (
+    WITH ended AS (
         SELECT id FROM sms.batches WHERE state = 'claimed' AND due_at <= :now ORDER BY due_at LIMIT 500
            FOR UPDATE SKIP LOCKED
     )
     UPDATE sms.batches AS batch SET state = 'unknown', due_at = :ask_at, lease_owner = NULL, trouble = 'lease lapsed'
-      FROM lapsed WHERE batch.id = lapsed.id
+      FROM ended WHERE batch.id = ended.id
  RETURNING batch.id
 """)
 
@@ -54,16 +54,16 @@ def expire_leases(connection: Connection, *, now: datetime, unknown_grace: timed
     return [row.id for row in connection.execute(_EXPIRE_LEASES, {"now": now, "ask_at": now + unknown_grace})]
 
 
-# How many tasks for batches to send are still on their way to a worker? Those of a campaign that was paused meanwhile
-# find nothing to claim, and take no room.
+# How many tasks for ready batches are still on their way to a worker? A task of a paused campaign finds no batch to
+# claim, and does not count.
 _READY_ENQUEUED: Final = text("""
     SELECT count(*) FROM sms.batches AS batch JOIN sms.campaigns AS campaign ON campaign.id = batch.campaign_id
      WHERE batch.state IN ('ready', 'unknown') AND batch.enqueued_at > :since AND batch.state = 'ready'
        AND campaign.state = 'running'
 """)
 
-# Which batches are to leave next? The oldest due of each running campaign in turn. What a campaign has on its way,
-# enqueued or claimed, are turns that it has had; of those that have had as many, another goes first at each tick.
+# Which batches leave next? Running campaigns take turns, each with its oldest due batch. An enqueued or claimed batch
+# counts as a turn of its campaign. Among campaigns with equally many turns, the first one changes at each tick.
 _READY: Final = text(f"""
     WITH on_their_way AS (
         SELECT campaign_id, count(*) AS batches
@@ -94,7 +94,10 @@ _READY: Final = text(f"""
 
 
 def enqueue_ready(connection: Connection, *, now: datetime, since: datetime, room: int) -> list[int]:
-    """Enqueue batches to send, so that at most `room` tasks are on their way; those from before `since` are lost."""
+    """Enqueue ready batches; at most `room` tasks are on their way. A task from before `since` counts as lost.
+
+    Returns the ids of the batches.
+    """
     tick = int(now.timestamp())
     return _enqueue(connection, _READY_ENQUEUED, _READY, now=now, since=since, room=room, tick=tick)
 
@@ -105,7 +108,7 @@ _UNKNOWN_ENQUEUED: Final = text("""
      WHERE state IN ('ready', 'unknown') AND enqueued_at > :since AND state = 'unknown'
 """)
 
-# Which unknown batches may be asked about now, with our key?
+# Which unknown batches may be resolved now, with our key?
 _UNKNOWN: Final = text(f"""
     WITH next AS (
         SELECT batch.id
@@ -126,7 +129,8 @@ def enqueue_unknown(
 ) -> list[int]:
     """Enqueue unknown batches to resolve with the key labelled `account`; at most `most` tasks are on their way.
 
-    Of another account, those that first left before `localid_cutoff`: there is nothing to ask any more.
+    A batch of another account is enqueued if it first left before `localid_cutoff`: no key can resolve it any more.
+    Returns the ids of the batches.
     """
     values = {"account": account, "localid_cutoff": localid_cutoff}
     return _enqueue(connection, _UNKNOWN_ENQUEUED, _UNKNOWN, now=now, since=since, room=most, **values)
@@ -148,7 +152,7 @@ def _enqueue(
     return [row.id for row in connection.execute(next_, {"now": now, "since": since, "most": free, **values})]
 
 
-# Which scheduled campaigns begin?
+# Which scheduled campaigns begin now?
 _BEGIN: Final = text("""
     UPDATE sms.campaigns SET state = 'running', started_at = coalesce(started_at, :now)
      WHERE id IN (SELECT id FROM sms.campaigns
@@ -158,11 +162,12 @@ _BEGIN: Final = text("""
 
 
 def begin_scheduled(connection: Connection, *, now: datetime) -> list[int]:
-    """Campaigns whose time has come run now."""
+    """Start the scheduled campaigns whose time has come. Returns their ids."""
     return [row.id for row in connection.execute(_BEGIN, {"now": now})]
 
 
-# Which batches of cancelled campaigns would still leave? A few at a time: no commit is long. A restored one asks first.
+# Which ready batches of cancelled campaigns have not left? A few at a time, so that no commit is long. A restored
+# database first asks the gateway.
 _WITHDRAWN: Final = text(f"""
     SELECT batch.id, batch.first_id, batch.last_id
       FROM sms.campaigns AS campaign
@@ -173,7 +178,7 @@ _WITHDRAWN: Final = text(f"""
 
 
 def cancel_unsent(connection: Connection, *, now: datetime, most: int = 50) -> int:
-    """Cancel what a cancelled campaign has not sent; how many batches, at most `most`."""
+    """Cancel the unsent messages of cancelled campaigns. Returns how many batches, at most `most`."""
     rows = connection.execute(_WITHDRAWN, {"most": most}).all()
     if not rows:
         return 0
@@ -209,11 +214,11 @@ _SCHEDULED: Final = text(f"""
 
 
 def enqueue_withdrawals(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
-    """Batches that are to be withdrawn from the gateway before their date."""
+    """Enqueue batches to withdraw from the gateway before their date. Returns their ids, at most `most`."""
     return [row.id for row in connection.execute(_SCHEDULED, {"now": now, "since": since, "most": most})]
 
 
-# Which campaigns have nothing open any more?
+# Which campaigns have no open batch any more?
 _FINISH: Final = text(f"""
     UPDATE sms.campaigns AS campaign
        SET state = CASE WHEN state = 'cancelled' THEN 'cancelled' ELSE 'finished' END,
@@ -229,11 +234,12 @@ _FINISH: Final = text(f"""
 
 
 def finish_campaigns(connection: Connection, *, now: datetime) -> list[int]:
-    """Campaigns in which every message has its verdict."""
+    """Finish the campaigns in which every message has its verdict. Returns their ids."""
     return [row.id for row in connection.execute(_FINISH, {"now": now})]
 
 
-# The dispatcher lives. So does the database's history, unless it is not known where it went on. Is the clock trusted?
+# The dispatcher is alive. The installation is alive, too, unless this database may be a copy or a restored one. Is the
+# clock trusted?
 _HEARTBEAT: Final = text(f"""
     UPDATE sms.installation SET ticked_at = :now, alive_at = CASE WHEN {IS_HOME} THEN :now ELSE alive_at END
  RETURNING clock_leapt_at IS NULL

@@ -1,7 +1,7 @@
-"""Epochs, the high bits of every message id: when one began and why, and new ids after ids collided.
+"""Epochs, the high bits of every message id: begin a new epoch, and give messages new ids after a collision.
 
-A new epoch begins where another database may have handed out the same ids: after a restore, for what is created from
-then on; after a collision, also for what has not left under its old ids. A message that the gateway has keeps its id.
+A new epoch begins where another database may have reserved equal ids. After a restore, new campaigns get ids of the new
+epoch. After a collision, messages that have not left get new ids, too. An accepted message keeps its id.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from campaigns.store import identity, in_one_commit, messages
 from campaigns.store.batches import COLLISION
 from campaigns.store.identity import ACCOUNT_IN_USE
 
-# New ids for campaigns that are not cut into batches yet, after ids collided.
+# New ids for campaigns without batches, after a collision.
 #
-# They are moved when the new epoch begins, and not when they are started: a draft that is started in a history that is
-# lost afterwards must be asked about under the ids it left under, so both histories have to know them.
+# The ids move when the new epoch begins, not when the campaign starts. A draft may start after a backup was made, and
+# the restored database must resolve it under the ids that it left under: so the backup needs these ids, too.
 
 
 @dataclass(frozen=True, slots=True)
 class DraftSpan:
-    """Ids of a draft, `first` to `last`, at most a block of them."""
+    """A range of a draft's ids, `first` to `last`, at most one block."""
 
     campaign_id: int
     first: int
     last: int
 
 
-# Which ids of drafts are of an epoch in which ids collided? Not those that may have left in a history that was lost.
-# Nobody starts the campaign until the transaction ends.
+# Which ids of drafts belong to an epoch with a collision? Ids that lost commits may have sent are left out. The row
+# lock keeps the campaign from starting until the transaction ends.
 _OLD_DRAFTS: Final = text("""
     WITH collided AS (
         SELECT own.number FROM sms.epochs AS own
@@ -51,7 +51,7 @@ _OLD_DRAFTS: Final = text("""
 
 
 def next_draft_span(connection: Connection) -> DraftSpan | None:
-    """The ids that are to be moved next; None when all drafts stand under ids that nobody else has."""
+    """Return the next range of ids to move; None when no draft has ids of an epoch with a collision."""
     row = connection.execute(_OLD_DRAFTS, {"shift": EPOCH_SHIFT, "block": ID_BLOCK_SIZE}).one_or_none()
     return None if row is None else DraftSpan(row.id, row.first, row.last)
 
@@ -63,26 +63,26 @@ def move_draft(connection: Connection, span: DraftSpan, *, to: int) -> None:
     connection.execute(MOVE_RANGE, facts)
 
 
-# Of a campaign, these ids were moved.
+# Move these ids in the range of a campaign.
 MOVE_RANGE: Final = text("""
     UPDATE sms.campaigns
        SET message_ids = message_ids - int8multirange(int8range(:first, :last, '[]'))
                        + int8multirange(int8range(:first + :shift, :last + :shift, '[]'))
      WHERE id = :campaign_id
 """)
-"""The range of ids of a campaign, after `first` to `last` were moved by `shift`."""
+"""A statement: move `first` to `last` by `shift` in a campaign's ranges of ids."""
 
 
 BATCHES_A_BLOCK: Final = ID_BLOCK_SIZE // BATCH_SIZE
-"""Batches that find room in one block of ids."""
+"""How many batches fit into one block of ids."""
 
 
 def random_epoch() -> int:
-    """A number for a new epoch: two databases on one account meet once in a million."""
+    """Return a random number for a new epoch: two databases on one account get an equal one once in a million."""
     return 1 + secrets.randbelow(EPOCH_COUNT - 1)
 
 
-# The next block of ids, and whether this database is the one that hands out ids of its epoch.
+# Which block of ids is next, and may this database reserve ids of its epoch?
 _NEXT_BLOCK: Final = text(f"""
     SELECT epoch, nextval('sms.message_id_blocks') AS block, {identity.IS_SAME_DATABASE} AS same_database
       FROM sms.installation
@@ -90,10 +90,10 @@ _NEXT_BLOCK: Final = text(f"""
 
 
 def reserve_block(connection: Connection) -> int:
-    """Reserve `ID_BLOCK_SIZE` message ids that are ours alone, now and for ever. Returns the first.
+    """Reserve `ID_BLOCK_SIZE` message ids that no other database has. Returns the first.
 
-    In a copy that does not know yet what it is, the ids are of an epoch of their own: those that come next in this one
-    may have been handed out by the database that it was copied from. Raises: BadInput where there is no epoch yet.
+    In a copy that is not recognised yet, the ids belong to a new random epoch: the original may have reserved the next
+    ids of the present epoch. Raises: BadInput where there is no epoch yet.
     """
     row = connection.execute(_NEXT_BLOCK).one_or_none()
     if row is None:
@@ -101,7 +101,7 @@ def reserve_block(connection: Connection) -> int:
     return id_block_start(row.epoch if row.same_database else random_epoch(), row.block)
 
 
-# A new epoch began.
+# Record a new epoch, unless its number was used before.
 _BEGAN: Final = text("""
     INSERT INTO sms.epochs (number, began_at, cause, lost_since, ask_at)
     VALUES (:number, :now, :cause, :lost_since, :ask_at)
@@ -118,10 +118,10 @@ def begin_epoch(
     lost_since: datetime | None = None,
     ask_at: datetime | None = None,
 ) -> int:
-    """Hand out ids of a new epoch from now on; its number.
+    """Begin a new epoch, to which all later ids belong. Returns its number.
 
-    `lost_since`: what was committed after that may be missing here. Campaigns of earlier epochs that are started later
-    may have left since then, and can be asked about from `ask_at` on.
+    `lost_since`: commits after this time may be missing here. Campaigns of earlier epochs that are started later may
+    have left since then, and can be resolved from `ask_at` on.
     """
     values = {"cause": cause, "now": now, "lost_since": lost_since, "ask_at": ask_at}
     number = None
@@ -132,8 +132,8 @@ def begin_epoch(
     return int(number)
 
 
-# Which epochs are ids of, without being written down? Campaigns that were created in a database that did not know yet
-# that it is a copy took one each.
+# Which epochs do ids belong to, but are not recorded? A copy that was not recognised yet took a new one for each
+# campaign.
 _STRAY: Final = text("""
     INSERT INTO sms.epochs (number, began_at, cause)
     SELECT DISTINCT lower(span) >> :shift, :now, 'created before the copy was known'
@@ -144,11 +144,11 @@ _STRAY: Final = text("""
 
 
 def record_stray_epochs(connection: Connection, *, now: datetime) -> int:
-    """Write down the epochs of campaigns that were created since the database is a copy; how many."""
+    """Record the epochs of campaigns that were created in a copy before it was recognised. Returns how many."""
     return connection.execute(_STRAY, {"shift": EPOCH_SHIFT, "now": now}).rowcount
 
 
-# Which new batches of a campaign stand under ids of an epoch after which something was lost? They may have left.
+# Which new batches of a campaign have ids of an epoch after which commits were lost? They may have left.
 _MAY_HAVE_LEFT: Final = text(f"""
     WITH lost AS MATERIALIZED (
         SELECT number, since, ask_at, {ACCOUNT_IN_USE.format(at="began_at")} AS account
@@ -168,18 +168,18 @@ _MAY_HAVE_LEFT: Final = text(f"""
 """)
 
 MAY_HAVE_LEFT: Final = "may have left before a restore"
-"""Of an unknown batch: this database does not know of a request, but it may lack the commit that would say so."""
+"""The trouble of an unknown batch: this database has no attempt of it, but may lack the commit of an attempt."""
 
 
 def mark_unknown_if_lost(connection: Connection, campaign_id: int, *, now: datetime) -> int:
-    """Of a campaign just cut: batches that may have left in a history that is lost are unknown; how many."""
+    """Mark new batches of a campaign unknown that lost commits may have sent. Returns how many."""
     values = {"campaign_id": campaign_id, "now": now, "shift": EPOCH_SHIFT, "trouble": MAY_HAVE_LEFT}
     return connection.execute(_MAY_HAVE_LEFT, values).rowcount
 
 
 @in_one_commit
 def renew_epoch(connection: Connection, *, now: datetime) -> int:
-    """Begin a new epoch after a collision; its number. What collided is cut out of its batches, ready to be moved."""
+    """Begin a new epoch after a collision. Returns its number. Collided messages get batches of their own, to move."""
     epoch = begin_epoch(connection, cause="collision", now=now)
     mixed = connection.execute(
         text("""
@@ -193,7 +193,7 @@ def renew_epoch(connection: Connection, *, now: datetime) -> int:
     return epoch
 
 
-# A batch in which some messages are known to the gateway and some are not gives way to its unmixed runs.
+# Replace a batch in which some messages collided and some did not by its unmixed runs.
 _RUNS: Final = text("""
     INSERT INTO sms.batches (campaign_id, parent_id, first_id, last_id, state, due_at, trouble, first_sent_at,
                              accepted_at, closes_at, pending)
@@ -213,11 +213,11 @@ _RUNS: Final = text("""
 def _carve(connection: Connection, batch_id: int, *, now: datetime) -> None:
     messages.lock_batches(connection, [batch_id])
     connection.execute(text("UPDATE sms.batches SET state = 'split', poll_at = NULL WHERE id = :id"), {"id": batch_id})
-    born = [row.id for row in connection.execute(_RUNS, {"id": batch_id, "now": now})]
-    messages.recount(connection, born, now=now)
+    runs = [row.id for row in connection.execute(_RUNS, {"id": batch_id, "now": now})]
+    messages.recount(connection, runs, now=now)
 
 
-# Which batches still stand under ids of an epoch in which ids collided, and have not left under them?
+# Which batches have ids of an epoch with a collision, and have not left under them?
 _OLD_BATCHES: Final = text("""
     SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id
       FROM sms.batches AS batch
@@ -233,9 +233,9 @@ _OLD_BATCHES: Final = text("""
 
 @in_one_commit
 def reissue_ids(connection: Connection, *, campaign_id: int | None = None) -> int:
-    """Move a page of batches to ids of the present epoch; how many batches moved, 0 when all are done.
+    """Move a page of batches to ids of the present epoch. Returns how many batches moved, 0 when all are done.
 
-    Without `campaign_id`, also messages that are in no batch yet; they are counted as if they were. Raises: BadInput.
+    Without `campaign_id`, messages that have no batch yet move, too; they count as batches. Raises: BadInput.
     """
     rows = connection.execute(
         _OLD_BATCHES, {"shift": EPOCH_SHIFT, "campaign_id": campaign_id, "trouble": COLLISION, "most": BATCHES_A_BLOCK}
@@ -256,7 +256,7 @@ def _reissue_draft_ids(connection: Connection) -> int:
 
 
 def _move_batch(connection: Connection, row: Row[tuple[object, ...]], *, to: int) -> None:
-    """One batch, its messages and its campaign's ranges, by the same distance."""
+    """Move a batch, its messages and its campaign's ranges by one distance."""
     facts = {"id": row.id, "campaign_id": row.campaign_id, "first": row.first_id, "last": row.last_id}
     facts["shift"] = to - row.first_id
     connection.execute(

@@ -1,8 +1,8 @@
-"""What must hold before anything is sent or resolved: conditions of every claim, settings of every session.
+"""The conditions under which batches are sent and resolved, part of every claim; and the settings of every session.
 
-The account is not on hold (`installation.hold_account`), the database's clock has not leapt a moment ago
-(`database.DatabaseClock`), and nothing that was committed is missing (`identity`). A condition of a claim bites at
-once and cannot be forgotten: no task, no process and no restart goes around it.
+The account is not on hold (`installation.hold_account`), the database's clock has not leapt recently
+(`database.DatabaseClock`), and no committed row is missing (`identity`). A condition of a claim takes effect at once:
+no task, no process and no restart can bypass it.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from campaigns.store import in_one_commit
 from campaigns.store.identity import COMPARED, IS_HOME, IS_NO_COPY, Place, place_of
 
 CLOCK_IS_TRUSTED: Final = "NOT EXISTS (SELECT FROM sms.installation WHERE clock_leapt_at IS NOT NULL)"
-"""Leases and due times mean what they say."""
+"""A condition: the database's clock is trusted, so leases and due times are right."""
 
 MAY_SEND: Final = f"""
     NOT EXISTS (SELECT FROM sms.installation WHERE hold_code IS NOT NULL OR clock_leapt_at IS NOT NULL) AND {IS_HOME}
 """
-"""Nothing that concerns the whole installation forbids to send."""
+"""A condition: the installation as a whole may send."""
 
 MAY_END: Final = IS_HOME
-"""Nothing is missing that would have to be asked about first, before messages end here as not sent, or as uncertain."""
+"""A condition: messages may end here as not sent or uncertain. Where rows may be missing, we first ask the gateway."""
 
 MAY_ACT: Final = IS_NO_COPY
-"""This database may do what shows outside of it: read an inbox, withdraw, block, hand over. In a copy it may not."""
+"""A condition: this database may act on the outside (read an inbox, withdraw, block, deliver). A copy may not."""
 
 LEFT_FROM_HERE: Final = """
     NOT EXISTS (SELECT FROM sms.epochs AS other
                  WHERE other.cause = 'copied' AND other.began_at >= coalesce(batch.first_sent_at, batch.accepted_at))
 """
-"""Of a batch: it is not of the database that this one is a copy of, which goes on and wants it sent."""
+"""A condition on a batch: it left from this database, and not from the original that this database is a copy of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leap:
-    """The database's clock has leapt by `by`, seen at `at`, on the clock as it was trusted before."""
+    """A leap of the database's clock by `by`, noticed at `at` on the clock as it was trusted before."""
 
     at: datetime
     by: timedelta
@@ -48,7 +48,7 @@ class Leap:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What keeps the installation from sending, beside a hold of the account."""
+    """The reasons why the installation does not send, besides a hold of the account."""
 
     place: Place
     alive_at: datetime
@@ -56,28 +56,28 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether neither the database's place nor its clock forbids to send."""
+        """Whether the database's place and its clock allow to send."""
         return self.place is Place.HOME and self.leap is None
 
 
-# What keeps the installation from sending?
+# Which reasons keep the installation from sending?
 _READ_GATE: Final = text(COMPARED)
 
 
 @in_one_commit
 def read_gate(connection: Connection) -> Gate:
-    """Read what keeps the installation from sending now."""
+    """Read the reasons that keep the installation from sending now."""
     row = connection.execute(_READ_GATE).one()
     leap = None if row.clock_leapt_at is None else Leap(row.clock_leapt_at, row.clock_leapt_by)
     return Gate(place_of(row), row.alive_at, leap)
 
 
 def may_end(connection: Connection) -> bool:
-    """Whether messages may end here as cancelled, refused, suppressed or uncertain: see `MAY_END`."""
+    """Return whether messages may end here as cancelled, refused, suppressed or uncertain: see `MAY_END`."""
     return bool(connection.execute(text(f"SELECT {MAY_END}")).scalar_one())
 
 
-# Is it time to ask the gateway about our place and our key? Then put the next time off at once, so that one asks.
+# Is the check of our place and our key due? Set the next time at once, so that one process makes the check.
 _IDENTITY_CHECK: Final = text("""
     UPDATE sms.installation SET identity_check_at = :next
      WHERE identity_check_at IS NULL OR identity_check_at <= :now RETURNING 1
@@ -86,17 +86,17 @@ _IDENTITY_CHECK: Final = text("""
 
 @in_one_commit
 def claim_identity_check(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
-    """Whether the caller is the one to ask."""
+    """Claim the check of the installation's identity. Returns whether the caller makes it now."""
     return connection.execute(_IDENTITY_CHECK, {"now": now, "next": next_at}).one_or_none() is not None
 
 
-# Nothing of ours is planned further ahead than it has a reason for. A due time beyond that was written while the clock
-# ran ahead, or the clock has been set back since. Left alone, it would stall a campaign as long as the clock was wrong.
+# Each kind of due time has a limit ahead. A due time beyond the limit was written while the clock ran ahead, or the
+# clock has been set back since. Uncorrected, it would stall a campaign for as long as the clock was wrong.
 
 
 @in_one_commit
 def note_leap(connection: Connection, *, by: timedelta, now: datetime) -> None:
-    """The database's clock has leapt: from this commit on nothing is sent or resolved. A later leap begins anew."""
+    """Record a leap of the clock: from this commit on no batch is sent or resolved. A later leap replaces this one."""
     connection.execute(
         text("UPDATE sms.installation SET clock_leapt_at = :now, clock_leapt_by = :by"), {"now": now, "by": by}
     )
@@ -104,7 +104,7 @@ def note_leap(connection: Connection, *, by: timedelta, now: datetime) -> None:
 
 @in_one_commit
 def clear_leap(connection: Connection, *, leapt_at: datetime) -> bool:
-    """The clock is trusted again, unless it has leapt once more since `leapt_at`; whether it was this leap."""
+    """Trust the clock again, unless it has leapt once more since `leapt_at`. Returns whether this leap was cleared."""
     done = connection.execute(
         text("UPDATE sms.installation SET clock_leapt_at = NULL, clock_leapt_by = NULL WHERE clock_leapt_at = :at"),
         {"at": leapt_at},
@@ -116,9 +116,9 @@ def clear_leap(connection: Connection, *, leapt_at: datetime) -> bool:
 class FurthestAhead:
     """How far ahead the times of each kind may lie at most."""
 
-    put_off: timedelta  # what waits for the pace, or for a gateway that is down
+    put_off: timedelta  # of work that waits for the pace, or for a gateway that is down
     lease: timedelta
-    unknown_grace: timedelta  # what is unknown, until it may be asked about
+    unknown_grace: timedelta  # of an unknown batch, until it may be resolved
     status_window: timedelta
     probe: timedelta
     watch: timedelta
@@ -153,7 +153,7 @@ _PULL_BACK: Final = {
         UPDATE sms.batches SET first_sent_at = :now
          WHERE state IN ('claimed', 'unknown') AND first_sent_at > :now + interval '1 second'
     """,
-    # Accepted in the future: its polls and the end of its window lie as much too late.
+    # Batches accepted in the future: their polls and the ends of their windows are too late by as much.
     "polls": """
         UPDATE sms.batches AS batch
            SET accepted_at = :now, closes_at = batch.closes_at - (batch.accepted_at - :now),
@@ -176,7 +176,7 @@ _PULL_BACK: Final = {
          WHERE due_at > :now + greatest(every, CAST(:put_off AS interval)) OR leased_until > :now + :lease
             OR reconcile_at > :now + :reconcile
     """,
-    # Complete up to the future: what comes in until then would never be looked for. The last day is gone through again.
+    # Complete up to the future: a message that comes in until then would be missed. The last day is reconciled again.
     "complete lines": """
         UPDATE sms.lines
            SET complete_to = :now - interval '1 day', reconcile_began_at = NULL, reconciled_to = NULL,
@@ -209,14 +209,14 @@ _PULL_BACK_STATEMENTS: Final = {kind: text(statement) for kind, statement in _PU
 
 @in_one_commit
 def pull_back_due_times(connection: Connection, furthest: FurthestAhead, *, now: datetime) -> dict[str, int]:
-    """Bring back what is due further ahead than anything of ours is planned; how many rows of which kind."""
+    """Move times that lie too far ahead back to their limits. Returns how many rows of each kind moved."""
     values = {**asdict(furthest), "now": now}
     moved = {kind: connection.execute(statement, values).rowcount for kind, statement in _PULL_BACK_STATEMENTS.items()}
     return {kind: rows for kind, rows in moved.items() if rows}
 
 
-# Whose next poll lies behind the next age of the schedule by more than `allowed`? The clock ran ahead when it was
-# planned, or the schedule ended earlier then. What was put off for longer is asked about once more than needed.
+# Which batches have a next poll that is later than the schedule by more than `allowed`? The clock ran ahead when it was
+# planned, or the schedule ended earlier then. A batch that was postponed for longer gets one poll more than it needs.
 _PLAN_POLLS: Final = text(f"""
     UPDATE sms.batches AS batch SET poll_at = planned.at
       FROM sms.batches AS late
@@ -228,13 +228,13 @@ _PLAN_POLLS: Final = text(f"""
      WHERE late.poll_at IS NOT NULL AND batch.id = late.id AND batch.poll_at > planned.at + :allowed
        AND (:in_doubt OR {CLOCK_IS_TRUSTED})
 """)
-# The same of one-time passwords.
+# Which one-time passwords have a next poll that is later than `put_off` from now? Make it due now.
 _PLAN_OTP_POLLS: Final = text("UPDATE sms.otps SET poll_at = :now WHERE poll_at > :now + :put_off")
 
 
 @dataclass(frozen=True, slots=True)
 class PollSchedule:
-    """The ages at which a batch is asked about, and those while callbacks bring the verdicts."""
+    """The ages at which a batch is polled: the full schedule, and the reduced one while callbacks bring verdicts."""
 
     ages: Sequence[timedelta]
     reduced_ages: Sequence[timedelta]
@@ -250,10 +250,10 @@ def plan_polls(
     allowed: timedelta = timedelta(0),
     in_doubt: bool = False,
 ) -> dict[str, int]:
-    """Plan the polls anew that are later than the schedule says, by more than `allowed`; how many of which kind.
+    """Move forward polls that are later than the schedule by more than `allowed`. Returns how many of each kind moved.
 
-    `in_doubt`: also while the database's clock is in doubt. It reads every batch that waits for verdicts: it is for
-    once after a leap, and for once in some minutes.
+    `in_doubt`: also while the database's clock is not trusted. It reads every batch that waits for verdicts: call it
+    once after a leap, or once in some minutes.
     """
     ages = {"ages": list(schedule.ages), "reduced_ages": list(schedule.reduced_ages)}
     values = {**ages, "now": now, "allowed": allowed, "in_doubt": in_doubt}
@@ -262,17 +262,17 @@ def plan_polls(
     return {kind: rows for kind, rows in (("polls", batches), ("looks at one-time passwords", otps)) if rows}
 
 
-# A shared database may have been told to confirm commits before they are on disk, or to isolate transactions otherwise.
-# A confirmed claim that is lost in a crash is sent twice, so nothing here is left to a default.
+# A shared database may be set to confirm commits before they are on disk, or to another isolation of transactions. A
+# batch whose confirmed claim is lost in a crash is sent twice, so no setting here is left to a default.
 
 PINNED_SETTINGS: Final = {
-    "synchronous_commit": "on",  # a commit that we were told of is on disk, and with a synchronous standby there too
-    "default_transaction_isolation": r"read\ committed",  # our statements see what others committed, and wait for locks
+    "synchronous_commit": "on",  # a confirmed commit is on disk, and on that of a synchronous standby
+    "default_transaction_isolation": r"read\ committed",  # our statements see new commits, and wait for locks
     "default_transaction_deferrable": "off",
     "transform_null_equals": "off",
     "timezone": "UTC",
 }
-"""They go before the settings of the database and the role. A setting that not every role may change would keep roles
+"""Settings that override those of the database and the role. A setting that not every role may change would keep roles
 from connecting."""
 
 SESSION_LIMITS: Final = {
@@ -286,15 +286,15 @@ CONNECTION_OPTIONS: Final = " ".join(f"-c {name}={value}" for name, value in (PI
 """The `options` of a connection."""
 
 WEAK_COMMITS: Final = ("off", "local", "remote_write")
-"""Of synchronous_commit: what may lose a confirmed commit in a crash or a failover."""
+"""Values of synchronous_commit that may lose a confirmed commit in a crash or a failover."""
 
 DURABLE: Final = f"""
     CASE WHEN current_setting('synchronous_commit') IN ({", ".join(f"'{value}'" for value in WEAK_COMMITS)})
          THEN set_config('synchronous_commit', 'on', true) END AS durable
 """
-"""A column for a statement whose commit must not be lost. It holds until the transaction ends; no round trip more."""
+"""A column for a statement whose commit must not be lost. It lasts until the transaction ends; no extra round trip."""
 
 
 def make_durable(connection: Connection) -> None:
-    """See to it that the caller's transaction is on disk once its commit was confirmed. Nothing else of it changes."""
+    """Make the caller's transaction durable: a confirmed commit is on disk. No other setting changes."""
     connection.execute(text(f"SELECT {DURABLE}"))

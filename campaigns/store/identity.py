@@ -1,10 +1,10 @@
 """Which database this is, and which gateway account a key belongs to.
 
-A restored backup, a clone or a promoted standby is told from the database it was by the one row of `sms.identity`.
+The one row of `sms.identity` distinguishes a restored backup, a clone or a promoted standby from the original database.
 The row holds the number of the transaction that wrote it, and PostgreSQL keeps the same number in the row's `xmin`.
-A dump, a clone or a logical replica brings the row, but another transaction writes it there, or another database
-holds it: the row then no longer describes its own place. A standby that was promoted began another timeline, and
-every restart of the server changes its start time.
+A dump, a clone or a logical replica contains the row, but another transaction writes it there, or another database
+holds it: the row then no longer describes its own place. A promoted standby begins another timeline, and every restart
+of the server changes its start time.
 
 Batches and one-time passwords are claimed only where the row describes its own place: see `IS_HOME`.
 """
@@ -24,12 +24,12 @@ from campaigns.store import in_one_commit
 
 
 class Place(StrEnum):
-    """Where a database finds itself, held against where it last was."""
+    """The place of a database, compared with its last recorded place."""
 
-    HOME = "home"  # where it was
-    RESTARTED = "restarted"  # the server was started again: it may have lost what its disk did not keep
+    HOME = "home"  # the recorded place
+    RESTARTED = "restarted"  # the server was restarted: commits that its disk did not keep may be missing
     FAILED_OVER = "failed over"  # a standby was promoted, or a base backup recovered: the last commits may be missing
-    COPIED = "copied"  # restored from a dump, or cloned: what was committed since is missing, or goes on elsewhere
+    COPIED = "copied"  # restored from a dump, or cloned: later commits are missing, or the original goes on elsewhere
 
 
 _DATABASE_OID: Final = "(SELECT oid::bigint FROM pg_database WHERE datname = current_database())"
@@ -45,22 +45,22 @@ IS_HOME: Final = f"""
              WHERE home.written_by = home.xmin::text::bigint AND home.database_oid = {_DATABASE_OID}
                AND home.server_started_at = pg_postmaster_start_time())
 """
-"""A condition for claims: this is the database that was last known to have everything. A timeline cannot change without
-the start time, nor can the system: who promotes a standby finds another server."""
+"""A condition for claims: this is the database that was last known to have all commits. The timeline and the system
+cannot change without the start time: a promoted standby is another server."""
 
 IS_SAME_DATABASE: Final = f"""
     EXISTS (SELECT FROM sms.identity AS home, ({_HERE}) AS here
              WHERE home.written_by = home.xmin::text::bigint AND home.database_oid = here.database_oid
                AND home.system_id = here.system_id AND home.timeline = here.timeline)
 """
-"""A condition for whoever hands out ids: this database is no copy. Its server may have been started again."""
+"""A condition for reserving ids: this database is no copy. Its server may have been restarted."""
 
 IS_NO_COPY: Final = f"""
     EXISTS (SELECT FROM sms.identity AS home
              WHERE home.written_by = home.xmin::text::bigint AND home.database_oid = {_DATABASE_OID}
                AND home.system_id = (SELECT system_identifier FROM pg_control_system()))
 """
-"""A condition for whatever shows outside of the database: it was not restored or cloned, or a person said what then."""
+"""A condition for actions outside of the database: it was not restored or cloned, or a person has decided since."""
 
 COMPARED: Final = f"""
     SELECT identity.written_by = identity.xmin::text::bigint AND identity.database_oid = here.database_oid
@@ -71,19 +71,19 @@ COMPARED: Final = f"""
            installation.clock_leapt_at, installation.clock_leapt_by
       FROM sms.identity AS identity, ({_HERE}) AS here, sms.installation AS installation
 """
-"""Where the database is, held against where it last was; when it was last worked on; and whether its clock leapt."""
+"""The database's place, compared with its recorded place; when it was last used; and whether its clock leapt."""
 
-# Is this database where it was?
+# Is this database at its recorded place?
 _READ_PLACE: Final = text(COMPARED)
 
 
 @in_one_commit
 def read_place(connection: Connection) -> Place:
-    """Where the database is, held against where it last was."""
+    """Return the place of the database, compared with its recorded place."""
     return place_of(connection.execute(_READ_PLACE).one())
 
 
-# Which database is this, at whatever address it is reached?
+# Which database is this, whatever its address?
 _DATABASE_LABEL: Final = text(f"""
     SELECT current_database() AS name, system_identifier AS system_id, {_DATABASE_OID} AS database_oid
       FROM pg_control_system()
@@ -91,13 +91,13 @@ _DATABASE_LABEL: Final = text(f"""
 
 
 def database_label(connection: Connection) -> str:
-    """The database's name, and a few digits that tell it from one of the same name on another server."""
+    """Return the database's name, and a few digits that distinguish it from one of this name on another server."""
     row = connection.execute(_DATABASE_LABEL).one()
     return f"{row.name} ({sha256(f'{row.system_id}:{row.database_oid}'.encode()).hexdigest()[:8]})"
 
 
 def place_of(row: Row[tuple[object, ...]]) -> Place:
-    """The place that a row of `COMPARED` tells of."""
+    """Return the place that a row of `COMPARED` describes."""
     if not row.same_database:
         return Place.COPIED
     if not row.same_timeline:
@@ -108,7 +108,7 @@ def place_of(row: Row[tuple[object, ...]]) -> Place:
 _PLACE_COLUMNS: Final = "database_oid, system_id, timeline, server_started_at"
 _THIS_TRANSACTION: Final = "pg_current_xact_id()::xid::text::bigint"
 
-# This is where the database is from now on.
+# Record this place as the place of the database.
 _RECORD_PLACE: Final = text(f"""
     INSERT INTO sms.identity (id, {_PLACE_COLUMNS}, written_by, seen_at)
     SELECT 1, here.*, {_THIS_TRANSACTION}, clock_timestamp() FROM ({_HERE}) AS here
@@ -119,23 +119,23 @@ _RECORD_PLACE: Final = text(f"""
 
 
 def record_place(connection: Connection) -> None:
-    """Write down that this is the place of the database. From the next commit on, batches may be claimed here.
+    """Record the present place of the database. From the next commit on, batches may be claimed here.
 
-    To be called in a transaction of its own: inside a savepoint the row would bear another transaction's number.
+    Never call it inside a savepoint: the row would get another transaction's number.
     """
     connection.execute(_RECORD_PLACE)
 
 
-# Of a database that was worked on before, nothing is known that is later than the last tick: it may be a backup.
+# A database that was used before is known to be complete only up to its last tick: it may be a backup.
 _SEEN_WHEN_TICKED: Final = text("""
     UPDATE sms.identity SET seen_at = least(seen_at, (SELECT ticked_at FROM sms.installation))
 """)
 
 
 def establish_place(connection: Connection) -> bool:
-    """Write down the place of a database that has none yet: a new one, or one of before there was such a row.
+    """Record the place of a database without a recorded place: a new one, or one of an older version.
 
-    Whether there was none.
+    Returns whether no place was recorded.
     """
     if connection.execute(text("SELECT FROM sms.identity")).one_or_none() is not None:
         return False
@@ -144,13 +144,13 @@ def establish_place(connection: Connection) -> bool:
     return True
 
 
-# Which gateway account a key belongs to, as far as it was found out, and what of each account is still open.
+# The gateway account of each key, as far as it is known, and the open batches of each account.
 #
-# A batch belongs to the account it left under: only there does "never seen" prove that it was not sent. Keys change, so
-# what is compared is an account's number here, which the keys of one account share.
+# A batch belongs to the account that it left under: only this account's "never seen" proves that the batch was not
+# sent. Keys change, so batches are compared by the account's number here, which the keys of one account share.
 
 FIRST_ACCOUNT: Final = 1
-"""The account of the key that was used first, and of batches of before accounts were told apart."""
+"""The account of the key that was used first, and of batches from before accounts were recorded."""
 
 
 ACCOUNT_IN_USE: Final = f"""
@@ -159,14 +159,14 @@ ACCOUNT_IN_USE: Final = f"""
           UNION ALL SELECT coalesce(account, {FIRST_ACCOUNT}), first_sent_at FROM sms.batches) AS used
       WHERE used.at <= {{at}} ORDER BY used.at DESC LIMIT 1)
 """
-"""The account under which a batch would have left at the moment `at`: of the last claim, or of a key new since then.
+"""The account under which a batch would have left at the moment `at`: of the last claim, or of a newer key.
 
-Read once after a restore: it looks through all batches."""
+Used once after a restore: it reads all batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccountEvidence:
-    """Messages that the gateway accepted under an account not long ago: message ids, and the gateway's ids of them."""
+    """Messages that the gateway recently accepted under an account: gateway ids by message id."""
 
     account: int
     gateway_ids: dict[int, int]
@@ -174,13 +174,13 @@ class AccountEvidence:
 
 @in_one_commit
 def account_of_key(connection: Connection, label: str) -> int | None:
-    """The account of a key, by the key's label; None where that is not known yet."""
+    """Return the account of a key, by the key's label; None while it is not known."""
     found = connection.execute(text("SELECT account FROM sms.accounts WHERE label = :label"), {"label": label})
     account: int | None = found.scalar_one_or_none()
     return account
 
 
-# Which messages were accepted last, under each account, within the time in which their ids can be asked about?
+# Which messages were accepted last under each account, within the localid window?
 _EVIDENCE: Final = text(f"""
     WITH known AS (
         SELECT account FROM sms.accounts UNION SELECT {FIRST_ACCOUNT}
@@ -203,9 +203,9 @@ _EVIDENCE: Final = text(f"""
 
 @in_one_commit
 def account_evidence(connection: Connection, *, since: datetime, most: int) -> Sequence[AccountEvidence]:
-    """For each account at most `most` messages that left under it after `since`, the newest account first.
+    """Return, for each account, at most `most` messages that left under it after `since`, the newest account first.
 
-    Read once for a new key: it may look through all batches.
+    Called once for a new key: it may read all batches.
     """
     found: dict[int, dict[int, int]] = {}
     for row in connection.execute(_EVIDENCE, {"since": since, "most": most}):
@@ -213,9 +213,9 @@ def account_evidence(connection: Connection, *, since: datetime, most: int) -> S
     return [AccountEvidence(account, ids) for account, ids in found.items()]
 
 
-# One key is recognised at a time, so that two new ones do not get the number of one account.
+# One key is recognised at a time, so that two new accounts do not get one number.
 _ONE_KEY_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.accounts'))")
-# This key belongs to this account, or to one that was never used before.
+# Record that this key belongs to this account, or to a new one.
 _RECOGNISE: Final = text(f"""
     INSERT INTO sms.accounts (label, account, recognised_at)
     SELECT :label, coalesce(CAST(:account AS smallint), max(account) + 1, {FIRST_ACCOUNT}), :now
@@ -226,9 +226,9 @@ _RECOGNISE: Final = text(f"""
 
 @in_one_commit
 def recognise_key(connection: Connection, label: str, *, account: int | None, contradicted: bool, now: datetime) -> int:
-    """Write down whose key this is, and return the account's number; `account` None: nobody's so far.
+    """Record the account of a key, and return the account's number; with `account` None, a new account.
 
-    `contradicted`: messages of the first account are not known under this key, though no key of it was written down.
+    `contradicted`: under this key the gateway does not know messages of the first account, of which no key is recorded.
     """
     connection.execute(_ONE_KEY_AT_A_TIME)
     values = {"label": label, "account": account, "contradicted": contradicted, "now": now}
@@ -240,14 +240,14 @@ def recognise_key(connection: Connection, label: str, *, account: int | None, co
 
 @dataclass(frozen=True, slots=True)
 class StrandedBatches:
-    """Unanswered batches that left under another account than that of our key; the first left at `since`."""
+    """Unknown batches that left under another account than our key's; the first left at `since`."""
 
     batches: int
     messages: int
     since: datetime
 
 
-# What can be asked about only with another account's key?
+# How many unknown batches can be resolved only with another account's key?
 _STRANDED: Final = text(f"""
     SELECT count(*) AS batches, coalesce(sum(batch.pending), 0) AS messages, min(batch.first_sent_at) AS since
       FROM sms.batches AS batch, sms.accounts AS own
@@ -256,6 +256,6 @@ _STRANDED: Final = text(f"""
 
 
 def stranded_batches(connection: Connection, label: str) -> StrandedBatches | None:
-    """What left under another account and has no answer yet; None where nothing does."""
+    """Return the unknown batches that left under another account; None if there are none."""
     row = connection.execute(_STRANDED, {"label": label}).one()
     return None if not row.batches else StrandedBatches(row.batches, int(row.messages), row.since)

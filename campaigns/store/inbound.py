@@ -1,4 +1,4 @@
-"""What people wrote to our lines: each message once, whoever brings it and however often."""
+"""Inbound messages: each is stored once, from whichever source and however often it comes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from campaigns.store import in_one_commit, suppressions
 from campaigns.store.gate import MAY_ACT
 
 LONGEST_NUMBER: Final = 64
-"""Of a sender's number or name: more would be none, and an index would not take it."""
+"""Characters of a sender's number or name: none is longer, and an index would not take a longer one."""
 
 
 class Via(StrEnum):
-    """Who brought a message first."""
+    """The source that brought a message first."""
 
     RECEIVE = "receive"
     PAGED = "inboxpaged"
@@ -31,7 +31,7 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message as the gateway tells it. `number` is in whatever spelling it came, and need not be a mobile one."""
+    """A message as the gateway gives it. `number` has the gateway's spelling, and need not be a mobile number."""
 
     gateway_id: int
     number: str = field(repr=False)
@@ -41,7 +41,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class InboundPolicy:
-    """What is done about a message that is new: who opts out by it, and whether somebody is to be told of it."""
+    """The handling of new messages: the words that mean an opt-out, and whether your code gets the messages."""
 
     words: Sequence[str] = suppression.OPT_OUT_WORDS
     anywhere: bool = False
@@ -50,11 +50,11 @@ class InboundPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A message that somebody wrote to a line.
+    """A message that a person sent to a line.
 
-    `id` is the gateway's, and what to deduplicate by. `number` is 09121234567 where it is a mobile one, else as it
-    came. `campaign_id` and `message_id` are of the message that this number had received last. The user's own code
-    acknowledges it at `acknowledged_at`; until then it is delivered again at `next_delivery_at`.
+    `id` is the gateway's id; deduplicate by it. `number` is 09121234567 if it is a mobile number, else as it came.
+    `campaign_id` and `message_id` belong to the last message that this number had received. Your code acknowledges the
+    message at `acknowledged_at`; until then it is delivered again at `next_delivery_at`.
     """
 
     id: int
@@ -72,8 +72,8 @@ class Inbound:
     acknowledged_at: datetime | None
 
 
-# Which of these are new? Each is linked to the message that its sender had received last: the gateway dates a message
-# in seconds, so what was accepted within that second counts. In order, so that two writers do not wait for each other.
+# Add the new messages. Each is linked to the last message that its sender had received. The gateway dates in seconds,
+# so a message accepted within that second counts. Rows go in by id, so that two writers do not deadlock.
 _STORE_NEW: Final = text("""
     INSERT INTO sms.inbound (gateway_id, line, number, text, received_at, stored_at, via, opted_out, next_delivery_at,
                              campaign_id, message_id)
@@ -103,7 +103,7 @@ _STORE_NEW: Final = text("""
 def store_new(
     connection: Connection, line: str, arrivals: Sequence[Arrival], *, via: Via, watch: InboundPolicy, now: datetime
 ) -> int:
-    """Store what is new, a few hundred at once, and suppress whoever opts out by it; how many were new."""
+    """Store new messages, a few hundred at once, and suppress numbers that opt out. Returns how many were new."""
     if not arrivals:
         return 0
     numbers = [_number(each.number) for each in arrivals]
@@ -129,7 +129,7 @@ def store_new(
 
 
 def _number(came: str) -> str:
-    """A mobile number in its one spelling; what is none (a bank's name, a short code) as it came, up to a length."""
+    """Return a mobile number as 09121234567, and any other sender (a bank's name, a short code) as it came, cut."""
     try:
         return normalise_mobile(came)
     except BadInput:
@@ -143,7 +143,7 @@ _COLUMNS: Final = (
     "next_delivery_at, delivery_attempts, acknowledged_at"
 )
 
-# How does this message stand?
+# Which inbound message has this id?
 _READ: Final = text(f"SELECT {_COLUMNS} FROM sms.inbound WHERE gateway_id = :id")
 
 # Which messages came in, the newest first? `after` is where the page before ended.
@@ -159,7 +159,7 @@ _LISTED: Final = text(f"""
 
 
 def read(connection: Connection, inbound_id: int) -> Inbound:
-    """One message. Raises: NotFound."""
+    """Return one message. Raises: NotFound."""
     row = connection.execute(_READ, {"id": inbound_id}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"there is no inbound message {inbound_id}")
@@ -175,7 +175,7 @@ def listed(
     limit: int = 100,
     after: int | None = None,
 ) -> list[Inbound]:
-    """Messages of one line or of all, linked to one campaign or not, the newest first; the next page is `after` one."""
+    """Return messages, the newest first: of one line, linked to one campaign, or all; a page begins `after` an id."""
     chosen = {"line": line, "campaign_id": campaign_id, "since": since, "limit": limit, "after": after}
     return [Inbound(**row) for row in connection.execute(_LISTED, chosen).mappings()]
 
@@ -194,7 +194,7 @@ _IN_ORDER: Final = text(f"""
 def in_pages(
     connection: Connection, *, line: str | None, campaign_id: int | None, since: datetime | None, size: int = 2000
 ) -> Iterator[list[Inbound]]:
-    """All of them, some thousands at a time."""
+    """Yield all chosen messages, line by line and the oldest first, `size` at a time."""
     chosen = {"line": line, "campaign_id": campaign_id, "since": since, "limit": size}
     last = {"after_line": "", "after_at": datetime.min.replace(tzinfo=UTC), "after_id": 0}
     while page := [Inbound(**row) for row in connection.execute(_IN_ORDER, {**chosen, **last}).mappings()]:
@@ -211,19 +211,19 @@ _COUNT_BETWEEN: Final = text("""
 
 @in_one_commit
 def count_between(connection: Connection, line: str, start: datetime, end: datetime | None) -> int:
-    """Messages from `start` to the end of the second `end`, or of all that is later where there is no end."""
+    """Count the messages of a line from `start` to the end of the second `end`; to the newest one where it is None."""
     before = None if end is None else end + timedelta(seconds=1)
     return int(connection.execute(_COUNT_BETWEEN, {"line": line, "start": start, "before": before}).scalar_one())
 
 
 RETRY_DELAYS: Final = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 20, 40, 60))
-"""After the first, second, … handing over: when it is tried again; the last one ever after."""
+"""The delays after the first, second, … delivery attempt; the last one repeats."""
 GIVEN_UP_AFTER: Final = timedelta(days=7)
 
-# Is anything to be handed over?
+# Is any message due for delivery?
 _ANY_TO_DELIVER: Final = text(f"SELECT EXISTS (SELECT FROM sms.inbound WHERE next_delivery_at <= :now) AND {MAY_ACT}")
-# Which messages have been waiting for longest to be handed over? Whoever asks tries them now; unless they are taken,
-# they are due again later, until it is too late. One that was handed over before has to be due since `again_before`.
+# Which messages have been due for delivery for longest? The caller delivers them now. Until it is acknowledged, a
+# message is due again later, until it is given up. One delivered before must have been due since `again_before`.
 _CLAIM_DUE: Final = text(f"""
     WITH due AS (
         SELECT gateway_id FROM sms.inbound
@@ -237,13 +237,13 @@ _CLAIM_DUE: Final = text(f"""
       FROM due WHERE inbound.gateway_id = due.gateway_id
  RETURNING inbound.{_COLUMNS}
 """)
-# The user's own code has it.
+# Your code has acknowledged the message.
 _ACKNOWLEDGE: Final = text("""
     UPDATE sms.inbound SET acknowledged_at = :now, next_delivery_at = NULL
      WHERE gateway_id = :id AND acknowledged_at IS NULL
  RETURNING gateway_id
 """)
-# How many messages are waiting to be taken, and how many were given up?
+# How many messages wait for an acknowledgement, and how many were given up?
 _UNACKNOWLEDGED: Final = text("""
     SELECT count(*) FILTER (WHERE next_delivery_at IS NOT NULL) AS waiting,
            count(*) FILTER (WHERE next_delivery_at IS NULL) AS given_up
@@ -252,15 +252,15 @@ _UNACKNOWLEDGED: Final = text("""
 
 
 def any_to_deliver(connection: Connection, *, now: datetime) -> bool:
-    """Whether anything is to be handed over now."""
+    """Return whether any message is due for delivery."""
     return bool(connection.execute(_ANY_TO_DELIVER, {"now": now}).scalar_one())
 
 
 @in_one_commit
 def claim_due(connection: Connection, *, now: datetime, most: int, overdue: timedelta = timedelta(0)) -> list[Inbound]:
-    """Messages to hand over now, at most `most`, the longest due first; nobody else gets them for RETRY_DELAYS.
+    """Claim messages to deliver now, at most `most`, the longest due first; no other caller gets them for RETRY_DELAYS.
 
-    What was handed over before is left alone until it has been due again for `overdue`.
+    A message that was delivered before is skipped until it has been due again for `overdue`.
     """
     times = {"now": now, "given_up": now - GIVEN_UP_AFTER, "delays": list(RETRY_DELAYS), "steps": len(RETRY_DELAYS)}
     chosen = {**times, "most": most, "again_before": now - overdue}
@@ -270,17 +270,17 @@ def claim_due(connection: Connection, *, now: datetime, most: int, overdue: time
 
 @in_one_commit
 def acknowledge(connection: Connection, inbound_id: int, *, now: datetime) -> bool:
-    """Record that the user's code has a message: it is not delivered again. False when it was acknowledged before."""
+    """Acknowledge a message, so that it is not delivered again. Returns False when it was acknowledged before."""
     return connection.execute(_ACKNOWLEDGE, {"id": inbound_id, "now": now}).one_or_none() is not None
 
 
 def count_unacknowledged(connection: Connection) -> tuple[int, int]:
-    """How many messages wait for an acknowledgement, and how many were given up after a week of trying."""
+    """Return how many messages wait for an acknowledgement, and how many were given up after a week of attempts."""
     row = connection.execute(_UNACKNOWLEDGED).one()
     return row.waiting, row.given_up
 
 
-# Since when does the oldest message wait to be taken, and how often was it handed over?
+# When was the oldest unacknowledged message stored, and how often was it delivered?
 _OLDEST_UNACKNOWLEDGED: Final = text("""
     SELECT stored_at, delivery_attempts FROM sms.inbound
      WHERE next_delivery_at IS NOT NULL AND acknowledged_at IS NULL ORDER BY stored_at, gateway_id LIMIT 1
@@ -288,6 +288,6 @@ _OLDEST_UNACKNOWLEDGED: Final = text("""
 
 
 def oldest_unacknowledged(connection: Connection) -> tuple[datetime, int] | None:
-    """When the message that has waited longest for its acknowledgement was stored, and how often it was delivered."""
+    """Return when the oldest unacknowledged message was stored, and how often it was delivered; None if none waits."""
     row = connection.execute(_OLDEST_UNACKNOWLEDGED).one_or_none()
     return None if row is None else (row.stored_at, row.delivery_attempts)

@@ -1,4 +1,4 @@
-"""The installation as a whole: its epoch, the account's hold and credit, the last tick, what the pace has learned."""
+"""The installation as a whole: its epoch, the account's hold and credit, the last tick, the remembered pace."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Installation:
     debug_mode: bool | None = None  # None until the account's settings have been read
     min_credit_alarm_rial: int | None = None
     config_seen_at: datetime | None = None
-    last_callback_at: datetime | None = None  # when a callback that proved true came last
+    last_callback_at: datetime | None = None  # when the last confirmed callback came
     callbacks_active: bool = False
 
 
 def establish(connection: Connection) -> bool:
-    """Give a new database its epoch, at random, and write down where it lives.
+    """Give a new database a random epoch, and record its place.
 
-    True: the database is one of before it could be known whether it is a copy, and is taken for the original now.
+    Returns True for a database of a version that could not recognise copies: it now counts as the original.
     """
     made = connection.execute(
         text("INSERT INTO sms.installation (id, epoch) VALUES (1, :epoch) ON CONFLICT (id) DO NOTHING RETURNING id"),
@@ -45,7 +45,7 @@ def establish(connection: Connection) -> bool:
     return identity.establish_place(connection) and not is_new
 
 
-# How does the installation stand?
+# What is the state of the installation?
 _READ: Final = text("""
     SELECT epoch, hold_code, hold_reason, held_since, hold_recheck_at, released_credit_rial,
            credit_rial, credit_seen_at, ticked_at, debug_mode, min_credit_alarm_rial, config_seen_at,
@@ -56,7 +56,7 @@ _READ: Final = text("""
 
 @in_one_commit
 def read(connection: Connection) -> Installation:
-    """The installation as its row stands."""
+    """Return the row of the installation."""
     row = connection.execute(_READ).one()
     hold = (
         None
@@ -78,10 +78,10 @@ def read(connection: Connection) -> Installation:
 
 
 def hold_account(connection: Connection, *, code: int, reason: str, hold_recheck_at: datetime, now: datetime) -> bool:
-    """Stop all sending for the account; False when it was on hold already.
+    """Put the account on hold, which stops all sending. Returns False when it was on hold already.
 
-    What was accepted since the account was last let go proves that its credit was enough then; what the gateway holds
-    for a date to come was accepted before.
+    `released_credit_rial` stays only if no batch was accepted since the last release: an accepted batch proves that
+    the credit was enough. A batch that the gateway keeps for a later date was accepted before, and does not count.
     """
     held = connection.execute(
         text("""
@@ -100,7 +100,7 @@ def hold_account(connection: Connection, *, code: int, reason: str, hold_recheck
 
 @in_one_commit
 def hold_if_blocked(connection: Connection, why: Refused, *, now: datetime) -> bool:
-    """Stop all sending where the gateway says that the account is blocked; the account is looked at again at once.
+    """Put the account on hold if the gateway says that it is blocked. The account is checked again at once.
 
     Returns whether it is blocked. Every stage whose request was refused calls this.
     """
@@ -111,7 +111,7 @@ def hold_if_blocked(connection: Connection, why: Refused, *, now: datetime) -> b
 
 
 def lower_released_credit(connection: Connection, *, credit_rial: int) -> None:
-    """The account stays on hold with this credit: a credit above what it has fallen to is another one."""
+    """Lower the released credit of an account on hold: a credit above the lowest one seen is a new credit."""
     connection.execute(
         text("""
             UPDATE sms.installation SET released_credit_rial = :credit
@@ -122,7 +122,7 @@ def lower_released_credit(connection: Connection, *, credit_rial: int) -> None:
 
 
 def release_hold(connection: Connection, *, credit_rial: int, now: datetime) -> bool:
-    """The account may send again, with this credit; False when it was not on hold."""
+    """Release the account's hold, with this credit. Returns False when it was not on hold."""
     done = connection.execute(
         text("""
             UPDATE sms.installation
@@ -137,7 +137,7 @@ def release_hold(connection: Connection, *, credit_rial: int, now: datetime) -> 
 
 @in_one_commit
 def record_credit(connection: Connection, *, credit_rial: int, now: datetime) -> None:
-    """Remember the account's credit as last seen."""
+    """Record the account's credit as last seen, in rial."""
     connection.execute(
         text("UPDATE sms.installation SET credit_rial = :credit, credit_seen_at = :now"),
         {"credit": credit_rial, "now": now},
@@ -146,7 +146,7 @@ def record_credit(connection: Connection, *, credit_rial: int, now: datetime) ->
 
 @in_one_commit
 def record_config(connection: Connection, *, debug_mode: bool, min_credit_alarm_rial: int, now: datetime) -> None:
-    """Remember the account's settings as last seen."""
+    """Record the account's settings as last seen."""
     connection.execute(
         text("""
             UPDATE sms.installation
@@ -156,7 +156,7 @@ def record_config(connection: Connection, *, debug_mode: bool, min_credit_alarm_
     )
 
 
-# What will the next batch of each running campaign cost, at the price of what was accepted last?
+# How much will the next batch of each running campaign cost, at the price of the batch that was accepted last?
 _NEXT_COST: Final = text("""
     WITH last AS (
         SELECT first_id, last_id FROM sms.batches WHERE accepted_at IS NOT NULL ORDER BY id DESC LIMIT 1
@@ -179,12 +179,12 @@ _NEXT_COST: Final = text("""
 
 
 def next_cost(connection: Connection) -> int | None:
-    """Rial that the next batches will cost; None while no price is known or nothing waits."""
+    """Return the cost of the next batches in rial; None while no price is known or no batch waits."""
     found: int | None = connection.execute(_NEXT_COST).scalar_one()
     return found
 
 
-# Is it time to look whether the account may send again? Then put the next look off at once, so that one looks.
+# Is the check due whether the account may send again? Set the next time at once, so that one process makes it.
 _HOLD_RECHECK: Final = text("""
     UPDATE sms.installation SET hold_recheck_at = :next
      WHERE hold_code IS NOT NULL AND hold_recheck_at <= :now RETURNING 1
@@ -192,17 +192,17 @@ _HOLD_RECHECK: Final = text("""
 
 
 def claim_hold_recheck(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
-    """Whether the caller is the one to look."""
+    """Claim the check of an account on hold. Returns whether the caller makes it now."""
     return connection.execute(_HOLD_RECHECK, {"now": now, "next": next_at}).one_or_none() is not None
 
 
-# Is it time to look at the account? Then put the next look off at once, so that one looks.
+# Is the check of the account due? Set the next time at once, so that one process makes it.
 _ACCOUNT_CHECK: Final = text("""
     UPDATE sms.installation SET account_check_at = :next
      WHERE account_check_at IS NULL OR account_check_at <= :now RETURNING 1
 """)
 
-# Is it time to count the days? Then put the next count off at once, so that one counts.
+# Is the count of the ledger due? Set the next time at once, so that one process makes it.
 _LEDGER_COUNT: Final = text("""
     UPDATE sms.installation SET ledger_count_at = :next
      WHERE ledger_count_at IS NULL OR ledger_count_at <= :now RETURNING 1
@@ -210,26 +210,26 @@ _LEDGER_COUNT: Final = text("""
 
 
 def claim_account_check(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
-    """Whether the caller is the one to look at the account's credit and settings."""
+    """Claim the check of the account's credit and settings. Returns whether the caller makes it now."""
     return connection.execute(_ACCOUNT_CHECK, {"now": now, "next": next_at}).one_or_none() is not None
 
 
 def claim_ledger_count(connection: Connection, *, now: datetime, next_at: datetime) -> bool:
-    """Whether the caller is the one to count the days."""
+    """Claim the count of the ledger's days. Returns whether the caller makes it now."""
     return connection.execute(_LEDGER_COUNT, {"now": now, "next": next_at}).one_or_none() is not None
 
 
-# What the gateway has taught the pace, kept where neither a flush nor a restart of Redis reaches.
+# The rates that the pace has found, kept where neither a flush nor a restart of Redis loses them.
 #
-# Nobody waits for this: Redis keeps the pace, and comes here only once it knows nothing any more.
+# No request waits for this table: Redis keeps the pace, and the table is read only when Redis has lost it.
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedPace:
     """The last good rate of an account.
 
-    `rate` is the most calls a second that the gateway took, `refused` the least that it did not, None if it took all;
-    `at` is when that was last confirmed, on the clock of the Redis server.
+    `rate` is the highest rate that the gateway accepted, in calls a second. `refused` is the lowest rate that it
+    refused; None if it refused none. `at` is when the rate was last confirmed, on the clock of the Redis server.
     """
 
     rate: float
@@ -237,8 +237,8 @@ class RememberedPace:
     at: datetime
 
 
-# What had the gateway taught this account, or else the one that called last from the same address? A label is the
-# address's and, behind a hyphen, the key's; labels of before had the key's alone.
+# Which rate is remembered for this account, or else for the last account that called from the same address? A label is
+# the address's part, a hyphen and the key's part; older labels have the key's part alone.
 _RECALL: Final = text("""
     SELECT rate, refused, learnt_at FROM sms.pace
      WHERE split_part(label, '-', 1) = split_part(:label, '-', 1) OR label = split_part(:label, '-', 2)
@@ -247,15 +247,15 @@ _RECALL: Final = text("""
 
 
 def recall_pace(connection: Connection, account: str) -> RememberedPace | None:
-    """What is known of `account`, the label under which the pace keeps it; None where nothing is.
+    """Return the remembered rate of `account`, its label in the pace; None if no rate is remembered.
 
-    Too many calls are counted by address: of a new key is known what the last one of the same address was taught.
+    The gateway limits calls by address: a new key starts with the rate of the last key of the same address.
     """
     row = connection.execute(_RECALL, {"label": account}).one_or_none()
     return None if row is None else RememberedPace(row.rate, row.refused, row.learnt_at)
 
 
-# This is what it teaches now.
+# Remember this rate of the account.
 _REMEMBER: Final = text("""
     INSERT INTO sms.pace (label, rate, refused, learnt_at) VALUES (:label, :rate, :refused, :at)
         ON CONFLICT (label) DO UPDATE
@@ -264,5 +264,5 @@ _REMEMBER: Final = text("""
 
 
 def remember_pace(connection: Connection, account: str, known: RememberedPace) -> None:
-    """Replace what is known of `account`."""
+    """Replace the remembered rate of `account`."""
     connection.execute(_REMEMBER, {"label": account, "rate": known.rate, "refused": known.refused, "at": known.at})

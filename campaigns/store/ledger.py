@@ -1,4 +1,4 @@
-"""The account's ledger: what left on a day by our own rows, and what the gateway counted."""
+"""The account's ledger: the messages of each day by our own rows, and by the gateway's count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from campaigns.store.identity import FIRST_ACCOUNT
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Messages that set out in a span, the parts they were billed as, and what they cost before refunds."""
+    """The messages that left in a time span, their billed parts, and their cost before refunds."""
 
     messages: int
     parts: int
@@ -25,9 +25,10 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """Of `messages` the gateway never told the price. They are counted at the average of their kind on that day, as
-    `rial`: calls, SMS of campaigns, and one-time passwords by SMS and by call cost differently. A kind of which no
-    price is known on that day counts as 0.
+    """The messages for which the gateway never gave a price, and their estimated cost.
+
+    Each counts at the average price of its kind on that day: calls, SMS of campaigns, and one-time passwords by SMS and
+    by call cost differently. A kind without any known price on that day counts as 0.
     """
 
     messages: int
@@ -36,12 +37,12 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of Tehran. `gateway` is None while it was never asked about; `seen_at` is when both were counted.
+    """One day in Tehran's time. `gateway` is None until the gateway was asked; `seen_at` is when both were counted.
 
     `estimated` is the part of our cost that is no price of the gateway's; None for days counted by an older version.
 
-    `unexplained` are messages that the gateway counts and that cannot be ours, whatever became of those without an
-    answer: others sent them, or they were sent twice, or in a history that this database has lost.
+    `unexplained` counts messages of the gateway that cannot be ours, even if all unanswered ones were accepted: other
+    software sent them, or they were sent twice, or by commits that this database has lost.
     """
 
     day: date
@@ -53,7 +54,7 @@ class Day:
 
     @property
     def difference(self) -> Counted | None:
-        """What the gateway counts beyond our own: what others send on the account, or what we do not know of."""
+        """The gateway's count minus ours: messages of other software on the account, or messages without a row here."""
         if self.gateway is None:
             return None
         return Counted(
@@ -68,9 +69,9 @@ _OF_OUR_ACCOUNT: Final = f"""
      OR NOT EXISTS (SELECT FROM sms.accounts WHERE label = :account))
 """
 
-# What of ours set out in this span? A campaign's message when its batch was accepted or leaves the gateway, a
-# one-time password when it was sent. What the gateway never priced, since its answer was lost, costs as the others of
-# its kind do.
+# How many of our messages left in this span? A campaign's message leaves when its batch is accepted, or on its date at
+# the gateway; a one-time password when it is sent. A message without a price, whose answer was lost, counts at the
+# average price of its kind.
 _COUNT_OURS: Final = text(f"""
     WITH sent AS (
         SELECT campaign.kind, message.parts, message.cost_rial
@@ -98,7 +99,7 @@ _COUNT_OURS: Final = text(f"""
 
 
 def count_ours(connection: Connection, *, account: str, start: datetime, end: datetime) -> tuple[Counted, Estimated]:
-    """What our rows say of the account that has the key labelled `account`, and what of it is estimated.
+    """Count our messages under the account of the key labelled `account`, and the estimated part of their cost.
 
     Reads every message of the span.
     """
@@ -107,8 +108,8 @@ def count_ours(connection: Connection, *, account: str, start: datetime, end: da
     return counted, Estimated(row.unpriced, int(row.estimated_rial))
 
 
-# How many messages of ours may the gateway have taken in this span at most? A batch between its first request and its
-# acceptance; also what has no answer, or of which nobody knows.
+# How many of our messages may the gateway have accepted in this span at most? A batch counts between its first request
+# and its acceptance; claimed, unknown and uncertain messages count, too.
 _COUNT_POSSIBLE: Final = text(f"""
     SELECT (SELECT coalesce(sum(known.messages), 0)
               FROM sms.batches AS batch
@@ -128,13 +129,13 @@ _COUNT_POSSIBLE: Final = text(f"""
 
 @in_one_commit
 def count_possible(connection: Connection, *, account: str, start: datetime, end: datetime) -> int:
-    """How many messages of a span, by the gateway's clock, may be ours at most. More of them are not."""
+    """Return how many messages of a span, by the gateway's clock, may be ours at most. Any more are not ours."""
     widened = {"start": start - MAX_CLOCK_SKEW, "end": end + MAX_CLOCK_SKEW}
     found = connection.execute(_COUNT_POSSIBLE, {"account": account, **widened})
     return int(found.scalar_one())
 
 
-# Write a day down. What the gateway once said stays where it was not asked again.
+# Write the counts of a day. Where the gateway was not asked again, its earlier counts stay.
 _WRITE: Final = text("""
     INSERT INTO sms.ledger_days (day, messages, parts, cost_rial, gateway_messages, gateway_parts, gateway_cost_rial,
                           unexplained, unpriced, estimated_rial, seen_at)
@@ -160,7 +161,7 @@ def write_day(
     unexplained: int | None,
     now: datetime,
 ) -> None:
-    """Remember a day as it was counted now."""
+    """Write the counts of a day, as of now."""
     counted, estimated = ours
     connection.execute(
         _WRITE,
@@ -190,7 +191,7 @@ _NEWEST: Final = text("""
 
 @in_one_commit
 def newest_days(connection: Connection, *, limit: int) -> Sequence[Day]:
-    """The days that were counted, the newest first."""
+    """Return the counted days, the newest first, at most `limit`."""
     rows = connection.execute(_NEWEST, {"limit": limit})
     return [
         Day(

@@ -1,7 +1,7 @@
-"""The lines that people answer to: which are due, who pulls one, and since when something of it may be lost.
+"""The lines of the inbox: which lines are due, claims to pull one, and since when messages of a line may be lost.
 
-A claim sets `needs_reconcile_since` ahead: in its own commit it writes down that from now on an answer may be lost.
-Only an ending in which none was takes that back, so a worker that dies leaves it behind.
+A claim sets `needs_reconcile_since` in advance: its own commit records that from now on an answer may be lost. Only an
+ending without a lost answer resets it, so it stays set when a worker dies.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from campaigns.store.gate import MAY_ACT
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as its row stands.
+    """A row of `sms.lines`.
 
-    `needs_reconcile_since`: since then messages may be read at the gateway that are not stored here. `complete_to`:
-    what had been handed out by then, or was unread, is stored. `trouble` is why the last pull ended early.
+    `needs_reconcile_since`: since then the gateway may have messages marked as read that are not stored here.
+    `complete_to`: all messages that the gateway had handed out by then, or that were unread, are stored. `trouble` is
+    the reason why the last pull ended early.
     """
 
     line: str
@@ -43,9 +44,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LineClaim:
-    """A line that is ours to pull until the lease ends. `(owner, attempt)` is the fence.
+    """A claimed line, ours to pull until the lease ends. `(owner, attempt)` is the fence.
 
-    `needs_reconcile_since` is as it stood before this claim: what an earlier worker left behind.
+    `needs_reconcile_since` is the value from before this claim, which an earlier worker left.
     """
 
     line: str
@@ -65,9 +66,9 @@ class LineClaim:
 
 @dataclass(frozen=True, slots=True)
 class LineEnding:
-    """How a claim ended. What is None of the last five stays as it is in the row.
+    """The end of a claim. Each of the last five fields that is None keeps its value in the row.
 
-    `reconcile_began_at` and `reconciled_to` are None where no look back is under way.
+    `reconcile_began_at` and `reconciled_to` are None where no reconcile is under way.
     """
 
     due_at: datetime
@@ -82,7 +83,7 @@ class LineEnding:
     full_reconcile_at: datetime | None = None
 
 
-# The lines that the settings name, but for those that a person has taken over.
+# Add or update the lines that the settings name, except lines that a person has changed.
 _SYNC_SETTINGS: Final = text("""
     INSERT INTO sms.lines AS known (line, every, from_settings, due_at, reconcile_at)
     SELECT line, every, true, :now, :now
@@ -92,7 +93,7 @@ _SYNC_SETTINGS: Final = text("""
        SET every = excluded.every, enabled = true, due_at = least(known.due_at, excluded.due_at)
      WHERE known.from_settings AND (known.every <> excluded.every OR NOT known.enabled)
 """)
-# The settings name these no longer.
+# Disable the lines that the settings no longer name.
 _RETIRE: Final = text("""
     UPDATE sms.lines SET enabled = false
      WHERE from_settings AND enabled AND line <> ALL (CAST(:lines AS text[]))
@@ -100,7 +101,7 @@ _RETIRE: Final = text("""
 
 
 def sync_settings(connection: Connection, wanted: Mapping[str, timedelta], *, now: datetime) -> None:
-    """Pull the lines of the settings, each as often as they say; a line that a person has changed stays as it is."""
+    """Write the lines of the settings and their intervals. A line that a person has changed stays as it is."""
     parameters = {"lines": list(wanted), "everies": list(wanted.values()), "now": now}
     connection.execute(_SYNC_SETTINGS, parameters)
     connection.execute(_RETIRE, parameters)
@@ -108,7 +109,7 @@ def sync_settings(connection: Connection, wanted: Mapping[str, timedelta], *, no
 
 _COLUMNS: Final = ", ".join(Line.__slots__)
 
-# A person says how often a line is pulled, and whether; from now on the settings say nothing about it any more.
+# A person changes a line's interval, or enables or disables it. From now on the settings do not change this line.
 _CHANGE: Final = text(f"""
     INSERT INTO sms.lines AS known (line, every, enabled, due_at, reconcile_at)
     VALUES (:line, coalesce(CAST(:every AS interval), :otherwise), coalesce(CAST(:enabled AS boolean), true),
@@ -130,24 +131,26 @@ def change(
     otherwise: timedelta,
     now: datetime,
 ) -> Line:
-    """Change a line, or add one; what is None stays. A new line without an interval is pulled every `otherwise`."""
+    """Change a line, or add one. An argument that is None changes nothing; a new line without an interval is pulled
+    every `otherwise`. Returns the line.
+    """
     parameters = {"line": line, "every": every, "enabled": enabled, "otherwise": otherwise, "now": now}
     return _line(connection.execute(_CHANGE, parameters).mappings().one())
 
 
-# How do all lines stand?
+# Which lines are there?
 _ALL: Final = text(f"SELECT {_COLUMNS} FROM sms.lines ORDER BY line")
-# How does this line stand?
+# Which row does this line have?
 _ONE: Final = text(f"SELECT {_COLUMNS} FROM sms.lines WHERE line = :line")
 
 
 def listed(connection: Connection) -> list[Line]:
-    """Every line, the disabled ones too."""
+    """Return every line, disabled ones included."""
     return [_line(row) for row in connection.execute(_ALL).mappings()]
 
 
 def read(connection: Connection, line: str) -> Line:
-    """A line's row. Raises: NotFound."""
+    """Return a line's row. Raises: NotFound."""
     row = connection.execute(_ONE, {"line": line}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"{line} is no line that is pulled: add it with `campaigns inbox line {line} --every 1m`")
@@ -158,33 +161,33 @@ def _line(row: RowMapping) -> Line:
     return Line(**{name: row[name] for name in Line.__slots__})
 
 
-# Somebody whose lease has just run out may still be waiting for an answer: the line is left alone until that is over.
-# In a copy of a database nothing is pulled: what it reads, the other does not get.
+# A worker whose lease has just expired may still wait for an answer: the line is skipped until then. A copy of a
+# database pulls no line: the original would not get the messages that the copy reads.
 _FREE: Final = f"enabled AND due_at <= :now AND (leased_until IS NULL OR leased_until <= :settled) AND {MAY_ACT}"
 
-# Which lines are to be pulled? So many that, with those being pulled, no more than a few hold threads of a worker.
+# Which lines are due? So few that, with the claimed lines, only a few threads of the workers are busy with pulls.
 _DUE: Final = text(f"""
     SELECT line FROM sms.lines WHERE {_FREE}
   ORDER BY due_at, line
      LIMIT greatest(0, :most - (SELECT count(*) FROM sms.lines WHERE leased_until > :now))
 """)
-# Is this line to be pulled? Asked before a slot of the pace is spent: tasks come late, and twice.
+# Can this line be claimed? The check comes before a slot of the pace is spent: tasks come late, and twice.
 _IS_DUE: Final = text(f"SELECT EXISTS (SELECT FROM sms.lines WHERE line = :line AND {_FREE})")
 
 
 def due(connection: Connection, *, now: datetime, unknown_grace: timedelta, most: int) -> list[str]:
-    """Lines to pull, the longest due first, so that at most `most` are pulled at once."""
+    """Return the lines to pull, the longest due first, so that at most `most` are pulled at once."""
     return [row.line for row in connection.execute(_DUE, {"now": now, "settled": now - unknown_grace, "most": most})]
 
 
 @in_one_commit
 def is_due(connection: Connection, line: str, *, now: datetime, unknown_grace: timedelta) -> bool:
-    """Whether a line is due and nobody's. Only a claim decides."""
+    """Return whether a line is due and not claimed. Only a claim decides."""
     return bool(connection.execute(_IS_DUE, {"line": line, "now": now, "settled": now - unknown_grace}).scalar_one())
 
 
 def make_due(connection: Connection, line: str, *, now: datetime) -> None:
-    """Somebody wants the line pulled now, whatever its interval. Raises: NotFound."""
+    """Make a line due now, whatever its interval. Raises: NotFound."""
     read(connection, line)
     connection.execute(
         text("UPDATE sms.lines SET due_at = least(due_at, :now) WHERE line = :line"), {"line": line, "now": now}
@@ -193,14 +196,14 @@ def make_due(connection: Connection, line: str, *, now: datetime) -> None:
 
 @in_one_commit
 def postpone(connection: Connection, line: str, *, due_at: datetime) -> None:
-    """The pace has no room soon: a line that nobody holds waits until `due_at`."""
+    """Make an unclaimed line due at `due_at`, because the pace has no slot before."""
     connection.execute(
         text("UPDATE sms.lines SET due_at = greatest(due_at, :due_at) WHERE line = :line AND lease_owner IS NULL"),
         {"line": line, "due_at": due_at},
     )
 
 
-# Is this line due and nobody's? Then it is ours, and in doubt from this commit on.
+# Is this line due and not claimed? Claim it; from this commit on it needs a reconcile.
 _CLAIM: Final = text(f"""
     WITH before AS (
         SELECT line, needs_reconcile_since FROM sms.lines WHERE line = :line AND {_FREE} FOR UPDATE SKIP LOCKED
@@ -219,7 +222,7 @@ _CLAIM: Final = text(f"""
 def claim(
     connection: Connection, line: str, *, owner: UUID, now: datetime, lease: timedelta, unknown_grace: timedelta
 ) -> LineClaim | None:
-    """The line, to be pulled now; None when it is not due, disabled, or somebody else's."""
+    """Claim a line, to pull it now. Returns None when it is not due, disabled, or claimed by another call."""
     parameters = {"line": line, "owner": owner, "now": now, "lease_ends": now + lease, "settled": now - unknown_grace}
     row = connection.execute(_CLAIM, parameters).mappings().one_or_none()
     return None if row is None else LineClaim(claimed_at=now, **row)
@@ -227,7 +230,7 @@ def claim(
 
 _FENCE: Final = "line = :line AND lease_owner = :owner AND attempt = :attempt"
 
-# Something was stored: the lease begins anew, and what is complete by now is written down.
+# Messages were stored: the lease begins anew, and `complete_to` is updated.
 _RENEW: Final = text(f"""
     UPDATE sms.lines SET leased_until = :lease_ends, complete_to = greatest(complete_to, CAST(:to AS timestamptz))
      WHERE {_FENCE}
@@ -238,11 +241,11 @@ _RENEW: Final = text(f"""
 def renew(
     connection: Connection, claim: LineClaim, *, lease_ends: datetime, complete_to: datetime | None = None
 ) -> bool:
-    """Hold the line for longer. False when the claim no longer holds: whoever finds that asks for nothing more."""
+    """Renew the lease of a line. Returns False when the lease is lost: the caller then sends no more requests."""
     return bool(connection.execute(_RENEW, {**_fence(claim), "lease_ends": lease_ends, "to": complete_to}).rowcount)
 
 
-# The worker has come to an end, and says what that means for the line.
+# The pull is over: write how it ended.
 _RELEASE: Final = text(f"""
     UPDATE sms.lines
        SET lease_owner = NULL, leased_until = NULL, due_at = :due_at, needs_reconcile_since = :needs_reconcile_since,
@@ -256,13 +259,13 @@ _RELEASE: Final = text(f"""
 
 @in_one_commit
 def release(connection: Connection, claim: LineClaim, ending: LineEnding) -> bool:
-    """Give the line back, to be due again. False when the claim no longer held."""
+    """Release a line, to be due again. Returns False when the lease is lost."""
     values = {name: getattr(ending, name) for name in LineEnding.__slots__}
     return bool(connection.execute(_RELEASE, {**_fence(claim), **values}).rowcount)
 
 
-# An answer was lost on the way. That is a fact, whoever holds the line now: their own claim ends with it, because what
-# they take for complete may not be. Of the lease so much stays that nobody has the line before the request has settled.
+# An answer was lost. This is a fact, whichever worker has the line now: it ends the claim of that worker, whose
+# `complete_to` may be wrong. The lease stays so long that no worker claims the line before the lost request settles.
 _LOST_ANSWER: Final = text("""
     UPDATE sms.lines
        SET needs_reconcile_since = least(needs_reconcile_since, CAST(:since AS timestamptz)), trouble = :trouble,
@@ -285,9 +288,9 @@ def record_lost_answer(
     unknown_grace: timedelta,
     trouble: str,
 ) -> None:
-    """Leave the line in doubt, with nothing taken for complete that was not before `complete_to`.
+    """Mark a line as needing a reconcile: it counts as complete up to `complete_to` at most.
 
-    Whatever makes it due before: nobody has it before `unknown_grace` is over.
+    No worker claims the line before `unknown_grace` is over, whatever makes it due earlier.
     """
     values = {"since": claim.claimed_at, "complete_to": complete_to, "due_at": now + unknown_grace, "trouble": trouble}
     connection.execute(_LOST_ANSWER, {**_fence(claim), **values, "now": now})

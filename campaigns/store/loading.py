@@ -24,7 +24,7 @@ from campaigns.rules.states import CampaignState
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A campaign as it was ordered."""
+    """A campaign as the caller requested it."""
 
     name: str | None  # None: it is called by its id
     client_key: str | None
@@ -37,7 +37,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came of the order: whose messages and rejects are written already."""
+    """The result of loading a campaign, whose messages and rejects are already written."""
 
     content_digest: bytes
     message_ids: Sequence[tuple[int, int]]  # first, and one past the last
@@ -60,7 +60,7 @@ def copy_connection(connection: Connection) -> psycopg.Connection[Any]:
     return driver
 
 
-# Who else is creating a campaign under this key? Wait until they are done.
+# Does another transaction create a campaign under this key? Wait until it ends.
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('sms.campaigns:' || :key, 0))")
 
 
@@ -75,7 +75,7 @@ def lock_key(connection: Connection, key: str) -> None:
 
 
 def find_by_key(connection: Connection, key: str) -> tuple[int, bytes] | None:
-    """The id and the content digest of the campaign that has `key`."""
+    """Return the id and the content digest of the campaign that has `key`; None if no campaign has it."""
     row = connection.execute(
         text("SELECT id, content_digest FROM sms.campaigns WHERE client_key = :key"), {"key": key}
     ).one_or_none()
@@ -83,12 +83,12 @@ def find_by_key(connection: Connection, key: str) -> tuple[int, bytes] | None:
 
 
 def keep_session_alive(connection: Connection) -> None:
-    """Say that we are still here: the server cuts off who is idle in a transaction for long."""
+    """Keep the session active: the server disconnects a session that is idle in a transaction for long."""
     connection.execute(text("SELECT 1"))
 
 
 def reserve_campaign_id(connection: Connection) -> int:
-    """The id of a campaign that is to come: its messages are written first."""
+    """Reserve the id of a new campaign, whose messages are written before its row."""
     reserved = connection.execute(text("SELECT nextval(pg_get_serial_sequence('sms.campaigns', 'id'))"))
     return int(reserved.scalar_one())
 
@@ -122,7 +122,7 @@ def copy_rejects(
             copy.write_row((campaign_id, *reject))
 
 
-# The id was reserved before the messages were written under it.
+# Add the campaign under its reserved id, after its messages.
 _INSERT: Final = text("""
     INSERT INTO sms.campaigns (id, name, client_key, content_digest, sender, template, personal, state, message_ids,
                                rows_read, messages, duplicates, rejects, parts, start_at,
@@ -136,7 +136,7 @@ _INSERT: Final = text("""
 
 
 def insert_campaign(connection: Connection, campaign_id: int, draft: Draft, loaded: Loaded) -> None:
-    """Write the campaign's own row. Id ranges that lie side by side become one."""
+    """Write the campaign's own row. Adjacent id ranges become one."""
     ranges = ", ".join(f"[{first}, {end})" for first, end in loaded.message_ids if first < end)
     changed = {"id": campaign_id, "state": CampaignState.DRAFT.value, "message_ids": f"{{{ranges}}}"}
     ordered = asdict(draft)
@@ -144,9 +144,9 @@ def insert_campaign(connection: Connection, campaign_id: int, draft: Draft, load
     connection.execute(_INSERT, {**ordered, **asdict(loaded), **changed})
 
 
-# A campaign is cut into batches, each of them one request to come.
+# A campaign is split into batches; each batch leaves in one request.
 
-# Cut a campaign into batches: consecutive ids, at most 200 of them.
+# Split a campaign into batches of consecutive ids, at most 200 each.
 _SPLIT: Final = text("""
     INSERT INTO sms.batches (campaign_id, first_id, last_id, state, due_at, pending)
     SELECT campaign.id, first_id, least(first_id + :size, upper(span)) - 1, 'ready', :due_at,
@@ -158,7 +158,7 @@ _SPLIT: Final = text("""
  RETURNING id
 """)
 
-# The same where a request takes one text and texts differ: neighbours with the same text stay together.
+# Split a campaign whose texts differ, where a request takes one text: neighbours with one text stay together.
 _SPLIT_BY_TEXT: Final = text("""
     WITH marked AS (
         SELECT message.id, (message.id - 1 IS DISTINCT FROM lag(message.id) OVER neighbours
@@ -182,7 +182,10 @@ _SPLIT_BY_TEXT: Final = text("""
 def split_into_batches(
     connection: Connection, campaign_id: int, *, due_at: datetime, by_text: bool = False
 ) -> list[int]:
-    """The ids of the new batches, in the order in which they are to leave; `by_text`, each is of one text."""
+    """Split a campaign into batches; with `by_text`, each batch has one text.
+
+    Returns the ids of the batches, in the order in which they leave.
+    """
     statement = _SPLIT_BY_TEXT if by_text else _SPLIT
     rows = connection.execute(statement, {"campaign_id": campaign_id, "size": BATCH_SIZE, "due_at": due_at})
     return [row.id for row in rows]
@@ -190,35 +193,35 @@ def split_into_batches(
 
 # The line (sender) that each batch of a campaign leaves from, where a campaign has had more than one.
 #
-# A campaign's row names the line of whatever is still to leave. When a person chooses another one, each batch that
-# left, or may have left, keeps the line that it left from in its own row: its answers are matched by that line, and
-# what the gateway never saw of it leaves from that line again.
+# A campaign's row names the line of the batches that are still to leave. When a person chooses another line, each batch
+# that left, or may have left, keeps its old line in its own row: its answers are matched by that line, and messages
+# that the gateway never saw leave from that line again.
 
 LINE_OF_BATCH: Final = "coalesce(batch.sender, campaign.sender)"
 """The line of a `batch` of a `campaign`, as an expression."""
 
 CLAIM_UNDER_WAY: Final = timedelta(seconds=2)
-"""A claim that began before its campaign was paused believes it to run, and names a time before now: a batch that is
-due a little later is none of its."""
+"""How far the due times of changed batches are moved ahead. A claim that began before its campaign was paused takes the
+campaign to be running, with a time before now: it does not find a batch that is due a little later."""
 
 _UNSENT: Final = "batch.state = 'ready' AND batch.first_sent_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
 class SenderChange:
-    """What a change of the line came to: batches that leave from the new one, and messages that keep theirs."""
+    """The result of a change of the line: batches that leave from the new line, and messages that keep their line."""
 
     changed: int
     kept: int
 
 
-# What has not left takes the campaign's line, and is due a little later than any claim that is under way believes. A
-# claim that holds the row is waited for.
+# Batches that have not left take the campaign's line. They are due a little later than the time of any claim that is
+# under way. The statement waits for a claim that holds the row.
 _TAKE_NEW_SENDER: Final = text(f"""
     UPDATE sms.batches AS batch SET sender = NULL, due_at = greatest(due_at, :later), enqueued_at = NULL
      WHERE campaign_id = :id AND {_UNSENT}
 """)
-# What left, or may have left, keeps the line it has.
+# Batches that left, or may have left, keep their line.
 _KEEP_SENDER: Final = text(f"""
     UPDATE sms.batches AS batch SET sender = campaign.sender
       FROM sms.campaigns AS campaign
@@ -230,14 +233,14 @@ _SET_SENDER: Final = text("UPDATE sms.campaigns SET sender = :line WHERE id = :i
 
 
 def change_sender(connection: Connection, campaign_id: int, *, line: str, now: datetime) -> SenderChange:
-    """Let what has not left of a paused, locked campaign leave from `line`."""
+    """Change the line of the unsent batches of a paused, locked campaign to `line`."""
     changed = connection.execute(_TAKE_NEW_SENDER, {"id": campaign_id, "later": now + CLAIM_UNDER_WAY}).rowcount
     connection.execute(_KEEP_SENDER, {"id": campaign_id})
     connection.execute(_SET_SENDER, {"id": campaign_id, "line": line})
     return SenderChange(changed, sum(kept_senders(connection, campaign_id).values()))
 
 
-# From which lines have a campaign's messages left, or may they have left?
+# Which lines have a campaign's messages left from, or may they have left from?
 _KEPT_SENDERS: Final = text("""
     SELECT sender AS line, sum(last_id - first_id + 1) AS messages FROM sms.batches
      WHERE campaign_id = :id AND state <> 'split' AND sender IS NOT NULL
@@ -246,5 +249,5 @@ _KEPT_SENDERS: Final = text("""
 
 
 def kept_senders(connection: Connection, campaign_id: int) -> dict[str, int]:
-    """How many messages of a campaign stay with which line, whatever line it goes on with; none without a change."""
+    """Return how many messages of a campaign keep each earlier line; empty if its line never changed."""
     return {row.line: int(row.messages) for row in connection.execute(_KEPT_SENDERS, {"id": campaign_id})}

@@ -1,4 +1,4 @@
-"""Find messages: where a batch stands, the gateway's ids of them, a person's number, a witness, a sample."""
+"""Find messages: by batch, by gateway id, by number; find a witness, and draw a sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from campaigns.store import in_one_commit
 from campaigns.store.loading import LINE_OF_BATCH
 from campaigns.store.records import Fact, Witness
 
-# Where a batch stands in its campaign, for people who watch the workers.
+# The position of a batch in its campaign, for people who watch the workers.
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class BatchPosition:
 
     @property
     def share(self) -> str:
-        """`2401-2600/5000`."""
+        """The position as a short text: `2401-2600/5000`."""
         return f"{self.first}-{self.last}/{self.of}"
 
 
@@ -44,7 +44,7 @@ _POSITIONS: Final = text("""
 
 @in_one_commit
 def batch_positions(connection: Connection, batch_ids: Collection[int]) -> dict[int, BatchPosition]:
-    """The positions of these batches, by the batch's id."""
+    """Return the positions of these batches, by batch id."""
     rows = connection.execute(_POSITIONS, {"batch_ids": list(batch_ids)})
     return {
         row.id: BatchPosition(row.campaign_id, row.before + 1, row.before + 1 + row.others, row.messages)
@@ -52,9 +52,9 @@ def batch_positions(connection: Connection, batch_ids: Collection[int]) -> dict[
     }
 
 
-# Which message of ours the gateway means by its own id. Kept only where it tells statuses by itself.
+# Our messages by gateway id. Kept only where callbacks are expected.
 
-# From now on the gateway may speak of these messages under its own ids.
+# Record the gateway ids under which callbacks may come for these messages.
 _EXPECT: Final = text("""
     INSERT INTO sms.gateway_ids (gateway_id, message_id, closes_at)
     SELECT gateway_id, message_id, :closes_at
@@ -64,14 +64,14 @@ _EXPECT: Final = text("""
 
 
 def expect_callbacks(connection: Connection, facts: Sequence[Fact], *, closes_at: datetime) -> None:
-    """Keep the gateway's ids of `facts`, so that callbacks find their messages; in the commit of the facts."""
+    """Record the gateway ids of `facts`, in the commit of the facts, so that callbacks find their messages."""
     known = [(fact.gateway_id, fact.message_id) for fact in facts if fact.gateway_id is not None]
     if known:
         gateway_ids, message_ids = map(list, zip(*known, strict=True))
         connection.execute(_EXPECT, {"gateway_ids": gateway_ids, "message_ids": message_ids, "closes_at": closes_at})
 
 
-# Of which messages does the gateway tell nothing any more? The oldest first, a few at a time.
+# Which gateway ids belong to closed windows, so that no callback comes? The oldest first, a few at a time.
 _DROP_CLOSED: Final = text("""
     DELETE FROM sms.gateway_ids
      WHERE gateway_id IN (SELECT gateway_id FROM sms.gateway_ids WHERE closes_at <= :now
@@ -80,16 +80,16 @@ _DROP_CLOSED: Final = text("""
 
 
 def drop_closed_ids(connection: Connection, *, now: datetime, most: int = 5_000) -> int:
-    """Drop gateway_ids whose window has closed; how many, at most `most`."""
+    """Drop gateway ids whose window has closed. Returns how many, at most `most`."""
     return connection.execute(_DROP_CLOSED, {"now": now, "most": most}).rowcount
 
 
-# One person's number: what they got from us and what they wrote, over all campaigns.
+# The messages to and from one number, over all campaigns.
 
 
 @dataclass(frozen=True, slots=True)
 class SentToNumber:
-    """A message of ours to one number. `accepted_at` is None while the gateway has not taken it."""
+    """A message of ours to one number. `accepted_at` is None until the gateway has accepted it."""
 
     message_id: int
     campaign_id: int
@@ -105,7 +105,7 @@ class SentToNumber:
 
 @dataclass(frozen=True, slots=True)
 class SentByNumber:
-    """A message that they sent to one of our lines."""
+    """A message from this number to one of our lines."""
 
     gateway_id: int
     line: str
@@ -114,7 +114,7 @@ class SentByNumber:
     campaign_id: int | None
 
 
-# What did this number get from us, the newest first?
+# Which messages did we send to this number, the newest first?
 _SENT_TO: Final = text("""
     SELECT message.id AS message_id, message.campaign_id, campaign.name AS campaign, campaign.kind, message.state,
            message.status, message.gateway_id, message.cost_rial,
@@ -129,7 +129,7 @@ _SENT_TO: Final = text("""
   ORDER BY message.id DESC LIMIT :limit
 """)
 
-# What did it write to us, the newest first?
+# Which messages came from this number, the newest first?
 _SENT_BY: Final = text("""
     SELECT gateway_id, line, text, received_at, campaign_id
       FROM sms.inbound WHERE number = :number ORDER BY received_at DESC LIMIT :limit
@@ -137,25 +137,25 @@ _SENT_BY: Final = text("""
 
 
 def sent_to_number(connection: Connection, number: str, *, limit: int) -> Sequence[SentToNumber]:
-    """The newest messages of ours to a number, as 09121234567."""
+    """Return our newest messages to a number, as 09121234567."""
     rows = connection.execute(_SENT_TO, {"number": number, "limit": limit}).mappings()
     return [SentToNumber(**{**row, "state": MessageState(row["state"])}) for row in rows]
 
 
 def sent_by_number(connection: Connection, number: str, *, limit: int) -> Sequence[SentByNumber]:
-    """The newest messages of theirs."""
+    """Return the newest messages from a number, as 09121234567."""
     return [SentByNumber(**row) for row in connection.execute(_SENT_BY, {"number": number, "limit": limit}).mappings()]
 
 
 @dataclass(frozen=True, slots=True)
 class MessageOwner:
-    """What a message at the gateway is of ours: a campaign's, or a one-time password."""
+    """The owner of a message at the gateway: one of our campaigns, or a one-time password."""
 
     campaign_id: int | None = None
     otp_id: int | None = None
 
 
-# Which of these messages at the gateway are ours? Found by their numbers, since nothing else about them stays the same.
+# Which of these messages at the gateway are ours? They are found by number, the only value that stays the same.
 _OWNERS: Final = text("""
     WITH theirs AS (
         SELECT number, gateway_id FROM unnest(CAST(:numbers AS text[]), CAST(:gateway_ids AS bigint[]))
@@ -173,15 +173,15 @@ _OWNERS: Final = text("""
 
 @in_one_commit
 def message_owners(connection: Connection, sent: Sequence[tuple[str, int]]) -> Mapping[int, MessageOwner]:
-    """What each of these (number, gateway id) that is ours belongs to, by the gateway's id."""
+    """Return the owners of these (number, gateway id), by gateway id; messages that are not ours are left out."""
     rows = connection.execute(
         _OWNERS, {"numbers": [number for number, _ in sent], "gateway_ids": [gateway_id for _, gateway_id in sent]}
     )
     return {row.gateway_id: MessageOwner(row.campaign_id, row.otp_id) for row in rows}
 
 
-# Which message surely is ours? One of this batch that was accepted before; else what was accepted last in the answer to
-# its own request, which alone tells what it costs: of the same campaign, or of one that hides or shows numbers alike.
+# Which message is certainly ours? An accepted message of this batch. Otherwise the newest message that was accepted in
+# the answer to its own request, which alone gives a price: of this campaign, or of one with the same `hide`.
 _WITNESS: Final = text("""
     SELECT message.gateway_id, message.number, newest.first_sent_at AS sent_at
       FROM (SELECT batch.id, batch.campaign_id, batch.first_id, batch.last_id, batch.first_sent_at, campaign.hide
@@ -201,14 +201,14 @@ _WITNESS: Final = text("""
 
 @in_one_commit
 def find_witness(connection: Connection, campaign_id: int, batch_id: int) -> Witness | None:
-    """A message that surely is ours, to see whether the gateway lists such; None: there is none."""
+    """Find a message that is certainly ours, to check whether the gateway lists our messages; None if none is found."""
     row = connection.execute(_WITNESS, {"campaign_id": campaign_id, "batch_id": batch_id}).one_or_none()
     return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
 
 
 # A sample of a campaign, spread evenly over it.
 
-# Which messages, spread evenly over the campaign, are asked about?
+# Which messages, spread evenly over the campaign, are in the sample?
 _SAMPLE: Final = text(f"""
     SELECT spread.id, gateway_id, spread.state, status, number, text, cost_rial, batch.accepted_at, batch.sender FROM (
         SELECT message.id, message.gateway_id, message.state, message.status, message.number, message.text,
@@ -228,7 +228,7 @@ _SAMPLE: Final = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A message as our record has it. `text` is None where it is the campaign's."""
+    """A message as our row has it. `text` is None where it is the campaign's text."""
 
     id: int
     gateway_id: int | None
@@ -243,6 +243,6 @@ class Sampled:
 
 @in_one_commit
 def sample_messages(connection: Connection, campaign_id: int, *, step: int) -> Sequence[Sampled]:
-    """Every message in so many, but for those that the gateway refused."""
+    """Return every `step`-th message of a campaign, without refused ones."""
     rows = connection.execute(_SAMPLE, {"id": campaign_id, "step": step}).mappings()
     return [Sampled(**{**row, "state": MessageState(row["state"])}) for row in rows]

@@ -1,7 +1,7 @@
 """Facts about messages, merged in bulk; and the batch counters, which are always recounted from the messages.
 
-*Decisions are fenced, facts are merged*: whoever learns that the gateway accepted a message, or delivered it, may
-write it down, late, twice or out of order. The from-state in the statement lets only forward moves through.
+*Decisions are fenced, facts are merged*: every worker may record that the gateway accepted a message, or delivered it,
+late, twice or out of order. The from-state in the statement lets only forward moves through.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _SOURCES: Final = ", ".join(
     f"('{state}', {_array(states_leading_to(state))})" for state in MESSAGE_MOVES if states_leading_to(state)
 )
 
-# Which of these facts are news? Write those down, from the states they may follow, and leave the rest alone.
-# An accepted message whose gateway status only went on (1 queued, 4 and 5 handed over) keeps its state. What the
-# gateway has, nothing overrules that does not come from the gateway under the same id.
+# Record the facts that are new, from the states that they may follow; skip the others. An accepted message whose status
+# only advances (1 queued, 4 and 5 handed over) keeps its state. Once a message has a gateway id, only a fact with this
+# gateway id can change it.
 _MERGE: Final = text(f"""
     UPDATE sms.messages AS message
        SET state = fact.state,
@@ -54,10 +54,10 @@ _MERGE: Final = text(f"""
 def merge_facts(
     connection: Connection, facts: Sequence[Fact], *, now: datetime, known: bool = False
 ) -> list[MovedMessage]:
-    """Write down `facts`, at most a few hundred at once. Returns the messages that really moved.
+    """Record `facts`, at most a few hundred at once. Returns the messages that changed.
 
-    `known`: only what is known here to be at the gateway moves. A restored database may not know it, and asks first.
-    The verdicts among them may tell whom not to write to: see `suppressions.suppress_by_verdicts`.
+    `known`: change only messages that have a gateway id here. A restored database may lack it, and asks first. The
+    caller passes the returned messages to `suppressions.suppress_by_verdicts`.
     """
     if not facts:
         return []
@@ -77,22 +77,22 @@ def merge_facts(
     return [MovedMessage(row.id, MessageState(row.state)) for row in moved]
 
 
-# A batch's id says little for long: it may be split while somebody waits for an answer about it. And in a database that
-# was restored meanwhile, its messages may stand in another batch, and its id may be that of another one.
+# A batch's id is not stable: a batch may be split while a worker waits for an answer about it. After a restore, its
+# messages may stand in another batch, and its id may belong to another batch.
 
-# How do these batches stand? Who else counts them must wait until we have.
+# Lock these batches and read their states. Other transactions that count them wait.
 _LOCK_BATCHES: Final = text("""
     SELECT id, state, first_id, last_id FROM sms.batches WHERE id = ANY (CAST(:ids AS bigint[]))
   ORDER BY id FOR UPDATE
 """)
-# Into which parts was a batch split?
+# Into which batches was each of these split?
 _PARTS: Final = text("""
     SELECT part.id
       FROM sms.batches AS whole
       JOIN sms.batches AS part ON part.campaign_id = whole.campaign_id AND part.parent_id = whole.id
      WHERE whole.id = ANY (CAST(:ids AS bigint[]))
 """)
-# Which batches hold these messages, and how many of them each?
+# Which batches hold these messages, and how many of the messages does each hold?
 _HOLDING: Final = text("""
     SELECT batch.id, batch.poll_no, count(*) AS messages
       FROM unnest(CAST(:message_ids AS bigint[])) AS message (id)
@@ -105,7 +105,7 @@ _HOLDING: Final = text("""
 
 
 class Holding(NamedTuple):
-    """A batch that holds some messages: its round of polls, and how many of them."""
+    """A batch that holds some of the messages in question: its poll number, and how many of them it holds."""
 
     batch_id: int
     poll_no: int
@@ -113,16 +113,16 @@ class Holding(NamedTuple):
 
 
 def batches_holding(connection: Connection, message_ids: Sequence[int]) -> list[Holding]:
-    """Which batches hold these messages, at this moment."""
+    """Return the batches that hold these messages at this moment."""
     return [Holding(*row) for row in connection.execute(_HOLDING, {"message_ids": list(message_ids)})]
 
 
 def lock_batches(connection: Connection, batch_ids: Iterable[int], message_ids: Sequence[int] = ()) -> list[int]:
-    """Take the batches' row locks, in order: two that merge facts of one batch count one after the other.
+    """Take the batches' row locks, in order: two transactions that merge facts of one batch count one after the other.
 
-    Returns the ids that are to be recounted: the batches themselves, or the parts into which one was split. Where
-    `message_ids` are given, it is those batches that hold them now: in a database that was restored they may stand in
-    another batch than the one they were claimed with, and its id may be another batch's.
+    Returns the ids of the batches to recount: the batches themselves, or the parts into which a batch was split. With
+    `message_ids`, these are the batches that hold the messages now: after a restore the messages may stand in another
+    batch than the claimed one, and its id may belong to another batch.
     """
     held = _lock_unsplit(connection, batch_ids)
     if not message_ids:
@@ -138,7 +138,7 @@ _Span = tuple[int, int, int]  # the first message, the last one, the batch
 
 
 def _lock_unsplit(connection: Connection, batch_ids: Iterable[int]) -> list[_Span]:
-    """The locked batches that were not split, in the order of their messages."""
+    """Lock the batches, or their parts. Returns the unsplit ones, in the order of their messages."""
     rows = connection.execute(_LOCK_BATCHES, {"ids": list(batch_ids)}).all()
     held = [(row.first_id, row.last_id, row.id) for row in rows if row.state != BatchState.SPLIT]
     split = [row.id for row in rows if row.state == BatchState.SPLIT]
@@ -148,7 +148,7 @@ def _lock_unsplit(connection: Connection, batch_ids: Iterable[int]) -> list[_Spa
 
 
 def _holders(held: Sequence[_Span], message_ids: Sequence[int]) -> tuple[set[int], list[int]]:
-    """Which of the batches hold these messages; and the messages that none of them does."""
+    """Return the ids of the batches that hold these messages, and the messages that no batch holds."""
     firsts = [first_id for first_id, _, _ in held]
     found, missing = set[int](), []
     for message_id in message_ids:
@@ -165,8 +165,8 @@ _STATE_COUNTS: Final = ", ".join(
 )
 _COUNTERS: Final = ", ".join(f"{state} = counted.{state}" for state in MessageState)
 
-# How many messages of these batches stand where? Write it on the batch; and where nothing is pending any more,
-# the state of the batch follows from the states of its messages.
+# How many messages of these batches are in each state? Write the counts on the batch. Where no message is pending any
+# more, the state of the batch follows from the states of its messages.
 _RECOUNT: Final = text(f"""
     UPDATE sms.batches AS batch
        SET {_COUNTERS},
@@ -201,23 +201,23 @@ def recount(
     poll_at: datetime | None = None,
     closes_at: datetime | None = None,
 ) -> None:
-    """Make the counters of `batch_ids` true again. The caller holds their row locks: see `lock_batches`.
+    """Recount the messages of `batch_ids` by state. The caller holds the row locks of the batches: see `lock_batches`.
 
-    Where messages were just accepted, `accepted_at` begins their polls anew: the first at `poll_at` at the latest, and
-    none is given up before `closes_at`.
+    Where messages were just accepted, `accepted_at` begins the polls anew: the first poll is at `poll_at` at the
+    latest, and the window does not end before `closes_at`.
     """
     times = {"now": now, "accepted_at": accepted_at, "poll_at": poll_at, "closes_at": closes_at}
     connection.execute(_RECOUNT, {"batch_ids": list(batch_ids), **times})
 
 
-# Which messages of this range would still have to leave?
+# Which messages of this range have not left?
 PENDING: Final = text("""
     SELECT id, number, text FROM sms.messages
      WHERE id BETWEEN :first_id AND :last_id AND state = 'pending' ORDER BY id
 """)
 
 
-# Which messages of a batch does the gateway have without a verdict, and may be withdrawn from here?
+# Which messages of a batch are accepted without a verdict, and may this database withdraw?
 _ACCEPTED: Final = text(f"""
     SELECT message.id, message.gateway_id
       FROM sms.batches AS batch
@@ -229,12 +229,12 @@ _ACCEPTED: Final = text(f"""
 
 @in_one_commit
 def withdrawable(connection: Connection, batch_id: int) -> dict[int, int]:
-    """Our ids of a batch's open messages, by the gateway's ids; none where another database wants them sent."""
+    """Return our ids of a batch's open messages, by gateway id; empty where another database wants them sent."""
     return {row.gateway_id: row.id for row in connection.execute(_ACCEPTED, {"batch_id": batch_id})}
 
 
 def in_pages(connection: Connection, campaign_id: int, *, size: int = 5000) -> Iterator[Sequence[tuple[object, ...]]]:
-    """A campaign's messages in the order of their rows, a page at a time; each page is one short read.
+    """Yield a campaign's messages in the order of their rows, a page at a time; each page is one short read.
 
     Columns: row_no, number, state, status, gateway_id, parts, cost_rial, refused_code, settled_at, text, id.
     """
@@ -253,13 +253,13 @@ def in_pages(connection: Connection, campaign_id: int, *, size: int = 5000) -> I
         yield [tuple(row) for row in rows]
 
 
-# Before a batch leaves: whoever is on the suppression list by now gets nothing.
+# Before a batch leaves, its messages to suppressed numbers are dropped.
 #
-# This happens in the transaction of the claim and ahead of it, so that the claim, its line in `attempts` and the time
-# at which something left count no suppressed message. A batch in which nobody is left is over and cannot be claimed.
+# The transaction of the claim drops them first, so that the claim, its line in `attempts` and `first_sent_at` count no
+# suppressed message. A batch without a pending message is closed and cannot be claimed.
 
-# Who of a batch that is about to leave is on the list? Its numbers go to the list's key as one array: the cost is that
-# of the batch, however long the list is.
+# Which messages of a batch that is about to leave have suppressed numbers? The numbers go to the index of the
+# suppressions as one array: the cost depends on the batch, not on the suppressions.
 _SUPPRESSED: Final = text("""
     WITH leaving AS MATERIALIZED (
         SELECT message.id, message.number
@@ -273,12 +273,12 @@ _SUPPRESSED: Final = text("""
     SELECT leaving.id FROM leaving JOIN listed ON listed.number = leaving.number
 """)
 
-# Is the batch still to leave? Nobody else claims it until we are done.
+# Is the batch still ready? The row lock keeps other claims away until the transaction ends.
 _STILL_READY: Final = text(
     f"SELECT id FROM sms.batches WHERE id = :batch_id AND state = 'ready' AND {MAY_END} FOR UPDATE"
 )
 
-# These get nothing.
+# Suppress these messages.
 _DROP_SUPPRESSED: Final = text("""
     UPDATE sms.messages SET state = 'suppressed', settled_at = :now
      WHERE id = ANY (CAST(:ids AS bigint[])) AND state = 'pending'
@@ -290,6 +290,6 @@ def drop_suppressed(connection: Connection, batch_id: int, *, now: datetime) -> 
     ids = list(connection.execute(_SUPPRESSED, {"batch_id": batch_id, "now": now}).scalars())
     if not ids or connection.execute(_STILL_READY, {"batch_id": batch_id}).one_or_none() is None:
         return 0
-    spared = connection.execute(_DROP_SUPPRESSED, {"ids": ids, "now": now}).rowcount
+    dropped = connection.execute(_DROP_SUPPRESSED, {"ids": ids, "now": now}).rowcount
     recount(connection, [batch_id], now=now)
-    return spared
+    return dropped

@@ -1,7 +1,7 @@
-"""Bring a database to the newest schema, beside everybody who works on it.
+"""Upgrade a database to the newest schema while workers use it.
 
-Safe to run by several processes at once, and again, wherever it was interrupted. How it gives way to the senders, and
-how a revision is written, stands in docs/upgrades.md.
+Several processes may run it at once, and an interrupted upgrade can be run again. docs/upgrades.md says how it gives
+way to the senders, and how to write a revision.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from campaigns.store.tables import SCHEMA
 # How long an upgrade gives way to other sessions, and how long it pauses between two tries.
 
 PATIENCE_S: Final = 600.0
-"""An upgrade that spent so long on failed tries and pauses ends, and says who was in its way."""
+"""An upgrade that has spent so long on failed tries and pauses ends, and names the sessions in its way."""
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 15.0
@@ -52,32 +52,32 @@ class Retries:
         self._pause_s = FIRST_PAUSE_S
 
     def spend(self, seconds: float) -> None:
-        """Count the time of a try that failed."""
+        """Subtract the time of a failed try."""
         self.left_s = max(0.0, self.left_s - seconds)
 
     def pause(self) -> float:
-        """The seconds to pause now: half to one and a half of a pause that doubles each time. This spends them."""
+        """Return the seconds to pause now, and spend them: half to one and a half of a pause that doubles each time."""
         pause = min(random.uniform(0.5, 1.5) * self._pause_s, self.left_s)  # noqa: S311 - jitter, no secret
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         self.spend(pause)
         return pause
 
     def succeeded(self) -> None:
-        """The next pause is a short one again. What was spent stays spent."""
+        """Make the next pause short again. The spent time stays spent."""
         self._pause_s = FIRST_PAUSE_S
 
 
 _HERE: Final = Path(__file__).parent / "migrations"
 
 RECONNECT_S: Final = 60.0
-"""A database that went away during an upgrade may stay away for so long."""
+"""How long a database that goes away during an upgrade may stay away."""
 
 ADOPTED: Final = (
     "from now on this database knows when it was restored or copied. If that happened before this upgrade, run "
     "`campaigns restored` now (`campaigns restored --copy` if the original goes on), before any worker starts: "
     "messages that are ready here may have left already"
 )
-"""For the person who upgrades a database of a version that could not tell."""
+"""A sentence for the person who upgrades a database of a version that could not recognise copies."""
 
 # The server, or an administrator, ended the session.
 _ENDED: Final = (
@@ -90,7 +90,7 @@ _ENDED: Final = (
 
 
 def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's configuration for our migrations, on `connection` where one is given."""
+    """Return Alembic's configuration for our migrations, on `connection` where one is given."""
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     config.attributes["connection"] = connection
@@ -98,7 +98,7 @@ def configuration(connection: Connection | None = None) -> Config:
 
 
 def is_current(connection: Connection) -> bool:
-    """Whether the database stands at the newest revision."""
+    """Return whether the database is at the newest revision."""
     return _stands_at(connection) == ScriptDirectory.from_config(configuration()).get_current_head()
 
 
@@ -107,7 +107,7 @@ _ESTABLISHED: Final = text("SELECT EXISTS (SELECT FROM sms.installation) AND EXI
 
 
 def is_behind(connection: Connection) -> bool:
-    """Whether the upgrade to this version has not run to its end. A database of a newer version is not behind."""
+    """Return whether the upgrade to this version is incomplete. A database of a newer version is not behind."""
     stands_at, known = _stands_at(connection), [script.revision for script in revisions()]
     if stands_at is None or stands_at in known[:-1]:
         return True
@@ -115,7 +115,7 @@ def is_behind(connection: Connection) -> bool:
 
 
 def is_ahead(connection: Connection) -> bool:
-    """Whether a newer version has upgraded the database."""
+    """Return whether a newer version has upgraded the database."""
     stands_at = _stands_at(connection)
     return stands_at is not None and stands_at not in [script.revision for script in revisions()]
 
@@ -126,7 +126,7 @@ def _stands_at(connection: Connection) -> str | None:
 
 
 def revisions() -> list[Script]:
-    """Every revision, the first one first."""
+    """Return every revision, the first one first."""
     return [*ScriptDirectory.from_config(configuration()).walk_revisions()][::-1]
 
 
@@ -139,10 +139,11 @@ def upgrade(
 ) -> bool:
     """Create or upgrade the schema `sms`, revision by revision, and give a new database its epoch.
 
-    `report` is given sentences: what is done, who is waited for. Returns whether any revision was applied.
+    `report` receives sentences: each step, and the sessions that the upgrade waits for. Returns whether any revision
+    was applied.
 
-    Raises: NotReady when others were in the way for `patience_s`, a right is missing, or the database is newer than
-    this version; sqlalchemy's OperationalError when the database cannot be reached.
+    Raises: NotReady when other sessions were in the way for `patience_s`, a right is missing, or the database is newer
+    than this version; sqlalchemy's OperationalError when the database cannot be reached.
     """
     return _Upgrade(engine, revision, report, patience_s).run()
 
@@ -163,7 +164,7 @@ class _Upgrade:
         self._connected = False
 
     def run(self) -> bool:
-        """Go on where the database stands, also after the connection was lost. Whether a revision was applied."""
+        """Continue at the database's revision, also after a lost connection. Returns whether a revision was applied."""
         while True:
             try:
                 with upgrade_session(self._engine, self._report) as connection:
@@ -190,7 +191,7 @@ class _Upgrade:
             self._until_done(connection, "the last step", partial(self._establish, connection))
 
     def _pending(self, connection: Connection) -> Sequence[Script]:
-        """The revisions that are still to be applied, the next one first."""
+        """Return the revisions that are still to be applied, the next one first."""
         try:
             with connection.begin():
                 stands_at = _stands_at(connection)
@@ -221,7 +222,7 @@ class _Upgrade:
             self._report(ADOPTED)
 
     def _until_done(self, connection: Connection, doing: str, work: Callable[[], None]) -> None:
-        """Try until it is done. Between two tries everybody who queued behind us gets on."""
+        """Try `work` until it is done. Between two tries the sessions that queued behind us proceed."""
         first_try = time.monotonic()
         while True:
             began = time.monotonic()
@@ -238,7 +239,7 @@ class _Upgrade:
                 return
 
     def _give_way(self, connection: Connection, doing: str, in_use: InUse, tried_s: float) -> None:
-        """Say who was in the way and pause; where the patience is spent, end."""
+        """Report the sessions in the way, and pause. Raises: NotReady when the patience is spent."""
         found = self._in_the_way(connection, in_use)
         who = session.name_blockers(found)
         why = f"{in_use.table} is in use by {who}" if in_use.table else f"it waits for {who}"
@@ -253,7 +254,7 @@ class _Upgrade:
         time.sleep(pause_s)
 
     def _in_the_way(self, connection: Connection, in_use: InUse) -> Sequence[Blocker]:
-        """Whom the last try waited for."""
+        """Return the sessions that the last try waited for."""
         if in_use.table is None:
             return self._watch.blockers
         found = session.lock_holders(connection, in_use.table, longer_than_s=LOCK_WAIT_S / 2)
@@ -261,7 +262,7 @@ class _Upgrade:
         return found
 
     def _reconnect(self, error: DBAPIError) -> None:
-        """Pause, so that the database can come back; where it stays away, end."""
+        """Pause, so that the database can come back. Raises: `error` where it stays away."""
         pause_s = self._reconnects.pause()
         if not self._reconnects.left_s:
             raise error
@@ -270,7 +271,7 @@ class _Upgrade:
 
 
 def _is_lost(error: DBAPIError) -> bool:
-    """Whether the connection went away, or could not be made."""
+    """Return whether the connection was lost, or could not be made."""
     if error.connection_invalidated or isinstance(error.orig, _ENDED):  # the end of an idle one is an InternalError
         return True
     return isinstance(error, (OperationalError, InterfaceError)) and getattr(error.orig, "sqlstate", 1) is None

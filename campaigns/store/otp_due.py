@@ -1,4 +1,4 @@
-"""What of the one-time passwords is due: to be rung for, to lapse, to be asked about, to be followed by a call."""
+"""Find the one-time passwords that are due: to be enqueued, to expire, to be polled, to be followed by a call."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from campaigns.store.gate import MAY_SEND
 from campaigns.store.otps import CALL_AT
 
 UNDELIVERED: Final = ("undelivered", "failed", "blocked", "cancelled")
-"""States in which an SMS surely reached nobody; `cancelled` is a problem in sending, for nobody withdraws a code."""
+"""States in which an SMS has surely not arrived. `cancelled` is a problem in sending: we never withdraw a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class OtpFact:
-    """Where one stands at the gateway, and when it is asked about next; None when that is known for good."""
+    """The state of a one-time password at the gateway, and the time of its next poll; None when the state is final."""
 
     otp_id: int
     state: OtpState
@@ -31,7 +31,7 @@ class OtpFact:
 
 @dataclass(frozen=True, slots=True)
 class OtpPoll:
-    """One that is due to be asked about. `call_at` as in `OtpClaim`, None once no call will follow."""
+    """A one-time password that is due for a poll. `call_at` as in `OtpClaim`; None once no call can follow."""
 
     otp_id: int
     gateway_id: int
@@ -42,7 +42,7 @@ class OtpPoll:
 
 # ── due ──
 
-# Which may leave now? One just ordered is left to its own ring until `since`.
+# Which one-time passwords may leave now? A new one has its own task already, and is skipped until `since`.
 _READY: Final = text(f"""
     SELECT id FROM sms.otps
      WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at > :now
@@ -52,21 +52,21 @@ _READY: Final = text(f"""
 
 
 def ready_to_send(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
-    """Those to ring for, the oldest first; of those just ordered, only what was ordered before `since`."""
+    """Return the one-time passwords to enqueue, the oldest first; of the new ones, only those from before `since`."""
     return [row.id for row in connection.execute(_READY, {"now": now, "since": since, "most": most})]
 
 
-# Whose sender died, or hung? The request may have left: nobody knows.
+# Which claims have an expired lease? Their requests may have left, so they become unknown.
 _EXPIRE_LEASES: Final = text("""
-    WITH lapsed AS (
+    WITH ended AS (
         SELECT id FROM sms.otps WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'claimed'
       ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
     )
     UPDATE sms.otps AS otp SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
-      FROM lapsed WHERE otp.id = lapsed.id
+      FROM ended WHERE otp.id = ended.id
  RETURNING otp.id
 """)
-# Which have waited until they were worth nothing?
+# Which unsent one-time passwords are no longer valid?
 _EXPIRE_UNSENT: Final = text("""
     WITH late AS (
         SELECT id FROM sms.otps
@@ -80,27 +80,27 @@ _EXPIRE_UNSENT: Final = text("""
 
 
 def expire_unsent(connection: Connection, *, now: datetime) -> int:
-    """What has waited until it was worth nothing is not sent any more; how many."""
+    """Expire unsent one-time passwords that are no longer valid, at most 500. Returns how many."""
     return len(connection.execute(_EXPIRE_UNSENT, {"now": now}).all())
 
 
 def expire_leases(connection: Connection, *, now: datetime) -> list[int]:
-    """Those whose outcome is unknown now, because whoever was sending them did not come back."""
+    """Mark one-time passwords with expired leases unknown, at most 500. Returns their ids."""
     return [row.id for row in connection.execute(_EXPIRE_LEASES, {"now": now})]
 
 
-# ── followed ──
+# ── verdicts ──
 
-# Is any verdict due?
+# Is any one-time password due for a poll?
 _ANY_POLL_DUE: Final = text("SELECT EXISTS (SELECT FROM sms.otps WHERE poll_at <= :now)")
 
 
 def any_poll_due(connection: Connection, *, now: datetime) -> bool:
-    """Whether a verdict should be asked for."""
+    """Return whether any one-time password is due for a poll."""
     return bool(connection.execute(_ANY_POLL_DUE, {"now": now}).scalar_one())
 
 
-# Which verdicts are due? Whoever takes them has them until `lease_ends`; then they are due again.
+# Which one-time passwords are due for a poll? The caller has them until `lease_ends`; then they are due again.
 _CLAIM_POLLS: Final = text(f"""
     WITH due AS (
         SELECT id FROM sms.otps WHERE poll_at <= :now ORDER BY poll_at LIMIT {POLL_SIZE} FOR UPDATE SKIP LOCKED
@@ -113,12 +113,13 @@ _CLAIM_POLLS: Final = text(f"""
 
 @in_one_commit
 def claim_polls(connection: Connection, *, now: datetime, lease: timedelta) -> list[OtpPoll]:
-    """The next 500 to ask the gateway about."""
+    """Claim the next 500 one-time passwords to poll, for the length of `lease`."""
     rows = connection.execute(_CLAIM_POLLS, {"now": now, "lease_ends": now + lease}).mappings()
     return [OtpPoll(**row) for row in rows]
 
 
-# What was said of these? A verdict is for good, but that undelivered may become delivered.
+# Record the gateway's statuses of these one-time passwords. A verdict stays, except that undelivered may become
+# delivered.
 _RECORD_FACTS: Final = text("""
     UPDATE sms.otps AS otp
        SET state = CASE WHEN moves THEN fact.state ELSE otp.state END,
@@ -139,7 +140,7 @@ _RECORD_FACTS: Final = text("""
 
 
 def record_facts(connection: Connection, facts: Sequence[OtpFact], *, now: datetime) -> int:
-    """Write down what the gateway says, in whatever order it is heard; how many moved."""
+    """Record the gateway's statuses, in whatever order they come. Returns how many one-time passwords changed state."""
     values = {
         "ids": [fact.otp_id for fact in facts],
         "states": [fact.state.value for fact in facts],
@@ -149,8 +150,8 @@ def record_facts(connection: Connection, facts: Sequence[OtpFact], *, now: datet
     return sum(row.moves for row in connection.execute(_RECORD_FACTS, {**values, "now": now}))
 
 
-# Which SMS has brought no good news in time, or bad news before? It is followed by a call with the same tokens, once,
-# and holds them no longer; where the code is worth nothing by now, nobody is called.
+# Which SMS were not delivered in time, or not at all? One call with the same tokens follows each SMS, and the SMS loses
+# its tokens. No call follows where the password is no longer valid.
 _CALL: Final = text(f"""
     WITH silent AS (
         SELECT id, number, template, tokens, tag, expires_at FROM sms.otps
@@ -172,5 +173,5 @@ _CALL: Final = text(f"""
 
 
 def create_calls(connection: Connection, otp_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """The calls that follow these SMS now, to be sent like any other."""
+    """Create the calls that follow these SMS now. Returns the ids of the calls, which are sent like any other."""
     return [row.id for row in connection.execute(_CALL, {"ids": list(otp_ids), "now": now})]

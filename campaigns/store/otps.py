@@ -1,7 +1,7 @@
-"""One-time passwords, from their order to the gateway's answer: each statement is guarded by the state it moves from.
+"""One-time passwords, from their request to the gateway's answer. Each statement is guarded by the state it moves from.
 
-Tokens are erased in the same commit in which nobody needs them any more, and no record but a claim holds them. They
-and the number travel as `Secret`, so that an engine which shows its parameters does not show these.
+The commit after which no call needs the tokens any more erases them, and no record but a claim holds them. Tokens and
+numbers travel as `Secret`, so that an engine which shows its parameters does not show them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from campaigns.store.gate import DURABLE, MAY_SEND
 
 @dataclass(frozen=True, slots=True)
 class Otp:
-    """A one-time password as its row stands. `refused_code` is the gateway's, `advice` says what to do about it.
+    """A row of `sms.otps`. `refused_code` is the gateway's code, `advice` says what to do about it.
 
-    `call_id` and `call_state` are those of the call that followed; `parent_id`, of a call, is what it followed.
+    `call_id` and `call_state` belong to the call that followed; `parent_id` of a call is the SMS that it followed.
     """
 
     id: int
@@ -51,9 +51,9 @@ class Otp:
 
 @dataclass(frozen=True, slots=True)
 class OtpClaim:
-    """One that is ours until its lease ends. `(owner, attempt)` is the fence for every decision about it.
+    """A claimed one-time password, ours until its lease ends. `(owner, attempt)` is the fence for every decision.
 
-    The owner is one call, by its id: after a commit was lost, two threads may hold the same attempt.
+    The owner is one call, named by its id: after a lost commit, two threads may hold the same attempt.
     """
 
     otp_id: int
@@ -62,7 +62,7 @@ class OtpClaim:
     lease_ends: datetime
     expires_at: datetime
     sent_at: datetime
-    call_at: datetime | None  # when a call follows, if nothing good was heard by then
+    call_at: datetime | None  # when a call follows, unless the SMS is delivered by then
     kind: OtpKind
     number: str = field(repr=False)
     template: str
@@ -70,9 +70,9 @@ class OtpClaim:
     tag: str | None
 
 
-# ── ordered and read ──
+# ── create and read ──
 
-# Is the key free? Then it is ordered; else somebody has ordered it before, or at this moment.
+# Is the key free? Then add the one-time password. Otherwise another request has used the key before, or at this moment.
 _INSERT: Final = text("""
     INSERT INTO sms.otps (client_key, kind, number, template, tokens, tag, call_after_s, state,
                           created_at, due_at, expires_at)
@@ -85,7 +85,9 @@ _INSERT: Final = text("""
 
 @in_one_commit
 def create(connection: Connection, otp_request: OtpRequest, *, now: datetime) -> tuple[int, bool]:
-    """The id under the order's key, and whether it is a new one. Of two at once, the second waits for the first.
+    """Create a one-time password. Returns its id, or the id that the request's key already has, and whether it is new.
+
+    Of two simultaneous requests with one key, the second waits for the first.
 
     Raises: KeyConflict where the key belongs to another number, template or kind.
     """
@@ -119,15 +121,15 @@ _READ: Final = """
       FROM sms.otps AS otp LEFT JOIN sms.otps AS call ON call.parent_id = otp.id
      WHERE {which}
 """
-# How does this one stand, and the call that followed it?
+# Which one-time password has this id, and which call followed it?
 _BY_ID: Final = text(_READ.format(which="otp.id = :id"))
-# And the one under this key?
+# Which one-time password has this key, and which call followed it?
 _BY_KEY: Final = text(_READ.format(which="otp.client_key = :key"))
 
 
 @in_one_commit
 def read(connection: Connection, otp_id: int) -> Otp:
-    """The one with this id. Raises: NotFound."""
+    """Return the one-time password with this id. Raises: NotFound."""
     row = connection.execute(_BY_ID, {"id": otp_id}).mappings().one_or_none()
     if row is None:
         raise NotFound(f"there is no one-time password {otp_id}")
@@ -135,7 +137,7 @@ def read(connection: Connection, otp_id: int) -> Otp:
 
 
 def find_by_key(connection: Connection, key: str) -> Otp:
-    """The one ordered under this key. Raises: NotFound."""
+    """Return the one-time password with this key. Raises: NotFound."""
     row = connection.execute(_BY_KEY, {"key": Secret(key)}).mappings().one_or_none()
     if row is None:
         raise NotFound("there is no one-time password under this key")
@@ -147,11 +149,11 @@ def _otp(row: RowMapping) -> Otp:
     return Otp(**{**row, "kind": OtpKind(row["kind"]), "state": OtpState(row["state"]), "call_state": called})
 
 
-# ── on its way out ──
+# ── send ──
 
 CALL_AT: Final = "sent_at + make_interval(secs => call_after_s)"
 
-# Does this one wait to be sent? Asked before a slot of the pace is spent: tasks come late, and twice.
+# Can this one-time password be claimed? The check comes before a slot of the pace is spent: tasks come late, and twice.
 _IS_DUE: Final = text(f"""
     SELECT EXISTS (SELECT FROM sms.otps
                     WHERE id = :id AND state = 'waiting' AND due_at <= :now AND expires_at > :now) AND {MAY_SEND}
@@ -160,11 +162,14 @@ _IS_DUE: Final = text(f"""
 
 @in_one_commit
 def is_due(connection: Connection, otp_id: int, *, now: datetime) -> bool:
-    """Whether a one-time password may be sent now. Only a claim decides; this check saves most slots of the pace."""
+    """Return whether a one-time password may be sent now.
+
+    Only a claim decides; this check saves most of the slots that claims would waste.
+    """
     return bool(connection.execute(_IS_DUE, {"id": otp_id, "now": now}).scalar_one())
 
 
-# Is this one due, still worth something, and may the account send? Then it is ours until the lease ends.
+# Is this one-time password due and still valid, and may the account send? Claim it until the lease ends.
 _CLAIM: Final = text(f"""
     UPDATE sms.otps
        SET state = 'claimed', due_at = :lease_ends, lease_owner = :owner, attempt = attempt + 1, sent_at = :now
@@ -176,7 +181,9 @@ _CLAIM: Final = text(f"""
 
 @in_one_commit
 def claim(connection: Connection, otp_id: int, *, owner: UUID, now: datetime, lease: timedelta) -> OtpClaim | None:
-    """It, to be sent now; None when it is not due, expired, on hold, or somebody else's."""
+    """Claim a one-time password, to send it now. Returns None when it is not due, expired, on hold, or claimed by
+    another call.
+    """
     times = {"now": now, "lease_ends": now + lease}
     row = connection.execute(_CLAIM, {"id": otp_id, "owner": owner, **times}).mappings().one_or_none()
     if row is None:
@@ -184,7 +191,7 @@ def claim(connection: Connection, otp_id: int, *, owner: UUID, now: datetime, le
     return OtpClaim(**{name: row[name] for name in OtpClaim.__slots__} | {"kind": OtpKind(row["kind"])})
 
 
-# Where no slot is to be had, and where nothing has left: it is due again, or is worth nothing by then.
+# No slot is free, or no request has left: the one-time password is due again, or expires if it is no longer valid.
 _PUT_OFF: Final = """
     UPDATE sms.otps
        SET state = CASE WHEN expires_at > :now THEN 'waiting' ELSE 'expired' END,
@@ -193,32 +200,35 @@ _PUT_OFF: Final = """
            due_at = least(CAST(:due_at AS timestamptz), expires_at), lease_owner = NULL, sent_at = NULL
      WHERE id = :id AND {guard}
 """
-# Nobody has claimed it.
+# Postpone an unclaimed one-time password.
 _POSTPONE: Final = text(_PUT_OFF.format(guard="state = 'waiting' AND due_at <= :now"))
-# Whoever has claimed it gives it back.
+# Release a claimed one-time password.
 _RELEASE: Final = text(_PUT_OFF.format(guard="state = 'claimed' AND lease_owner = :owner AND attempt = :attempt"))
 
 
 @in_one_commit
 def postpone(connection: Connection, otp_id: int, *, due_at: datetime, now: datetime) -> bool:
-    """There is no room for it before `due_at`."""
+    """Make an unclaimed one-time password due at `due_at`: the pace has no slot before.
+
+    Returns False when it was claimed, or not due.
+    """
     return bool(connection.execute(_POSTPONE, {"id": otp_id, "due_at": due_at, "now": now}).rowcount)
 
 
 def release(connection: Connection, claim: OtpClaim, *, due_at: datetime, now: datetime) -> bool:
-    """Nothing left us: it waits again. False when somebody else has decided."""
+    """Make a one-time password wait again: no request left this machine. Returns False when the lease is lost."""
     values = {"id": claim.otp_id, "owner": claim.owner, "attempt": claim.attempt, "due_at": due_at, "now": now}
     return bool(connection.execute(_RELEASE, values).rowcount)
 
 
-# What the gateway answered counts, also where the lease ran out meanwhile: it was sent once and never again. In a
-# restored database the id may be another password's by now, but not the time at which it left.
+# The gateway's answer counts even after the lease has expired: the password was sent once and is never sent again. In
+# a restored database the id may belong to another password by now, but `sent_at` does not match then.
 _ANSWERED: Final = """
     UPDATE sms.otps
        SET state = :state, lease_owner = NULL, {facts}
      WHERE id = :id AND attempt = :attempt AND sent_at = :sent_at AND state IN ('claimed', 'unknown')
 """
-# The gateway has it.
+# The gateway accepted the one-time password.
 _ACCEPT: Final = text(
     _ANSWERED.format(
         facts="""gateway_id = :gateway_id, status = :status, cost_rial = :cost_rial, poll_at = :poll_at,
@@ -226,7 +236,7 @@ _ACCEPT: Final = text(
            settled_at = CASE WHEN :state <> 'accepted' THEN CAST(:now AS timestamptz) END"""
     )
 )
-# The gateway wants none of it.
+# The gateway refused the one-time password.
 _REFUSE: Final = text(_ANSWERED.format(facts="refused_code = :refused_code, tokens = NULL, settled_at = :now"))
 
 
@@ -241,13 +251,16 @@ def accept(
     poll_at: datetime | None,
     now: datetime,
 ) -> bool:
-    """The gateway has it under this id. Its tokens stay only as long as a call may follow."""
+    """Record that the gateway accepted a one-time password under `gateway_id`. Returns False when it was decided.
+
+    The tokens stay only as long as a call may follow.
+    """
     facts = {"gateway_id": gateway_id, "status": status, "cost_rial": cost_rial, "poll_at": poll_at}
     return _answered(connection, _ACCEPT, claim, state, now=now, **facts)
 
 
 def refuse(connection: Connection, claim: OtpClaim, *, code: int, now: datetime) -> bool:
-    """The gateway wanted none of it."""
+    """Record that the gateway refused a one-time password with `code`. Returns False when it was decided before."""
     return _answered(connection, _REFUSE, claim, OtpState.REFUSED, now=now, refused_code=code)
 
 
@@ -258,7 +271,7 @@ def _answered(
     return bool(connection.execute(statement, {**which, "state": state.value, "now": now, **facts}).rowcount)
 
 
-# Nobody knows, and nobody will.
+# The outcome is unknown and stays so: a one-time password has no localid, so the gateway cannot be asked.
 _MARK_UNKNOWN: Final = text("""
     UPDATE sms.otps SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
      WHERE id = :id AND state = 'claimed' AND lease_owner = :owner AND attempt = :attempt
@@ -266,6 +279,9 @@ _MARK_UNKNOWN: Final = text("""
 
 
 def mark_unknown(connection: Connection, claim: OtpClaim, *, now: datetime) -> bool:
-    """Mark it unknown: it left, and no usable answer came. Nobody sends it again. False when the lease is lost."""
+    """Mark a one-time password unknown: it left, and no usable answer came. It is never sent again.
+
+    Returns False when the lease is lost.
+    """
     values = {"id": claim.otp_id, "owner": claim.owner, "attempt": claim.attempt, "now": now}
     return bool(connection.execute(_MARK_UNKNOWN, values).rowcount)

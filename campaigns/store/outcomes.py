@@ -1,4 +1,4 @@
-"""What follows attempts at a batch: counts of their outcomes, halves of a refused batch, and uncertain batches.
+"""The outcomes of attempts at a batch: their counts, the halves of a refused batch, and uncertain batches.
 
 Attempts are only ever appended to, by the claims and decisions of `batches`.
 """
@@ -19,7 +19,7 @@ from campaigns.store.batches import COLLISION, FENCE
 from campaigns.store.gate import MAY_END
 from campaigns.store.records import Claim, Fact
 
-# How often did this come of the attempts at a batch?
+# How many attempts at a batch had this outcome?
 _COUNT_ATTEMPTS: Final = text("""
     SELECT count(*) FROM sms.attempts
      WHERE batch_id = :id AND event = :event AND (CAST(:code AS smallint) IS NULL OR code = :code)
@@ -28,16 +28,16 @@ _COUNT_ATTEMPTS: Final = text("""
 
 @in_one_commit
 def count_attempts(connection: Connection, batch_id: int, *, event: str, code: int | None = None) -> int:
-    """How many attempts at a batch ended in `event`, with `code` where one is given."""
+    """Return how many attempts at a batch ended in `event`, with `code` where one is given."""
     return int(connection.execute(_COUNT_ATTEMPTS, {"id": batch_id, "event": event, "code": code}).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
 class LastCalls:
-    """When the last request left, and when the gateway answered one, and failed to answer one, for the last time.
+    """When the last request left, when the gateway last answered a request, and when it last failed to answer one.
 
-    Each is None where that is longer ago than the newest attempts reach back. `enqueued_at`: when the dispatcher last
-    enqueued a batch that is still to leave.
+    Each is None where the newest attempts do not show it. `enqueued_at`: when the dispatcher last enqueued a batch that
+    is still ready.
     """
 
     enqueued_at: datetime | None = None
@@ -46,7 +46,7 @@ class LastCalls:
     unanswered_at: datetime | None = None
 
 
-# What do the newest attempts say of the senders and of the gateway? They stand at the end of the table.
+# When did the newest attempts send, get an answer, and get none? They stand at the end of the table.
 _LAST_CALLS: Final = text("""
     SELECT (SELECT max(enqueued_at) FROM sms.batches WHERE state = 'ready' AND enqueued_at IS NOT NULL) AS enqueued_at,
            max(at) FILTER (WHERE kind = 'send' AND event = 'began') AS left_at,
@@ -58,19 +58,19 @@ _LAST_CALLS: Final = text("""
 
 
 def last_calls(connection: Connection) -> LastCalls:
-    """The last signs of life of those who send, and of the gateway."""
+    """Return the last signs of life of the workers that send, and of the gateway."""
     return LastCalls(**connection.execute(_LAST_CALLS).mappings().one())
 
 
-# A refused batch gives way to its two halves, until the guilty message stands alone.
+# A refused batch is halved until the message at fault stands alone.
 
-# The batch gives way to its two halves, which take over its polls and its place in time.
+# Mark the batch split. Its two halves take over its polls and its due time.
 _SPLIT_WHOLE: Final = text(f"""
     UPDATE sms.batches SET state = 'split', lease_owner = NULL, poll_at = NULL, trouble = :trouble
      WHERE {FENCE} AND last_id > first_id
  RETURNING first_id, last_id
 """)
-# One half, ready to leave; it has the window of the whole for what was accepted of it.
+# Add one half, ready to leave. It keeps the window of the whole batch for its accepted messages.
 _HALF: Final = text("""
     INSERT INTO sms.batches (campaign_id, parent_id, first_id, last_id, state, due_at, trouble, first_sent_at, sender,
                              accepted_at, closes_at, pending)
@@ -83,7 +83,7 @@ _HALF: Final = text("""
 
 
 def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) -> list[int]:
-    """Replace a refused batch by its halves; their ids, or nothing when the claim no longer held."""
+    """Replace a refused batch by its halves. Returns their ids; empty when the lease is lost."""
     whole = connection.execute(
         _SPLIT_WHOLE,
         {"batch_id": claim.batch_id, "call_id": claim.call_id, "attempt": claim.attempt, "trouble": trouble},
@@ -91,7 +91,7 @@ def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) 
     if whole is None:
         return []
     spans = halves(whole.first_id, whole.last_id)
-    born = [
+    new = [
         connection.execute(
             _HALF,
             {
@@ -104,21 +104,21 @@ def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) 
         ).scalar_one()
         for first_id, last_id in spans
     ]
-    messages.recount(connection, born, now=now)
-    return born
+    messages.recount(connection, new, now=now)
+    return new
 
 
-# Unknown batches for which the time to ask is over, although no answer came: their messages are uncertain.
+# Unknown batches whose localid window is over without an answer: their messages become uncertain.
 
 WINDOW_ENDED: Final = "nobody answered while the gateway could be asked"
-"""Of an uncertain batch: the gateway could not be asked by our ids before it forgot them."""
+"""The trouble of an uncertain batch: the gateway did not answer before it forgot our localids."""
 
 GIVE_UP_MAX: Final = 20
-"""Batches that one tick gives up: no commit is long."""
+"""Batches that one tick gives up at most, so that no commit is long."""
 
-# Which unknown batches can no longer be asked about? Of those that are due, the longest first. A batch may have left
-# until its last send began, or until the history was given up that may have sent it. It was asked about in vain since
-# its window neared the end, or nobody asked for twice the window. Who asks at this moment is let finish.
+# Which unknown batches can no longer be resolved? The longest due are checked first. The window begins when the last
+# send began, or when the epoch ended in which the batch may have left. A resolve near the end of the window has brought
+# no answer, or twice the window has passed. A batch that is being resolved is not due.
 _OVER: Final = text(f"""
     WITH due AS (
         SELECT id, first_sent_at FROM sms.batches
@@ -145,7 +145,7 @@ _OVER: Final = text(f"""
 
 
 def give_up_unanswered(connection: Connection, *, now: datetime, window: timedelta) -> list[int]:
-    """Make uncertain what could be asked about for `window`, and no answer came; the ids of the batches."""
+    """Make the messages of unknown batches uncertain whose `window` ended without an answer. Returns the batch ids."""
     values = {
         "window": window,
         "nearly": window - window / WINDOW_MARGIN,
@@ -170,12 +170,12 @@ def give_up_unanswered(connection: Connection, *, now: datetime, window: timedel
     return [row.id for row in rows]
 
 
-# Messages of which nobody can know any more whether they were sent: a person looks, and decides.
+# It is not possible any more to find out whether an uncertain message was sent: a person decides.
 
 
 @dataclass(frozen=True, slots=True)
 class UncertainBatch:
-    """A batch with uncertain messages: since when, and what happened last."""
+    """A batch with uncertain messages: how many, when it first left, and its last trouble."""
 
     batch_id: int
     campaign_id: int
@@ -184,7 +184,7 @@ class UncertainBatch:
     trouble: str
 
 
-# What waits for a person?
+# Which batches have uncertain messages, so that a person must decide?
 _UNCERTAIN: Final = text("""
     SELECT id, campaign_id, uncertain, first_sent_at, coalesce(trouble, '') AS trouble FROM sms.batches
      WHERE uncertain > 0 AND state <> 'split'
@@ -196,12 +196,12 @@ _UNCERTAIN: Final = text("""
 def uncertain_batches(
     connection: Connection, *, campaign_id: int | None = None, most: int = 1000
 ) -> Sequence[UncertainBatch]:
-    """Batches with uncertain messages, of one campaign or of all."""
+    """Return batches with uncertain messages, of one campaign or of all, at most `most`."""
     rows = connection.execute(_UNCERTAIN, {"campaign_id": campaign_id, "most": most})
     return [UncertainBatch(row.id, row.campaign_id, row.uncertain, row.first_sent_at, row.trouble) for row in rows]
 
 
-# A person found out that these were never sent, or would rather send twice than not at all.
+# A person knows that these messages were never sent, or prefers to send them twice rather than not at all.
 _SEND_UNCERTAIN: Final = text("""
     WITH chosen AS (
         SELECT id, first_id, last_id FROM sms.batches
@@ -221,7 +221,7 @@ _SEND_UNCERTAIN: Final = text("""
 
 
 def send_uncertain(connection: Connection, campaign_id: int, *, now: datetime) -> int:
-    """Make a campaign's uncertain messages ready to leave again, under the same ids; how many messages."""
+    """Make a campaign's uncertain messages ready to leave again, under the same ids. Returns how many messages."""
     ids = [
         row.id
         for row in connection.execute(_SEND_UNCERTAIN, {"campaign_id": campaign_id, "now": now, "collision": COLLISION})

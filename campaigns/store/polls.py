@@ -1,7 +1,7 @@
-"""Which verdicts are due, and when each batch is asked about again.
+"""Claim the batches that are due for a poll, record the gateway's statuses, and schedule each batch's next poll.
 
-Due times live on the batch, never on the message. A poll takes whole batches until it has 500 messages; the batch
-that does not fit is asked about as far as it goes and stays due from there.
+Due times live on the batch, never on the message. A poll takes whole batches until it has 500 messages. Of a batch
+that does not fit, it takes the first messages; the batch stays due from the next message on.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from campaigns.store import in_one_commit, messages
 from campaigns.store.gate import CLOCK_IS_TRUSTED
 from campaigns.store.records import Fact, MovedMessage, PollShare
 
-# When a clock that is in doubt says so, nothing is due: the next poll would be planned by it.
+# While the clock is not trusted, no batch is due: the clock would plan the next poll.
 _IS_DUE: Final = f"poll_at <= :now AND closes_at > :now AND {CLOCK_IS_TRUSTED}"
-# What is due before its window ends has its next poll before that too, which is what the index of closing ones holds.
+# A batch that is due before its window ends has `poll_at < closes_at`; the condition matches the index of closing
+# batches.
 _IS_CLOSING: Final = f"{_IS_DUE} AND closes_at <= :closing_before AND poll_at < closes_at"
 
-# Is anything due? (Asked before a slot of the pace is spent.)
+# Is any batch due for a poll? The check comes before a slot of the pace is spent.
 _DUE: Final = text(f"SELECT EXISTS (SELECT FROM sms.batches WHERE {_IS_DUE})")
-# Is anything due whose window is about to close?
+# Is any batch due whose window is about to close?
 _CLOSING_DUE: Final = text(f"SELECT EXISTS (SELECT FROM sms.batches WHERE {_IS_CLOSING})")
 
-# How many messages are due to be asked about, and how many of windows that are about to close, as far as it matters?
+# How many messages are due for a poll, and how many of them have a window that is about to close? Only the first
+# batches are counted.
 _WAITING: Final = text(f"""
     SELECT (SELECT coalesce(sum(accepted), 0)
               FROM (SELECT accepted FROM sms.batches WHERE {_IS_DUE} ORDER BY poll_at, id LIMIT :most) AS due) AS due,
@@ -39,10 +41,11 @@ _WAITING: Final = text(f"""
                   ORDER BY closes_at, id LIMIT :most) AS closing) AS closing
 """)
 
-# Pollers choose one after the other: each then finds 500 messages of its own, where all at once would choose the same.
+# Pollers choose one after the other, so that each finds 500 messages of its own. At once, all would choose the same
+# messages.
 _TURN: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.polls'))")
 
-# What is claimed is ours until the lease ends; then it is due again.
+# The claimed batches are ours until the lease ends; then they are due again.
 _CLAIM: Final = """
     WITH due AS (
         SELECT id, at, sum(accepted) OVER (ORDER BY at, id ROWS UNBOUNDED PRECEDING) - accepted AS before
@@ -60,7 +63,7 @@ _CLAIM_OLDEST: Final = text(_CLAIM.format(at="poll_at", which=_IS_DUE))
 # Which batches hold the messages that are due, and whose windows close next?
 _CLAIM_CLOSING: Final = text(_CLAIM.format(at="closes_at", which=_IS_CLOSING))
 
-# Which messages of these batches has the gateway not settled yet, in the order in which they are due?
+# Which messages of these batches have no verdict yet, in the order in which they are due?
 _OPEN: Final = text("""
     SELECT batch.id AS batch_id, batch.poll_no, batch.accepted_at, batch.closes_at, message.id, message.gateway_id,
            (SELECT coalesce(callbacks_active, false) FROM sms.installation) AS callbacks_active,
@@ -79,13 +82,16 @@ _OPEN: Final = text("""
 
 @in_one_commit
 def any_due(connection: Connection, *, now: datetime, closing_before: datetime | None = None) -> bool:
-    """Whether any batch is due to be asked about; with `closing_before`, whether any whose window ends by then is."""
+    """Return whether any batch is due for a poll; with `closing_before`, only batches whose window ends by then."""
     question = _DUE if closing_before is None else _CLOSING_DUE
     return bool(connection.execute(question, {"now": now, "closing_before": closing_before}).scalar_one())
 
 
 def count_due(connection: Connection, *, now: datetime, closing_before: datetime, most_batches: int) -> tuple[int, int]:
-    """Messages due for a poll, and those of them whose windows end by `closing_before`; of the first batches each."""
+    """Count the messages due for a poll, and the due messages whose windows end by `closing_before`.
+
+    Each count covers the first `most_batches` batches.
+    """
     times = {"now": now, "closing_before": closing_before}
     row = connection.execute(_WAITING, {**times, "most": most_batches}).one()
     return int(row.due), int(row.closing)
@@ -95,9 +101,10 @@ def count_due(connection: Connection, *, now: datetime, closing_before: datetime
 def claim(
     connection: Connection, *, now: datetime, lease: timedelta, closing_before: datetime | None = None
 ) -> list[PollShare]:
-    """The next 500 messages to ask about, by batch; empty when nothing is due any more.
+    """Claim the next 500 messages to poll, by batch; empty when no batch is due any more.
 
-    The oldest due come first; with `closing_before`, ahead of them those whose windows end by then, the next one first.
+    The batches that have been due for longest come first. With `closing_before`, the batches whose windows end by then
+    come before them, the next window to end first.
     """
     connection.execute(_TURN)
     ids = _claim_batches(connection, {"now": now, "lease_ends": now + lease, "closing_before": closing_before})
@@ -115,7 +122,7 @@ def claim(
 
 
 def _claim_batches(connection: Connection, times: Mapping[str, datetime | None]) -> list[int]:
-    """Batches enough for one poll, in the order in which they are asked about."""
+    """Claim enough batches for one poll. Returns their ids in the order in which they are polled."""
     ids: list[int] = []
     room = POLL_SIZE
     for claim_first in (_CLAIM_CLOSING, _CLAIM_OLDEST) if times["closing_before"] else (_CLAIM_OLDEST,):
@@ -142,7 +149,7 @@ def _share(batch_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> PollShare:
 
 
 def _give_back(connection: Connection, batch_ids: set[int], *, now: datetime) -> None:
-    """Batches that were taken but found no room stay due; a round whose rest has settled meanwhile starts over."""
+    """Make claimed batches that found no room due again. A poll whose remaining messages have verdicts starts over."""
     if batch_ids:
         connection.execute(
             text("""
@@ -153,7 +160,7 @@ def _give_back(connection: Connection, batch_ids: set[int], *, now: datetime) ->
         )
 
 
-# When is each of these batches asked about next? Only for whoever asked last.
+# When is the next poll of each of these batches? Only the newest poll of a batch sets it.
 _RESCHEDULE: Final = text("""
     UPDATE sms.batches AS batch
        SET poll_at = least(next.poll_at, batch.closes_at), poll_resume_id = next.poll_resume_id,
@@ -174,7 +181,10 @@ def record_poll(
     call_id: UUID,
     now: datetime,
 ) -> list[MovedMessage]:
-    """Write down what a poll answered and when to ask again, one time for each of `asked`. Returns what moved."""
+    """Record the answer to a poll, and the time of the next poll of each of `asked`. Returns the messages that changed.
+
+    The caller passes them to `suppressions.suppress_by_verdicts`.
+    """
     ids = [batch.batch_id for batch in asked]
     live = messages.lock_batches(connection, ids, [fact.message_id for fact in facts])
     moved = messages.merge_facts(connection, facts, now=now, known=True)
@@ -201,9 +211,9 @@ def record_verdicts(
     now: datetime,
     call_id: UUID | None = None,
 ) -> list[MovedMessage]:
-    """Write down what was learned about single messages, whatever their batches wait for. Returns what moved.
+    """Record facts about single messages, whatever the state of their batches. Returns the messages that changed.
 
-    With a `call_id`, the gateway was asked about all of `message_ids`.
+    With a `call_id`, the gateway was asked about all of `message_ids`, and each batch gets its attempt.
     """
     shares = messages.batches_holding(connection, message_ids)
     live = messages.lock_batches(connection, [each.batch_id for each in shares])
@@ -217,7 +227,7 @@ def record_verdicts(
 def _record_attempts(
     connection: Connection, shares: Sequence[tuple[int, int, int]], *, call_id: UUID, now: datetime
 ) -> None:
-    """One request, and each batch's share of it: its id, its round of polls, how many of its messages."""
+    """Append an attempt for each batch in one request; a share is (batch id, poll number, number of messages)."""
     connection.execute(
         text("""
             INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, at)
@@ -237,7 +247,7 @@ def _record_attempts(
 
 @in_one_commit
 def put_off(connection: Connection, asked: Sequence[PollShare], *, until: datetime) -> None:
-    """Nothing was learned: the same messages are due again at `until`."""
+    """Make the messages of a poll that brought no answer due again at `until`."""
     connection.execute(
         text("""
             UPDATE sms.batches AS batch SET poll_at = least(CAST(:until AS timestamptz), batch.closes_at)
@@ -252,13 +262,13 @@ def put_off(connection: Connection, asked: Sequence[PollShare], *, until: dateti
     )
 
 
-# Whose window has closed? Their messages without a verdict expire, keeping the last status that was known.
+# Which batches have a closed window? Their messages without a verdict expire, and keep their last known status.
 _OVER: Final = text("""
     SELECT id FROM sms.batches WHERE poll_at IS NOT NULL AND poll_at <= :now AND closes_at <= :now
   ORDER BY closes_at LIMIT :most
        FOR UPDATE SKIP LOCKED
 """)
-# What has no verdict by then never gets one from the gateway.
+# Expire the messages of these batches that have no verdict: the gateway no longer answers for them.
 _EXPIRE: Final = text("""
     UPDATE sms.messages AS message SET state = 'expired', settled_at = :now
       FROM sms.batches AS batch
@@ -269,7 +279,7 @@ _EXPIRE: Final = text("""
 
 
 def close_windows(connection: Connection, *, now: datetime, most: int = 50) -> int:
-    """Expire what the gateway no longer answers for; how many batches were closed, at most `most`."""
+    """Expire messages that the gateway no longer answers for. Returns how many batches were closed, at most `most`."""
     ids = [row.id for row in connection.execute(_OVER, {"now": now, "most": most})]
     if ids:
         connection.execute(_EXPIRE, {"ids": ids, "now": now})

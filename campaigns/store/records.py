@@ -1,4 +1,4 @@
-"""What the store hands out: frozen facts, safe to carry across any border."""
+"""The records that the store returns: frozen dataclasses, safe to pass to any thread or layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from campaigns.rules.states import CampaignState, MessageState
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A campaign as its row stands."""
+    """A row of `sms.campaigns`."""
 
     id: int
     name: str
@@ -36,7 +36,7 @@ class Campaign:
     at_gateway: bool
     started_at: datetime | None
     finished_at: datetime | None
-    # What goes along with every message: see `rules.options`.
+    # The options of every message: see `rules.message_options`.
     kind: CampaignKind
     repeat: int | None
     tag: str | None
@@ -46,17 +46,17 @@ class Campaign:
 
     @property
     def options(self) -> MessageOptions:
-        """What goes along with every message."""
+        """The options that every message of the campaign carries."""
         return MessageOptions(self.kind, self.repeat, self.tag, self.policy, self.hide, self.message_type)
 
     def waits_at_gateway(self, now: datetime) -> bool:
-        """Whether the gateway keeps what it has of this campaign for a date that is still to come."""
+        """Return whether the gateway keeps this campaign's messages for a date that is still to come."""
         return self.at_gateway and self.start_at is not None and self.start_at > now
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message that is to leave: `id` is the localid the gateway will know it by."""
+    """One message to send; `id` is its localid at the gateway."""
 
     id: int
     number: str = field(repr=False)
@@ -67,8 +67,8 @@ class Outgoing:
 class Claim:
     """A batch that is ours until its lease ends. `(call_id, attempt)` is the fence for every decision about it.
 
-    `of_another_account`: it left under a key of another account than ours, which cannot be asked about it.
-    `ids_in_doubt`: the gateway has somebody else's messages under some of its ids.
+    `of_another_account`: it left under a key of another account, so our key cannot resolve it.
+    `ids_in_doubt`: the gateway has foreign messages under some of its ids.
     """
 
     batch_id: int
@@ -90,7 +90,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something the gateway said about one message, or a refusal of it. Facts are merged by whoever learns them."""
+    """A statement of the gateway about one message, or a refusal of it. Every worker merges the facts it gets."""
 
     message_id: int
     state: MessageState
@@ -101,7 +101,7 @@ class Fact:
 
 
 class MovedMessage(NamedTuple):
-    """A message that a fact moved, and the state it stands in since."""
+    """A message that a fact changed, and its new state."""
 
     id: int
     state: MessageState
@@ -109,7 +109,7 @@ class MovedMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A message that surely is ours: the answer to its own request told its number and its gateway id."""
+    """A message that is certainly ours: the answer to its own request had its number and its gateway id."""
 
     gateway_id: int
     number: str = field(repr=False)
@@ -118,10 +118,10 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class PollShare:
-    """One batch's share of a poll: `message_ids` by the gateway's id; `resume_id` where the round stopped half-way.
+    """One batch's share of a poll: `message_ids` by gateway id; `resume_id` is set where the poll stops half-way.
 
-    `began_at`: when the first half of a round was asked about that stopped half-way and goes on here.
-    `callbacks_active`: callbacks bring the verdicts, so that it need not be asked about as often.
+    `began_at`: when the first part of a poll was made that stopped half-way and continues here.
+    `callbacks_active`: callbacks bring the verdicts, so the reduced polling schedule applies.
     """
 
     batch_id: int
@@ -146,16 +146,18 @@ class Progress:
     next_poll_at: datetime | None
 
     def held_by_gateway(self, now: datetime) -> int:
-        """Messages that the gateway keeps for their date. No pause reaches them; a cancellation takes them back."""
+        """Return how many messages the gateway keeps for their date. A pause does not stop them; a cancellation
+        withdraws them.
+        """
         return self.counts[MessageState.ACCEPTED] if self.campaign.waits_at_gateway(now) else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why nothing is sent for the whole account, since when, and when it is tried again."""
+    """A hold of the whole account: the reason, its beginning, and the time of the next check."""
 
     code: int
     reason: str
     since: datetime
     hold_recheck_at: datetime
-    released_credit_rial: int | None  # credit that was taken to be enough, and was not
+    released_credit_rial: int | None  # the credit at the last release, which was not enough

@@ -1,6 +1,6 @@
 """Read a campaign as a whole: the figures of its report, its texts, its rejected rows, and the counts that verify it.
 
-Most of it reads every message of the campaign. Nothing here writes, and nothing of the way of a message needs it.
+Most functions read every message of the campaign. None of them writes, and no stage that sends needs them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _MESSAGES: Final = """sms.campaigns AS campaign, unnest(campaign.message_ids) AS
 
 
 class Requests(NamedTuple):
-    """How many requests of one kind left for a campaign, and how many messages they carried together."""
+    """How many requests of one kind a campaign made, and how many messages they carried in total."""
 
     requests: int
     messages: int
 
 
-# What did a campaign's requests come to, by kind? A poll serves many batches and counts once.
+# How many requests of each kind did a campaign make? A poll serves many batches and counts once.
 _COUNT_REQUESTS: Final = text("""
     SELECT attempt.kind, count(DISTINCT attempt.call_id) AS requests, coalesce(sum(attempt.messages), 0) AS asked
       FROM sms.batches AS batch JOIN sms.attempts AS attempt ON attempt.batch_id = batch.id
@@ -39,13 +39,13 @@ _COUNT_REQUESTS: Final = text("""
 
 
 def count_requests(connection: Connection, campaign_id: int) -> dict[str, Requests]:
-    """A campaign's requests by kind: send, resolve, poll."""
+    """Count a campaign's requests by kind: send, resolve, poll."""
     rows = connection.execute(_COUNT_REQUESTS, {"id": campaign_id})
     return {row.kind: Requests(row.requests, int(row.asked)) for row in rows}
 
 
 class SendingTimes(NamedTuple):
-    """When the first request of a campaign left, and when the last one was accepted; None: none was yet."""
+    """When the first request of a campaign left, and when the last one was accepted; None before that."""
 
     first_sent_at: datetime | None
     accepted_at: datetime | None
@@ -59,7 +59,7 @@ _SENDING_TIMES: Final = text("""
 
 
 def sending_times(connection: Connection, campaign_id: int) -> SendingTimes:
-    """When a campaign was sent, by our own record."""
+    """Return when a campaign was sent, by our own rows."""
     return SendingTimes(*connection.execute(_SENDING_TIMES, {"id": campaign_id}).one())
 
 
@@ -75,9 +75,9 @@ class Money(NamedTuple):
     refunded_rial: int
 
 
-# What was accepted, what did it cost, what was refunded, and how much of that because we withdrew it before its date?
-# Status 13 that comes later is the gateway's own doing. What was withdrawn or cancelled there was not sent, and neither
-# was what still waits there for its date.
+# How many messages were accepted, how much did they cost, how much was refunded, and how much of that because we
+# withdrew messages before their date? A later status 13 means that the gateway cancelled the message. Withdrawn and
+# cancelled messages, and messages that wait at the gateway for their date, were not sent.
 _MONEY: Final = text(f"""
     WITH ours AS (
         SELECT message.state, message.parts, message.cost_rial,
@@ -105,11 +105,11 @@ _MONEY: Final = text(f"""
 
 
 def money(connection: Connection, campaign_id: int) -> Money:
-    """What a campaign cost. What the gateway never priced is taken at the price of the others."""
+    """Return the cost of a campaign in rial. A message without a price counts at the average price of the others."""
     return Money(*connection.execute(_MONEY, {"id": campaign_id}).one())
 
 
-# Why did the gateway refuse messages?
+# With which codes did the gateway refuse messages?
 _COUNT_REFUSED: Final = text(f"""
     SELECT message.refused_code, count(*) AS messages FROM {_MESSAGES}
      WHERE campaign.id = :id AND message.refused_code IS NOT NULL
@@ -118,7 +118,7 @@ _COUNT_REFUSED: Final = text(f"""
 
 
 def refused_by_code(connection: Connection, campaign_id: int) -> dict[int, int]:
-    """How many messages of a campaign the gateway refused, by its code."""
+    """Return how many messages of a campaign the gateway refused, by its code."""
     return {row.refused_code: row.messages for row in connection.execute(_COUNT_REFUSED, {"id": campaign_id})}
 
 
@@ -127,20 +127,20 @@ def refused_by_code(connection: Connection, campaign_id: int) -> dict[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class TextParts:
-    """A text as a recipient gets it, and the parts that are billed for it."""
+    """A text as the recipient sees it, and the parts that are billed for it."""
 
     text: str = field(repr=False)
     parts: int
 
 
-# What does the first recipient of a campaign get?
+# Which text does the first recipient of a campaign get?
 _FIRST_TEXT: Final = text("""
     SELECT coalesce(message.text, campaign.template) AS text, message.parts
       FROM sms.campaigns AS campaign JOIN sms.messages AS message ON message.id >= lower(campaign.message_ids)
      WHERE campaign.id = :id ORDER BY message.id LIMIT 1
 """)
 
-# What is the longest of a campaign's personal texts? The first of those that are as long.
+# Which of a campaign's personal texts is the longest? Of equally long texts, the first.
 _LONGEST_TEXT: Final = text(f"""
     SELECT message.text, message.parts FROM {_MESSAGES}
      WHERE campaign.id = :id
@@ -149,18 +149,18 @@ _LONGEST_TEXT: Final = text(f"""
 
 
 def first_text(connection: Connection, campaign_id: int) -> TextParts:
-    """What the first recipient of a campaign gets."""
+    """Return the text that the first recipient of a campaign gets."""
     return TextParts(*connection.execute(_FIRST_TEXT, {"id": campaign_id}).one())
 
 
 def longest_text(connection: Connection, campaign_id: int) -> TextParts:
-    """The longest text of a campaign whose texts are personal."""
+    """Return the longest text of a campaign whose texts are personal."""
     return TextParts(*connection.execute(_LONGEST_TEXT, {"id": campaign_id}).one())
 
 
 # ── rejected rows ──
 
-# What are the columns of the rows that were rejected, in the order of the file?
+# Which columns do the rejected rows have, in the order of the file?
 _REJECT_CELL_NAMES: Final = text("""
     SELECT cell.name
       FROM sms.rejects AS reject, json_each_text(reject.cells) WITH ORDINALITY AS cell (name, value, place)
@@ -168,7 +168,7 @@ _REJECT_CELL_NAMES: Final = text("""
   GROUP BY cell.name ORDER BY min(cell.place), cell.name
 """)
 
-# Which rows were rejected, after this one?
+# Which rejected rows come after this row?
 _REJECT_PAGE: Final = text("""
     SELECT row_no, kind, value, reason, cells FROM sms.rejects
      WHERE campaign_id = :id AND row_no > :after ORDER BY row_no LIMIT 5000
@@ -177,7 +177,7 @@ _REJECT_PAGE: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A row that could not be used; `cells` are its cells by column, None where they were not kept."""
+    """A rejected row; `cells` are its cells by column, None where they were not kept."""
 
     row_no: int
     kind: str
@@ -187,21 +187,21 @@ class Reject:
 
 
 def reject_cell_names(connection: Connection, campaign_id: int) -> list[str]:
-    """The columns of a campaign's rejected rows, in the order of the file."""
+    """Return the columns of a campaign's rejected rows, in the order of the file."""
     return list(connection.execute(_REJECT_CELL_NAMES, {"id": campaign_id}).scalars())
 
 
 def rejects_in_order(connection: Connection, campaign_id: int) -> Iterator[Reject]:
-    """A campaign's rejected rows in the order of the file, read in short pages."""
+    """Yield a campaign's rejected rows in the order of the file, read in short pages."""
     after = -1
     while rows := connection.execute(_REJECT_PAGE, {"id": campaign_id, "after": after}).all():
         yield from (Reject(*row) for row in rows)
         after = rows[-1].row_no
 
 
-# ── what `verify` counts one by one ──
+# ── counts for `verify` ──
 
-# How many messages of a campaign really stand where, counted one by one?
+# How many messages of a campaign are in each state, counted one by one?
 _COUNT_BY_STATE: Final = text(f"""
     SELECT message.state, count(*) AS messages, count(message.gateway_id) AS known FROM {_MESSAGES}
      WHERE campaign.id = :id
@@ -210,7 +210,7 @@ _COUNT_BY_STATE: Final = text(f"""
 
 
 class StateCount(NamedTuple):
-    """How many messages stand in a state, and how many of them the gateway knows."""
+    """How many messages are in a state, and how many of them have a gateway id."""
 
     state: MessageState
     messages: int
@@ -219,19 +219,19 @@ class StateCount(NamedTuple):
 
 @in_one_commit
 def count_by_state(connection: Connection, campaign_id: int) -> list[StateCount]:
-    """A campaign's messages by state, counted anew."""
+    """Count a campaign's messages by state, one by one."""
     rows = connection.execute(_COUNT_BY_STATE, {"id": campaign_id})
     return [StateCount(MessageState(row.state), row.messages, row.known) for row in rows]
 
 
-# Under how many different ids does the gateway know a campaign's messages?
+# How many different gateway ids do a campaign's messages have?
 _COUNT_GATEWAY_IDS: Final = text(f"""
     SELECT count(DISTINCT message.gateway_id) FROM {_MESSAGES} WHERE campaign.id = :id
 """)
 
 
 def count_gateway_ids(connection: Connection, campaign_id: int) -> int:
-    """How many different ids the gateway gave to a campaign's messages."""
+    """Count the different gateway ids of a campaign's messages."""
     return int(connection.execute(_COUNT_GATEWAY_IDS, {"id": campaign_id}).scalar_one())
 
 
@@ -239,7 +239,7 @@ _DIFFERS: Final = " OR ".join(
     f"batch.{state} <> count(*) FILTER (WHERE message.state = '{state}')" for state in MessageState
 )
 
-# Which batches of a campaign say something else than their messages?
+# How many batches of a campaign have counters that differ from their messages?
 _MISCOUNTED: Final = text(f"""
     SELECT count(*) FROM (
         SELECT batch.id
@@ -251,12 +251,12 @@ _MISCOUNTED: Final = text(f"""
 
 
 def count_miscounted_batches(connection: Connection, campaign_id: int) -> int:
-    """How many batches have counters that are not those of their messages, counted one by one."""
+    """Count the batches whose counters differ from their messages, counted one by one."""
     return int(connection.execute(_MISCOUNTED, {"campaign_id": campaign_id}).scalar_one())
 
 
 class Cost(NamedTuple):
-    """Messages that the gateway knows, those whose price is known, and what these cost before and after refunds."""
+    """Messages that have a gateway id, messages with a known price, and their cost before and after refunds."""
 
     known: int
     priced: int
@@ -264,7 +264,7 @@ class Cost(NamedTuple):
     kept_rial: int
 
 
-# What did the messages of a campaign cost, before refunds and after them, as far as their prices are known?
+# How much did the messages of a campaign cost, before and after refunds, as far as their prices are known?
 _COST: Final = text(f"""
     SELECT count(message.gateway_id) AS known, count(message.cost_rial) AS priced,
            coalesce(sum(message.cost_rial), 0) AS rial,
@@ -275,11 +275,11 @@ _COST: Final = text(f"""
 
 
 def known_cost(connection: Connection, campaign_id: int) -> Cost:
-    """What a campaign's messages cost, as far as their prices are known."""
+    """Return the cost of a campaign's messages in rial, as far as their prices are known."""
     return Cost(*connection.execute(_COST, {"id": campaign_id}).one())
 
 
-# When did a campaign's messages reach the gateway first, by our own record?
+# When did a campaign's messages first reach the gateway, by our own rows?
 _FIRST_REACHED: Final = text("""
     SELECT min(coalesce(first_sent_at, accepted_at)) FROM sms.batches
      WHERE campaign_id = :id AND state <> 'split' AND accepted_at IS NOT NULL
@@ -288,6 +288,6 @@ _FIRST_REACHED: Final = text("""
 
 @in_one_commit
 def first_reached_gateway_at(connection: Connection, campaign_id: int) -> datetime | None:
-    """When the first accepted batch of a campaign left; None where none was accepted."""
+    """Return when the first accepted batch of a campaign left; None if no batch was accepted."""
     found: datetime | None = connection.execute(_FIRST_REACHED, {"id": campaign_id}).scalar_one()
     return found

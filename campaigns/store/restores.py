@@ -1,6 +1,6 @@
-"""After commits were lost: everything that may have left since is unknown, under its old ids, and is asked about first.
+"""After a restore or lost commits: mark batches unknown that may have left since, to be resolved by their old ids.
 
-It takes place in one transaction with the new place of the database, so that nothing is sent before it or in between.
+This takes place in one transaction with the new place of the database, so that no batch is sent before.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from campaigns.store.identity import ACCOUNT_IN_USE
 
 
 class Cause(StrEnum):
-    """Why commits may be missing: as `sms.epochs` keeps it."""
+    """Why commits may be missing, as `sms.epochs` keeps it."""
 
-    RESTORED = "restored"  # from a dump, and the database it came from is gone
-    COPIED = "copied"  # and the database it came from goes on
+    RESTORED = "restored"  # from a dump, and the original database is gone
+    COPIED = "copied"  # and the original database goes on
     FAILED_OVER = "failed over"
-    LOST_COMMITS = "lost commits"  # a restart after which the gateway knew messages that stood here as never sent
+    LOST_COMMITS = "lost commits"  # a restart after which the gateway knew messages that were unsent here
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was done about a history that is lost: batches to be asked about from `ask_at` on, and the new epoch."""
+    """The result for a restored database: batches to resolve from `ask_at` on, and the new epoch."""
 
     cause: Cause
     lost_since: datetime
@@ -39,22 +39,21 @@ class Restored:
     epoch: int
     batches: int
     otps: int  # one-time passwords that may have been sent, and are not sent again
-    lines: int  # of the inbox, gone through again; of a copy, not pulled any more
-    campaigns: Sequence[int]  # that are not over; of a copy, those that were cancelled here
+    lines: int  # lines of the inbox to reconcile; in a copy, lines that are no longer pulled
+    campaigns: Sequence[int]  # open campaigns; in a copy, campaigns that were cancelled here
 
 
-# One at a time decides about the place of the database.
+# One transaction at a time decides about the place of the database.
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.identity'))")
 
 
 def lock_place(connection: Connection) -> None:
-    """Be the only one to decide about the database's place until the transaction ends."""
+    """Lock the decision about the database's place until the transaction ends."""
     connection.execute(_ONE_AT_A_TIME)
 
 
-# Which requests may have left without a line about it here? Of campaigns that came along with the history that is lost:
-# ids of epochs that are not written down belong to campaigns created since. What stands here as ready would have left
-# under the account in use. Nobody holds a claim any more.
+# Which batches may have left without an attempt here? Batches of campaigns from before the restore: ids of epochs that
+# are not recorded belong to later campaigns. A ready batch would have left under the account in use. All claims end.
 _MARK_UNKNOWN: Final = text(f"""
     WITH open AS (
         SELECT batch.id
@@ -77,14 +76,14 @@ _MARK_UNKNOWN: Final = text(f"""
     INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, at)
     SELECT id, :call_id, 'send', 'may have left', attempt, pending, :now FROM asked
 """)
-# A one-time password cannot be asked about: what may have been sent is not sent again.
+# The gateway cannot be asked about a one-time password: one that may have been sent is not sent again.
 _GIVE_UP_OTPS: Final = text("""
     UPDATE sms.otps SET state = 'unknown', lease_owner = NULL, tokens = NULL, settled_at = :now
      WHERE state IN ('waiting', 'claimed')
 """)
-# Nor is anybody called about a message that was sent before: the call may have been made since.
+# No call follows an SMS that was sent before: the call may have been made since.
 _GIVE_UP_CALLS: Final = text("UPDATE sms.otps SET tokens = NULL WHERE tokens IS NOT NULL")
-# Messages may have been read at the gateway since, and stored where nobody has them any more.
+# Inbound messages may have been marked read at the gateway since, and stored by commits that are lost.
 _RECONCILE_LINES: Final = text("""
     UPDATE sms.lines
        SET needs_reconcile_since = least(needs_reconcile_since, :lost_since),
@@ -93,15 +92,15 @@ _RECONCILE_LINES: Final = text("""
            reconciled_to = NULL, due_at = greatest(due_at, :ask_at), reconcile_at = least(reconcile_at, :now)
      WHERE enabled
 """)
-# What a copy reads at the gateway, the other database does not get: from here a line is pulled when a person says so.
+# The original does not get the messages that a copy reads: a copy pulls a line only when a person enables it.
 _DISABLE_LINES: Final = text("""
     UPDATE sms.lines
        SET enabled = false, from_settings = false, lease_owner = NULL, leased_until = NULL, attempt = attempt + 1
      WHERE enabled
 """)
-# Which campaigns are not over?
+# Which campaigns are open?
 _OPEN: Final = text("SELECT id FROM sms.campaigns WHERE finished_at IS NULL AND state <> 'draft' ORDER BY id")
-# Which campaigns were started before the copy was made? They are the other database's.
+# Which campaigns were started before the copy was made? They belong to the original.
 _CANCEL: Final = text("""
     UPDATE sms.campaigns SET state = 'cancelled', hold_code = NULL, paused_at = NULL, hold_reason = :reason
      WHERE finished_at IS NULL AND state IN ('scheduled', 'running', 'paused')
@@ -121,11 +120,11 @@ def mark_everything_unknown(
     call_id: UUID,
     now: datetime,
 ) -> Restored:
-    """Take it that whatever may have left since `lost_since` has: it is asked about from `ask_at` on, by its old ids.
+    """Mark all batches unknown that may have left since `lost_since`, to be resolved from `ask_at` on by their old ids.
 
-    From the commit on this database is where it was, and ids are of a new epoch. Of a copy, every campaign that was
-    started before is cancelled as well, and no line is pulled: what was never sent is not sent from here, and what
-    comes in is left to the other database.
+    From the commit on this database is at its recorded place, and new ids belong to a new epoch. In a copy, every
+    campaign that was started before is cancelled, and no line is pulled: the original sends the unsent messages and
+    receives the inbound ones.
     """
     values = {
         "lost_since": lost_since,
@@ -151,7 +150,7 @@ def mark_everything_unknown(
     return Restored(cause, lost_since, ask_at, epoch, asked, otps, lines, campaigns)
 
 
-# Which messages would leave next, one of each request, those of all campaigns in turn?
+# Which messages would leave next? One of each request, with all campaigns in turn.
 _NEXT: Final = text("""
     SELECT (SELECT min(message.id) FROM sms.messages AS message
              WHERE message.id BETWEEN waiting.first_id AND waiting.last_id AND message.state = 'pending') AS id
@@ -168,16 +167,16 @@ _NEXT: Final = text("""
 
 @in_one_commit
 def sample_next_messages(connection: Connection, *, most: int = BATCH_SIZE) -> list[int]:
-    """One message of each of the requests that would leave next: of commits that were lost, these are the first."""
+    """Return one message of each request that would leave next: if commits were lost, these messages left first."""
     return [row.id for row in connection.execute(_NEXT, {"most": most}) if row.id is not None]
 
 
-# Which campaigns would this database still send?
+# Which open campaigns would this database still send?
 _UNFINISHED: Final = text("""
     SELECT id, name, state FROM sms.campaigns WHERE finished_at IS NULL AND state <> 'draft' ORDER BY id
 """)
 
 
 def unfinished_campaigns(connection: Connection) -> list[tuple[int, str, CampaignState]]:
-    """Campaigns that are not over, by id, name and state."""
+    """Return the open campaigns: id, name and state."""
     return [(row.id, row.name, CampaignState(row.state)) for row in connection.execute(_UNFINISHED)]

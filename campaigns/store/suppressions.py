@@ -1,8 +1,8 @@
-"""The numbers we do not write to: one table, fed from everywhere.
+"""The numbers that get no messages: one table for all reasons and sources.
 
-A row is never deleted: reports still tell why somebody got nothing after the number was lifted.
+A row is never deleted: after a suppression is lifted, reports still give the reason why a recipient got no message.
 
-A person has the last word. What they lifted is suppressed anew by another person, or by what happened after that:
+A person has the last word. A lifted number is suppressed anew by another person, or by an event after the lifting:
 a message that came in later, a verdict on a message that left later, an entry made later on a list of the gateway.
 """
 
@@ -23,7 +23,7 @@ from campaigns.store.records import MovedMessage
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """A number as it stands in the table; it is no longer suppressed since `lifted_at`, where that is not None."""
+    """A row of the table. Where `lifted_at` is not None, the number has not been suppressed since then."""
 
     number: str = field(repr=False)
     reason: str  # of `SuppressionReason`, or in an operator's own words
@@ -33,7 +33,7 @@ class Suppression:
 
 
 class NewSuppression(NamedTuple):
-    """A number that is to be suppressed, as 09121234567, by what happened at a moment; None where nobody can tell."""
+    """A number to suppress, as 09121234567, because of an event; `happened_at` is None where the time is not known."""
 
     number: str
     reason: str
@@ -41,9 +41,9 @@ class NewSuppression(NamedTuple):
     happened_at: datetime | None
 
 
-# These are not to be written to any more. What stands there stays, unless it was lifted before that happened which
-# tells so now (or a person tells so, whose word needs no date), or was no more than a guess: somebody who wants nothing
-# is told from somebody who could not be reached. In order, so that no two writers wait for each other.
+# Suppress these numbers. An existing row changes in two cases only. It was lifted, and the event is later or a person
+# asks, which needs no date. Or its reason is `unreachable`, a guess, which gives way to any other reason. Rows go in by
+# number, so that two writers do not deadlock.
 _ADD: Final = text(f"""
     INSERT INTO sms.suppressions AS known (number, reason, source, created_at)
     SELECT number, reason, source, :now
@@ -63,7 +63,7 @@ _ADD: Final = text(f"""
 
 
 def add(connection: Connection, numbers: Sequence[str], *, reason: str, source: str, now: datetime) -> int:
-    """Suppress `numbers`, as 09121234567, on a person's word; how many are new, those included that were lifted before.
+    """Suppress `numbers`, as 09121234567, because a person asks. Returns how many are new, lifted ones included.
 
     A number that is suppressed already keeps its first reason; only `unreachable` gives way to any other.
     """
@@ -75,7 +75,7 @@ def add(connection: Connection, numbers: Sequence[str], *, reason: str, source: 
 def add_dated(connection: Connection, found: Sequence[NewSuppression], *, now: datetime) -> int:
     """Suppress numbers because of dated events; one lifted after its event is skipped. Returns how many were added.
 
-    Of a number that stands there twice, the last counts.
+    Of two entries for one number, the last counts.
     """
     each = list({new.number: new for new in found}.values())
     return _add(
@@ -94,7 +94,7 @@ def _add(connection: Connection, columns: Mapping[str, object]) -> int:
     return len(connection.execute(_ADD, columns).all()) if columns["numbers"] else 0
 
 
-# These may be written to again.
+# Lift these suppressions.
 _LIFT: Final = text("""
     UPDATE sms.suppressions SET lifted_at = :now
      WHERE number IN (SELECT number FROM sms.suppressions
@@ -104,47 +104,48 @@ _LIFT: Final = text("""
 
 
 def lift(connection: Connection, numbers: Sequence[str], *, now: datetime) -> int:
-    """A person decided that these may be written to again; how many were suppressed."""
+    """Lift the suppressions of `numbers`, because a person decided so. Returns how many were suppressed."""
     return connection.execute(_LIFT, {"numbers": list(numbers), "now": now}).rowcount
 
 
-# ── numbers that the gateway refuses itself ──
+# ── numbers that the gateway refuses ──
 
 REFUSED_RETRY_AFTER: Final = timedelta(days=7)
-"""When a number is tried again that the gateway refused."""
+"""How long a number that the gateway refused is left out of the block lists; then it is tried again."""
 
-# The gateway takes this for no number.
+# The gateway does not accept this as a number.
 _RECORD_REFUSED: Final = text("UPDATE sms.suppressions SET refused_at = :now WHERE number = :number")
-# How many numbers has it refused of late?
+# How many numbers has the gateway refused recently?
 _COUNT_REFUSED: Final = text("SELECT count(*) FROM sms.suppressions WHERE refused_at > :refused")
 
 
 def record_refused(connection: Connection, number: str, *, now: datetime) -> None:
-    """The gateway refused this number itself: it is left as it is on all lists until it is tried again."""
+    """Record that the gateway refused this number: its entries on all block lists stay as they are until a retry."""
     connection.execute(_RECORD_REFUSED, {"number": number, "now": now})
 
 
 @in_one_commit
 def count_refused(connection: Connection, *, now: datetime) -> int:
-    """How many numbers are left as they are, because the gateway refused them."""
+    """Return how many numbers are not synchronised, because the gateway refused them within REFUSED_RETRY_AFTER."""
     return int(connection.execute(_COUNT_REFUSED, {"refused": now - REFUSED_RETRY_AFTER}).scalar_one())
 
 
-# ── what people write ──
+# ── opt-outs ──
 
 SECOND: Final = timedelta(seconds=1)
 
-# When had everything that was unread been handed out for the last time?
+# When did a pull of this line last reach the end of its unread messages?
 _PULLED: Final = text("SELECT pulled_at FROM sms.lines WHERE line = :line")
 
 
 def opt_out(
     connection: Connection, line: str, rows: Sequence[tuple[str, datetime]], *, unread: bool, now: datetime
 ) -> int:
-    """Suppress who opted out by a message to this line (number, when it was received); how many numbers are new.
+    """Suppress numbers that opted out by a message to this line. Returns how many numbers are new.
 
-    The gateway dates a message on its own clock and in whole seconds: in the second of a lifting, the opt-out counts.
-    What was still `unread` came in after the last pull to the end, which our clock tells, whatever the date says.
+    Each row is (number, when the message was received). The gateway dates a message on its own clock and in whole
+    seconds: in the second of a lifting, the opt-out counts. A message that was still `unread` came in after the last
+    pull that reached the end, by our clock, whatever its own date says.
     """
     pulled_at = connection.execute(_PULLED, {"line": line}).scalar_one_or_none() if unread else None
     found = [
@@ -156,12 +157,12 @@ def opt_out(
     return add_dated(connection, found, now=now)
 
 
-# ── what the verdicts tell ──
+# ── verdicts ──
 
-# Two verdicts about one number, written down at the same moment, would each not see the other.
+# One at a time: two verdicts about one number, recorded at the same moment, would not see each other.
 _ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtext('sms.suppressions'))")
 
-# When did a message leave? With its batch, of which no two overlap but those that are split; what is proven never to
+# When did a message leave? With its batch: no two batches overlap, except split ones. A request that is proven never to
 # have reached the gateway does not count.
 _LEFT: Final = """
     LATERAL (SELECT coalesce(batch.first_sent_at, batch.accepted_at, :now) AS left_at
@@ -169,9 +170,9 @@ _LEFT: Final = """
               WHERE batch.campaign_id = message.campaign_id AND batch.first_id <= message.id AND batch.state <> 'split'
            ORDER BY batch.first_id DESC LIMIT 1) AS batch
 """
-# Whose message was blocked, and whose last messages did all not arrive? What was sent before a person lifted the number
-# says nothing about it any more; what has expired or was cancelled never did, and neither did a call nobody answered.
-# Who is told of in both ways has blocked us.
+# Which numbers blocked a message, and which did not receive any of their last messages? A message that left before a
+# person lifted the number does not count. Expired and cancelled messages and unanswered calls do not count either. A
+# number with both reasons is `blocked`.
 _VERDICTS: Final = text(f"""
     SELECT number, '{SuppressionReason.BLOCKED}' AS reason, 'status 14 of message ' || id AS source,
            left_at AS happened_at
@@ -199,10 +200,10 @@ _LOST: Final = frozenset({MessageState.UNDELIVERED, MessageState.FAILED})
 
 
 def suppress_by_verdicts(connection: Connection, moved: Sequence[MovedMessage], *, after: int, now: datetime) -> int:
-    """Suppress whom the verdicts of these messages tell not to write to; how many numbers are new.
+    """Suppress the numbers that the verdicts of these messages call for. Returns how many numbers are new.
 
-    Who blocked us is suppressed at once; who did not get the last `after` messages of all campaigns, as unreachable,
-    and of those nobody where `after` is 0. A message that arrives later lifts nothing by itself.
+    A number that blocked us is suppressed at once. A number that did not receive the last `after` messages of all
+    campaigns is suppressed as unreachable; with `after` 0, none is. A message that arrives later lifts no suppression.
     """
     blocked = [id_ for id_, state in moved if state is MessageState.BLOCKED]
     lost = [id_ for id_, state in moved if state in _LOST] if after else []
@@ -214,7 +215,7 @@ def suppress_by_verdicts(connection: Connection, moved: Sequence[MovedMessage], 
     return add_dated(connection, [NewSuppression(*row) for row in rows], now=now)
 
 
-# ── what stands there ──
+# ── read ──
 
 _COLUMNS: Final = "number, reason, source, created_at, lifted_at"
 
@@ -223,17 +224,17 @@ def _suppressions(rows: Sequence[Row[tuple[object, ...]]]) -> list[Suppression]:
     return [Suppression(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public way to a row's names
 
 
-# What stands there about these numbers?
+# Which rows do these numbers have?
 _FIND: Final = text(f"SELECT {_COLUMNS} FROM sms.suppressions WHERE number = ANY (CAST(:numbers AS text[]))")
 
 
 def find(connection: Connection, numbers: Sequence[str]) -> Mapping[str, Suppression]:
-    """What is known of these numbers, by number, those included that were lifted."""
+    """Return the rows of these numbers, by number, lifted ones included."""
     rows = connection.execute(_FIND, {"numbers": list(numbers)}).all() if numbers else []
     return {each.number: each for each in _suppressions(rows)}
 
 
-# Who was suppressed last?
+# Which numbers were suppressed last?
 _NEWEST: Final = text(f"""
     SELECT {_COLUMNS} FROM sms.suppressions
      WHERE lifted_at IS NULL AND created_at >= :since
@@ -245,12 +246,12 @@ _NEWEST: Final = text(f"""
 def newest(
     connection: Connection, *, reason: str | None = None, since: datetime | None = None, limit: int = 20
 ) -> Sequence[Suppression]:
-    """Who is suppressed, the newest first; for one reason only, and since a moment only, where they are given."""
+    """Return suppressed numbers, the newest first: for one `reason` only, and `since` a moment only, if given."""
     since = since or datetime.min.replace(tzinfo=UTC)
     return _suppressions(connection.execute(_NEWEST, {"reason": reason, "since": since, "limit": limit}).all())
 
 
-# The next numbers that are suppressed, in their order.
+# Which suppressed numbers come next, in the order of the numbers?
 _PAGE: Final = text(f"""
     SELECT {_COLUMNS} FROM sms.suppressions
      WHERE number > :after AND lifted_at IS NULL ORDER BY number LIMIT :size
@@ -258,14 +259,15 @@ _PAGE: Final = text(f"""
 
 
 def in_pages(connection: Connection, *, size: int = 5000) -> Iterator[Sequence[Suppression]]:
-    """Everybody who is suppressed, in the order of their numbers; each page is one short read."""
+    """Yield all suppressed numbers, in the order of the numbers, a page at a time; each page is one short read."""
     after = ""
     while rows := connection.execute(_PAGE, {"after": after, "size": size}).all():
         yield _suppressions(rows)
         after = rows[-1].number
 
 
-# For which reasons did a campaign's recipients get nothing? Of a number that was lifted and suppressed anew, the last.
+# For which reasons are a campaign's recipients suppressed? Of a number that was lifted and suppressed anew, the last
+# reason counts.
 _REASONS: Final = text("""
     SELECT coalesce(known.reason, '') AS reason, count(*) AS messages
       FROM sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
@@ -277,5 +279,5 @@ _REASONS: Final = text("""
 
 
 def reasons(connection: Connection, campaign_id: int) -> Mapping[str, int]:
-    """A campaign's suppressed recipients by reason; under `` those of whom the list knows nothing."""
+    """Return how many of a campaign's recipients are suppressed, by reason; "" for numbers without a row."""
     return {row.reason: row.messages for row in connection.execute(_REASONS, {"campaign_id": campaign_id})}

@@ -1,8 +1,8 @@
-"""For authors of revisions: how to change tables that are being sent from. docs/upgrades.md tells when to use what.
+"""For authors of revisions: change tables while workers send from them. docs/upgrades.md says when to use each tool.
 
 A revision is one transaction, `upgrade()`. It may create tables, and it may lock one existing table, by `lock_table`,
-and add columns and checks to it. What must not happen in a transaction (an index, the validation of a check) is a step
-of `outside`, a tuple at the top of the revision. The steps run before its `upgrade()`, and again where they were
+and add columns and checks to it. Work that cannot run in a transaction (an index, the validation of a check) is a step
+of `outside`, a tuple at the top of the revision. The steps run before its `upgrade()`, and again if they were
 interrupted. An index on a new column is therefore a revision of its own, after the one that adds the column.
 """
 
@@ -23,9 +23,9 @@ from campaigns.store.migrations.session import LOCK_WAIT_S
 from campaigns.store.tables import SCHEMA, metadata
 
 HOLD_S: Final = 3.0
-"""A statement that runs while a table is locked may take so long. A change of the catalog takes milliseconds."""
+"""The longest time that a statement may take while a table is locked. A change of the catalog takes milliseconds."""
 
-# The same try, made again, can succeed.
+# Errors after which another try can succeed.
 _GIVES_WAY: Final = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.DeadlockDetected,
@@ -34,7 +34,7 @@ _GIVES_WAY: Final = (
 
 
 class InUse(Exception):
-    """Other sessions use what the upgrade needs. `table` names it, where it is one."""
+    """Other sessions hold a lock that the upgrade needs. `table` is the name of the table, if it is a table's lock."""
 
     def __init__(self, table: str | None = None) -> None:
         super().__init__(table)
@@ -43,7 +43,7 @@ class InUse(Exception):
 
 @contextmanager
 def giving_way(table: str | None = None) -> Iterator[None]:
-    """Turn the database's verdicts that a try may succeed later into InUse."""
+    """Translate the database errors after which another try can succeed. Raises: InUse."""
     try:
         yield
     except DBAPIError as error:
@@ -60,9 +60,9 @@ _VACUUM_YIELDS_WITHIN_S: Final = 10.0
 def lock_table(name: str) -> None:
     """Lock an existing table for this revision within LOCK_WAIT_S, or raise InUse: the revision is tried again.
 
-    The first lock keeps VACUUM away and is in no sender's way. An autovacuum gives way to it, but only to who waits
-    for longer than `deadlock_timeout`. The second lock is waited for shorter than that: no sender is ever chosen as
-    the victim of a deadlock.
+    The first lock keeps VACUUM away and blocks no sender. An autovacuum gives way only to a session that waits for
+    longer than `deadlock_timeout`. The wait for the second lock is shorter than that: PostgreSQL never chooses a sender
+    as the victim of a deadlock.
     """
     connection = op.get_bind()
     table = f"{SCHEMA}.{name}"
@@ -76,28 +76,28 @@ def lock_table(name: str) -> None:
 
 
 def set_lock_timeout(connection: Connection, seconds: float, *, local: bool = False) -> None:
-    """Wait for a lock no longer than that, in this transaction (`local`) or in this session."""
+    """Set the longest wait for a lock, in this transaction (`local`) or in this session."""
     milliseconds = max(1, round(seconds * 1000))  # 0 would be: for ever
     connection.execute(text(f"SET {'LOCAL ' if local else ''}lock_timeout = {milliseconds}"))
 
 
 def add_check(table: str, name: str, condition: str) -> None:
-    """Add a check to a locked table: it holds for new rows at once. A later `Validate` reads the old ones."""
+    """Add a check to a locked table: it applies to new rows at once. A later `Validate` reads the old rows."""
     op.create_check_constraint(op.f(name), table, condition, schema=SCHEMA, postgresql_not_valid=True)
 
 
 class Step(Protocol):
-    """Something that is done outside a transaction, beside the senders. It may run again, whatever became of it."""
+    """A step of an upgrade outside a transaction, while senders go on. It may run again after any result."""
 
     @property
     def doing(self) -> str:
-        """What it does, as the beginning of a sentence."""
+        """The work of the step, as the beginning of a sentence."""
 
     def run(self, connection: Connection, *, patience_s: float) -> None:
-        """Do it, where it is not done. `patience_s` is how long one wait for others may last."""
+        """Do the step, unless it is done. `patience_s` is the longest wait for other sessions."""
 
 
-# Does an index of this name exist, and was its making finished? NULL: there is none.
+# Does an index of this name exist, and is it valid? NULL: there is none.
 _INDEX: Final = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:index)")
 
 # Has this table no page yet?
@@ -106,7 +106,7 @@ _EMPTY: Final = text("SELECT pg_relation_size(to_regclass(:table)) = 0")
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index built beside the senders. Columns and condition are SQL."""
+    """An index that is built while senders go on. Columns and condition are SQL."""
 
     name: str
     table: str
@@ -116,14 +116,14 @@ class Index:
 
     @property
     def doing(self) -> str:
-        """What it does, as the beginning of a sentence."""
+        """The work of the step, as the beginning of a sentence."""
         return f"building the index {SCHEMA}.{self.name}"
 
     def run(self, connection: Connection, *, patience_s: float) -> None:
-        """Build the index. What an interrupted build left behind is invalid: it is dropped first.
+        """Build the index. An interrupted build leaves an invalid index, which is dropped first.
 
-        CONCURRENTLY waits for every transaction that is open in the database, and is in no sender's way meanwhile. A
-        table without rows needs neither: a new installation does not wait for a stranger's report.
+        CONCURRENTLY waits for every open transaction in the database, and blocks no sender meanwhile. A table without
+        rows needs no CONCURRENTLY: a new installation does not wait for another application's report.
         """
         valid = connection.execute(_INDEX, {"index": f"{SCHEMA}.{self.name}"}).scalar_one_or_none()
         if valid:
@@ -143,7 +143,7 @@ class Index:
         return f"CREATE {unique}INDEX {concurrently}{self.name} ON {SCHEMA}.{self.table} ({self.columns}){where}"
 
 
-# Is this check known to hold for every row?
+# Is this check validated for every row?
 _VALIDATED: Final = text("""
     SELECT convalidated FROM pg_constraint WHERE conrelid = to_regclass(:table) AND conname = :name
 """)
@@ -151,14 +151,14 @@ _VALIDATED: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Validate:
-    """Reads a table for the rows that a check added by `add_check` has not seen; senders go on meanwhile."""
+    """Validates a check of `add_check` on the rows from before the check; senders go on meanwhile."""
 
     table: str
     name: str
 
     @property
     def doing(self) -> str:
-        """What it does, as the beginning of a sentence."""
+        """The work of the step, as the beginning of a sentence."""
         return f"validating the check {self.name}"
 
     def run(self, connection: Connection, *, patience_s: float) -> None:
@@ -169,9 +169,9 @@ class Validate:
         connection.execute(text(f"ALTER TABLE {SCHEMA}.{self.table} VALIDATE CONSTRAINT {self.name}"))
 
 
-# What a role needs for an upgrade: to own the schema `sms`, or to create in it, and to own the tables in it.
+# For an upgrade, a role must own the schema `sms`, or may create in it, and must own the tables in it.
 
-# Who asks, and may this role create in the schema? NULL where there is no schema.
+# Which role is this, and may it create in the schema? NULL where there is no schema.
 _ROLE: Final = text("""
     SELECT quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
            has_database_privilege(current_database(), 'CREATE') AS may_create_schema,
@@ -182,7 +182,7 @@ _ROLE: Final = text("""
 _BEFORE_0006: Final = ("receipts", "days", "blocked")
 """Tables that the revisions 0006_7 to 0006_9 rename: the role has to own them, too."""
 
-# Which of our tables and sequences belong to somebody else?
+# Which of our tables and sequences belong to another role?
 _OWNERS: Final = text("""
     SELECT relation.relname AS name, CAST(CAST(relation.relowner AS regrole) AS text) AS owner
       FROM pg_class AS relation
@@ -193,12 +193,12 @@ _OWNERS: Final = text("""
 
 
 def ensure_rights(connection: Connection) -> None:
-    """Create the schema where it is missing, and see that this role may change what is in it.
+    """Create the schema where it is missing, and check that this role may change its tables.
 
-    The right to CREATE in the database is needed for a missing schema only: `CREATE SCHEMA IF NOT EXISTS` would ask for
-    it every time.
+    Only a missing schema requires the right to CREATE in the database: `CREATE SCHEMA IF NOT EXISTS` would require it
+    every time.
 
-    Raises: NotReady, with the statement that grants what is missing.
+    Raises: NotReady, with the statement that grants the missing right.
     """
     with connection.begin():
         role = connection.execute(_ROLE, {"schema": SCHEMA}).one()

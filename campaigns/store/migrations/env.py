@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `campaigns.store.migrate` brings along."""
+"""Alembic's entry point: runs on the connection that `campaigns.store.migrate` passes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The session that changes the schema, and the sessions it waits for.
+"""The session that changes the schema, and the sessions that it waits for.
 
-One upgrade at a time, with timeouts that let the senders go first. Who keeps it waiting is named by process id,
-application and role; the statements of other sessions are never read: they may hold phone numbers and texts.
+One upgrade at a time, with timeouts that let the senders go first. A session that keeps it waiting is named by process
+id, application and role. The statements of other sessions are never read: they may hold phone numbers and texts.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, text
 from sqlalchemy.exc import DBAPIError
 
-# Which sessions keep an upgrade waiting, and since when. What they ask of the database is never read: it may hold
-# phone numbers and texts.
+# The sessions that keep an upgrade waiting, and since when. Their statements are never read: they may hold phone
+# numbers and texts.
 
 _MOST_NAMED: Final = 3
 _LONGEST_NAME: Final = 60
@@ -26,7 +26,7 @@ _LONGEST_NAME: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A session that holds, or waits ahead of us for, what the upgrade needs."""
+    """A session that holds a lock that the upgrade needs, or waits for it ahead of us."""
 
     pid: int
     application: str | None
@@ -36,7 +36,7 @@ class Blocker:
 
     @property
     def is_client(self) -> bool:
-        """Whether a person can end it without harm to the server's own work."""
+        """Whether a person can end the session without harm to the server's own work."""
         return bool(self.pid) and self.kind in (None, "client backend")
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Blocker:
 
 
 def _printable(name: str) -> str:
-    """A name that its owner chose, fit for one line."""
+    """Return a name of any characters in printable form, cut to `_LONGEST_NAME` characters."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)[:_LONGEST_NAME]
 
 
@@ -70,8 +70,8 @@ _ACTIVITY: Final = """
     CAST(extract(epoch FROM clock_timestamp() - activity.xact_start) AS double precision) AS open_s
 """
 
-# Which other sessions hold a lock on this table? A prepared transaction has no pid. Of other roles' sessions only
-# members of pg_read_all_stats see the times.
+# Which other sessions hold a lock on this table? A prepared transaction has no pid. Only members of pg_read_all_stats
+# see the times of other roles' sessions.
 _HOLDERS: Final = text(f"""
     SELECT DISTINCT coalesce(held.pid, 0) AS pid, {_ACTIVITY}
       FROM pg_locks AS held LEFT JOIN pg_stat_activity AS activity ON activity.pid = held.pid
@@ -80,7 +80,7 @@ _HOLDERS: Final = text(f"""
        AND held.pid IS DISTINCT FROM pg_backend_pid()
 """)
 
-# For which sessions does this one wait?
+# Which sessions does this session wait for?
 _BLOCKING: Final = text(f"""
     SELECT DISTINCT blocking.pid, {_ACTIVITY}
       FROM unnest(pg_blocking_pids(:pid)) AS blocking (pid)
@@ -89,17 +89,20 @@ _BLOCKING: Final = text(f"""
 
 
 def lock_holders(connection: Connection, table: str, *, longer_than_s: float) -> Sequence[Blocker]:
-    """Who holds a lock on `table` in a transaction older than that, or of unknown age; the oldest first."""
+    """Return sessions that hold a lock on `table`, the oldest transaction first.
+
+    Only transactions older than `longer_than_s` seconds count, or of unknown age.
+    """
     found = _blockers(connection.execute(_HOLDERS, {"table": table}).all())
     return [blocker for blocker in found if blocker.open_s is None or blocker.open_s >= longer_than_s]
 
 
 def blockers_of(connection: Connection, pid: int) -> Sequence[Blocker]:
-    """For whom the session `pid` waits at this moment; the oldest transaction first."""
+    """Return the sessions that the session `pid` waits for at this moment, the oldest transaction first."""
     return _blockers(connection.execute(_BLOCKING, {"pid": pid}).all())
 
 
-# Which session holds the lock of upgrades? Its transactions are short: what counts is since when it is connected.
+# Which session holds the lock of upgrades? Its transactions are short, so the time of its connection counts.
 _UPGRADING: Final = text("""
     SELECT held.pid, activity.application_name AS application,
            CAST(extract(epoch FROM clock_timestamp() - activity.backend_start) AS double precision) AS connected_s
@@ -111,7 +114,7 @@ _UPGRADING: Final = text("""
 
 
 def upgrading_session(connection: Connection) -> str | None:
-    """The session that upgrades at this moment, for a sentence. None: there is none."""
+    """Return a description of the session that upgrades at this moment; None if there is none."""
     row = connection.execute(_UPGRADING).first()
     if row is None:
         return None
@@ -127,7 +130,7 @@ def _blockers(rows: Sequence[Row[Any]]) -> list[Blocker]:
 
 
 def name_blockers(blockers: Sequence[Blocker]) -> str:
-    """The sessions, for a sentence. Where there is none: what holds locks comes and goes."""
+    """Return the names of the sessions, for a sentence. Without any, the sessions in the way come and go."""
     if not blockers:
         return "sessions that come and go"
     listed = ", ".join(str(blocker) for blocker in blockers[:_MOST_NAMED])
@@ -136,9 +139,9 @@ def name_blockers(blockers: Sequence[Blocker]) -> str:
 
 
 def blocker_advice(blockers: Sequence[Blocker], *, open_s: float) -> str:
-    """What a person can do about them. Only who is known to have been in a transaction for `open_s` may be ended.
+    """Return the advice for a person: end only sessions whose transaction has been open for `open_s` seconds.
 
-    A sender that happened to hold the table when the last try gave up is not what the upgrade fails for.
+    A sender that held the table just when the last try gave up is not the cause of the failure.
     """
     if any(not blocker.pid for blocker in blockers):
         return "Commit the prepared transaction, or roll it back: it does not end by itself"
@@ -150,17 +153,17 @@ def blocker_advice(blockers: Sequence[Blocker], *, open_s: float) -> str:
 
 
 Progress = Callable[[str], None]
-"""Takes a sentence for the person who waits for the upgrade."""
+"""A function that receives a sentence for the person who waits for the upgrade."""
 
 LOCK_WAIT_S: Final = 0.4
-"""Whoever waits for a lock makes every session behind it wait too: no longer than this."""
+"""The longest wait for a lock: a session that waits makes every session behind it wait, too."""
 
 _SETTINGS: Final = {
     "application_name": "campaigns migrate",
     "lock_timeout": f"{LOCK_WAIT_S * 1000:.0f}ms",
-    "statement_timeout": "0",  # what runs while a table is locked has a limit of its own: `online.lock_table`
+    "statement_timeout": "0",  # a statement under a lock has its own limit: see `migrations.lock_table`
     "idle_in_transaction_session_timeout": "5s",  # a frozen process keeps its locks no longer
-    "idle_session_timeout": "60s",  # a frozen or unreachable one does not keep the next upgrade waiting
+    "idle_session_timeout": "60s",  # a frozen or unreachable process does not block the next upgrade
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
@@ -168,7 +171,7 @@ _SETTINGS: Final = {
     "default_transaction_isolation": "read committed",
 }
 
-# May this session upgrade? The lock is the session's, and the one that earlier versions take for a transaction.
+# May this session upgrade? The lock belongs to the session; earlier versions take this lock for a transaction.
 _TRY: Final = text("SELECT pg_try_advisory_lock(hashtext('sms.migrate'))")
 
 _REMIND_EVERY_S: Final = 30.0
@@ -177,10 +180,10 @@ _ASK_EVERY_S: Final = (0.05, 1.0)
 
 @contextmanager
 def upgrade_session(engine: Engine, report: Progress) -> Iterator[Connection]:
-    """A connection of its own that holds the lock of upgrades. Both end with the block, or with the connection.
+    """Open a connection that holds the lock of upgrades. Both end with the block, or with the connection.
 
-    The lock and the work share one session on purpose: a connection that is lost takes the lock with it, and a
-    statement that goes on after its process was killed keeps the next upgrade away until it has ended.
+    The lock and the work share one session on purpose. A lost connection releases the lock, and a statement that goes
+    on after its process was killed keeps the next upgrade away until it ends.
     """
     with engine.connect() as connection:
         try:
@@ -194,10 +197,10 @@ def upgrade_session(engine: Engine, report: Progress) -> Iterator[Connection]:
 
 
 def _wait_for_turn(connection: Connection, report: Progress) -> None:
-    """Ask for the lock until it is free, however long another upgrade takes.
+    """Try to take the lock until it is free, however long another upgrade takes.
 
-    Asked again and again and not waited for: a session that waits inside PostgreSQL holds a snapshot, and CREATE INDEX
-    CONCURRENTLY waits for that in its turn.
+    The lock is polled: a session that waits inside PostgreSQL holds a snapshot, and CREATE INDEX CONCURRENTLY would
+    wait for this snapshot.
     """
     pause_s, longest_s = _ASK_EVERY_S
     reminder = 0.0
@@ -221,7 +224,7 @@ def _holder(connection: Connection) -> str:
 
 @contextmanager
 def outside_transactions(connection: Connection) -> Iterator[Connection]:
-    """The connection in autocommit mode. Afterwards it is as before, also where the block failed."""
+    """Put the connection into autocommit mode for the block. Afterwards its mode is as before, even after an error."""
     connection.execution_options(isolation_level="AUTOCOMMIT")
     try:
         yield connection
@@ -233,7 +236,7 @@ def outside_transactions(connection: Connection) -> Iterator[Connection]:
             connection.execution_options(isolation_level="READ COMMITTED")
 
 
-# Says, while a step of an upgrade waits inside PostgreSQL, which session it waits for.
+# While a step of an upgrade waits inside PostgreSQL, report the session that it waits for.
 
 _LOOK_EVERY_S: Final = 0.2
 _REPORT_AFTER_S: Final = 1.0
@@ -241,7 +244,7 @@ _REPORT_EVERY_S: Final = 30.0
 
 
 class Watch:
-    """Looks, from a connection of its own, at what the session of the upgrade waits for."""
+    """Watches, from a connection of its own, which sessions the upgrade's session waits for."""
 
     def __init__(self, engine: Engine, report: Progress) -> None:
         self.blockers: Sequence[Blocker] = ()
@@ -250,7 +253,7 @@ class Watch:
 
     @contextmanager
     def over(self, connection: Connection, doing: str) -> Iterator[None]:
-        """Watch the session of `connection` during the block. `blockers` is then what it waited for last."""
+        """Watch the session of `connection` during the block. `blockers` then holds the last sessions it waited for."""
         self.blockers = ()
         pid = int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
         ended = threading.Event()
@@ -269,7 +272,7 @@ class Watch:
             with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 self._report_until(ended, connection, pid, doing)
         except DBAPIError:
-            return  # without the database there is nothing to see; the upgrade itself finds out
+            return  # without the database there is no session to watch; the upgrade itself fails
 
     def _report_until(self, ended: threading.Event, connection: Connection, pid: int, doing: str) -> None:
         report_at: float | None = None

@@ -45,17 +45,17 @@ metadata = MetaData(
 
 
 def one_of(column: str, values: Iterable[StrEnum]) -> str:
-    """The condition that a column holds one of these words."""
+    """Return the condition that a column holds one of these values."""
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column} IN ({listed})"
 
 
 def time(name: str, *, nullable: bool = True, **options: object) -> Column[object]:
-    """A column for a moment, with its time zone."""
+    """Return a column for a time with time zone."""
     return Column(name, DateTime(timezone=True), nullable=nullable, **options)  # type: ignore[arg-type]
 
 
-# The installation itself, its gateway account, and what the account was charged.
+# The installation, its gateway account, and the account's ledger.
 
 installation = Table(
     "installation",
@@ -64,31 +64,31 @@ installation = Table(
     # The high bits of every message id. Two databases on one gateway account must not share an epoch.
     Column("epoch", Integer, nullable=False),
     time("created_at", nullable=False, server_default=text("now()")),
-    # The account is held: nothing is sent for anybody until a probe succeeds.
+    # The account is on hold: no batch is sent until a check of the account succeeds.
     Column("hold_code", SmallInteger),
     Column("hold_reason", Text),
     time("held_since"),
     time("hold_recheck_at"),
-    # The credit with which the account was last let go, and when: the same credit is not tried twice.
+    # The credit at the last release of the hold, and its time: one credit is not tried twice.
     Column("released_credit_rial", BigInteger),
     time("released_at"),
     Column("credit_rial", BigInteger),
     time("credit_seen_at"),
     time("ticked_at"),
-    time("alive_at"),  # the last tick in the place where the database was settled: what was lost, was lost since
-    # The account's settings as last seen, and when it is looked at again.
+    time("alive_at"),  # the last tick at the recorded place: only later commits can be lost
+    # The account's settings as last seen, and the time of the next check of the account.
     Column("debug_mode", Boolean),
     Column("min_credit_alarm_rial", BigInteger),
     time("config_seen_at"),
     time("account_check_at"),
-    time("ledger_count_at"),  # when the days are counted again
-    # When a status callback about a message of ours came last, and whether polls are thinned out for it.
+    time("ledger_count_at"),  # the time of the next count of the ledger
+    # When the last confirmed callback came, and whether the reduced polling schedule applies.
     time("last_callback_at"),
     Column("callbacks_active", Boolean),
-    # The database's clock has leapt by so much: nothing is sent or resolved until it is trusted again.
+    # When and by how much the database's clock has leapt: no batch is sent or resolved until it is trusted again.
     time("clock_leapt_at"),
     Column("clock_leapt_by", Interval),
-    time("identity_check_at"),  # when the gateway is asked again whether this database and our key are what they were
+    time("identity_check_at"),  # the time of the next check of this database's place and our key
     CheckConstraint("id = 1", name="single"),
     CheckConstraint("epoch BETWEEN 1 AND 1048575", name="epoch"),
     CheckConstraint("(clock_leapt_at IS NULL) = (clock_leapt_by IS NULL)", name="leap"),
@@ -100,7 +100,7 @@ identity = Table(
     "identity",
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    # Where the database was when the row was written. Only `store.identity.record_place` writes it: see there.
+    # The place of the database when the row was written. Only `store.identity.record_place` writes it: see there.
     Column("database_oid", BigInteger, nullable=False),
     Column("system_id", BigInteger, nullable=False),
     Column("timeline", Integer, nullable=False),
@@ -109,7 +109,7 @@ identity = Table(
     time("seen_at", nullable=False),
     CheckConstraint("id = 1", name="single"),
 )
-"""Where this database lives: a copy of it finds that it lives elsewhere."""
+"""The place of this database: a copy finds that its place is another one."""
 
 epochs = Table(
     "epochs",
@@ -118,42 +118,42 @@ epochs = Table(
     Column("number", Integer, nullable=False, unique=True),
     time("began_at", nullable=False),
     Column("cause", Text, nullable=False),  # installed | collision | restored | copied | failed over | lost commits …
-    # What was committed after that may be missing here: a campaign of an earlier epoch may have left since then.
+    # Commits after this time may be missing here: a campaign of an earlier epoch may have left since then.
     time("lost_since"),
-    time("ask_at"),  # from when on the gateway can be asked about it
+    time("ask_at"),  # from this time on the gateway can be asked about it
     CheckConstraint("number BETWEEN 1 AND 1048575", name="number"),
     CheckConstraint("(lost_since IS NULL) = (ask_at IS NULL)", name="lost"),
 )
-"""Every epoch that message ids were handed out in, in its order, and why it began."""
+"""Every epoch of message ids, in the order of their beginnings, and why each began."""
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("label", Text, primary_key=True),  # of a key at a gateway: it does not tell the key
+    Column("label", Text, primary_key=True),  # of a key at a gateway: it does not show the key
     Column("account", SmallInteger, nullable=False),  # keys of one account share this number
     time("recognised_at", nullable=False),
 )
-"""The keys that were used, and which of them belong to one account."""
+"""The used keys, and the account that each belongs to."""
 
 pace = Table(
     "pace",
     metadata,
-    # <address>-<key>, as the pace in Redis names it: what was learnt belongs to the address. Neither the address nor
-    # the API key can be told from it. Older rows have the part of the key alone.
+    # <address>-<key>, as in the pace in Redis: the remembered rate belongs to the address. Neither the address nor the
+    # API key can be derived from it. Older rows have the part of the key alone.
     Column("label", Text, primary_key=True),
-    Column("rate", Double, nullable=False),  # the most calls a second that the gateway took
-    Column("refused", Double),  # the least that it refused
+    Column("rate", Double, nullable=False),  # the highest rate that the gateway accepted, in calls a second
+    Column("refused", Double),  # the lowest rate that it refused
     time("learnt_at", nullable=False),  # on the clock of the Redis server
     CheckConstraint("rate > 0", name="rate"),
     CheckConstraint("refused > 0", name="refused"),
 )
-"""What the gateway has taught the pace: what Redis is given back when it has forgotten."""
+"""The rates that the pace has found: Redis gets them back when it has lost them."""
 
 ledger_days = Table(
     "ledger_days",
     metadata,
     Column("day", Date, primary_key=True),  # of Tehran
-    # What our own rows say, and what the gateway counts; of a day that is not over yet, so far.
+    # The counts of our own rows, and those of the gateway; a day that is not over is counted so far.
     Column("messages", Integer, nullable=False),
     Column("parts", Integer, nullable=False),
     Column("cost_rial", BigInteger, nullable=False),
@@ -162,12 +162,12 @@ ledger_days = Table(
     Column("gateway_cost_rial", BigInteger),
     Column("unexplained", Integer),  # messages that the gateway counts and that cannot be ours
     time("seen_at", nullable=False),
-    # Of how many of our messages did the gateway never tell the price, and what are they taken to cost?
+    # How many of our messages have no price from the gateway, and their estimated cost.
     Column("unpriced", Integer),
     Column("estimated_rial", BigInteger),
 )
-"""The ledger, a day a row: the gateway counts three days back only, so what it said is kept."""
+"""The ledger, one row a day: the gateway counts only three days back, so its counts are kept."""
 
 
-# Their tables belong to the metadata above, which is whole once this package is imported.
+# These modules add their tables to the metadata above, which is complete once this package is imported.
 from campaigns.store.tables import incoming, sending  # noqa: E402, F401

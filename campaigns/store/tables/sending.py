@@ -1,8 +1,8 @@
-"""Campaigns, their messages in batches, what was attempted, and one-time passwords.
+"""Campaigns, their messages in batches, attempts, and one-time passwords.
 
-How a batch finds its messages: ids are handed out in order and a number stands once in a campaign, so a batch *is*
-a range of ids (`first_id` to `last_id`). `messages` therefore needs no index on anything that changes, its updates
-stay HOT (`fillfactor` leaves room in the page), and a claim costs the same at ten million messages as at one.
+A batch finds its messages by their ids. Ids are reserved in order and a number stands once in a campaign, so a batch
+*is* a range of ids (`first_id` to `last_id`). `messages` therefore needs no index on a column that changes, its updates
+stay HOT (`fillfactor` leaves room in the page), and a claim among ten million messages costs no more than one of one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from campaigns.rules.batches import LAST_ID_BLOCK
 from campaigns.rules.states import OPEN_BATCH_STATES, VERDICTS, BatchState, CampaignState, MessageState, OtpState
 from campaigns.store.tables import metadata, one_of, time
 
-# A message in one of these has the gateway's id, in one of those it has none. A cancelled one may or may not.
+# A message in a state of `_KNOWN` has a gateway id, in a state of `_UNKNOWN` it has none. A cancelled one may have one.
 _KNOWN: Final = tuple(sorted({MessageState.ACCEPTED, *VERDICTS} - {MessageState.CANCELLED}))
 _UNKNOWN: Final = tuple(sorted(set(MessageState) - {*_KNOWN, MessageState.CANCELLED}))
 
@@ -52,7 +52,7 @@ campaigns = Table(
     Column("personal", Boolean, nullable=False),  # texts differ: sms/sendarray instead of sms/send
     Column("state", Text, nullable=False),
     Column("hold_code", SmallInteger),
-    Column("hold_reason", Text),  # why it is paused, as a sentence
+    Column("hold_reason", Text),  # the reason of the pause, as a sentence
     time("paused_at"),
     Column("message_ids", INT8MULTIRANGE, nullable=False),
     Column("rows_read", Integer, nullable=False),
@@ -62,13 +62,13 @@ campaigns = Table(
     Column("parts", Integer, nullable=False),
     time("created_at", nullable=False, server_default=text("now()")),
     time("start_at"),
-    # Handed to the gateway at once with its date, instead of being held here until then.
+    # Sent to the gateway at once with its date, instead of being held here until then.
     Column("at_gateway", Boolean, nullable=False, server_default=text("false")),
     time("started_at"),
     time("finished_at"),
     Column("kind", Text, nullable=False, server_default="sms"),  # sms | voice
-    Column("repeat", SmallInteger),  # voice: how often it is said again
-    # What a send carries beside text and sender, as the gateway names it.
+    Column("repeat", SmallInteger),  # voice: how often the text is repeated
+    # The other parameters of a send, by the gateway's names.
     Column("tag", Text),
     Column("policy", Text),
     Column("hide", Boolean, nullable=False, server_default=text("false")),
@@ -89,11 +89,11 @@ campaigns = Table(
 messages = Table(
     "messages",
     metadata,
-    Column("id", BigInteger, primary_key=True, autoincrement=False),  # the localid the gateway knows it by
+    Column("id", BigInteger, primary_key=True, autoincrement=False),  # the localid at the gateway
     # No foreign key: checking it row by row would halve the speed of COPY, and intake writes both sides at once.
     Column("campaign_id", BigInteger, nullable=False),
     Column("gateway_id", BigInteger),
-    time("settled_at"),  # when the last state was written down
+    time("settled_at"),  # when the last state was recorded
     Column("row_no", Integer, nullable=False),  # of the recipients as given; the first line is 1
     Column("cost_rial", Integer),
     Column("parts", SmallInteger, nullable=False),
@@ -101,7 +101,7 @@ messages = Table(
     Column("refused_code", SmallInteger),
     Column("state", Text, nullable=False, server_default=MessageState.PENDING),
     Column("number", Text, nullable=False),  # as 09121234567
-    Column("text", Text),  # only where texts differ; else the campaign's template is the text
+    Column("text", Text),  # only where texts differ; otherwise the campaign's template is the text
     CheckConstraint(one_of("state", MessageState), name="state"),
     CheckConstraint("id BETWEEN 1 AND 9007199254740991", name="id"),
     CheckConstraint("number ~ '^09[0-9]{9}$'", name="number"),
@@ -115,7 +115,7 @@ messages = Table(
         name="unknown_to_gateway",
     ),
     CheckConstraint("(state = 'refused') = (refused_code IS NOT NULL)", name="refused"),
-    # Who is this, and what did they get? A number never changes, so updates stay HOT.
+    # Which messages did this number get? A number never changes, so updates stay HOT.
     Index("messages_number_idx", "number"),
     postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.05"},
 )
@@ -126,8 +126,8 @@ rejects = Table(
     Column("campaign_id", BigInteger, nullable=False),
     Column("row_no", Integer, nullable=False),
     Column("kind", Text, nullable=False),  # duplicate | number | placeholder | text | shape | hidden | above
-    Column("value", Text, nullable=False),  # what stood there, cut to 200 characters
-    Column("reason", Text, nullable=False),  # a sentence: what is wrong and what would be right
+    Column("value", Text, nullable=False),  # the rejected value, cut to 200 characters
+    Column("reason", Text, nullable=False),  # a sentence: the fault, and a right value
     Column("cells", JSON),  # of the row, by column, cut short (see `intake.kept_cells`); NULL: not kept
     Index("rejects_campaign_id_idx", "campaign_id", "row_no"),
 )
@@ -142,21 +142,21 @@ batches = Table(
     Column("last_id", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     time("due_at", nullable=False),  # ready: not before; claimed: end of the lease; unknown: when to ask
-    time("enqueued_at"),  # when the dispatcher last rang for it
+    time("enqueued_at"),  # when the dispatcher last enqueued it
     Column("lease_owner", Uuid),
     Column("attempt", Integer, nullable=False, server_default="0"),  # grows with each claim: the fence
-    Column("trouble", Text),  # the last thing that went wrong, as a constant word
-    Column("sender", Text),  # the line that it left from, or may have; NULL: the campaign's
+    Column("trouble", Text),  # the last failure, as a constant word
+    Column("sender", Text),  # the line that it left from, or may have left from; NULL: the campaign's line
     time("first_sent_at"),  # the first time a request may have left
     Column(
         "account", SmallInteger
-    ),  # under which account it left last; NULL: never, or before accounts were told apart
+    ),  # the account that it last left under; NULL: never left, or before accounts were recorded
     time("accepted_at"),
-    time("poll_at"),  # NULL: nothing to ask
-    Column("poll_no", SmallInteger, nullable=False, server_default="0"),  # rounds of polls that are over
-    Column("poll_resume_id", BigInteger),  # a round that stopped half-way goes on at this message
-    time("closes_at"),  # when the gateway stops answering for it
-    # How many of its messages stand where. Their sum is always last_id - first_id + 1.
+    time("poll_at"),  # NULL: no message waits for a verdict
+    Column("poll_no", SmallInteger, nullable=False, server_default="0"),  # how many polls of the whole batch are done
+    Column("poll_resume_id", BigInteger),  # a poll that stopped half-way continues at this message
+    time("closes_at"),  # when the gateway stops answering for its messages
+    # How many of its messages are in each state. The sum is always last_id - first_id + 1.
     Column("pending", SmallInteger, nullable=False),
     *(
         Column(state, SmallInteger, nullable=False, server_default="0")
@@ -179,7 +179,7 @@ batches = Table(
     CheckConstraint("state = 'split' OR (poll_at IS NULL) = (accepted = 0)", name="polled"),
     Index("batches_campaign_id_idx", "campaign_id", "first_id"),
     Index("batches_ready_idx", "campaign_id", "due_at", "id", postgresql_where=text("state = 'ready'")),
-    # A range that stood in two batches would be sent twice.
+    # A range of ids in two batches would be sent twice.
     Index("batches_first_id_key", "first_id", unique=True, postgresql_where=text("state <> 'split'")),
     Index(
         "batches_enqueued_idx",
@@ -190,7 +190,7 @@ batches = Table(
     Index("batches_lease_idx", "due_at", postgresql_where=text("state = 'claimed'")),
     Index("batches_unknown_idx", "due_at", postgresql_where=text("state = 'unknown'")),
     Index("batches_poll_idx", "poll_at", "id", postgresql_where=text("poll_at IS NOT NULL")),
-    # Whose window closes soon? Without those that wait for nothing but its end: of these there may be very many.
+    # Which windows close soon? Batches that wait only for the end of their window are left out: there may be very many.
     Index("batches_closing_idx", "closes_at", "id", postgresql_where=text("poll_at < closes_at")),
     Index("batches_open_idx", "campaign_id", postgresql_where=text(one_of("state", OPEN_BATCH_STATES))),
     postgresql_with={"fillfactor": "70"},
@@ -206,12 +206,12 @@ attempts = Table(
     Column("event", Text, nullable=False),  # began | the outcome, a constant word
     Column("attempt", Integer, nullable=False),
     Column("messages", SmallInteger, nullable=False),  # messages of this batch in the request
-    Column("code", SmallInteger),  # what the gateway answered, where it answered
+    Column("code", SmallInteger),  # the code of the gateway's answer, if it answered
     time("at", nullable=False),
     CheckConstraint("kind IN ('send', 'resolve', 'poll')", name="kind"),
     Index("attempts_batch_id_idx", "batch_id"),
 )
-"""What we did and what came of it, only ever appended to: the evidence."""
+"""Each attempt and its outcome; rows are only ever added. These rows are evidence."""
 
 
 # One-time passwords: one row for each message or call that carries one.
@@ -220,24 +220,24 @@ otps = Table(
     "otps",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("client_key", Text, unique=True),  # the caller's own: the same key is the same password
-    Column("parent_id", BigInteger, unique=True),  # of a call: the message it follows
+    Column("client_key", Text, unique=True),  # the caller's key: a second request returns the first password
+    Column("parent_id", BigInteger, unique=True),  # of a call: the SMS that it follows
     Column("kind", Text, nullable=False),  # sms | call
     Column("number", Text, nullable=False),
     Column("template", Text, nullable=False),
-    Column("tokens", JSONB),  # erased as soon as nobody needs them any more
+    Column("tokens", JSONB),  # erased as soon as no send needs them any more
     Column("tag", Text),
-    Column("call_after_s", Integer),  # without a verdict by then, or with a bad one, it is told by a call
+    Column("call_after_s", Integer),  # a call follows an SMS that is not delivered by then
     Column("state", Text, nullable=False),
     time("created_at", nullable=False, server_default=text("now()")),
     time("due_at", nullable=False),  # waiting: not before; claimed: end of the lease
-    time("expires_at", nullable=False),  # worth nothing after that: it is not sent any more
+    time("expires_at", nullable=False),  # no longer valid after that: it is not sent any more
     Column("lease_owner", Uuid),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("gateway_id", BigInteger),
     Column("status", Integer),
     Column("cost_rial", Integer),
-    Column("refused_code", SmallInteger),  # why the gateway refused it
+    Column("refused_code", SmallInteger),  # the gateway's code of a refusal
     time("sent_at"),
     time("poll_at"),
     time("settled_at"),
@@ -249,7 +249,7 @@ otps = Table(
     CheckConstraint("(state = 'refused') = (refused_code IS NOT NULL)", name="refused"),
     Index("otps_due_idx", "due_at", postgresql_where=text("state IN ('waiting', 'claimed')")),
     Index("otps_gateway_id_idx", "gateway_id", postgresql_where=text("poll_at IS NOT NULL")),
-    # Which of the messages that the gateway shows are passwords of ours?
+    # Which messages in the gateway's lists are our one-time passwords?
     Index("otps_sent_idx", "gateway_id", postgresql_where=text("gateway_id IS NOT NULL")),
     Index("otps_poll_idx", "poll_at", postgresql_where=text("poll_at IS NOT NULL")),
 )
