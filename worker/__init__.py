@@ -1,10 +1,10 @@
-"""Every process we start, and no rule about SMS: `celery -A worker …` and the `campaigns` command."""
+"""Every process that we start, and no rule about SMS: `celery -A worker …` and the `campaigns` command."""
 
 from __future__ import annotations
 
 
 def __getattr__(name: str) -> object:
-    """`celery -A worker` looks here for the app; nothing else has to pay for importing it.
+    """Return the Celery app, for `celery -A worker`, which looks for it here. Other imports do not load the app.
 
     Settings that cannot be used end that command here, with a sentence instead of Celery's traceback.
     """

@@ -1,8 +1,8 @@
 """Check the addresses among the settings: of the database, the broker, the gateway and the webhook.
 
 A `#`, `@`, `/` or `?` in a password ends it early for one library and not for another: the rest becomes part of a host
-name, which stands in errors and logs. So an address with one of them is refused, and no part of it is shown. Each
-function raises ValueError, which says what would be right.
+name, which errors and logs show. So an address with one of these characters is refused, and no part of it is shown.
+Each function raises ValueError, which names the valid spelling.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def split_server_url(value: str, right: str) -> SplitResult:
 
 
 def split_web_url(value: str, right: str) -> SplitResult:
-    """Split an http or https address; an @ may stand in its path. Raises: ValueError."""
+    """Split an http or https address; its path may hold an @. Raises: ValueError."""
     parts = _split(value, right)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(right)
@@ -46,7 +46,7 @@ def _split(value: str, right: str) -> SplitResult:
     try:
         parts = urlsplit(value)
         _ = parts.port
-    except ValueError:  # its own words quote the address
+    except ValueError:  # its message quotes the address
         raise ValueError(f"{right}: {ESCAPES}" if "@" in value else right) from None
     return parts
 
@@ -66,7 +66,7 @@ def database_url(value: str) -> str:
 
 
 def http_url(value: str) -> str:
-    """Check an address that is scheme and host only. Raises: ValueError."""
+    """Check an address of scheme and host only. Raises: ValueError."""
     right = "scheme and host alone, such as https://api.kavenegar.com"
     parts = split_web_url(value.strip(), right)
     if parts.path.strip("/") or parts.query or "@" in parts.netloc:
@@ -81,17 +81,17 @@ def web_address(value: str) -> str:
 
 
 def host_only(value: str) -> str:
-    """What may be shown of an address: a token may stand in its path, its query or before the host."""
+    """Return the part of an address that may be shown: path, query and user info may hold a token."""
     parts = urlsplit(value)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
 
 
-# ── BROKER_URL, read once for everybody who connects: Celery, the pace, Flower ──
+# ── BROKER_URL, read once for all clients: Celery, the pace, Flower ──
 #
-# Each library reads the query of such a URL in its own way. Celery takes `rediss://` without more for "verify nothing",
-# redis-py for "verify"; Celery knows `CERT_NONE`, redis-py `none`; a database in the query only redis-py understands; a
-# socket neither spells as the other does, so it is refused. Here an address becomes the spelling of redis-py
-# (`broker_url`), and from that Celery's (`celery_broker_settings`).
+# Each library reads the query of such a URL in its own way. A bare `rediss://` means "verify nothing" to Celery and
+# "verify" to redis-py; Celery knows `CERT_NONE`, redis-py `none`; only redis-py reads a database from the query; the
+# two spell a socket differently, so a socket is refused. Here an address becomes the spelling of redis-py
+# (`broker_url`), and from it Celery's (`celery_broker_settings`).
 # Source: redis.connection.parse_url, kombu.utils.url.parse_url, kombu.transport.redis.
 
 BROKER_URL_FORM: Final = "a Redis or Valkey address such as redis://:password@host:6379/0, or rediss:// for TLS"
@@ -109,7 +109,7 @@ _YES_OR_NO: Final = {"true": "true", "yes": "true", "1": "true", "false": "false
 
 
 def broker_url(value: str) -> str:
-    """The address in redis-py's spelling, with TLS verified unless its query says otherwise. Raises: ValueError."""
+    """Return the address in redis-py's spelling. TLS is verified unless the query disables it. Raises: ValueError."""
     parts = split_server_url(value.strip(), BROKER_URL_FORM)
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None or not parts.hostname:
@@ -121,7 +121,7 @@ def broker_url(value: str) -> str:
 
 
 def _database_number(path: str, asked: dict[str, str]) -> int:
-    """The number of the database, from the path or the query; what the query says of it is taken out."""
+    """Return the number of the database, from the path or the query, and remove it from the query."""
     named = [path, *(asked.pop(name, "") for name in _DATABASE)]
     found = {each for each in named if each}
     if len(found) > 1 or not all(each.isascii() and each.isdigit() for each in found):
@@ -130,7 +130,7 @@ def _database_number(path: str, asked: dict[str, str]) -> int:
 
 
 def _tls_query(scheme: str, asked: Mapping[str, str]) -> dict[str, str]:
-    """What the query says of TLS, each value checked."""
+    """Return the TLS parameters of the query, each value checked."""
     if scheme == "rediss":
         return {name: _tls_value(name, value) for name, value in ({"ssl_cert_reqs": "required"} | dict(asked)).items()}
     if asked:
@@ -156,7 +156,7 @@ def _tls_value(name: str, value: str) -> str:
 
 
 def celery_broker_settings(url: str) -> dict[str, Any]:
-    """Celery's settings for an address of `broker_url`; Flower takes them from Celery."""
+    """Return Celery's settings for an address of `broker_url`; Flower takes them from Celery."""
     parts = urlsplit(url)
     asked = dict(parse_qsl(parts.query))
     if parts.scheme != "rediss":

@@ -1,11 +1,11 @@
 """The Celery app, its task class, whose events show nothing secret in Flower, and the logs of its processes.
 
-Every line of the configuration has a reason; they were measured under faults. Celery on Redis loses and doubles
-messages whatever its settings, so a task only says "look": it carries an id, and a claim in PostgreSQL decides whether
-there is work.
+Every line of the configuration has a reason, and was measured under faults. Celery on Redis loses and doubles messages
+whatever its settings. So a task is only a hint: it carries an id, and a claim in PostgreSQL decides whether there is
+work.
 
-A tick a second, each with three events, would push everything else out of Flower within hours: its events are left
-out. A tick that failed is shown all the same, as two events: that it was received, and how it failed.
+A tick a second, each with three events, would push every other task out of Flower within hours, so ticks send no
+events. A tick that fails still sends two events: that it was received, and how it failed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from worker import logs, queues, wiring
 from worker.addresses import celery_broker_settings
 from worker.logs import BOUND, redact
 
-# ── logs: in the format that is set, with the ids of the task bound once, before it runs ──
+# ── logs: in the format of the settings, with the task's ids bound once, before the task runs ──
 
 
 @setup_logging.connect(weak=False)
@@ -35,13 +35,13 @@ def _configure_logs(loglevel: int | str | None = None, **_: Any) -> None:
     try:
         log_format = wiring.settings().log_format
     except BadInput:
-        log_format = "console"  # the process is about to end with a sentence on it
+        log_format = "console"  # the settings cannot be read: the process is about to end with a sentence that says so
     logs.configure(logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel or "INFO", log_format)
 
 
 @task_prerun.connect(weak=False)
 def _bind_task(task_id: str, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], **_: Any) -> None:
-    """Bind what every record of the task carries: its name, its id, and the ids it was given or was published with."""
+    """Bind the fields of the task's log records: its name, its id, and the ids in its arguments and headers."""
     clear_contextvars()
     given = {**dict(zip(inspect.signature(task.run).parameters, args, strict=False)), **kwargs}
     known = {**{name: given.get(name, task.request.get(name)) for name in BOUND}, "task": task.name, "task_id": task_id}
@@ -54,33 +54,33 @@ def _clear_task(**_: Any) -> None:
 
 
 def configuration() -> dict[str, Any]:
-    """Celery's settings; asked for only when the app is first used."""
+    """Return Celery's settings. Celery calls this when the app is first used."""
     return {
         # where the broker is, and how its TLS is verified
         **celery_broker_settings(wiring.endpoints().broker_url or "redis://broker-url-is-not-set.invalid"),
         "broker_connection_retry_on_startup": True,  # the order in which processes start does not matter
         "broker_connection_max_retries": None,  # the default gives up after 100
         "broker_transport_options": {
-            "socket_timeout": 10,  # without it a publish to a half-open connection hangs for ever
+            "socket_timeout": 10,  # without a timeout, a publish to a half-open connection hangs for ever
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 10,
-            "visibility_timeout": 300,  # only covers rings reserved by a worker that died
+            "visibility_timeout": 300,  # only covers tasks that a worker reserved before it died
             "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,  # the default looks every 100 s
+            "unacked_restore_throttle": 1,  # the default checks every 100 s
             "max_connections": 64,
         },
         "task_publish_retry_policy": {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
-        "task_ignore_result": True,  # the result stands in PostgreSQL
+        "task_ignore_result": True,  # results are in PostgreSQL
         "result_backend": None,
         "task_acks_late": False,  # the lease redelivers; a late ack doubles every task on a TCP reset
         "task_reject_on_worker_lost": False,
-        "worker_cancel_long_running_tasks_on_connection_loss": False,  # it would make unknown outcomes
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # cancelling would make unknown outcomes
         "worker_prefetch_multiplier": 1,
         "task_serializer": "json",
         "accept_content": ["json"],
         "event_serializer": "json",
-        "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue nobody reads
+        "task_create_missing_queues": False,  # a misspelt queue is an error, not a queue without a worker
         "task_queues": [Queue(name, routing_key=name) for name in queues.NAMES],
         "task_default_queue": queues.DEFAULT,
         "task_routes": {task: {"queue": queue} for task, queue in queues.ROUTES.items()},
@@ -91,7 +91,7 @@ def configuration() -> dict[str, Any]:
         "timezone": "UTC",
         "enable_utc": True,
         "imports": ["worker.tasks", "worker.process"],
-        "beat_scheduler": "worker.process:Scheduler",  # on the steady clock; full queues get no more
+        "beat_scheduler": "worker.process:Scheduler",  # runs on the steady clock; publishes nothing to a full queue
         "beat_schedule": {
             "tick": {"task": "campaigns.tick", "schedule": 1.0, "options": {"queue": "maint"}},
             "chores": {"task": "campaigns.chores", "schedule": 10.0, "options": {"queue": "maint"}},
@@ -116,16 +116,16 @@ class RedactedRequest(request.Request):  # type: ignore[misc]  # celery ships no
 
     @property
     def argsrepr(self) -> str:
-        """The arguments as Flower and the log show them."""
+        """Return the arguments as Flower and the log show them."""
         return redact(super().argsrepr)
 
     @property
     def kwargsrepr(self) -> str:
-        """The keyword arguments as Flower and the log show them."""
+        """Return the keyword arguments as Flower and the log show them."""
         return redact(super().kwargsrepr)
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
-        """Send an event without keys, passwords and full numbers; of a task without events, its failure alone."""
+        """Send an event without keys, passwords and full numbers. A task without events sends only its failure."""
         if self.task.send_events:
             super().send_event(type, **_redact_fields(fields))
         elif type == TASK_FAILED and self.eventer and self.eventer.enabled:
@@ -134,13 +134,13 @@ class RedactedRequest(request.Request):  # type: ignore[misc]  # celery ships no
 
 
 class RedactedTask(CeleryTask):  # type: ignore[misc]  # celery ships no types
-    """A task whose events are those of `RedactedRequest`."""
+    """A task whose requests are `RedactedRequest`, which redacts their events."""
 
     Request = "worker.app:RedactedRequest"
 
 
 class FailureEventsOnly(RedactedTask):
-    """A task that comes round by the clock: Flower sees it only where it failed."""
+    """A task that beat publishes at an interval. Flower shows only the runs that failed."""
 
     abstract = True
     send_events = False

@@ -15,11 +15,11 @@ from campaigns.rules.message_options import CampaignKind, MessageOptionArgs
 from worker import wiring
 
 MAX_TEXT_BYTES: Final = 64 * 1024
-"""Bytes. A file with more is another file than the one that was meant, and is not read."""
+"""Bytes. A larger file is not the intended one, and is not read."""
 
 
 def read_text_file(path: Path) -> str:
-    """What the file holds. Raises: BadInput; OSError where it cannot be read."""
+    """Return the file's text. Raises: BadInput; OSError where it cannot be read."""
     with path.open("rb") as file:
         content = file.read(MAX_TEXT_BYTES + 1)
     if len(content) > MAX_TEXT_BYTES:
@@ -33,7 +33,7 @@ def read_text_file(path: Path) -> str:
 # ── the tasks campaigns.create and campaigns.resume ──
 
 MAX_NAME_CHARACTERS: Final = 200
-"""Characters of a file's name, its folders below INTAKE_FOLDER included."""
+"""Characters of a file's name, including its folders below INTAKE_FOLDER."""
 
 
 def create_campaign(
@@ -51,7 +51,7 @@ def create_campaign(
     start: bool,
     **message_options: Unpack[MessageOptionArgs],
 ) -> int:
-    """Create, and by default start, a campaign; its id. What goes along is as in `campaigns.create`.
+    """Create a campaign, and start it if `start` says so. Returns its id. Options are as in `campaigns.create`.
 
     Raises: BadInput, KeyConflict.
     """
@@ -78,7 +78,7 @@ def create_campaign(
 
 
 def _parse_start_at(given: str | datetime | None) -> datetime | None:
-    """A time to begin: as text in either calendar, or as Celery hands a datetime over. Raises: BadInput."""
+    """Parse the start time: text in either calendar, or a datetime as Celery passes it. Raises: BadInput."""
     if not isinstance(given, str):
         return given
     try:
@@ -88,9 +88,9 @@ def _parse_start_at(given: str | datetime | None) -> datetime | None:
 
 
 def resume_campaign(campaign_id: int, *, sender: str | None) -> str:
-    """Let a paused campaign go on, with `sender` from another line; how it stands then.
+    """Resume a paused campaign; `sender` moves it to another line. Returns its state afterwards, as text.
 
-    One that goes on already, from that line, is left as it is: a ring may come twice.
+    A campaign that already runs from that line is left as it is: the task may run twice.
     Raises: NotFound, IllegalMove, BadInput.
     """
     with wiring.engine().begin() as connection:
@@ -110,7 +110,7 @@ def _sender_line(sender: str | None) -> str:
 
 
 def _intake_file(name: str) -> Path:
-    """The file `name` in INTAKE_FOLDER, and nowhere else."""
+    """Return the path of the file `name`, which has to be inside INTAKE_FOLDER."""
     folder = wiring.settings().intake_folder
     if folder is None:
         raise BadInput("INTAKE_FOLDER is not set: it names the folder that campaigns.create may read")

@@ -1,7 +1,7 @@
-"""The two packages that production does without: the devkit (embedded servers, the demo) and the sandbox gateway.
+"""The two packages that production does not need: the devkit (embedded servers, the demo) and the sandbox gateway.
 
-Nothing else in `campaigns` and `worker` imports them, and they are imported only when they are used. Where one of them
-is not installed, an error says in one sentence what to install.
+Only this file of `campaigns` and `worker` imports them, and only when they are used. Where one of them is not
+installed, an error names the package to install.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INSTALL_SANDBOX: Final = "`pip install ./sandbox` in the project's folder insta
 def attach_embedded_servers(home: Path, *, sandbox: bool) -> Attached:
     """Start the embedded PostgreSQL and Valkey in the folder `home`, with `sandbox` the sandbox gateway as well.
 
-    They run until this process and every other user of `home` has ended. Returns where they are.
+    They run until this process and every other user of `home` has ended. Returns their addresses.
     Raises: NotReady when the devkit is not installed, or a server cannot be started here.
     """
     try:

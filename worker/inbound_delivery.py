@@ -1,4 +1,4 @@
-"""Deliver inbound messages to the user's own code: enqueue a Celery task of theirs, or post to a webhook.
+"""Deliver inbound messages to the user's own code: enqueue the user's Celery task, or post to a webhook.
 
 The task carries the message's id alone, never a number or a text. It is enqueued again at growing intervals until the
 user's code has called `campaigns.acknowledge(connection, id)` in a transaction of its own.
@@ -23,16 +23,16 @@ from worker.app import app
 log = logging.getLogger(__name__)
 
 MAX_QUEUED: Final = 1000
-"""Messages in the user's queue: while nobody consumes it, no more are added."""
+"""Messages in the user's queue at most: while no worker consumes it, no more are added."""
 BACKLOG_THRESHOLD: Final = 100
 REDELIVER_IN_BACKLOG_AFTER: Final = timedelta(hours=1)
-"""In a queue of so many messages, those of before probably still wait. They are added again only so much later: a
-consumer that is slow is not made slower, and one that failed still gets them."""
-_CONCURRENCY: Final = threading.BoundedSemaphore(2)  # so that a slow receiver leaves threads for everything else
+"""When the queue has a backlog, earlier tasks probably still wait in it. They are enqueued again only after this time:
+a slow consumer is not made slower, and a consumer that failed still gets them."""
+_CONCURRENCY: Final = threading.BoundedSemaphore(2)  # so that a slow receiver leaves threads for other tasks
 
 
 def deliver_due(context: Context) -> str:
-    """Hand over what is due; what came of it, for Flower. More than two at once would hold threads that polls need."""
+    """Deliver due messages. Returns a summary for Flower. More than two at once would hold threads that polls need."""
     if not _CONCURRENCY.acquire(blocking=False):
         return "others deliver"
     try:
@@ -49,7 +49,7 @@ def deliver_due(context: Context) -> str:
 
 
 def _enqueue_user_task(context: Context, task: str, queue: str) -> str:
-    """Enqueue the user's task for each message that is due. A task that is lost is enqueued again."""
+    """Enqueue the user's task for each due message. A lost task is enqueued again."""
     enqueued = 0
     try:
         with app.producer_pool.acquire(block=True, timeout=5) as producer:
@@ -69,7 +69,7 @@ def _enqueue_user_task(context: Context, task: str, queue: str) -> str:
 
 
 def _due_messages(context: Context, *, waiting: int) -> list[work.Inbound]:
-    """What is to be added to a queue in which so many messages wait."""
+    """Return the messages to enqueue when `waiting` messages are in the queue."""
     overdue = REDELIVER_IN_BACKLOG_AFTER if waiting >= BACKLOG_THRESHOLD else timedelta(0)
     most = MAX_QUEUED - waiting
     return work.claim_deliveries(context, most=most, overdue=overdue) if most > 0 else []

@@ -1,8 +1,8 @@
 """Logs are events with ids: one line each, past tense, constant words, facts as fields.
 
-Every module logs with the standard library's `logging`, as other libraries do, and structlog renders all of it: for a
-person (LOG_FORMAT=console) or as JSON (LOG_FORMAT=json). One processor, `redact_event`, takes keys, passwords, texts
-and full numbers out of every record before it is rendered, whoever logged it.
+Every module logs with the standard library's `logging`, as other libraries do, and structlog renders all records: for a
+person (LOG_FORMAT=console) or as JSON (LOG_FORMAT=json). One processor, `redact_event`, removes keys, passwords, texts
+and full numbers from every record, of our modules and of libraries, before it is rendered.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _KEY_IN_URL: Final = re.compile(r"(/v1/)[^/\s'\"]+(?=/)")
 _TOKEN_IN_URL: Final = re.compile(r"(/callbacks/)[^/\s'\"?#]+")
 _PASSWORD_IN_URL: Final = re.compile(r"(\w+://[^:/\s@]*:)\S+(?=@)")
 _SHORTEST: Final = len("/v1/k/")
-"""Characters of the shortest text in which one of these finds anything."""
+"""Characters of the shortest text that one of these patterns can match."""
 
 BOUND: Final = ("task", "task_id", "campaign_id", "batch_id", "otp_id", "line")
-"""Facts that every record of a task carries, in the order in which a person reads them."""
+"""Fields of every record of a task, in the order in which a person reads them."""
 
 SECRET_FACTS: Final = frozenset({"api_key", "apikey", "authorization", "body", "password", "secret", "text", "token"})
-"""Names of facts whose value is never logged, whatever it is."""
+"""Names of fields whose value is never logged."""
 
 
 def redact(text: str) -> str:
-    """`text` without keys, tokens and passwords in URLs, or all but the last four digits of mobile numbers."""
+    """Return `text` without keys, tokens and passwords in URLs; of mobile numbers only the last four digits stay."""
     if len(text) < _SHORTEST:
         return text
     if "/" in text:
@@ -47,7 +47,7 @@ def redact(text: str) -> str:
 
 
 def first_line(error: BaseException | None) -> str:
-    """What a server says went wrong, redacted. A row's values stand below the first line, which is all that is told."""
+    """Return the first line of a server's error, redacted. Only the lines below it hold a row's values."""
     return redact(str(error).strip().partition("\n")[0])
 
 
@@ -60,7 +60,7 @@ def redact_event(_logger: object, _method: str, event: EventDict) -> EventDict:
 
 
 def _redacted(value: object) -> object:
-    """The value as JSON knows it, redacted; anything that is no number, list or mapping as its text."""
+    """Return the value as a JSON type, redacted. A value that is no number, list or mapping becomes its text."""
     if isinstance(value, Mapping):
         return redact_event(None, "", dict(value))
     if isinstance(value, list | tuple | set | frozenset):
@@ -73,7 +73,7 @@ def _redacted(value: object) -> object:
 
 
 def formatter(log_format: str = "console") -> logging.Formatter:
-    """The formatter of every record: `console` for a person, `json` for a program.
+    """Return the formatter of all records: `console` for a person, `json` for a program.
 
     `2026-11-23T05:10:31+0330 WARNING worker.tasks batch outcome unknown task=campaigns.send_batch batch_id=17`.
     """
@@ -90,7 +90,7 @@ def formatter(log_format: str = "console") -> logging.Formatter:
 
 
 def _without_celery_data(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Leave out what Celery hangs on its own records: a task's arguments, once more."""
+    """Remove the fields that Celery adds to its own records: a task's arguments, once more."""
     event.pop("data", None)
     return event
 
@@ -103,7 +103,7 @@ _FACTS: Final[Sequence[Processor]] = (
     structlog.stdlib.ExtraAdder(),
     _without_celery_data,
 )
-"""What is known of a record: the ids of its task, its level, its logger, when, and its own facts."""
+"""Processors that add a record's fields: the ids of its task, its level, its logger, its time, and its own fields."""
 
 
 def _console() -> Processor:
@@ -125,7 +125,7 @@ def _console() -> Processor:
 
 
 def _on_one_line(value: object) -> str:
-    """A fact cannot begin a line of its own, which would pass for another event."""
+    """Return a field's value on one line: a value with a line end would look like another event."""
     return str(value).replace("\r", "\\r").replace("\n", "\\n")
 
 

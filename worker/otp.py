@@ -1,12 +1,12 @@
-"""Send a one-time password from a web process, now, in the thread that asks.
+"""Send a one-time password from a web process at once, in the calling thread.
 
     from worker import otp
 
     sent = otp.send(number="09121234567", template="login", token="481516", key=f"login:{attempt.id}")
 
 The process finds DATABASE_URL, BROKER_URL (the pace is kept there) and KAVENEGAR_API_KEY in its environment, as the
-workers do. A person waits for the answer: an HTTP_DEADLINE of a few seconds suits such a process. Whoever wants no call
-to the gateway in a web process orders with `campaigns.order_otp` and rings for a worker.
+workers do. A person waits for the answer: an HTTP_DEADLINE of a few seconds suits such a process. To make no call to
+the gateway in a web process, order with `campaigns.order_otp` and enqueue the task for a worker.
 """
 
 from __future__ import annotations
@@ -34,18 +34,19 @@ def send(
     call_after: timedelta | None = None,
     lifetime: timedelta = timedelta(minutes=2),
 ) -> campaigns.Otp:
-    """Order, commit, send; how it stands then. What may be ordered, and `call_after`: see `campaigns.order_otp`.
+    """Order a one-time password, commit, and send it. Returns its row. For the arguments see `campaigns.order_otp`.
 
-    `accepted` has the gateway's id and the cost, `refused` the code and its advice. `waiting`: the pace had no room,
-    the gateway could not be reached, or the account is on hold; the workers send it as soon as they may, until it is
-    `expired`. A verdict may be there already (in the account's debug mode: `cancelled`).
+    An `accepted` row has the gateway's id and the cost, a `refused` row the code and its advice. `waiting`: the pace
+    had no room, the gateway could not be reached, or the account is on hold; the workers send it as soon as they may,
+    until it is `expired`. The row may have a verdict already (in the account's debug mode: `cancelled`).
 
-    The same key again sends nothing and gives the same row, which another thread may just be sending (`claimed`).
+    A second call with one key sends nothing and returns the first call's row, which another thread may be sending just
+    then (`claimed`).
 
     Raises:
-        BadInput, KeyConflict: nothing was ordered; never holds a token or a full number.
-        OutcomeUnknown: it left and no usable answer came, now or when this key was used first. It may have arrived, and
-            is not sent again by itself.
+        BadInput, KeyConflict: nothing was ordered. The error never holds a token or a full number.
+        OutcomeUnknown: the request left and no usable answer came, in this call or in the first call with this key.
+            The password may have arrived, and is not sent again by itself.
     """
     tokens = {"token": token, "token2": token2, "token3": token3, "token10": token10, "token20": token20}
     otp_request = parse_otp_request(

@@ -1,8 +1,8 @@
-"""What Celery's processes do beside the tasks: check the settings and the tables before the first task, end a stuck
-worker, answer the doctor's questions, and schedule the ticks.
+"""The work of Celery's processes beside the tasks: check the settings and the tables before the first task, end a
+stuck worker, answer the doctor's questions, and schedule the ticks.
 
-Settings that cannot be used end the process with one sentence: only a person can correct them. Older tables are
-waited for, so that workers of a new version may start before, or beside, `campaigns migrate`.
+Settings that cannot be used end the process with one sentence: only a person can correct them. With tables of an older
+version the process waits, so that workers of a new version may start before, or beside, `campaigns migrate`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WAITING_FOR_DATABASE: Final = "waiting for the database: it does not answer"
 
 
 def check_settings() -> None:
-    """End the process where a setting cannot be read, or an address is missing. What is embedded is not started."""
+    """End the process where a setting cannot be read, or an address is missing. Embedded servers are not started."""
     try:
         if not wiring.settings().embedded:
             wiring.broker()
@@ -55,7 +55,7 @@ def check_settings() -> None:
 
 @celeryd_after_setup.connect(weak=False)
 def _check_before_first_task(**_: Any) -> None:
-    """A worker also needs the key, and its tables."""
+    """Check that a worker has the API key, and wait for its tables."""
     try:
         wiring.context()
     except BadInput as why:
@@ -69,7 +69,7 @@ def _exit_with_sentence(why: BadInput) -> NoReturn:
 
 
 def wait_for_tables(engine: Engine, *, every_s: float = TABLES_CHECK_INTERVAL_S) -> None:
-    """Come back when the tables are those of this version or a newer one. What is waited for is logged once."""
+    """Wait until the tables have this version or a newer one. Each reason to wait is logged once."""
     said = None
     while (missing := _missing_tables(engine)) is not None:
         if missing != said:
@@ -81,7 +81,7 @@ def wait_for_tables(engine: Engine, *, every_s: float = TABLES_CHECK_INTERVAL_S)
 
 
 def _missing_tables(engine: Engine) -> str | None:
-    """What is waited for, as a sentence."""
+    """Return why the process has to wait, as a sentence; None when the tables are there."""
     try:
         with engine.connect() as connection:
             return WAITING_FOR_MIGRATE if admin.is_behind(connection) else None
@@ -94,12 +94,12 @@ def _missing_tables(engine: Engine) -> str | None:
 
 # ── the watchdog: a worker that is alive but consumes nothing ends itself, and its supervisor starts it anew ──
 #
-# A process that is up, even one that answers pings, may have stopped consuming: brokers and their clients do that. What
-# counts is that a message waits in one of its queues at every look, and that no task begins or ends here meanwhile.
+# A process that is up, even one that answers pings, may have stopped consuming: brokers and their clients do that. A
+# worker is stuck when a message waits in one of its queues at every check, and no task begins or ends here meanwhile.
 #
 # A worker is not stuck while its queues are empty (beat is away, the account is on hold, all calls pause), while the
 # broker or the database does not answer, while the whole machine sleeps, and while the whole process stands still.
-# Once that is over it has its whole patience anew.
+# After each of these the patience begins again in full.
 
 EXIT_STUCK = 75
 """The exit code of a worker that found itself stuck: a temporary failure, in the words of sysexits."""
@@ -126,32 +126,32 @@ class Watchdog:
         self._stopping = threading.Event()
 
     def feed(self) -> None:
-        """A task began or ended here: the worker consumes."""
+        """Note that a task began or ended here: the worker consumes."""
         self._fed_at = self._now_s()
 
     def stop(self) -> None:
-        """The worker shuts down: no progress is expected any more."""
+        """Stop watching: the worker shuts down, and no progress is expected any more."""
         self._stopping.set()
 
     def watch(self) -> None:
-        """Look a few times in every patience, until `stop`; end the process when it is stuck."""
+        """Check a few times in every patience, until `stop`; end the process when it is stuck."""
         while not self._stopping.wait(self._patience.total_seconds() / 4):
             if self.is_stuck():
                 facts = {"queues": ",".join(sorted(self._queues)), "exit_code": EXIT_STUCK}
                 log.error("worker found stuck", extra=facts)
-                os._exit(EXIT_STUCK)  # a stuck process cannot be asked to shut down; leases cover what it held
+                os._exit(EXIT_STUCK)  # a stuck process cannot be asked to shut down; leases cover its claims
 
     def is_stuck(self) -> bool:
-        """Whether a message has waited for this worker at every look of a whole patience, and nothing happened here."""
+        """Return whether a message waited for this worker at every check of a whole patience while no task ran here."""
         patience_s, looked_before, now_s = self._patience.total_seconds(), self._looked_at, self._now_s()
         self._looked_at = now_s
-        slept = now_s - looked_before > patience_s / 2  # nobody ran here meanwhile, not even the thread that looks
+        slept = now_s - looked_before > patience_s / 2  # no thread ran here meanwhile, not even the watchdog's
         if slept or not self._could_work():
             self.feed()
         return now_s - self._fed_at >= patience_s
 
     def _could_work(self) -> bool:
-        """Whether a message waits in a queue that is consumed here, and the database that its task needs answers."""
+        """Return whether a message waits in a queue that is consumed here, and its task's database answers."""
         try:
             waiting = queues.lengths(self._broker)
         except RedisError:
@@ -183,7 +183,7 @@ def _stop_watchdogs(**_: Any) -> None:
         watchdog.stop()
 
 
-# ── what a worker answers to the doctor, beside what Celery's `inspect` lets it answer ──
+# ── a worker's answers to the doctor, beside those of Celery's `inspect` ──
 
 WALL_CLOCK: Final = "campaigns_wall_clock"
 DATABASE_LABEL: Final = "campaigns_database"
@@ -191,13 +191,13 @@ DATABASE_LABEL: Final = "campaigns_database"
 
 @inspect_command(name=WALL_CLOCK)
 def report_wall_clock(_: Any) -> dict[str, float]:
-    """What time it is by the clock of this worker's host: seconds since 1970."""
+    """Return the time by the clock of this worker's host: seconds since 1970."""
     return {"wall_s": time.time()}
 
 
 @inspect_command(name=DATABASE_LABEL)
 def report_database(_: Any) -> dict[str, str]:
-    """Which database this worker works for; nothing while it does not reach it."""
+    """Return the identity of this worker's database; an empty answer while the database cannot be reached."""
     try:
         with wiring.engine().connect() as connection:
             return {"database": admin.database_label(connection)}
@@ -205,38 +205,38 @@ def report_database(_: Any) -> dict[str, str]:
         return {}
 
 
-# ── beat's scheduler: it counts seconds on the steady clock, and publishes nothing into a queue that is full ──
+# ── beat's scheduler: it counts seconds on the steady clock, and publishes nothing into a full queue ──
 #
-# Celery's own goes by the host's wall clock: set back by an hour, it publishes nothing for an hour. And while workers
-# are away it fills the broker, which an `expires` on its messages would not prevent: the broker keeps what has expired
-# until a worker takes it out.
+# Celery's own scheduler uses the host's wall clock: set back by an hour, it publishes nothing for an hour. And while
+# workers are away it fills the broker. An `expires` on its messages would not prevent this: the broker keeps expired
+# messages until a worker takes them out.
 
 MIN_SLEEP_S: Final = 0.01
-"""Between two looks at the schedule."""
+"""Seconds between two looks at the schedule, at least."""
 
 
 class Scheduler(PersistentScheduler):  # type: ignore[misc]  # celery ships no types
-    """Publishes each entry of the schedule at its interval; an interval that went by in between is left out."""
+    """Publishes each entry of the schedule at its interval. A missed interval is left out."""
 
     now_s: Callable[[], float] = staticmethod(steady)
 
     def setup_schedule(self) -> None:
-        """As Celery does it. What the file says of the last run does not count: it was on a wall clock."""
+        """Set up the schedule as Celery does, without the last run's times from the file: they are on a wall clock."""
         self._due_s: dict[str, float] = {}
         super().setup_schedule()
 
     def install_default_entries(self, data: Any) -> None:
-        """None: Celery would add a nightly removal of results, which we do not have."""
+        """Install no entries: Celery would add a nightly removal of results, which we do not have."""
 
     def tick(self, *_: Any, **__: Any) -> float:
-        """Publish what is due; the seconds until something is due again."""
+        """Publish the due entries. Returns the seconds until the next entry is due."""
         for entry in list(self.schedule.values()):
             if self._is_time_for(entry):
                 self._publish(entry)
         return max(MIN_SLEEP_S, min(self._due_s.values()) - self.now_s())
 
     def _is_time_for(self, entry: ScheduleEntry) -> bool:
-        """Whether an entry is due now; it is due again an interval later, or an interval from now if that is past."""
+        """Return whether an entry is due now. It is next due an interval later; from now, if that moment is past."""
         now, every_s = self.now_s(), entry.schedule.run_every.total_seconds()
         due = self._due_s.get(entry.name, now)
         if due > now:

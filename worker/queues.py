@@ -1,9 +1,9 @@
-"""The broker's queues (their names, which task goes where, how many messages may wait in each), and publishing to them.
+"""The broker's queues: their names, the queue of each task, how many messages may wait in each; and publishing to them.
 
 No message of ours carries `expires`, `eta` or `countdown`: each is a moment on the clock of the host that publishes,
-and the host that consumes compares it with its own clock. What bounds the queues while workers are away is their
-length, which is looked at before anything is published. A message that is left out loses nothing: the database holds
-what is due, and the next tick publishes it.
+and the host that consumes compares it with its own clock. While workers are away, a maximum length bounds each queue;
+the publisher reads the length first. A message that is not published loses nothing: the database holds the due work,
+and the next tick publishes it.
 """
 
 from __future__ import annotations
@@ -39,24 +39,23 @@ ROUTES: Final[Mapping[str, str]] = {
 }
 
 MAX_LENGTH: Final[Mapping[str, int]] = {"otp": 200, "send": 1000, "poll": 100, "inbox": 20, "maint": 10}
-"""A queue in which so many messages wait gets no more of them: about what its workers answer within seconds. Together
-they hold 2 MB of the broker's memory."""
+"""Messages that may wait in each queue: about as many as its workers process within seconds. A queue of this length
+gets no more. Full queues together hold 2 MB of the broker's memory."""
 
 BEAT_KEY: Final = "campaigns:beat"
-"""The sign of life that every beat leaves in the broker, the time of its host in it. The broker takes it away, by its
-own clock."""
+"""The key of beat's heartbeat in the broker. Its value is the time of beat's host. It expires by the broker's clock."""
 BEAT_EXPIRES_S: Final = 30
 WRITE_PROBE_KEY: Final = "campaigns:doctor"
-"""What the doctor writes to see whether the broker takes it: a replica, or a full one, only lets itself be read."""
+"""The key that the doctor writes to check that the broker takes writes: a replica, or a full broker, refuses them."""
 
 
 def queue_of_task(name: str) -> str:
-    """The queue that a task of ours goes to."""
+    """Return the queue of one of our tasks."""
     return ROUTES.get(name, DEFAULT)
 
 
 def lengths(broker: Redis) -> dict[str, int]:
-    """How many messages wait in each queue, in one round trip. Raises: RedisError."""
+    """Return how many messages wait in each queue, in one round trip. Raises: RedisError."""
     with broker.pipeline(transaction=False) as pipeline:
         for name in NAMES:
             pipeline.llen(name)
@@ -64,7 +63,7 @@ def lengths(broker: Redis) -> dict[str, int]:
 
 
 def record_beat(broker: Redis, queue: str) -> int:
-    """Leave beat's sign of life; how many messages wait in `queue`. One round trip. Raises: RedisError."""
+    """Record beat's heartbeat. Returns how many messages wait in `queue`. One round trip. Raises: RedisError."""
     with broker.pipeline(transaction=False) as pipeline:
         pipeline.set(BEAT_KEY, repr(time.time()), ex=BEAT_EXPIRES_S)
         pipeline.llen(queue)
@@ -73,8 +72,8 @@ def record_beat(broker: Redis, queue: str) -> int:
 
 
 def read_beat_clock(broker: Redis) -> float | None:
-    """What time it is by the clock of beat's host, in seconds since 1970; None without a sign of life within
-    BEAT_LASTS_S. Raises: RedisError."""
+    """Return the time by the clock of beat's host, in seconds since 1970; None where BEAT_KEY has expired.
+    Raises: RedisError."""
     with broker.pipeline(transaction=False) as pipeline:
         pipeline.get(BEAT_KEY)
         pipeline.pttl(BEAT_KEY)
@@ -85,21 +84,21 @@ def read_beat_clock(broker: Redis) -> float | None:
 
 
 def check_writes(broker: Redis) -> None:
-    """Write something that goes by itself. Raises: RedisError where the broker answers and takes nothing."""
+    """Write a key that expires. Raises: RedisError where the broker answers and refuses the write."""
     broker.set(WRITE_PROBE_KEY, 1, ex=BEAT_EXPIRES_S)
 
 
-# ── publishing: hints, as many as the queues have room for ──
+# ── publishing hints, as many as the queues have room for ──
 
 _NOTHING_SHOWN: Final[Mapping[tuple[int | str, ...], str]] = {}
 _NO_CAMPAIGNS: Final[Mapping[tuple[int | str, ...], int]] = {}
 
 
 class Publisher:
-    """Publishes the hints of one task. It looks at the queues' lengths once, before the first hint.
+    """Publishes the hints of one task. It reads the queues' lengths once, before the first hint.
 
-    A hint that is not published, because its queue is full or the broker is away, is published by a later tick: nothing
-    is lost but seconds. Once the broker has failed, this publisher tries no more.
+    A hint that is not published, because its queue is full or the broker is away, is published by a later tick: only
+    seconds are lost. Once the broker has failed, this publisher tries no more.
     """
 
     def __init__(self) -> None:
@@ -107,7 +106,7 @@ class Publisher:
         self._broker_failed = False
 
     def batches(self, task: Task, batch_ids: Sequence[int], positions: Mapping[int, BatchPosition]) -> None:
-        """Publish `task` once for each batch. Flower shows the campaign of each, and its position in the campaign."""
+        """Publish `task` once for each batch. Flower shows the batch's campaign and its position in the campaign."""
         shown: dict[tuple[int | str, ...], str] = {(each,): describe_batch(place) for each, place in positions.items()}
         campaigns: dict[tuple[int | str, ...], int] = {(each,): place.campaign_id for each, place in positions.items()}
         self(task, [(batch_id,) for batch_id in batch_ids], shown=shown, campaigns=campaigns)
@@ -120,11 +119,12 @@ class Publisher:
         shown: Mapping[tuple[int | str, ...], str] = _NOTHING_SHOWN,
         campaigns: Mapping[tuple[int | str, ...], int] = _NO_CAMPAIGNS,
     ) -> None:
-        """Publish `task` once for each of `arguments`; `shown` holds what Flower shows instead of them.
+        """Publish `task` once for each of `arguments`; `shown` holds the text that Flower shows instead of them.
 
         `campaigns` holds the campaign of each, which travels as a header and which the worker's log names.
 
-        What is shown is published in the order of its arguments; which are left out of a full queue stays as it was.
+        Hints with a shown text are published in the order of their arguments. That order does not change which hints
+        are left out of a full queue.
         """
         wanted = list(arguments)
         if not wanted or self._broker_failed:
@@ -147,7 +147,7 @@ class Publisher:
             log.warning("enqueue failed", extra=facts)
 
     def _free_slots(self, queue: str, wanted: int) -> int:
-        """How many of `wanted` messages the queue takes; they are counted as published. Raises: RedisError."""
+        """Return how many of `wanted` messages the queue has room for; they count as published. Raises: RedisError."""
         if self._room is None:
             waiting = lengths(wiring.broker())
             self._room = {name: max(0, MAX_LENGTH[name] - waiting[name]) for name in NAMES}
@@ -159,10 +159,10 @@ class Publisher:
 
 
 def describe_batch(position: BatchPosition) -> str:
-    """The keyword arguments that Flower shows of a batch's task. Its search finds them: `kwargs:campaign=17`."""
+    """Return the keyword arguments that Flower shows of a batch's task. Its search finds them: `kwargs:campaign=17`."""
     return repr({"campaign": position.campaign_id, "messages": position.share})
 
 
 def name_arguments(task: Task, arguments: Sequence[int | str]) -> str:
-    """The arguments of any other task under the names of its parameters."""
+    """Return the arguments of any other task under the names of its parameters."""
     return repr(dict(zip(signature(task.run).parameters, arguments, strict=False)))

@@ -1,4 +1,4 @@
-"""Tasks are doorbells: an id in, a short summary out. Ringing twice is harmless."""
+"""The Celery tasks. Each takes an id and returns a short summary. A task that runs twice does no harm."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.queues import Publisher
 
 @app.task(name="campaigns.tick", base=FailureEventsOnly)
 def tick() -> str:
-    """One second has passed: publish what is due."""
+    """Enqueue the tasks of due work. Beat publishes this task every second."""
     context, publish = wiring.context(), Publisher()
     wiring.seed_inbox_lines()
     if not work.begin_tick(context):
@@ -36,7 +36,7 @@ def tick() -> str:
 
 @app.task(name="campaigns.chores", base=FailureEventsOnly)
 def chores_() -> str:
-    """Some seconds have passed: publish what comes round by the clock."""
+    """Enqueue the chores that are due. Beat publishes this task every few seconds."""
     found, publish = work.claim_chores(wiring.context()), Publisher()
     publish(watch_account, [()] * found.watch)
     publish(keep_ledger, [()] * found.ledger)
@@ -46,67 +46,67 @@ def chores_() -> str:
 
 @app.task(name="campaigns.send_batch")
 def send_batch(batch_id: int) -> str:
-    """One batch is due. The claim decides."""
+    """Send one due batch. The claim decides whether it is due."""
     return work.send_batch(wiring.recognised_context(), batch_id)
 
 
 @app.task(name="campaigns.resolve_batch")
 def resolve_batch(batch_id: int) -> str:
-    """One batch's outcome is unknown, and the gateway has had time. The claim decides."""
+    """Resolve one batch whose outcome is unknown. The claim decides whether it is due."""
     return work.resolve_batch(wiring.recognised_context(), batch_id)
 
 
 @app.task(name="campaigns.withdraw_batch")
 def withdraw_batch(batch_id: int) -> str:
-    """A cancelled campaign's batch waits at the gateway for its date: withdraw it."""
+    """Withdraw one batch of a cancelled campaign, which the gateway holds until its date."""
     return work.withdraw_batch(wiring.context(), batch_id).summary
 
 
 @app.task(name="campaigns.poll_statuses")
 def poll_statuses(closing: bool = False) -> str:
-    """Verdicts are due for up to 500 messages, some of them of windows that are about to close. The claim decides."""
+    """Poll the statuses of up to 500 messages; `closing`: some windows are about to close. The claim decides."""
     return work.poll_statuses(wiring.context(), closing=closing).summary
 
 
 @app.task(name="campaigns.confirm_callbacks")
 def confirm_callbacks() -> str:
-    """The gateway has told something by itself. The claim decides who asks about it."""
+    """Confirm recorded callbacks with the gateway. The claim decides which worker confirms which callback."""
     return work.process_callbacks(wiring.context()).summary
 
 
 @app.task(name="campaigns.check_database")
 def check_database() -> str:
-    """The database was started again: ask the gateway whether anything was lost. Nothing is sent before that."""
+    """Check, after a restart of the database, with the gateway that no row was lost. Sending waits for the check."""
     return work.check_restart(wiring.context())
 
 
 @app.task(name="campaigns.check_account")
 def check_account() -> str:
-    """The account is on hold: look whether it may send again."""
+    """Check whether an account on hold may send again."""
     return work.recheck_hold(wiring.context())
 
 
 @app.task(name="campaigns.watch_account")
 def watch_account() -> str:
-    """It is time to look at the account's credit and settings."""
+    """Check the account's credit and settings."""
     return work.watch_account(wiring.context())
 
 
 @app.task(name="campaigns.keep_ledger")
 def keep_ledger() -> str:
-    """It is time to count the last days."""
+    """Count the last days in the account's ledger."""
     return f"{len(work.keep_ledger(wiring.context()))} days counted"
 
 
 @app.task(name="campaigns.send_otp")
 def send_otp(otp_id: int) -> str:
-    """One one-time password is due. The claim decides. What it says never travels here: it stands in the database."""
+    """Send one due one-time password. The claim decides. The password is in the database, never in the task."""
     return work.send_otp(wiring.context(), otp_id)
 
 
 @app.task(name="campaigns.follow_otps")
 def follow_otps() -> str:
-    """Verdicts of one-time passwords are due, and the calls that follow some of them."""
+    """Poll the verdicts of one-time passwords, and order the voice calls that follow some of them."""
     followed = work.follow_otps(wiring.context())
     Publisher()(send_otp, [(otp_id,) for otp_id in followed.calls])
     return followed.summary
@@ -114,25 +114,25 @@ def follow_otps() -> str:
 
 @app.task(name="campaigns.sync_suppressions")
 def sync_suppressions(line: str) -> str:
-    """A line's block list at the gateway is to be synchronised with our suppressions. The claim decides."""
+    """Synchronise a line's block list at the gateway with our suppressions. The claim decides."""
     return work.sync_due_line(wiring.context(), line).summary
 
 
 @app.task(name="campaigns.pull_inbox")
 def pull_inbox(line: str) -> str:
-    """A line is to be pulled. The claim decides. One with more to come is rung for again when it has its turn."""
+    """Pull a line's inbound messages. The claim decides. A line with more messages is enqueued again in its turn."""
     return work.pull_line(wiring.context(), line).summary
 
 
 @app.task(name="campaigns.deliver_inbound")
 def deliver_inbound() -> str:
-    """Somebody is to be told of inbound messages."""
+    """Deliver due inbound messages to the user's code."""
     return deliver_due(wiring.context())
 
 
 @app.task(name="campaigns.resume")
 def resume(campaign_id: int, sender: str | None = None) -> str:
-    """A paused campaign goes on, with `sender` from another line: see `campaigns.resume`."""
+    """Resume a paused campaign; `sender` moves it to another line. See `campaigns.resume`."""
     return create_task.resume_campaign(campaign_id, sender=sender)
 
 
@@ -157,11 +157,11 @@ def create(
     hide: bool = False,
     message_type: str | int | None = None,
 ) -> str:
-    """A campaign out of files in INTAKE_FOLDER, for apps that only speak Celery.
+    """Create a campaign from files in INTAKE_FOLDER, for apps that only speak Celery.
 
     `recipients` and `text_file` are names of files in that folder: numbers and texts never travel through the broker.
-    `key` is the caller's own name for the campaign; the same key rings twice without harm. `kind` is "sms" or "voice";
-    `start_at` may be text, `2026-12-01T10:00+03:30`; the rest is as in `campaigns.create`.
+    `key` is the caller's own name for the campaign; publishing the task twice with one key does no harm. `kind` is
+    "sms" or "voice". `start_at` may be text: `2026-12-01T10:00+03:30`. Other arguments are as in `campaigns.create`.
     """
     campaign_id = create_task.create_campaign(
         recipients=recipients,
@@ -185,6 +185,6 @@ def create(
     return f"campaign {campaign_id}"
 
 
-# The names that these tasks had before: a process of the earlier version may have published one, or may still do so.
+# Earlier names of these tasks: a process of the earlier version may have published one, or may still publish it.
 for old_name, task in (("campaigns.heed_callbacks", confirm_callbacks), ("campaigns.hand_inbound", deliver_inbound)):
     app.task(task.run, name=old_name)

@@ -1,6 +1,6 @@
-"""Builds the context, once a process: settings, where the servers are, and the parts on top of them.
+"""Builds the context once for each process: the settings, the servers' addresses, and the parts on top of them.
 
-What depends on the API key is put together again when the file that holds the key has another one: see `key_file`.
+Parts that depend on the API key are built again when the key file holds another key: see `key_file`.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from campaigns.errors import BadInput
 from worker import extras
 from worker.settings import KeyFile, load, path_of_key, revealed
 
-if TYPE_CHECKING:  # it imports pydantic, which takes a tenth of a second
+if TYPE_CHECKING:  # importing pydantic takes a tenth of a second
     from worker.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Endpoints:
-    """Where this process finds its servers. Holds secrets: it has no repr."""
+    """The addresses of this process's servers. Holds secrets: it has no repr."""
 
     database_url: str
     broker_url: str | None
@@ -35,16 +35,16 @@ class Endpoints:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process. Raises: BadInput."""
+    """Return the settings of this process. Raises: BadInput."""
     return load()
 
 
 KEYS_CACHED: Final = 2
-"""What was put together for the key before is kept as well, for the tasks that go on with it."""
+"""API keys whose parts are kept: the present key's, and the previous key's for the tasks that still use it."""
 
 
 def endpoints() -> Endpoints:
-    """Where the servers are; without DATABASE_URL and BROKER_URL they are started from wheels and migrated.
+    """Return the servers' addresses. Without DATABASE_URL and BROKER_URL, start embedded servers and migrate them.
 
     Raises: BadInput when one of the two is missing or the embedded servers cannot run here.
     """
@@ -86,13 +86,13 @@ def _embedded_endpoints(chosen: Settings) -> Endpoints:
 
 @cache
 def engine() -> Engine:
-    """The database. Raises: BadInput."""
+    """Return the database's engine. Raises: BadInput."""
     return make_engine(endpoints().database_url, threads=max(settings().send_threads, settings().poll_threads))
 
 
 @cache
 def broker() -> redis.Redis:
-    """The broker, to look at its queues. Raises: BadInput when BROKER_URL is missing."""
+    """Return a client of the broker, to read its queues. Raises: BadInput when BROKER_URL is missing."""
     url = endpoints().broker_url
     if url is None:
         raise BadInput("BROKER_URL is not set: Celery's queues are there")
@@ -100,7 +100,7 @@ def broker() -> redis.Redis:
 
 
 def pace() -> Throttle:
-    """The pace that every worker shares. Raises: BadInput when the broker is missing, or both key and PACE_NAME."""
+    """Return the pace that all workers share. Raises: BadInput without a broker, or without both key and PACE_NAME."""
     where = endpoints()
     if where.broker_url is None:
         raise BadInput("BROKER_URL is not set: the pace that all workers share lives there")
@@ -116,7 +116,7 @@ def _pace(broker_url: str, account: str) -> Throttle:
 
 
 def build_throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
-    """The pace under this label, found or fixed as the settings say."""
+    """Return the pace under this label. The settings say whether its rate is found or fixed."""
     fixed = chosen.pace_fixed
     return Throttle(
         connect_redis(broker_url),
@@ -128,7 +128,7 @@ def build_throttle(chosen: Settings, broker_url: str, account: str) -> Throttle:
 
 
 def paced_client() -> PacedClient:
-    """The gateway behind the shared pace. Raises: BadInput when the key or the broker is missing."""
+    """Return the gateway's client at the shared pace. Raises: BadInput when the key or the broker is missing."""
     return _paced_client(_api_key(endpoints()), pace())
 
 
@@ -153,9 +153,9 @@ def _api_key(where: Endpoints) -> str:
 
 
 def account_label(account: str, egress: str) -> str:
-    """A name for the address that an account calls from, and for the account, by its key; it does not tell the key.
+    """Return a label of the address that an account calls from and of the account. The label does not show the key.
 
-    The part before the hyphen is the address's: what was learnt there is good for the key that follows this one.
+    The part before the hyphen is the address's: a rate learnt there is good for the next key, too.
     """
     address = hashlib.sha256(f"kavenegar-campaigns:{egress}".encode()).hexdigest()[:8]
     key = hashlib.sha256(f"kavenegar-campaigns:{account}\0{egress}".encode()).hexdigest()[:12]
@@ -163,18 +163,18 @@ def account_label(account: str, egress: str) -> str:
 
 
 def api_key_label() -> str:
-    """The label of our key, as `store.accounts` knows it. Raises: BadInput where there is no key."""
+    """Return the label of our key, as `store.accounts` stores it. Raises: BadInput where there is no key."""
     return key_label(_api_key(endpoints()))
 
 
 @cache
 def database() -> Database:
-    """The door to PostgreSQL. Raises: BadInput."""
+    """Return the access to PostgreSQL. Raises: BadInput."""
     return Database(engine(), believe_after=settings().policy().quiet_period)
 
 
 def context() -> Context:
-    """Everything a stage needs. Raises: BadInput."""
+    """Return the context, which holds everything that a stage needs. Raises: BadInput."""
     return _context(paced_client(), pace())
 
 
@@ -187,7 +187,7 @@ _recognised_accounts: set[str] = set()
 
 
 def recognised_context() -> Context:
-    """The same, once it is known whose account our key belongs to: before that, no claim succeeds. Raises: BadInput."""
+    """Return the context after finding the account of our key: before that, no claim succeeds. Raises: BadInput."""
     found = context()
     if found.account not in _recognised_accounts and work.recognise_key(found):
         _recognised_accounts.add(found.account)
@@ -196,12 +196,12 @@ def recognised_context() -> Context:
 
 @cache
 def seed_inbox_lines() -> None:
-    """See to it, once a process, that the lines of INBOX_LINES are pulled. Raises: BadInput."""
+    """Register the lines of INBOX_LINES for pulling, once for each process. Raises: BadInput."""
     admin.sync_line_settings(database(), settings().inbox_schedule, now=database().now())
 
 
 @cache
 def webhook() -> work.Webhook | None:
-    """Where inbound messages are posted to, where they are. Raises: BadInput."""
+    """Return the webhook for inbound messages; None where none is set. Raises: BadInput."""
     url, secret = revealed(settings().inbox_webhook), revealed(settings().inbox_webhook_secret)
     return None if url is None or secret is None else work.Webhook.to(url, secret)

@@ -1,4 +1,4 @@
-"""The wire: every method of the Kavenegar gateway, how it answers, and how fast it may be called.
+"""The client of the Kavenegar gateway: every method, how it answers, and how fast it may be called.
 
     codes         the gateway's numbers as tables: return codes and message statuses
     methods       the methods as data: their limits, their codes, and where the worker uses them
@@ -8,7 +8,7 @@
     sent_messages methods: status, outbox, cancel, with the records of messages
     inbox         methods: inbound messages, with their records
     account       methods: account, settings, clock, block lists of lines, with their records
-    connection    a total deadline for every step, and the certain knowledge whether anything left us
+    connection    a total deadline for every step, and whether a request has left this machine
     transport     one HTTP request over kept connections; every library error under a name of ours
     client        `Client`: one try of a call; its answer, or one error of the tree in `campaigns.errors`
     pace          the rate of calls that all workers share, kept in Redis (lua/)

@@ -71,7 +71,7 @@ class AccountConfig:
         """Read the row. Raises: Unreadable where it holds no known setting."""
         known = {name.lower(): value for name, value in row.items()}
         if known.keys().isdisjoint(cls.__dataclass_fields__):
-            raise Unreadable  # whoever took it for an answer would think that debug mode is off
+            raise Unreadable  # read as an answer, the row would say that debug mode is off
         return cls(
             apilogs=parse_text_or_empty(known.get("apilogs")).lower(),
             defaultsender=parse_text_or_empty(known.get("defaultsender")),
@@ -99,7 +99,7 @@ API_LOGS = ("justfaults", "enabled", "disabled")
 
 
 class AccountMethods(MethodGroup):
-    """What concerns everything else that is asked."""
+    """Methods for the account itself: its credit, its settings, its clock."""
 
     def account_info(self, *, lane: Lane = Lane.HOUSEKEEPING) -> AccountInfo:
         """Return the credit. Raises: Postpone, Refused. Source: kavenegar-rest, Info."""
@@ -124,8 +124,8 @@ class AccountMethods(MethodGroup):
     ) -> AccountConfig:
         """Change the settings that are given and leave the others. Returns the settings as they are now.
 
-        `apilogs` is "justfaults", "enabled" or "disabled"; `mincreditalarm` is rial. `dailyreport` stands in the sample
-        of the answer only, so that the gateway may ignore a write of it: look at the settings that come back.
+        `apilogs` is "justfaults", "enabled" or "disabled"; `mincreditalarm` is rial. `dailyreport` is documented in the
+        sample of the answer only, so the gateway may ignore a write of it: check the settings that come back.
         Raises: ValueError, Postpone, Refused. Source: kavenegar-rest, Config.
         """
         if apilogs is not None and apilogs not in API_LOGS:
@@ -162,7 +162,7 @@ def _switch(value: bool | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class BlockedNumber:
-    """One row of line/blocked/list. What `blockreason` means stands in `rules.suppression`; `date` is unix time."""
+    """One row of line/blocked/list. `rules.suppression` lists the meanings of `blockreason`; `date` is unix time."""
 
     number: str = field(repr=False)
     blockreason: int
@@ -182,7 +182,7 @@ class BlockedNumber:
 
 @dataclass(frozen=True, slots=True)
 class BlockedPage:
-    """An answer of line/blocked/list, 200 numbers at most. `row_count` counts rows that cannot be read, too."""
+    """An answer of line/blocked/list, 200 numbers at most. `row_count` includes rows that cannot be read."""
 
     numbers: list[BlockedNumber]
     row_count: int
@@ -199,7 +199,7 @@ class BlockedPage:
 
 
 def is_last_page(page: BlockedPage | InboxPage, number: int, full: int) -> bool:
-    """Whether no page follows this one; where it does not say, whether it is not `full`."""
+    """Return whether no page follows this one. An answer without page counts is the last if it is not `full`."""
     if page.row_count == 0:
         return True
     return page.row_count < (page.pagesize or full) if page.totalpages is None else number >= page.totalpages
@@ -228,7 +228,7 @@ class BlockedStatus:
 
     @property
     def is_blocked(self) -> bool:
-        """Whether the number stands on the line's list now."""
+        """Return whether the number is on the line's list now."""
         return self.status.strip().lower() in {"active", "alreadyexists"}
 
 
@@ -236,7 +236,7 @@ class BlockedStatus:
 
 
 class BlocklistMethods(MethodGroup):
-    """A line's block list. All four may be repeated freely."""
+    """Methods for a line's block list. All four calls may be repeated freely."""
 
     def blocked_list(
         self,
@@ -249,7 +249,7 @@ class BlocklistMethods(MethodGroup):
     ) -> BlockedPage:
         """Return a page of 200 numbers blocked since `start` (unix time; None: today), for one reason or for any.
 
-        The reasons stand in `rules.suppression.BLOCK_REASONS`.
+        `rules.suppression.BLOCK_REASONS` lists the reasons.
         Raises: Postpone, Refused. Source: kavenegar-rest, blockedlist.
         """
         call.check_single("linenumber", linenumber)

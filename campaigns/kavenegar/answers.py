@@ -1,6 +1,6 @@
 """Read an answer: its bytes as an envelope, its rows as records, and the values of a row.
 
-The service is loose with types: numbers come as text, costs as 120.0, ids of ours as text, `statustext` not at all.
+The service is loose with types: numbers come as text, costs as 120.0, our ids as text, and `statustext` is missing.
 Each reader takes every value that can be understood. A row that cannot be read is left out, and the caller sees it
 as missing. Values that have no field in the record stay in `extra`. The field names are the gateway's own. No repr
 shows a text or a person's number.
@@ -20,9 +20,9 @@ from campaigns.kavenegar.codes import known_status
 
 # The envelope: the code, rows and metadata of an answer.
 #
-# `{"return": {"status": int, "message": str}, "entries": …}` is the gateway speaking, whatever the HTTP status says:
-# the service mirrors its codes there, proxies put their own, and codes above 599 fit nowhere. Any other body comes from
-# a proxy on the way, or from a gateway in pieces.
+# `{"return": {"status": int, "message": str}, "entries": …}` is an answer of the gateway, whatever the HTTP status is:
+# the service mirrors its codes in the HTTP status, proxies set their own, and codes above 599 do not fit there. Any
+# other body comes from a proxy on the way, or from a broken gateway.
 
 Row = dict[str, Any]
 
@@ -33,7 +33,7 @@ _NULL_IN_BRACES = re.compile(rb"\{\s*null\s*\}")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """`rows` is empty for `entries` null, missing, or of a shape no method answers with; so is `metadata`."""
+    """An answer's code, rows and metadata. Both are empty for `entries` null, missing, or of a shape of no method."""
 
     code: int
     message: str
@@ -42,7 +42,7 @@ class Envelope:
 
 
 def read_envelope(body: bytes) -> Envelope | None:
-    """The envelope in an answer's body; None if this is not the gateway's."""
+    """Return the envelope in an answer's body; None if the body is not the gateway's."""
     document = _parse_json(body.removeprefix(_BYTE_ORDER_MARK))
     answer = document.get("return") if isinstance(document, dict) else None
     if not isinstance(answer, dict):
@@ -62,7 +62,7 @@ def read_envelope(body: bytes) -> Envelope | None:
 
 
 def _parse_json(body: bytes) -> Any:
-    """What the body says. The last parser is the one that takes half of an emoji, which people do send."""
+    """Parse the body as JSON. The last parser accepts half of an emoji, which people do send."""
     for parse, candidate in (
         (orjson.loads, body),
         (orjson.loads, _NULL_IN_BRACES.sub(b"null", body)),
@@ -76,7 +76,7 @@ def _parse_json(body: bytes) -> Any:
 
 
 def _rows_of_entries(entries: object) -> list[Row]:
-    """Most methods answer with a list, `account/*` and `utils/getdate` with one object, an error with null."""
+    """Return `entries` as rows. Most methods send a list, `account/*` and `utils/getdate` one object, errors null."""
     listed = entries if isinstance(entries, list) else [entries]
     return [row for row in listed if isinstance(row, dict)]
 
@@ -90,11 +90,11 @@ NO_EXTRA: Final[Mapping[str, Any]] = {}
 
 
 class Unreadable(ValueError):
-    """A row, or a whole answer, lacks what its record cannot be without."""
+    """A row, or a whole answer, lacks a value that its record requires."""
 
 
 def read_rows(read: Callable[[Row], Record], rows: Iterable[Row]) -> list[Record]:
-    """The records of the rows that can be understood, in the order they came."""
+    """Return the records of the rows that can be read, in the order they came."""
     records = []
     for row in rows:
         try:
@@ -109,7 +109,7 @@ def no_extra() -> Mapping[str, Any]:
 
 
 def extra_values(record: type[Any], row: Row) -> Mapping[str, Any]:
-    """What `row` holds beside the fields of `record`."""
+    """Return the values of `row` that have no field in `record`."""
     known: Mapping[str, object] = record.__dataclass_fields__
     if row.keys() <= known.keys() and "extra" not in row:
         return NO_EXTRA
@@ -127,7 +127,7 @@ def parse_int(value: Any) -> int:
 
 
 def parse_int_or_zero(value: Any) -> int:
-    """A number that a record can do without; a broken cost is rounded to rial."""
+    """Read an optional whole number, 0 where there is none. A fractional cost is rounded to rial."""
     if type(value) is int:
         return value
     try:
@@ -161,7 +161,7 @@ def parse_id(value: Any) -> int:
 
 
 def parse_text(value: Any) -> str:
-    """Read a text that has to be there. Raises: Unreadable."""
+    """Read a required text. Raises: Unreadable."""
     if isinstance(value, str):
         return value
     if value is None or isinstance(value, bool | list | dict):
@@ -170,12 +170,12 @@ def parse_text(value: Any) -> str:
 
 
 def parse_text_or_empty(value: Any) -> str:
-    """A text that a record can do without."""
+    """Read an optional text; empty where there is none."""
     return "" if value is None or isinstance(value, bool | list | dict) else str(value)
 
 
 def parse_switch(value: Any) -> bool:
-    """On is spelt enabled, true or 1, in any case."""
+    """Read a switch. The spellings enabled, true and 1, in any case, mean on."""
     return str(value).strip().lower() in {"enabled", "true", "1"}
 
 
@@ -190,7 +190,7 @@ class PageCounts(TypedDict):
 
 
 def read_page_counts(metadata: Mapping[str, Any]) -> PageCounts:
-    """All four come as text. None for what is missing or no number."""
+    """Read the page counts, which all come as text. A count that is missing or no number is None."""
     return PageCounts(
         totalcount=parse_int_or_none(metadata.get("totalcount")),
         currentpage=parse_int_or_none(metadata.get("currentpage")),
@@ -200,7 +200,7 @@ def read_page_counts(metadata: Mapping[str, Any]) -> PageCounts:
 
 
 class StatusRow:
-    """A row that tells the status of a message."""
+    """A row that holds the status of a message."""
 
     __slots__ = ()
 
@@ -208,5 +208,5 @@ class StatusRow:
 
     @property
     def is_known(self) -> bool:
-        """Whether the gateway knows the message. A row of one that it does not know (status 100) tells nothing."""
+        """Return whether the gateway knows the message. Status 100 means that it does not, and says nothing else."""
         return known_status(self.status) is not None

@@ -23,12 +23,12 @@ from campaigns.rules.text import MAX_CHARACTERS
 
 # The form: parameters as the body of a POST, or as a query.
 #
-# Percent-encoding Persian is the dearest step of a send in Python, so it is done in runs instead of by character. The
-# result is byte for byte that of `urllib.parse.urlencode(…, quote_via=quote, safe="")`: upper-case hex, space as %20.
+# Percent-encoding Persian is the slowest step of a send in Python, so it is done in runs instead of by character. The
+# result equals that of `urllib.parse.urlencode(…, quote_via=quote, safe="")` byte for byte: upper-case hex, space %20.
 
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-~"
 
-# The percent sign stands first: replacing it later would encode what the others became.
+# The percent sign stands first: replacing it later would encode the other replacements again.
 _ASCII_ESCAPES = [("%", "%25")] + [
     (chr(byte), f"%{byte:02X}") for byte in range(128) if chr(byte) not in _UNRESERVED + "%"
 ]
@@ -79,7 +79,7 @@ def comma_list(values: Sequence[str] | Sequence[int]) -> str:
 
 
 def encode_form(parameters: Mapping[str, str | int | None]) -> bytes:
-    """The body. A parameter that is None is left out: an empty one is an error to the gateway (406, 419), or a write.
+    """Return the body. A parameter that is None is left out: an empty one is an error (406, 419) or a write there.
 
     Raises:
         ValueError: a parameter is empty.
@@ -103,9 +103,9 @@ Parameters = Mapping[str, str | int | None]
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[Answer]):
-    """`read` makes the answer of a good envelope, and raises Unreadable where there is none in it.
+    """One call. `read` returns the answer in a good envelope, and raises Unreadable where the envelope holds none.
 
-    `consumes`: this call marks read what it hands out.
+    `consumes`: this call marks the messages of its answer as read.
     """
 
     method: Method
@@ -115,34 +115,34 @@ class Call(Generic[Answer]):
 
 
 class MethodGroup(ABC):
-    """What every group of methods needs. `clock` is unix time now, `longest_text` counts UTF-16 code units."""
+    """The base of every group of methods. `clock` is unix time now, `longest_text` counts UTF-16 code units."""
 
     clock: Callable[[], float]
     longest_text: int
 
     @abstractmethod
     def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:
-        """Make the call and read its answer. `in_time` is asked before it leaves, and says whether it still may.
+        """Make the call and read its answer. `in_time` is called before the request leaves: whether it still may.
 
         Raises:
-            GatewayError: what came instead of an answer.
+            GatewayError: the call failed.
         """
 
 
 def build_call(
     method: Method, parameters: Parameters, read: Callable[[Envelope], Answer], *, consumes: bool = False
 ) -> Call[Answer]:
-    """The call of a method. A parameter that is None is left out."""
+    """Return the call of a method. A parameter that is None is left out."""
     return Call(method, encode_form(parameters), read, consumes)
 
 
 def all_rows(read: Callable[[Row], Record]) -> Callable[[Envelope], list[Record]]:
-    """Every row that can be understood; none is an answer too."""
+    """Return a reader of all readable rows. An answer without rows is an empty list."""
     return lambda answer: read_rows(read, answer.rows)
 
 
 def at_least_one_row(read: Callable[[Row], Record]) -> Callable[[Envelope], list[Record]]:
-    """As `all_rows`, but an answer without any readable row is Unreadable."""
+    """Return a reader as `all_rows` does, except that an answer without a readable row is Unreadable."""
 
     def read_some(answer: Envelope) -> list[Record]:
         found = read_rows(read, answer.rows)
@@ -154,24 +154,24 @@ def at_least_one_row(read: Callable[[Row], Record]) -> Callable[[Envelope], list
 
 
 def first_row(read: Callable[[Row], Record]) -> Callable[[Envelope], Record]:
-    """The first row that can be understood."""
+    """Return a reader of the first readable row."""
     return lambda answer: at_least_one_row(read)(answer)[0]
 
 
-# The limits of the documentation, checked before anything leaves us. A ValueError here is a defect of the caller.
+# The limits of the documentation, checked before a request leaves. A ValueError here is a defect of the caller.
 #
-# Each error says what would be right, and none repeats a text, a token or a number. What tags, types, repeats and
-# tokens may be stands in `campaigns.rules`, where values of people are checked by the same functions.
+# Each error says which values are valid, and none repeats a text, a token or a number. The rules for tags, types,
+# repeats and tokens are in `campaigns.rules`, whose functions also check the values that people type.
 
 
 def check_size(method: Method, count: int) -> None:
-    """Check how many rows a request of this method has. Raises: ValueError."""
+    """Check the number of rows in a request of this method. Raises: ValueError."""
     if not 0 < count <= method.max_rows:
         raise ValueError(f"{method.path} takes 1 to {method.max_rows} rows a request, not {count}")
 
 
 def check_batch(method: Method, receptors: Sequence[str], localids: Sequence[int] | None) -> None:
-    """Check the size of a batch, and that no receptor and no localid stands in it twice. Raises: ValueError."""
+    """Check the size of a batch, and that it holds no receptor and no localid twice. Raises: ValueError."""
     check_size(method, len(receptors))
     if len(set(receptors)) < len(receptors):
         raise ValueError("a receptor stands twice in one batch: its rows could not be told apart")
@@ -184,7 +184,7 @@ def check_batch(method: Method, receptors: Sequence[str], localids: Sequence[int
 
 
 def check_text(message: str, *, at_most: int = MAX_CHARACTERS) -> None:
-    """Check that a text is not blank and has at most so many UTF-16 code units. Raises: ValueError.
+    """Check that a text is not blank and has at most `at_most` UTF-16 code units. Raises: ValueError.
 
     Source: kavenegar-rest, the structure of a short message.
     """
@@ -203,7 +203,7 @@ def check(rule: Callable[[Value], object], value: Value) -> None:
 
 
 def check_single(name: str, value: str) -> None:
-    """Check a parameter that must be there and takes one value. Raises: ValueError."""
+    """Check a required parameter that takes one value. Raises: ValueError."""
     if not value.strip():
         raise ValueError(f"{name} is blank")
     if "," in value:
@@ -213,7 +213,7 @@ def check_single(name: str, value: str) -> None:
 def check_span(
     method: Method, start: int | None, end: int | None, *, now: float, open_until: float | None = None
 ) -> None:
-    """Check the span of unix times from `start` to `end`; without an end it reaches to `open_until`, if that is known.
+    """Check the span of unix times from `start` to `end`. Without an end it reaches to `open_until`, if given.
 
     Raises: ValueError.
     """
@@ -245,6 +245,6 @@ def check_block_reason(reason: int | None) -> None:
 
 
 def _in_days(seconds: int) -> str:
-    """3 days but a minute, 2 days, 1 day."""
+    """Format a span as `3 days but a minute`, `2 days` or `1 day`."""
     days = -(-seconds // DAY_S)
     return f"{days} day{'s' if days > 1 else ''}{' but a minute' if seconds % DAY_S else ''}"

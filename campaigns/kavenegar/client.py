@@ -1,4 +1,4 @@
-"""Every method of the gateway, as a function: records come back, or an error of the tree is raised.
+"""Every method of the gateway as a function, which returns records or raises an error of the tree.
 
     Answer                                         a send            unread messages   a read, or a write that
                                                                      handed out        may be repeated
@@ -10,11 +10,11 @@
     no envelope, whatever the HTTP status          OutcomeUnknown    AnswerLost        GatewayDown
     envelope, 200, no readable row                 OutcomeUnknown    no rows           no rows
 
-The one certain fact decides: whether the request left this machine. Every failed call becomes its one error here
+One certain fact decides: whether the request left this machine. Each failed call becomes its error in this file
 (`error_without_answer`, `error_of_unusable_answer`, `error_of_code`) and nowhere else.
 
-A bare 403, 413 or 429 is somebody on the way, not the gateway's code. It says that the request was stopped there, but
-not who stopped it or when, so a send stays unknown.
+A bare 403, 413 or 429 comes from a proxy on the way and is not the gateway's code. It says that the request was
+stopped, but not by which host or when, so a send stays unknown.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from campaigns.kavenegar.sent_messages import OutboxMethods, StatusMethods
 from campaigns.kavenegar.transport import Fault, FaultKind, InTime, Reply, Transport, prepare_request
 from campaigns.rules.text import MAX_CHARACTERS
 
-# All methods as Python functions. `Client` and `PacedClient` have them all.
+# All methods as Python functions. `Client` and `PacedClient` have all of them.
 #
 # A function checks its arguments, builds a `Call`, and performs it: at once in `Client`, in its lane and with further
-# tries in `PacedClient`. Each has a lane by default. All raise ValueError for arguments that the documentation forbids,
-# before anything leaves us, and a `GatewayError` for every failed call.
+# tries in `PacedClient`. Each has a default lane. All raise ValueError for arguments that the documentation forbids,
+# before a request leaves, and a `GatewayError` for every failed call.
 
 
 class AllMethods(
@@ -55,26 +55,26 @@ class AllMethods(
 
 RETRY_DOWN_AFTER_S = 5.0
 DEADLINE_S: Final = 30.0
-"""How long one call to the gateway may take in all, where HTTP_DEADLINE says nothing else."""
+"""Seconds that one whole call to the gateway may take, unless HTTP_DEADLINE sets another number."""
 
 
 class Client(AllMethods):
-    """One account at one gateway; safe to share between threads, and made anew after a fork.
+    """A client of one account at one gateway. Threads may share it; after a fork, make a new one.
 
     Args:
-        api_key: never shown again: not in a repr, a log, or the text or the chain of an error.
+        api_key: never shown: not in a repr, a log, or the text or the chain of an error.
         base_url: scheme and host of the gateway.
         deadline_s: seconds for one whole call.
-        connect_timeout_s: seconds of these for making a connection.
-        pool_size: connections kept alive; as many as there are threads.
+        connect_timeout_s: seconds of `deadline_s` for making a connection.
+        pool_size: connections kept alive: the number of threads.
         clock: unix time, for the limits that count from now.
         longest_text: UTF-16 code units that the gateway takes; 900 by its documentation.
 
-    `account` is a label of the key, the same wherever it is used, which does not tell it.
+    `account` is a label of the key, equal in every process, which does not show the key.
 
-    Every method raises `GatewayDown`, `Throttled` or `Refused` as the table of codes says; sends raise `OutcomeUnknown`
-    too, and who asks for unread messages `AnswerLost`. A ValueError is our own defect: a request that the gateway's
-    documentation forbids.
+    Every method raises `GatewayDown`, `Throttled` or `Refused` as the table of codes says. Sends also raise
+    `OutcomeUnknown`, and requests for unread messages `AnswerLost`. A ValueError is our own defect: a request that the
+    gateway's documentation forbids.
     """
 
     def __init__(
@@ -122,12 +122,12 @@ class Client(AllMethods):
 
 
 def key_label(api_key: str) -> str:
-    """A label of a key, the same wherever it is used; it does not tell the key."""
+    """Return a label of a key, equal in every process. The label does not show the key."""
     return hashlib.sha256(f"kavenegar-campaigns:key:{api_key}".encode()).hexdigest()[:16]
 
 
 def _good_envelope(call: Call[Any], reply: Reply) -> Envelope:
-    """The gateway's answer, if it is a good one."""
+    """Return the envelope of a good answer; raise the call's error for any other answer."""
     answer = answers.read_envelope(reply.body)
     if answer is None:
         what = f"HTTP {reply.http_status} without the gateway's envelope"
@@ -142,7 +142,7 @@ def _good_envelope(call: Call[Any], reply: Reply) -> Envelope:
 
 
 def _checked_base_url(base_url: str) -> str:
-    """Scheme and host. What no URL can be built from is found here, before the key is a part of it."""
+    """Return scheme and host of a valid URL. An invalid one is found here, before the key is a part of the URL."""
     parts = urlsplit(base_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("the gateway's base URL must begin with https:// (or http://) and name a host")
@@ -154,11 +154,11 @@ def _checked_base_url(base_url: str) -> str:
     return base_url
 
 
-# ── every failed call, as one error ──
+# ── the error of each failed call ──
 
 
 def error_without_answer(method: Method, fault: Fault, *, consumes: bool = False) -> GatewayError:
-    """A call that ended in a fault, and whether it may have done something before that."""
+    """Return the error of a call that ended in a fault. The error says whether the call may have had an effect."""
     what = f"{method.path}: {fault} ({fault.kind.value})"
     if fault.kind is not FaultKind.NOT_SENT:
         if method.sends:
@@ -169,7 +169,7 @@ def error_without_answer(method: Method, fault: Fault, *, consumes: bool = False
 
 
 def error_of_unusable_answer(method: Method, what: str, *, consumes: bool = False) -> GatewayError:
-    """An answer came, but none we can read a result from."""
+    """Return the error of a call whose answer holds no readable result."""
     fault = Fault(what, FaultKind.UNUSABLE)
     error = error_without_answer(method, fault, consumes=consumes)
     error.__cause__ = fault
@@ -177,7 +177,7 @@ def error_of_unusable_answer(method: Method, what: str, *, consumes: bool = Fals
 
 
 def error_of_code(method: Method, kind: type[GatewayError], row: ReturnCode, envelope: Envelope) -> GatewayError:
-    """A call the gateway answered with a code other than 200, as the error its row names."""
+    """Return the error, named by the code's row, of a call that the gateway answered with a code other than 200."""
     what = f"{method.path}: {row.code}, {row.advice}"
     if row.code not in RETURN_CODES:
         what += f" (it says: {_redacted(envelope.message)})"
@@ -191,5 +191,5 @@ def error_of_code(method: Method, kind: type[GatewayError], row: ReturnCode, env
 
 
 def _redacted(message: str) -> str:
-    """The gateway's own words about an undocumented code, without anything that could be a number or a key."""
+    """Return the gateway's message about an undocumented code, without text that could be a number or a key."""
     return re.sub(r"[\w-]*\d[\w-]*", "…", message)[:120]

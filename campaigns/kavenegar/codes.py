@@ -1,8 +1,8 @@
-"""The gateway's numbers, as tables: what each return code and each message status means to us.
+"""The gateway's numbers, as tables: the meaning of each return code and each message status.
 
 Sources. `table 1` and `table 2` are the tables of kavenegar-rest, `methods` the tables of errors beside its methods.
 `seen` is a number that clients met on the real service although the documentation has no row for it; `ours` is our
-reading where nobody says anything.
+reading of a number without any source.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from campaigns.errors import (
 )
 from campaigns.rules.states import MessageState
 
-# The codes that something more than the table below is decided by. Everybody else uses these names.
+# The codes that other code compares with. Other modules use these names, never the numbers.
 OK: Final = 200
 OPERATION_FAILED: Final = 402
 KEY_NOT_VALID: Final = 403
@@ -44,9 +44,9 @@ ADDRESS_RESTRICTED: Final = 429
 TOO_MANY_CALLS: Final = 451
 
 TOO_MANY_CODES: Final = frozenset({ADDRESS_RESTRICTED, TOO_MANY_CALLS})
-"""Too many calls from our address. BUSY is not one of these: the gateway is busy, whoever asks."""
+"""Too many calls from our address. BUSY is not one of these: then the gateway is busy for all callers."""
 TOO_LARGE_CODES: Final = frozenset({TOO_MANY_ROWS, LENGTHS_DIFFER})
-"""Refusals of a request as a whole that a smaller one may overcome. Of one message alone, they are a defect of ours."""
+"""Refusals of a whole request that a smaller request may overcome. For a single message they are our defect."""
 LINE_REFUSALS: Final = frozenset({LINE_NEEDS_OUR_ADDRESS, SENDER_NOT_OURS, NEEDS_ADVANCED_SERVICE, LINE_NOT_ALLOWED})
 """Refusals of a campaign that another line may overcome."""
 
@@ -56,11 +56,11 @@ Source = Literal["table 1", "table 2", "methods", "seen", "ours"]
 
 @dataclass(frozen=True, slots=True)
 class ReturnCode:
-    """What `return.status` means.
+    """The meaning of one `return.status`.
 
     `verdict` is "ok", "empty" (no rows, which is an answer), or the error to raise; `on_sends` replaces it where a
-    send needs another one, `on_consuming` where a call marks read what it hands out. `advice` tells an operator what
-    happened and what to do. `pause_s` is how long to keep away, for verdicts that are a `Postpone`.
+    send needs another error, `on_consuming` where a call marks the messages of its answer as read. `advice` tells an
+    operator the cause and the remedy. `pause_s`: seconds until the next call, for verdicts that are a `Postpone`.
     """
 
     code: int
@@ -81,7 +81,7 @@ RETURN_CODES: dict[int, ReturnCode] = {
     row.code: row
     for row in (
         ReturnCode(OK, "ok", "table 1", "accepted"),
-        # ── later: whether anything was created, they do not say ──
+        # ── try later: these codes do not say whether a message was created ──
         ReturnCode(
             OPERATION_FAILED,
             Postpone,
@@ -191,9 +191,9 @@ RETURN_CODES: dict[int, ReturnCode] = {
 
 
 def return_code(code: int) -> ReturnCode:
-    """The row of a code, also for one nobody has documented: then a person looks before anything more is sent.
+    """Return the row of a code. An undocumented one refuses the campaign: a person looks before more is sent.
 
-    Neither such a code nor an unlisted 5xx, the gateway's own failure, says of a send what was done.
+    After an undocumented code, or an unlisted 5xx (the gateway's own failure), the outcome of a send is unknown.
     """
     row = RETURN_CODES.get(code)
     if row is not None:
@@ -219,7 +219,7 @@ def return_code(code: int) -> ReturnCode:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a message's `status` means. `state` is our name for a verdict, None while there is none yet.
+    """The meaning of one message `status`. `state` is our name for a verdict, None for a status that is no verdict.
 
     `final`: no other status follows, except that 11 may still become 10 when the account lets the gateway resend.
     `refunded`: the documentation says that the cost comes back.
@@ -257,16 +257,16 @@ STATUSES: dict[int, Status] = {
 
 
 def known_status(status: int) -> int | None:
-    """The status; None where the gateway says that it no longer knows the message, which tells nothing about it."""
+    """Return the status; None for 100, with which the gateway says that it does not know the message any more."""
     return None if status == NO_LONGER_KNOWN else status
 
 
 def final_state(status: int) -> MessageState | None:
-    """Our message state for a gateway status; None where it is no verdict, or a number nobody has documented."""
+    """Return our message state for a gateway status; None where the status is no verdict, or undocumented."""
     row = STATUSES.get(status)
     return None if row is None else row.state
 
 
 def message_state(status: int) -> MessageState:
-    """Where a message stands that the gateway has under this status: without a verdict it is accepted."""
+    """Return the state of a message that the gateway has under this status: without a verdict it is accepted."""
     return final_state(status) or MessageState.ACCEPTED

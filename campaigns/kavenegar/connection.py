@@ -1,11 +1,11 @@
 """Connections that keep a total deadline, and know whether a request has left this machine.
 
 urllib3's timeouts bound one read each: a peer that sends a byte a second holds a call for hours, in the headers as in
-the body. Here every step (name, connect, TLS, each write, each read) gets what is left of one budget.
+the body. Here every step (name, connect, TLS, each write, each read) gets the rest of one budget.
 
-The last look at the lease and at the deadline is right before the first byte leaves; the deadline is looked at again
-before every further piece. What no look can close: a process or a machine that stops between the look and the system
-call that writes, and goes on after the lease has ended, still writes that one piece.
+The last check of the lease and of the deadline is right before the first byte leaves; the deadline is checked again
+before every further piece. No check can close this gap: a process or a machine that stops between the check and the
+system call that writes, and goes on after the lease has ended, still writes that one piece.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ from campaigns.errors import Postpone
 # down for most of it, and goes on after we close the connection or are killed. Measured: a request that was given up
 # after 2 s reached the server when the link came back, and so did the request of a process that was killed.
 #
-#     TCP_USER_TIMEOUT    the kernel drops what the server has not acknowledged for so long
-#     SO_LINGER, 0 s      whoever closes the connection, or dies, drops what is not sent; it covers a server that reads
-#                         slowly but steadily, whose acknowledgements keep the first option from ever acting
+#     TCP_USER_TIMEOUT    the kernel drops bytes that the server has not acknowledged for so long
+#     SO_LINGER, 0 s      closing the connection, or the end of the process, drops unsent bytes; it covers a server that
+#                         reads slowly but steadily, whose acknowledgements keep the first option from ever acting
 #
-# What neither can drop: bytes on their way through the network, or in the hands of a proxy. And the kernel's timers
-# stand still while the machine sleeps: what is in the buffer when it falls asleep may leave when it wakes.
+# Neither option can drop bytes on their way through the network, or in a proxy. And the kernel's timers stand still
+# while the machine sleeps: bytes in the buffer when it falls asleep may leave when it wakes.
 
-# Linux alone has it. Elsewhere SO_LINGER works alone.
+# Only Linux has TCP_USER_TIMEOUT. Elsewhere SO_LINGER works alone.
 USER_TIMEOUT: Final[int | None] = getattr(socket, "TCP_USER_TIMEOUT", None)
 _LINGER_DROP: Final = struct.pack("ii", 1, 0)
 _LINGER_KEEP: Final = struct.pack("ii", 0, 0)
 
 
 def drop_unsent_after(connected: object, seconds: float) -> None:
-    """From now on the kernel sends what is written for `seconds` at most, and drops it if the connection is closed."""
+    """Make the kernel send written bytes for `seconds` at most, and drop unsent bytes when the connection closes."""
     sock = _raw_socket(connected)
     if USER_TIMEOUT is not None:
         sock.setsockopt(socket.IPPROTO_TCP, USER_TIMEOUT, max(1, int(seconds * 1000)))  # 0 would be "no bound"
@@ -57,13 +57,13 @@ def drop_unsent_after(connected: object, seconds: float) -> None:
 
 
 def allow_graceful_close(connected: object) -> None:
-    """All that was written has been answered: closing this connection is no longer a break."""
-    with suppress(OSError):  # macOS says so of a connection that the server has reset
+    """Let the connection close gracefully again, after the answer to everything that was written."""
+    with suppress(OSError):  # macOS raises it for a connection that the server has reset
         _raw_socket(connected).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_KEEP)
 
 
 def _raw_socket(connected: object) -> socket.socket:
-    """The socket itself: urllib3 wraps it where TLS runs within a proxy's TLS."""
+    """Return the socket itself: urllib3 wraps it where TLS runs within a proxy's TLS."""
     while not isinstance(connected, socket.socket):
         connected = connected.socket  # type: ignore[attr-defined]
     return connected
@@ -74,19 +74,19 @@ Resolver = Callable[..., Sequence[Address]]
 InTime = Callable[[], bool]
 
 # A server that closes an idle connection just as we write makes a send unknown. The shortest keep-alive in common
-# use is five seconds (Apache, Node): parting first means that their close and our request seldom cross.
+# use is five seconds (Apache, Node): if we close first, their close and our request seldom cross.
 MAX_IDLE_S = 4.0
 
-# Written at once. While a server takes no more, the machine may fall asleep: no further piece leaves when it wakes.
+# Bytes of one write. If the machine sleeps while a server accepts no more, no further piece leaves when it wakes.
 WRITE_SIZE = 65_536
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One call's budget and its one certain fact: `request_left`.
+    """One call's time budget, and whether its request left this machine: `request_left`.
 
-    `deadline` is on the steady clock; `resolver` is getaddrinfo, or what stands in for it; `in_time` says whether a
-    request may still leave, None where it always may.
+    `deadline` is on the steady clock; `resolver` is getaddrinfo, or a substitute; `in_time` says whether a request may
+    still leave, None where it always may.
     """
 
     deadline: float
@@ -103,19 +103,19 @@ class Exchange:
         return seconds
 
     def check(self) -> None:
-        """Whether the request may leave now. Raises: Postpone when it is too late; nothing left us."""
+        """Check that the request may leave now. Raises: Postpone when it is too late; no byte has left."""
         if self.in_time is not None and not self.in_time():
             raise Postpone("it is too late for this call to leave", retry_after_s=0)
-        if steady() >= self.deadline:  # looked at last: the question before may have taken long
+        if steady() >= self.deadline:  # checked last: `in_time` may have taken long
             raise Postpone("the deadline passed before this call could leave", retry_after_s=0)
 
 
-# Between the call and the connection stands urllib3's pool, which carries nothing of ours.
+# urllib3's pool stands between the call and the connection, and passes no values of ours on.
 current_exchange: ContextVar[Exchange] = ContextVar("exchange")
 
 
 class _DeadlineReader(io.RawIOBase):
-    """A socket's bytes, each read given only what is left of the budget."""
+    """Reads a socket's bytes. The timeout of each read is the rest of the budget."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: Exchange) -> None:
         self._raw = raw
@@ -141,7 +141,7 @@ class _DeadlineResponse(http.client.HTTPResponse):
 
 
 class _DeadlineConnection(HTTPConnection):
-    """What both kinds of connection have in common."""
+    """The common part of both kinds of connection: HTTP and HTTPS."""
 
     response_class = _DeadlineResponse
     idle_since: float | None = None
@@ -158,7 +158,7 @@ class _DeadlineConnection(HTTPConnection):
         exchange, whole = current_exchange.get(), memoryview(data)
         for start in range(0, len(whole), WRITE_SIZE):
             drop_unsent_after(self.sock, exchange.remaining())
-            self.sock.settimeout(exchange.remaining())  # of the whole piece, over TLS as well
+            self.sock.settimeout(exchange.remaining())  # for the whole piece, over TLS as well
             super().send(whole[start : start + WRITE_SIZE])
 
     def _new_conn(self) -> socket.socket:
@@ -184,7 +184,7 @@ class DeadlineHTTPSConnection(_DeadlineConnection, HTTPSConnection):
 
 
 class _FreshConnectionPool(HTTPConnectionPool):
-    """A pool that does not hand out a connection the other side may be about to close."""
+    """A pool that does not reuse a connection which the server may be about to close."""
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = super()._get_conn(timeout)
@@ -211,7 +211,7 @@ class DeadlineHTTPSPool(_FreshConnectionPool, HTTPSConnectionPool):
 
 
 def resolve(host: str, port: int | None, until: float, resolver: Resolver) -> Sequence[Address]:
-    """Where a name leads. The system's resolver knows no deadline, so it is asked in a thread that may be left behind.
+    """Resolve a host name. The system's resolver knows no deadline, so it runs in a thread that may be left behind.
 
     Raises:
         socket.gaierror: there is no such name.
@@ -240,10 +240,10 @@ def resolve(host: str, port: int | None, until: float, resolver: Resolver) -> Se
 
 
 def dial(found: Sequence[Address], until: float) -> socket.socket:
-    """A connection to the first address that takes one. Each gets its share of the time, so none can eat it all.
+    """Connect to the first address that accepts. Each address gets a share of the time, so none can use up all of it.
 
     Raises:
-        TimeoutError, OSError: what the last address said.
+        TimeoutError, OSError: the error of the last address.
     """
     why: OSError = OSError("the name has no address")
     for tried, (family, kind, protocol, _, address) in enumerate(found):

@@ -30,8 +30,8 @@ from campaigns.kavenegar.transport import InTime
 class InboundMessage:
     """One row of sms/receive and sms/inboxpaged. `sender` is a person's number, `receptor` our line, `date` unix time.
 
-    All but the id may be missing: the gateway hands a message out as new only once, so nothing else is worth losing
-    it for.
+    Every field but the id may be missing: the gateway returns a message as unread only once, so no other missing field
+    makes us drop it.
     """
 
     messageid: int
@@ -57,9 +57,9 @@ class InboundMessage:
 class InboxPage:
     """An answer of sms/receive (100 messages at most) or sms/inboxpaged (200).
 
-    `row_count` counts the rows of the answer; fewer messages than that means that some could not be read. The other
-    numbers are sms/inboxpaged's, None in an answer of sms/receive. Its `totalcount` is, for unread messages, how many
-    there are beside those of this answer; for read ones, how many there are.
+    `row_count` counts the rows of the answer; with fewer messages than rows, some rows could not be read. The other
+    numbers are sms/inboxpaged's, None in an answer of sms/receive. For unread messages, `totalcount` counts the
+    messages beside those of this answer; for read messages it counts all.
     """
 
     messages: list[InboundMessage]
@@ -77,9 +77,9 @@ class InboxPage:
 
 
 def is_repeated_page(page: InboxPage, before: InboxPage | None) -> bool:
-    """Whether unread messages are those of the page before: nothing marks them read, and there would be no end.
+    """Return whether a page of unread messages repeats the page before: without marking as read there is no end.
 
-    Two pages in a row of which nothing can be read are the same as far as anybody can tell.
+    Two unreadable pages in a row count as repeated.
     """
     if before is None:
         return False
@@ -107,7 +107,7 @@ class InboxCount:
 
 
 class InboxMethods(MethodGroup):
-    """Unread messages become read as they are handed out: asking for them raises `AnswerLost` where no answer came."""
+    """Methods for inbound messages. Unread ones become read when returned: a lost answer raises `AnswerLost`."""
 
     def receive(
         self,
@@ -117,9 +117,9 @@ class InboxMethods(MethodGroup):
         lane: Lane = Lane.HOUSEKEEPING,
         in_time: InTime | None = None,
     ) -> InboxPage:
-        """Return a line's unread messages, 100 at most: as long as 100 come there may be more.
+        """Return a line's unread messages, 100 at most. After an answer of 100 there may be more.
 
-        With `isread` the same 100 read messages come every time.
+        With `isread` every call returns one fixed set of 100 read messages.
         Raises: Postpone (AnswerLost where messages may have been marked read), Refused.
         Source: kavenegar-rest, Receive.
         """
@@ -141,9 +141,9 @@ class InboxMethods(MethodGroup):
     ) -> InboxPage:
         """Return a page of 200 of a line's messages, read or unread, of at most two days: by default the last two.
 
-        Unread ones have no second page: what page 1 hands out becomes read, so page 1 is asked for again, and page 2 of
-        what is left would pass over 200. Among the read ones a message that becomes read meanwhile moves the others by
-        one: it can come twice, and the last page has been seen only when it says itself that it is the last.
+        Ask for page 1 of the unread messages again and again: messages that it returns become read, so page 2 would
+        skip 200. Among the read messages, one that becomes read meanwhile moves the others by one place. A message can
+        then come twice, and only a page that says that it is the last is the last.
         Raises: Postpone (AnswerLost where messages may have been marked read), Refused.
         Source: kavenegar-rest, InboxPaged.
         """
@@ -171,7 +171,8 @@ class InboxMethods(MethodGroup):
     ) -> InboxCount:
         """Count the messages that came in a span of unix times, to one line or all, of one read state or both.
 
-        The span is a day at most, begun at most 60 days ago; without an end it lasts till now. An empty span counts 0.
+        The span is a day at most and begins at most 60 days ago; without an end it lasts till now. An empty span
+        counts 0.
         Raises: Postpone, Refused. Source: kavenegar-rest, CountInbox.
         """
         now = self.clock()

@@ -1,8 +1,7 @@
-"""The methods of the gateway: what each is for, its limits, its codes, and where the worker uses it.
+"""The methods of the gateway: the purpose of each, its limits, its codes, and where the worker uses it.
 
-Where the documentation names two limits, the smaller one holds here. `docs/methods.md` is written from this table.
-The sizes and windows that the store needs too stand in `rules`; all others stand here, and the stages take them from
-here.
+Where the documentation names two limits, this table has the smaller one. `docs/methods.md` is written from this table.
+The sizes and windows that the store needs too are in `rules`; all others are here, and the stages take them from here.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from campaigns.rules.batches import BATCH_SIZE, LOCALID_WINDOW, POLL_SIZE, STATU
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
-# A start that lies as far back as allowed has passed the limit by the time the gateway reads it.
+# A start at the limit has passed it by the time the gateway reads it.
 START_MARGIN_S = 60
 
-# What every method can answer: table 1 and the tables before the methods (L59, L85).
+# Codes that every method can answer: table 1 and the tables before the methods (L59, L85).
 COMMON_CODES = (400, 401, 402, 403, 404, 405, 406, 409, 416, 429, 430, 451)
-# What every send can answer beside that (L139).
+# Further codes that every send can answer (L139).
 SEND_CODES = (407, 411, 412, 413, 414, 417, 418, 420, 422, 427, 501, 607)
 
 
@@ -28,9 +27,9 @@ class Method:
     """One method.
 
     `section` is its heading in kavenegar-rest and the heading's line. `purpose` and `used_by` are for an operator.
-    `codes` are what it can answer beside `COMMON_CODES`. `verbs` is what the documentation allows, `verb` what we use.
-    `sends`: a call that leaves without an answer may have reached people. `consumes`: unread messages are marked read
-    as they are handed out. `max_rows`: rows a request, 0 for none; `max_answer_rows`: rows an answer.
+    `codes` are its possible codes beside `COMMON_CODES`. `verbs` are the documented HTTP verbs, `verb` is ours.
+    `sends`: a call that leaves without an answer may have reached people. `consumes`: the answer's unread messages are
+    marked as read. `max_rows`: rows a request, 0 for none; `max_answer_rows`: rows an answer.
     `max_span_s`: the longest span of a request, `max_age_s`: how far back it may begin, `known_for_s`: how long the
     gateway knows a message.
     """
@@ -52,16 +51,16 @@ class Method:
 
     @property
     def max_span(self) -> timedelta:
-        """The longest span of a request. Both ends of a span are counted: in whole seconds it ends one earlier."""
+        """Return the longest span of a request. A span includes both ends: in whole seconds it ends one earlier."""
         return timedelta(seconds=self.max_span_s)
 
     @property
     def max_age(self) -> timedelta:
-        """How far back a span may begin."""
+        """Return how far back a span may begin."""
         return timedelta(seconds=self.max_age_s)
 
     def earliest(self, now: float) -> int:
-        """The earliest start, in unix time, that may still be asked for in the minute after `now`."""
+        """Return the earliest start, in unix time, that the gateway accepts in the minute after `now`."""
         return int(now) - self.max_age_s + START_MARGIN_S
 
 
@@ -107,7 +106,7 @@ MAKETTS = Method(
     max_rows=BATCH_SIZE,
 )
 
-# ── what became of them ──
+# ── statuses and cancelling ──
 
 STATUS = Method(
     "sms/status",
@@ -145,7 +144,7 @@ SELECT = Method(
     codes=(407, 414, 449),
     max_rows=500,
 )
-# 500 in the text, 200 in the table of errors. A write, but one that may be repeated: no send.
+# 500 in the text, 200 in the table of errors. A write that may be repeated, and no send.
 CANCEL = Method(
     "sms/cancel",
     "Cancel, L868",
@@ -237,7 +236,7 @@ BLOCKED_ADD = Method(
     codes=(411, 412, 604),
     max_rows=200,
 )
-# The sample is a GET, and nothing says that it has to be one: a POST keeps the numbers out of the URL.
+# The sample is a GET, and the documentation does not require one: a POST keeps the numbers out of the URL.
 BLOCKED_EXISTS = Method(
     "line/blocked/exists",
     "blocked-exists, L1202",

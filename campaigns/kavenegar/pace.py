@@ -1,11 +1,11 @@
 """The pace that all workers share: one budget of calls for an account and the address it calls from.
 
-It lives in Redis, on that server's clock, in one atomic script (lua/). A caller reserves the next free slot and sleeps
-until it, which uses a rate limit better than asking again and again. When the gateway answers "too many" to one worker,
-all workers pause; one call probes whether the block is over; the rate falls at once and climbs again step by step.
+It is kept in Redis, on that server's clock, by one atomic script (lua/). A caller reserves the next free slot and
+sleeps until it, which uses a rate limit better than repeated requests. When the gateway answers "too many" to one
+worker, all workers pause; one call probes whether the block is over; the rate falls at once and rises again in steps.
 
-The pace keeps nothing that cannot be lost. After a flush it begins at its start rate, or at a rate that is restored;
-while Redis is away no call is made.
+The pace holds no data that must not be lost. After a flush it begins at its start rate, or at a restored rate; while
+Redis is away no call is made.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from campaigns.kavenegar.codes import TOO_MANY_CODES
 
 
 class Lane(Enum):
-    """Who goes before whom: in the order written.
+    """The classes of calls, in order of priority.
 
-    `share` is the part of the rate that a lane may take ahead of everybody's queue; they sum to less than 1. `cap` is
-    the part it is held to while a lane before it waits. What a lane leaves of its share the others have; a lane that
-    is alone has everything.
+    `share` is the part of the rate that a lane may take ahead of the common queue; the shares sum to less than 1. `cap`
+    is the lane's largest part while a lane before it waits. Other lanes get the unused part of a share; a lane without
+    competitors gets the whole rate.
     """
 
     OTP = ("otp", 0.5, 1.0)
@@ -52,10 +52,10 @@ class Lane(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LearntRate:
-    """What the gateway has taught us. It is worth keeping: whoever begins without it begins low.
+    """The learnt rate. The database keeps it too: without it the pace starts low.
 
-    `rate` is the most calls a second that it took without a complaint; `refused` the least at which it complained, None
-    if it never did; `at` is when it was last confirmed, on the clock of the Redis server.
+    `rate` is the most calls a second that the gateway took without throttling; `refused` the lowest rate that it
+    throttled, None if there was none; `at` is the time of the last confirmation, on the clock of the Redis server.
     """
 
     rate: float
@@ -65,7 +65,7 @@ class LearntRate:
 
 @dataclass(frozen=True, slots=True)
 class LaneView:
-    """A lane's part: calls in the last 60 seconds, and whether a call of it has to wait."""
+    """A lane's use of the pace: calls in the last 60 seconds, and whether one of its calls waits."""
 
     calls: int
     waiting: bool
@@ -73,11 +73,11 @@ class LaneView:
 
 @dataclass(frozen=True, slots=True)
 class PaceView:
-    """The pace at a moment, all rates in calls a second, all times on the clock of the Redis server.
+    """The pace at a moment: all rates in calls a second, all times on the clock of the Redis server.
 
-    `queue_s` is how far ahead lies the next free slot of an ordinary call; `refusals` counts the answers "too many" and
-    `pauses` the times that all calls paused, both of the last hour. `paused_until` and `code`, the return code that
-    paused the calls, are None while calls flow.
+    `queue_s`: seconds until the next free slot of an ordinary call. `refusals` counts the answers "too many" and
+    `pauses` the pauses of all calls, both of the last hour. `paused_until` and `code`, the return code that paused the
+    calls, are None while there is no pause.
     """
 
     at: datetime
@@ -96,18 +96,18 @@ class PaceView:
 LUA_PARTS = ("state.lua", "rate.lua", "gate.lua")
 PACE_LUA = "".join(files(__package__).joinpath("lua", part).read_text(encoding="utf-8") for part in LUA_PARTS)
 RETRY_PACE_AFTER_S = 5.0
-OVERSLEPT_S = 0.05  # a held-up call that oversleeps the end of its wait by more lines up again, …
-MAX_LINE_UPS = 2  # … once: a machine that is always late gets on, too
+OVERSLEPT_S = 0.05  # a held-up call that wakes later than this after the end of its wait lines up again, …
+MAX_LINE_UPS = 2  # … once, so that a machine that always wakes late makes calls, too
 _RANKS = {lane: rank for rank, lane in enumerate(Lane)}
 _US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in the queue of calls: its time, and `wait_s` until then.
+    """A place in the queue of calls: its time, and `wait_s`, the seconds until then.
 
-    `tier`, `epoch`, `generation` are the script's own, which it asks for again. A `probe` is the one call that finds
-    out whether a block is over: everybody waits for what becomes of it.
+    `tier`, `epoch` and `generation` are the script's values, which later requests pass back to it. A `probe` is the one
+    call that finds out whether a block is over: all other calls wait for its result.
     """
 
     lane: Lane
@@ -124,9 +124,9 @@ class Throttle:
 
     Args:
         client: see `connect_redis`; its timeouts bound every wait for Redis.
-        account: an opaque label of account and egress address. It becomes a key, so it must not be the API key.
-        start_rate: calls a second before anything was learnt, and again after a flush.
-        max_rate: never more than this.
+        account: an opaque label of account and egress address. It is part of a Redis key: never pass the API key.
+        start_rate: calls a second before a rate was learnt, and again after a flush.
+        max_rate: the highest rate, in calls a second.
         fixed: keep to `start_rate` (to 99 % of it, for clocks are not exact); a block then pauses the calls but does
             not slow them.
         clock: µs since 1970 instead of the server's clock, for simulations.
@@ -157,12 +157,12 @@ class Throttle:
         self._sleep = sleep
 
     def take(self, lane: Lane, *, max_wait_s: float = 2.0, held: bool = False) -> Slot:
-        """Wait for the next slot of a lane and have it; its `wait_s` is what was waited.
+        """Wait for the next slot of a lane, and return it; its `wait_s` is the time waited, in seconds.
 
-        `held`: the call does not leave at once; `leave` is asked as it does.
+        `held`: the call does not leave at once; it calls `leave` first.
 
         Raises:
-            Throttled: the slot is farther away than `max_wait_s`, or a pause began during the wait. None was taken.
+            Throttled: the slot is later than `max_wait_s`, or a pause began during the wait. No slot was taken.
             Postpone: Redis does not answer.
         """
         slot = self.reserve(lane, max_wait_s=max_wait_s, held=held)
@@ -177,7 +177,7 @@ class Throttle:
         """Wait until the call of a held slot may leave: calls that were held up together leave a step apart.
 
         Raises:
-            Throttled: that is longer than `max_wait_s`, or a pause began meanwhile.
+            Throttled: the wait is longer than `max_wait_s`, or a pause began meanwhile.
             Postpone: Redis does not answer.
         """
         for _ in range(MAX_LINE_UPS):
@@ -190,7 +190,7 @@ class Throttle:
         return slot
 
     def line_up(self, slot: Slot, *, max_wait_s: float) -> Slot:
-        """Reserve a place among the calls that leave now; its `wait_s` is until then. Raises: Throttled, Postpone."""
+        """Reserve a place among the calls that leave now, `wait_s` seconds ahead. Raises: Throttled, Postpone."""
         return _slot(slot.lane, self._run("leave", *_lane_args(slot.lane, max_wait_s, held=True), *_slot_args(slot)))
 
     def reserve(self, lane: Lane, *, max_wait_s: float, held: bool = False) -> Slot:
@@ -198,28 +198,28 @@ class Throttle:
         return _slot(lane, self._run("reserve", *_lane_args(lane, max_wait_s, held=held)))
 
     def confirm(self, slot: Slot, *, max_wait_s: float, held: bool = False) -> Slot:
-        """Ask to leave once a slot's wait is over; with `wait_s` above zero, wait on. Raises: Throttled, Postpone.
+        """Confirm a slot when its wait is over; with `wait_s` above zero, wait on. Raises: Throttled, Postpone.
 
-        Somebody may have gone ahead in this slot: then it is another, or none where that is farther than `max_wait_s`.
+        Another call may have taken this slot: then a new one is returned, or none if it is later than `max_wait_s`.
         """
         return _slot(slot.lane, self._run("confirm", *_lane_args(slot.lane, max_wait_s, held=held), *_slot_args(slot)))
 
     def report_ok(self, slot: Slot) -> None:
         """Report that the gateway answered the call of a slot without throttling. Raises: Postpone, if Redis is away.
 
-        After a probe the block is over. A call that waited for its slot proves the rate at which it left.
+        After a probe this ends the block. A call that waited for its slot proves the rate at which it left.
         """
         if slot.probe or (slot.wait_s and not self._fixed):
             self._run("report_ok", slot.generation, int(slot.wait_s > 0))
 
     def report_throttled(self, slot: Slot, code: int, pause_s: float) -> float:
-        """Pause everybody, because the gateway answered `code` to the call of a slot. Returns the seconds from now.
+        """Pause all calls, because the gateway answered `code` to the call of a slot. Returns the pause in seconds.
 
-        `pause_s` is how long when the gateway is only busy (409). After "too many" it is the pace that decides: half a
-        second at first, twice as long each time a probe is refused, up to 15 minutes; later what was enough before.
+        `pause_s` is the pause when the gateway is only busy (409). After "too many" the pace decides: half a second at
+        first, doubled by each refused probe, up to 15 minutes; later it begins with the pause that was enough before.
 
         Raises:
-            Postpone: Redis does not answer, so nobody else was told.
+            Postpone: Redis does not answer, so other workers do not pause.
         """
         left_us: int = self._run(
             "report_throttled", slot.generation, code, round(pause_s * _US), int(code in TOO_MANY_CODES)
@@ -231,11 +231,11 @@ class Throttle:
         return self.view().rate
 
     def learnt(self) -> LearntRate | None:
-        """Return the rate that the gateway was found to take, or None. Raises: Postpone if Redis does not answer."""
+        """Return the learnt rate, or None before one is learnt. Raises: Postpone if Redis does not answer."""
         return self.view().learnt
 
     def restore(self, learnt: LearntRate) -> bool:
-        """Restore a rate learnt before a flush; False where one is known already. Raises: Postpone."""
+        """Restore a rate learnt before a flush. Returns False where a rate is known already. Raises: Postpone."""
         at_us = round(learnt.at.timestamp() * _US)
         return bool(self._run("restore", learnt.rate, learnt.refused or 0, at_us)[0])
 
@@ -269,7 +269,7 @@ class Throttle:
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """A Redis client that never waits long: 3 s to connect, 5 s to answer, one new try on a connection found dead."""
+    """Return a Redis client with short timeouts: 3 s to connect, 5 s to answer, one new try on a dead connection."""
     again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
     return redis.Redis.from_url(
         url, socket_connect_timeout=3, socket_timeout=5, socket_keepalive=True, health_check_interval=15, retry=again
@@ -281,7 +281,7 @@ def _lane_args(lane: Lane, max_wait_s: float, *, held: bool) -> tuple[str | floa
 
 
 def _slot_args(slot: Slot) -> tuple[int, ...]:
-    """What the script asks for again of a slot that it gave."""
+    """Return the values of a slot that later requests pass back to the script."""
     return slot.due_us, slot.tier, slot.epoch, slot.generation, int(slot.probe)
 
 

@@ -1,8 +1,8 @@
 """Make calls at the shared pace, with further tries: the client that the stages use.
 
-A call costs a slot. `acquire_slot` takes one ahead, before a claim in the database; a call without one takes its
-own; every further try takes another. A call is tried again here only if that is quick and certain; every other
-failure goes up to the stage.
+A call costs a slot. `acquire_slot` takes one ahead, before a claim in the database; a call without a slot takes one
+itself; every further try takes another. A call is tried again here only if a new try is quick and safe; every other
+failure is raised to the stage.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from campaigns.kavenegar.transport import Fault, FaultKind, InTime
 
 log = logging.getLogger(__name__)
 
-# Tries in all, by how far the call came. A lost answer costs a deadline each time, so the stage's schedule decides.
+# Tries in all, by how far the call came. Each lost answer costs a whole deadline, so the stage's schedule decides.
 TRIES = {FaultKind.NOT_SENT: 3, FaultKind.UNUSABLE: 2, FaultKind.LOST: 1}
 TRIES_WHEN_BUSY = 3
-# A slot that was taken ahead and is not used by then is worth nothing: the pace has moved on.
+# Seconds. A slot that was taken ahead and is not used by then is lost: the pace has moved on.
 SLOT_LASTS_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One exchange with the gateway. `code` is its return code, None where no envelope came; `error` a class's name."""
+    """One exchange with the gateway. `code` is its return code, None without an envelope; `error` is a class's name."""
 
     method: str
     lane: Lane
@@ -47,11 +47,11 @@ class CallRecord:
 
 
 class PacedClient(AllMethods):
-    """Kavenegar at the pace everybody keeps.
+    """A client of Kavenegar at the pace that all workers share.
 
-    Beside what `Client` raises, every method raises `Throttled` (no slot in time, nothing was called) and `Postpone`
-    (Redis is away, nothing was called). All tries of a call end within its deadline and 20 s, by default settings; a
-    lease must outlast that.
+    Beside the errors of `Client`, every method raises `Throttled` (no slot in time, no call was made) and `Postpone`
+    (Redis is away, no call was made). With default settings, all tries of a call end within its deadline and 20 s; a
+    lease must be longer.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class PacedClient(AllMethods):
         )
 
     def acquire_slot(self, lane: Lane, *, max_wait_s: float | None = None) -> float:
-        """Take the slot of this thread's next call now; the seconds waited. It lasts two seconds.
+        """Take the slot of this thread's next call. Returns the seconds waited. The slot is good for two seconds.
 
         Raises:
             Throttled: no slot soon enough; try again after `retry_after_s`.
@@ -90,7 +90,7 @@ class PacedClient(AllMethods):
         return slot.wait_s
 
     def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:
-        """Make the call, with a slot of the lane for each try; asks `in_time` before each. Raises: GatewayError."""
+        """Make the call, with a slot of the lane and a check of `in_time` for each try. Raises: GatewayError."""
         answer: Answer = self._retrying(self._try, call, lane, in_time)
         return answer
 
@@ -108,20 +108,20 @@ class PacedClient(AllMethods):
         return answer
 
     def _slot_for_call(self, lane: Lane) -> Slot:
-        """The slot of a call that leaves now: what `acquire_slot` took, once it may leave, or a new one."""
+        """Return the slot of a call that leaves now: the one held by `acquire_slot`, or a new one."""
         admitted = self._take_held_slot()
         if admitted is not None:
             return self._throttle.leave(admitted, max_wait_s=self._max_wait_s)
         return self._throttle.take(lane, max_wait_s=self._max_wait_s)
 
     def _take_held_slot(self) -> Slot | None:
-        """Use up what `acquire_slot` took in this thread, if it still holds."""
+        """Return, once, the slot that `acquire_slot` took in this thread; None if there is none or it is too old."""
         slot: Slot | None = getattr(self._held, "slot", None)
         self._held.slot = None
         return slot if slot is not None and steady() < self._held.until else None
 
     def _report_to_pace(self, slot: Slot, error: GatewayError | None = None) -> None:
-        """What concerns all who call: that there were too many calls, or that the gateway answered this one."""
+        """Report to the shared pace: the gateway throttled the call of this slot, or answered it."""
         try:
             if isinstance(error, Throttled):
                 error.retry_after_s = self._throttle.report_throttled(slot, error.code or BUSY, error.retry_after_s)
@@ -129,7 +129,7 @@ class PacedClient(AllMethods):
                 self._throttle.report_throttled(slot, BUSY, RETURN_CODES[BUSY].pause_s)
             elif error is None or error.code is not None:
                 self._throttle.report_ok(slot)
-        except Postpone as exc:  # the gateway's own answer is the one that counts
+        except Postpone as exc:  # the gateway's answer counts, not the failure of Redis
             log.warning("pace report failed", extra={"code": error and error.code, "reason": str(exc)})
 
     def _record_call(self, call: CallRecord) -> None:
@@ -148,10 +148,10 @@ def _may_retry(state: tenacity.RetryCallState) -> bool:
 
 
 def max_tries(exc: BaseException | None) -> int:
-    """How often in all a call may be made that ended like this. 1: never again from here.
+    """Return how many tries a call with this error may have in all. 1: no further try here.
 
-    A send is made again only if nothing left us. Neither is what handed out messages and lost them: the next try would
-    hand out the next ones.
+    A send is tried again only if no byte left. A call that marked messages as read and lost the answer is not tried
+    again: the next try would return the next messages.
     """
     if isinstance(exc, Throttled):
         return TRIES_WHEN_BUSY if exc.code == BUSY else 1

@@ -1,4 +1,4 @@
-"""Methods that send: SMS, one-time passwords, voice calls; and the record that they answer with."""
+"""Methods that send: SMS, one-time passwords, voice calls; and the record of their answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from campaigns.rules.otp_request import OtpKind, check_kind, check_tokens
 
 @dataclass(frozen=True, slots=True)
 class SentMessage(StatusRow):
-    """One message as the sends, verify/lookup, call/maketts and the outbox methods show it. No localid comes back.
+    """One row of the sends, verify/lookup, call/maketts and the outbox methods. It holds no localid.
 
     `date` is unix time, `cost` rial.
     """
@@ -57,7 +57,7 @@ class SentMessage(StatusRow):
 
 
 class SendMethods(MethodGroup):
-    """Sends. They raise `OutcomeUnknown` where one left and no usable answer came."""
+    """Methods that send SMS. They raise `OutcomeUnknown` where a request left and no usable answer came."""
 
     def send(
         self,
@@ -116,7 +116,7 @@ class SendMethods(MethodGroup):
         lane: Lane = Lane.SEND,
         in_time: InTime | None = None,
     ) -> list[SentMessage]:
-        """Send each of at most 200 receptors a text of its own from a sender of its own; the rest as in `send`.
+        """Send each of at most 200 receptors its own text from its own sender. Other arguments are as in `send`.
 
         Raises: ValueError, OutcomeUnknown, Postpone, Refused. Source: kavenegar-rest, SendArray.
         """
@@ -148,7 +148,7 @@ class SendMethods(MethodGroup):
 
 
 class OtpMethods(MethodGroup):
-    """A send that the gateway cannot recognise when it comes again, because there is no localid."""
+    """Methods for one-time passwords. Without a localid, the gateway cannot recognise a repeated send."""
 
     def lookup(
         self,
@@ -167,8 +167,8 @@ class OtpMethods(MethodGroup):
     ) -> SentMessage:
         """Send a code to one receptor, in a template approved in the panel; the gateway chooses the sender.
 
-        What a token may hold stands in `rules.otp_request`. `type` is "sms" or "call", for which `token` is all digits
-        (428); a land line is called anyway. A number outside Iran begins with 00 and the country.
+        `rules.otp_request` says which tokens are valid. `type` is "sms" or "call"; a call needs a `token` of digits
+        only (428). A landline is always called. A number outside Iran begins with 00 and the country.
         Raises: ValueError, Postpone, Refused; OutcomeUnknown where no usable answer came: the code may have arrived.
         Source: kavenegar-rest, Lookup.
         """
@@ -190,7 +190,7 @@ class OtpMethods(MethodGroup):
 
 
 class VoiceMethods(MethodGroup):
-    """A call is a message like any other: localids, statuses and refunds work the same."""
+    """Methods for voice calls. A call is a message: localids, statuses and refunds work as for an SMS."""
 
     def maketts(
         self,
@@ -204,9 +204,9 @@ class VoiceMethods(MethodGroup):
         lane: Lane = Lane.SEND,
         in_time: InTime | None = None,
     ) -> list[SentMessage]:
-        """Call at most 200 receptors and read a text out; the rest as in `send`.
+        """Call at most 200 receptors and read a text out. Other arguments are as in `send`.
 
-        `repeat` is how often to try again, three minutes apart, 0 to 5; the gateway says that it ignores it for now.
+        `repeat`: further tries, 0 to 5, three minutes apart; the gateway says that it ignores the value for now.
         Raises: OutcomeUnknown, Postpone, Refused. Source: kavenegar-rest, TTS.
         """
         call.check_batch(methods.MAKETTS, receptors, localids)

@@ -121,7 +121,7 @@ class OutboxCount:
 
 
 class StatusMethods(MethodGroup):
-    """No row for an id, or no rows at all, says that nothing is known; it is no verdict."""
+    """Methods for statuses and cancelling. A missing row means that nothing is known; it is no verdict."""
 
     def status(self, messageids: Sequence[int], *, lane: Lane = Lane.POLL) -> list[MessageStatus]:
         """Return the statuses of at most 500 messages, within 48 hours of sending.
@@ -147,7 +147,7 @@ class StatusMethods(MethodGroup):
     ) -> list[ReceptorStatus]:
         """Return the statuses of all messages to one number in a span of unix times: at most, and by default, a day.
 
-        A message that is missing here proves nothing: those of verify/lookup were missing on the real service.
+        A missing row proves nothing: messages of verify/lookup were missing on the real service.
         Raises: Postpone, Refused. Source: kavenegar-rest, StatusByReceptor.
         """
         method = methods.STATUSBYRECEPTOR
@@ -167,7 +167,7 @@ class StatusMethods(MethodGroup):
         return self.perform(request, lane=lane)
 
     def cancel(self, messageids: Sequence[int], *, lane: Lane = Lane.SEND) -> list[CancelStatus]:
-        """Take back at most 200 scheduled messages. May be repeated freely.
+        """Cancel at most 200 scheduled messages. The call may be repeated freely.
 
         Raises: Postpone, Refused. Source: kavenegar-rest, Cancel.
         """
@@ -186,7 +186,7 @@ def _id_list(method: Method, name: str, ids: Sequence[int]) -> Parameters:
 
 
 class OutboxMethods(MethodGroup):
-    """The two that show messages answer 407 unless our IP address is registered.
+    """Methods for the outbox. `selectoutbox` and `latestoutbox` answer 407 unless our IP address is registered.
 
     Spans are unix times, a day at most, and begin at most three days ago. Without an end they reach till now.
     """
@@ -194,7 +194,7 @@ class OutboxMethods(MethodGroup):
     def selectoutbox(
         self, start: int, end: int | None = None, sender: str | None = None, *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[SentMessage]:
-        """Return the messages of a span, of all lines or of one. There are no pages: 500 rows may be a part of more.
+        """Return the messages of a span, of all lines or of one. There are no pages: an answer of 500 may lack some.
 
         Raises: Postpone, Refused. Source: kavenegar-rest, SelectOutbox.
         """

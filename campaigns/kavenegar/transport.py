@@ -1,8 +1,7 @@
-"""One request with a total deadline. It ends in bytes, or in a fault that says whether anything left us.
+"""One request with a total deadline. It ends in bytes, or in a fault that says whether the request left this machine.
 
-It stands on requests' adapter and pool, not on its session: a session would follow redirects (a second, unplanned
-request), keep cookies, and read passwords from ~/.netrc. Proxies and the certificate bundle that the machine is set up
-with are honoured.
+It uses requests' adapter and pool without its session: a session would follow redirects (a second, unplanned request),
+keep cookies, and read passwords from ~/.netrc. It uses the machine's configured proxies and certificate bundle.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver
 
 
 class FaultKind(Enum):
-    """How far a call without an answer came."""
+    """How far a call without an answer got."""
 
     NOT_SENT = "nothing left this machine"
     LOST = "the request left and no complete answer came"
@@ -44,10 +43,10 @@ class Fault(Exception):
 
 
 class AnswerTooLarge(Exception):
-    """An answer larger than any method's."""
+    """An answer is larger than the largest answer of any method."""
 
 
-# What a fault of the libraries is called. The first row that fits names it, so the narrow stand before the wide.
+# Our name for each error of the libraries. The first row that fits decides, so narrow classes stand before wide ones.
 FAULT_NAMES: tuple[tuple[type[BaseException], str], ...] = (
     (AnswerTooLarge, "the answer is larger than any answer of the gateway"),
     (urllib3.NameResolutionError, "the gateway's name cannot be resolved"),
@@ -92,13 +91,13 @@ LIBRARY_ERRORS = (
 
 
 def fault_name(exc: BaseException) -> str:
-    """Our words for a fault of the libraries, named by what lies at its bottom."""
+    """Return our name for an error of the libraries, which follows from its root cause."""
     inner = root_cause(exc)
     return next(words for kind, words in FAULT_NAMES if isinstance(inner, kind))
 
 
 def root_cause(exc: BaseException) -> BaseException:
-    """requests wraps what urllib3 raised, and urllib3 wraps that again when it counts retries."""
+    """Return the innermost error: requests wraps urllib3's errors, and urllib3 wraps them when it counts retries."""
     wrapped = exc.reason if isinstance(exc, urllib3.MaxRetryError) else next(iter(exc.args), None)
     return root_cause(wrapped) if isinstance(wrapped, urllib3.HTTPError) else exc
 
@@ -126,7 +125,7 @@ class Reply:
 
 
 class _Adapter(HTTPAdapter):
-    """requests' adapter on our connections. It retries nothing: urllib3 would repeat a send on 413, 429 and 503."""
+    """requests' adapter on our connections. It makes no retries: urllib3 would repeat a send on 413, 429 and 503."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -139,7 +138,7 @@ class _Adapter(HTTPAdapter):
 
 
 class _RedactingFilter(logging.Filter):
-    """urllib3 logs the target of a request: our key is a part of its path, and people's numbers of its query."""
+    """Redacts urllib3's log lines: a request's target has our key in its path, and people's numbers in its query."""
 
     _KEY = re.compile(r"/v1/[^/\s]+/")
     _QUERY = re.compile(r"\?[^\s\"']+")
@@ -159,10 +158,10 @@ class Transport:
     Args:
         base_url: scheme and host, with no path after it.
         deadline_s: seconds for a whole call, from the name's lookup to the last byte of the answer.
-        connect_timeout_s: seconds of these for name, connection and TLS together.
-        pool_size: connections kept; a call beyond them opens one of its own.
-        max_idle_s: a connection that rested longer is not used again.
-        resolver: getaddrinfo, or what stands in for it.
+        connect_timeout_s: seconds of `deadline_s` for name, connection and TLS together.
+        pool_size: connections kept; a further call at the same time opens its own connection.
+        max_idle_s: a connection that was idle longer, in seconds, is not used again.
+        resolver: getaddrinfo, or a substitute.
     """
 
     def __init__(
@@ -190,12 +189,12 @@ class Transport:
     def request(self, template: requests.PreparedRequest, form: bytes, in_time: InTime | None = None) -> Reply:
         """Send `form` as `template` says: a POST carries it as its body, a DELETE as its query.
 
-        `in_time` is asked once the deadline runs, so that a process that stands still after it finds the deadline over,
-        and again when the connection is made, right before the first byte leaves. What can still go wrong between that
-        look and the write stands in `connection` and `send_buffer`.
+        `in_time` is called when the deadline runs, so that a process that stands still after it finds the deadline
+        over, and again when the connection is made, right before the first byte leaves. `connection` describes the gap
+        that remains between that check and the write.
 
         Raises:
-            Postpone: it is too late to leave, as `in_time` or the deadline says. Nothing left us.
+            Postpone: it is too late to leave, as `in_time` or the deadline says. No byte left.
             Fault: no complete answer came, or one of more than 4 MB. It names the kind, never the URL.
         """
         exchange = Exchange(steady() + self._deadline_s, self._resolver, self._longest_idle_s, in_time)
@@ -207,7 +206,7 @@ class Transport:
             what = fault_name(exc)
         finally:
             connection.current_exchange.reset(token)
-        # Raised out here, so that no chain leads to an exception whose text holds the key.
+        # Raised outside of the handler, so that no chain leads to an exception whose text holds the key.
         raise Fault(what, FaultKind.LOST if exchange.request_left else FaultKind.NOT_SENT)
 
     def _exchange(self, request: requests.PreparedRequest) -> Reply:
@@ -226,7 +225,7 @@ class Transport:
 
 
 def prepare_request(url: str, verb: str = "POST") -> requests.PreparedRequest:
-    """A request that lacks only its form: parsing the URL is paid once for each method.
+    """Return a request that lacks only its form, so that the URL is parsed once for each method.
 
     Raises:
         ValueError: not a URL.

@@ -1,5 +1,5 @@
-"""Batches and their times: sizes and ids, which answered row is which message, how long the gateway answers about a
-message and when it is polled, and which time settings are compatible.
+"""Batches and their times: sizes and ids, the match between answered rows and messages, how long the gateway answers
+about a message, when a message is polled, and which time settings are compatible.
 
 Source: kavenegar-rest, sms/send and sms/status: the limits are per request. sms/statuslocalmessageid: messages of the
 last 12 hours; later, "100" proves nothing.
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Generic, Protocol, TypeVar
 
 BATCH_SIZE: Final = 200
-"""Receptors in one sms/send or sms/sendarray, and localids in one question about them."""
+"""Receptors in one sms/send or sms/sendarray, and localids in one query about them."""
 
 POLL_SIZE: Final = 500
 """Message ids in one sms/status."""
@@ -29,28 +29,28 @@ EPOCH_SHIFT: Final = 33
 EPOCH_COUNT: Final = 1 << 20
 
 LAST_ID_BLOCK: Final = (1 << EPOCH_SHIFT) // ID_BLOCK_SIZE - 1
-"""The last block of an epoch; the database gives out no further one, and a new epoch begins with the first again."""
+"""The last block of an epoch. The database gives out no later block; a new epoch begins with the first block."""
 
 
 def id_block_start(epoch: int, block: int) -> int:
-    """The first message id of block number `block` (from 1) in `epoch`."""
+    """Return the first message id of block number `block` (from 1) in `epoch`."""
     return (epoch << EPOCH_SHIFT) + block * ID_BLOCK_SIZE
 
 
 def halves(first_id: int, last_id: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The two halves of an inclusive range of at least two ids; the first takes the odd one."""
+    """Return the two halves of an inclusive range of at least two ids. The first half takes the odd id."""
     middle = first_id + (last_id - first_id) // 2
     return (first_id, middle), (middle + 1, last_id)
 
 
 # Match the rows of an answer with the messages of a batch.
 #
-# Answers carry no localid and may come reordered, short or doubled, so rows are matched by number (which stands once
-# in a batch) and compared with sender and text. Source: the sample of sms/sendarray, whose rows come reversed.
+# Answers carry no localid, and rows may come reordered, missing or doubled. So rows are matched by number (unique in
+# a batch) and compared with sender and text. Source: the sample of sms/sendarray, whose rows come reversed.
 
 _SENDER: Final = re.compile(r"^(?:\+|00)?98(?=\d)|^0+")
 _SPACES: Final = re.compile(r"\s+")
-_FOOTER: Final = re.compile(r" ?(?:لغو\s?:?\s?\d{1,3}|\d{1,3}\s?[=:]\s?لغو)?")  # what operators add to advertising
+_FOOTER: Final = re.compile(r" ?(?:لغو\s?:?\s?\d{1,3}|\d{1,3}\s?[=:]\s?لغو)?")  # operators add it to advertising
 
 
 class AnsweredRow(Protocol):
@@ -69,14 +69,14 @@ Row = TypeVar("Row", bound=AnsweredRow)
 
 @dataclass(frozen=True, slots=True)
 class Matched(Generic[Row]):
-    """`rows` by our number; `foreign` are rows that are not ours: another number, sender or text."""
+    """Matched rows: `rows` by our number; `foreign`, the rows with another number, sender or text than ours."""
 
     rows: Mapping[str, Row]
     foreign: Sequence[Row]
 
 
 def match_answer(texts: Mapping[str, str], sender: str, answered: Iterable[tuple[str, Row]]) -> Matched[Row]:
-    """Match `(number, row)` pairs against `texts` by number. A number that is answered twice counts once."""
+    """Match `(number, row)` pairs with `texts` by number. A number that is answered twice counts once."""
     rows: dict[str, Row] = {}
     foreign: list[Row] = []
     for number, row in answered:
@@ -89,12 +89,12 @@ def match_answer(texts: Mapping[str, str], sender: str, answered: Iterable[tuple
 
 
 def same_sender(ours: str, theirs: str) -> bool:
-    """Whether two spellings name one line. Where either is empty nothing speaks against it: calls name no sender."""
+    """Return whether two spellings name one line. An empty one fits every line: voice calls name no sender."""
     return not ours or not theirs or _SENDER.sub("", ours) == _SENDER.sub("", theirs)
 
 
 def same_text(ours: str, theirs: str) -> bool:
-    """Whether an echoed text is ours: white space may have been folded, and a footer added for advertising lines."""
+    """Return whether an echoed text is ours: white space may be folded, and a footer added for advertising lines."""
     if ours == theirs:
         return True
     sent, echoed = _folded(ours), _folded(theirs)
@@ -108,49 +108,49 @@ def _folded(text: str) -> str:
 # How long the gateway answers about a message.
 
 LOCALID_WINDOW: Final = timedelta(hours=12)
-"""How long the gateway can be asked by our own ids, at most. Source: kavenegar-rest, sms/statuslocalmessageid."""
+"""How long the gateway answers queries by our own ids, at most. Source: kavenegar-rest, sms/statuslocalmessageid."""
 STATUS_WINDOW: Final = timedelta(hours=48)
-"""How long it tells a message's status, at most. Source: kavenegar-rest, sms/status."""
+"""How long the gateway answers for a message's status, at most. Source: kavenegar-rest, sms/status."""
 
 MAX_CLOCK_SKEW: Final = timedelta(minutes=5)
-"""How far the gateway's clock, by which it dates messages, may be from ours."""
+"""The largest difference allowed between our clock and the gateway's, by which it dates messages."""
 
 WINDOW_MARGIN: Final = 12
-"""We stop a twelfth of the window early: clocks differ, and a request takes its time."""
+"""Queries stop a twelfth of the window before its end: clocks differ, and a request takes time."""
 
 
 def localid_cutoff(now: datetime, *, window: timedelta) -> datetime:
-    """What was sent first by this moment can no longer be asked about: "never seen" proves nothing any more."""
+    """Return the moment up to which a first send is too old: for it, "never seen" proves nothing any more."""
     return now - window + window / WINDOW_MARGIN
 
 
 def may_resend(first_sent_at: datetime, now: datetime, *, window: timedelta) -> bool:
-    """Whether "never seen" is still proof that a message sent first at `first_sent_at` does not exist."""
+    """Return whether "never seen" still proves that a message sent first at `first_sent_at` does not exist."""
     return first_sent_at > localid_cutoff(now, window=window)
 
 
 # When a batch is polled, by its age since the gateway accepted it; and when a callback is confirmed.
 #
-# Source: kavenegar-rest, sms/status: a verdict can be expected from five minutes after hand-over; 48 hours after the
+# Source: kavenegar-rest, sms/status: a verdict can be expected from five minutes after submission; 48 hours after the
 # send the gateway no longer knows the message (status 100).
 
 AGES: Final = (
     *(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 80)),
     *(timedelta(hours=hours) for hours in (3, 6, 12, 24, 36, 44, 47)),
 )
-"""Ages of a batch at which the statuses of its messages are asked for, where STATUS_POLLS says nothing else."""
+"""Ages of a batch at which the statuses of its messages are polled, unless STATUS_POLLS sets others."""
 
 QUIET_SHARE: Final = 72
-"""Phones that are on have their message within a seventy-second of the window: within 40 minutes of 48 hours."""
+"""Phones that are on receive their message within 1/72 of the window: within 40 minutes of 48 hours."""
 
 CALLBACK_RECHECKS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1))
-"""Ages at which a callback without a match is looked at again: it may have overtaken our own commit."""
+"""Ages at which a callback without a match is matched again: it may have come before our own commit."""
 
 
 def next_poll(accepted_at: datetime, now: datetime, *, ages: Sequence[timedelta], closes_at: datetime) -> datetime:
-    """The first of `ages` (ascending) that is still to come, or the end of the window.
+    """Return the time of the next of `ages` (ascending), or the end of the window.
 
-    Ages that passed while nobody could ask are made up for by one poll, not by one each.
+    After a time without polls, one poll makes up for all ages that have passed.
     """
     for age in ages:
         if accepted_at + age > now:
@@ -159,35 +159,35 @@ def next_poll(accepted_at: datetime, now: datetime, *, ages: Sequence[timedelta]
 
 
 def quiet_age(window: timedelta) -> timedelta:
-    """The age from which on few verdicts are still to come."""
+    """Return the age after which few verdicts still come."""
     return window / QUIET_SHARE
 
 
 def reduce_polls(ages: Sequence[timedelta], *, window: timedelta) -> tuple[timedelta, ...]:
-    """The `ages` that stay while callbacks bring the verdicts: the first, which checks them, and all quiet ones."""
+    """Return the `ages` to poll while callbacks are active: the first, which checks them, and all from `quiet_age`."""
     return tuple(age for place, age in enumerate(ages) if place == 0 or age >= quiet_age(window))
 
 
 def callback_batch_at(seen_at: datetime, *, window: timedelta) -> datetime:
-    """When the gateway is asked about a callback: the end of the span in which it came, and with it all others."""
+    """Return when a callback is confirmed: at the end of the span in which it came, with all others of that span."""
     spans = seen_at.timestamp() // window.total_seconds() + 1
     return datetime.fromtimestamp(spans * window.total_seconds(), UTC)
 
 
 def next_callback_recheck(seen_at: datetime, now: datetime) -> datetime | None:
-    """When a callback without a match is looked at again; None when it is given up."""
+    """Return when a callback without a match is matched again; None when it is given up."""
     return next((seen_at + age for age in CALLBACK_RECHECKS if seen_at + age > now), None)
 
 
-# Time settings that are incompatible: with them a message could be lost, sent twice, or never sent.
+# Incompatible time settings: with them a message could be lost, sent twice, or never sent.
 #
 # Every span is counted by a clock that also counts the time a machine sleeps.
 
 MIN_HTTP_DEADLINE: Final = timedelta(seconds=1)
-"""A gateway far away takes some hundred milliseconds; what is cut off sooner is unknown every time."""
+"""A distant gateway takes some hundred milliseconds; with a shorter deadline every send would be unknown."""
 
 MIN_QUERY_ROUNDS: Final = 10
-"""So many rounds of a lease and of settling must fit into the time in which the gateway can be asked."""
+"""Rounds of LEASE and UNKNOWN_GRACE that must fit into the localid window."""
 
 
 def incompatible_times(
@@ -199,7 +199,7 @@ def incompatible_times(
     status_window: timedelta,
     stuck_after: timedelta,
 ) -> Iterator[str]:
-    """What is wrong with these times, a sentence each: what must hold, and what would happen otherwise."""
+    """Yield a sentence for each conflict between these times: the rule, and the effect of breaking it."""
     if http_deadline < MIN_HTTP_DEADLINE:
         yield "HTTP_DEADLINE must be at least 1s: a request cut off before its answer can come is unknown every time"
     if unknown_grace < http_deadline:

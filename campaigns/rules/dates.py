@@ -1,6 +1,6 @@
 """Days and moments as people write them and as spreadsheets show them, in the Persian or the Gregorian calendar.
 
-The gateway, its operators and most recipients live by the clock of Tehran.
+The gateway, its operators and most recipients use the time of Tehran.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ TEHRAN: Final = ZoneInfo("Asia/Tehran")
 
 
 def day_start(day: date) -> datetime:
-    """The first moment of a day of Tehran."""
+    """Return the first moment of a day of Tehran."""
     return datetime.combine(day, time.min, TEHRAN)
 
 
-# Moments that a person or a program gives us, in the Persian or the Gregorian calendar.
+# Moments that a person types or a program passes, in the Persian or the Gregorian calendar.
 
 PERSIAN_YEARS: Final = range(1300, 1600)
-"""Years that are meant in the Persian calendar: 1921 to 2221. Nobody means the Middle Ages."""
+"""Years that are read in the Persian calendar: 1921 to 2221. In the Gregorian calendar they are long past."""
 
 _FIRST_YEAR: Final = 1900
 
 MAX_START_AGE: Final = timedelta(days=1)
-"""A start that is later than this was meant for another time. One that is less late may have waited on its way."""
+"""A start time further in the past is a mistake. A start time less far in the past may have waited in a queue."""
 
 _DAY: Final = re.compile(r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})(?!\d)")
 
 
 def parse_moment(typed: str) -> datetime:
-    """A moment as typed: ISO 8601, also with `/`, with digits of any kind, in the Persian or the Gregorian calendar.
+    """Parse a moment: ISO 8601, also with `/`, with digits of any script, in the Persian or the Gregorian calendar.
 
-    Without a zone it is the time of Tehran. Raises: ValueError for what is none; BadInput for a day that a year of the
-    Persian calendar has not.
+    Without a zone it is the time of Tehran. Raises: ValueError for text that is no moment; BadInput for a day that does
+    not exist in its year of the Persian calendar.
     """
     plain = typed.strip().translate(ASCII_DIGITS)
     day = _DAY.match(plain)
@@ -55,18 +55,18 @@ def parse_moment(typed: str) -> datetime:
 
 
 def is_persian_date(typed: str) -> bool:
-    """Whether what was typed begins with a year of the Persian calendar."""
+    """Return whether the typed text begins with a year of the Persian calendar."""
     year = typed.strip().translate(ASCII_DIGITS)[:4]
     return year.isdecimal() and int(year) in PERSIAN_YEARS
 
 
 def persian_date(at: datetime) -> str:
-    """The day of a moment in the Persian calendar, by the clock of Tehran: `1405-09-10`."""
+    """Return the day of a moment in the Persian calendar, by the time of Tehran: `1405-09-10`."""
     return str(JalaliDate.to_jalali(at.astimezone(TEHRAN).date()))
 
 
 def check_moment(at: datetime, name: str) -> None:
-    """Refuse a moment that is none: without a zone, or with a year of the Persian calendar. Raises: BadInput."""
+    """Refuse a moment without a zone, or with a year of the Persian calendar. Raises: BadInput."""
     if at.utcoffset() is None:
         raise BadInput(f"{name} has no time zone: nobody can tell when that is")
     if at.year in PERSIAN_YEARS:
@@ -77,7 +77,7 @@ def check_moment(at: datetime, name: str) -> None:
 
 
 def check_start(at: datetime, name: str, *, now: datetime) -> None:
-    """Refuse a time to begin that has passed long ago: what was meant is another one. Raises: BadInput."""
+    """Refuse a start time further in the past than MAX_START_AGE: it is a mistake. Raises: BadInput."""
     check_moment(at, name)
     if at < now - MAX_START_AGE:
         local = f"{at.astimezone(TEHRAN):%Y-%m-%d %H:%M}"
@@ -100,14 +100,14 @@ def _gregorian_date(year: int, month: int, day: int) -> date:
 # Dates and times as a spreadsheet shows them, in the Gregorian or the Persian calendar.
 
 CellMoment = datetime | date | time | timedelta
-"""What a cell with a date format holds."""
+"""The value of a cell with a date format."""
 
 _LOCAL_FORMATS: Final = {"mm-dd-yy": "%Y-%m-%d", "m/d/yy h:mm": "%Y-%m-%d %H:%M"}
-"""Formats that every computer shows in its own way: they become ISO 8601, which all read alike."""
+"""Formats that computers show differently, by their settings: they become ISO 8601, which is unambiguous."""
 
 
 def format_date(value: CellMoment, code: str, parsed: CellFormat) -> str:
-    """A moment in a format of dates or times. Raises: BadInput for what cannot be shown with certainty."""
+    """Format a moment in a date or time format. Raises: BadInput for a value whose shown form is not certain."""
     if code in _LOCAL_FORMATS and isinstance(value, datetime):
         return value.strftime(_LOCAL_FORMATS[code])
     pieces = [piece for piece in parsed.sections[0] if piece.kind != "text"]
@@ -124,7 +124,7 @@ def format_date(value: CellMoment, code: str, parsed: CellFormat) -> str:
 
 
 def _is_minute(pieces: Sequence[FormatPiece], at: int) -> bool:
-    """Whether an m means minutes: behind hours, or before seconds."""
+    """Return whether an m means minutes: after hours, or before seconds."""
     if pieces[at].text not in {"m", "mm"}:
         return False
     codes = [(index, piece.text.strip("[]")[:1]) for index, piece in enumerate(pieces) if _is_code(piece)]
@@ -155,7 +155,7 @@ def _date_piece(value: CellMoment, piece: FormatPiece, code: str, *, jalali: boo
         return _day_part(
             JalaliDate.to_jalali(value.year, value.month, value.day) if jalali else value, piece.text, code
         )
-    except ValueError:  # a day before the first that the calendar knows
+    except ValueError:  # a day before the calendar's first
         raise unsupported_format(code) from None
 
 
@@ -168,7 +168,7 @@ def _clock_part(value: CellMoment, letter: str, *, half: bool) -> int:
 
 
 def _day_part(day: date | JalaliDate, spelled: str, code: str) -> str:
-    """The year, month or day; names only where they are the same on every computer, which are the Persian months."""
+    """Format the year, month or day. Names are only allowed for Persian months, which all computers show alike."""
     letter, length = spelled[0], len(spelled)
     if letter == "y":
         return f"{day.year:04}" if length > 2 else f"{day.year % 100:02}"
@@ -180,7 +180,7 @@ def _day_part(day: date | JalaliDate, spelled: str, code: str) -> str:
 
 
 def _seconds(value: CellMoment) -> int:
-    """Whole seconds since midnight; of a span, all of them."""
+    """Return the whole seconds since midnight; for a timedelta, all its seconds."""
     if isinstance(value, timedelta):
         return int(value.total_seconds())
     if isinstance(value, (datetime, time)):

@@ -14,30 +14,30 @@ from typing import Final, TypedDict
 from campaigns.errors import BadInput
 from campaigns.rules.phone import normalise_line
 
-# A tag has to be made in the panel before a message can carry it. Source: kavenegar-rest, Send (tag).
+# A tag has to be created in the panel before a message can carry it. Source: kavenegar-rest, Send (tag).
 
 _TAG: Final = re.compile(r"[A-Za-z0-9_-]{1,200}")
 
 
 def check_tag(tag: str | None) -> str | None:
-    """Return the tag as it came. Raises: BadInput for one that the panel cannot hold."""
+    """Return the tag unchanged. Raises: BadInput for a tag that the panel cannot hold."""
     if tag is not None and not _TAG.fullmatch(tag):
         raise BadInput("a tag has 1 to 200 Latin letters, digits, hyphens and underscores, as it was made in the panel")
     return tag
 
 
 class CampaignKind(StrEnum):
-    """How people are reached."""
+    """How a campaign reaches people: by SMS or by voice call."""
 
     SMS = "sms"
     VOICE = "voice"  # a call, in which the text is read out
 
 
 MESSAGE_TYPES: Final[Mapping[str, int]] = {"flash": 0, "normal": 1, "sim": 2, "app": 3}
-"""How a phone shows an SMS, by our word for it: at once and not kept, as usual, on the SIM card, to an application."""
+"""Types of SMS by our word: shown at once and not kept, shown as usual, stored on the SIM card, for an application."""
 
 TYPED_LINE_PREFIX: Final = "3000"
-"""Lines that begin so let a campaign choose the type of its messages."""
+"""The prefix of lines whose campaigns may choose the type of their messages."""
 
 CALL_REPEATS: Final = range(6)
 
@@ -45,7 +45,7 @@ MAX_POLICY_LENGTH: Final = 200
 
 _ONE_MESSAGE: Final[Mapping[CampaignKind, str]] = {CampaignKind.SMS: "an SMS", CampaignKind.VOICE: "a call"}
 
-# What only one kind can carry, and what it is called.
+# Options that only one kind of campaign has, each with its name in sentences.
 _ONLY_FOR: Final[Mapping[CampaignKind, Mapping[str, str]]] = {
     CampaignKind.SMS: {"policy": "policy", "hide": "hide", "message_type": "type"},
     CampaignKind.VOICE: {"repeat": "repeat"},
@@ -54,30 +54,30 @@ _ONLY_FOR: Final[Mapping[CampaignKind, Mapping[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class MessageOptions:
-    """What every message of a campaign has in common beside text and sender. None: the gateway's own default."""
+    """The options of all messages of a campaign, beside text and sender. None: the gateway's own default."""
 
     kind: CampaignKind = CampaignKind.SMS
-    repeat: int | None = None  # how often a call that reached nobody is tried again, three minutes apart
-    tag: str | None = None  # has to be made in the panel first
-    policy: str | None = None  # a sending flow of the account's, by its name
-    hide: bool = False  # the recipients' numbers do not stand in the panel's lists
+    repeat: int | None = None  # further tries of an unanswered call, three minutes apart
+    tag: str | None = None  # has to be created in the panel first
+    policy: str | None = None  # the name of one of the account's sending flows
+    hide: bool = False  # the panel's lists do not show the recipients' numbers
     message_type: int | None = None  # see MESSAGE_TYPES
 
     @property
     def is_voice(self) -> bool:
-        """Whether people are called."""
+        """Return whether the messages are voice calls."""
         return self.kind is CampaignKind.VOICE
 
     @property
     def fingerprint(self) -> str:
-        """Whatever is not the default, as one word that no line begins with; nothing for a plain SMS."""
+        """Return the options that are not the default, as one word that no line begins with; empty for a plain SMS."""
         given = ((each.name, getattr(self, each.name)) for each in fields(self))
         return "".join(f"\x1d{name}={value}" for name, value in given if value != getattr(DEFAULT_OPTIONS, name))
 
     def sender_line(self, sender: str | None) -> str:
-        """The line that sends, as bare digits. Of a call it is empty: nobody but the gateway chooses it.
+        """Return the sender line as bare digits; empty for a call, whose line only the gateway chooses.
 
-        Raises: BadInput for a line that is none or cannot be chosen, and for a type on a line that knows no types.
+        Raises: BadInput for an invalid line, for a line on a call, and for a type on a line without types.
         """
         if self.is_voice:
             if sender:
@@ -92,7 +92,7 @@ class MessageOptions:
 
 
 class MessageOptionArgs(TypedDict, total=False):
-    """The same as people ask for it, as keyword arguments; `parse_message_options` checks them."""
+    """The options as keyword arguments, before `parse_message_options` checks them."""
 
     kind: str
     repeat: int | None
@@ -103,7 +103,7 @@ class MessageOptionArgs(TypedDict, total=False):
 
 
 DEFAULT_OPTIONS: Final = MessageOptions()
-"""An SMS, and nothing along with it."""
+"""An SMS without further options."""
 
 
 def parse_message_options(
@@ -115,9 +115,9 @@ def parse_message_options(
     hide: bool = False,
     message_type: str | int | None = None,
 ) -> MessageOptions:
-    """What people asked for, checked. `message_type` is a word of MESSAGE_TYPES or its number.
+    """Check the options and return them. `message_type` is a word of MESSAGE_TYPES or its number.
 
-    Raises: BadInput, naming what is wrong and what would be right.
+    Raises: BadInput, which names the wrong option and its valid values.
     """
     options = MessageOptions(
         _kind(kind), check_repeat(repeat), check_tag(tag), _policy(policy), hide, _type(message_type)
@@ -142,7 +142,7 @@ def _kind(given: str) -> CampaignKind:
 
 
 def check_repeat(given: int | None) -> int | None:
-    """Return how often a call is repeated, as it came. Raises: BadInput."""
+    """Return the number of repeats of a call, unchanged. Raises: BadInput."""
     if given is not None and given not in CALL_REPEATS:
         raise BadInput(f"a call can be repeated 0 to {CALL_REPEATS[-1]} times, not {given!r}")
     return given
@@ -161,7 +161,7 @@ def _type(given: str | int | None) -> int | None:
 
 
 def check_type(given: str | int) -> int:
-    """Return the number of a message type, as it came. Raises: BadInput for any other value."""
+    """Return the number of a message type, unchanged. Raises: BadInput for any other value."""
     if isinstance(given, str) or given not in MESSAGE_TYPES.values():
         raise BadInput(f"the type of a message is {', '.join(MESSAGE_TYPES)} (0 to 3), not {given!r}")
     return given

@@ -1,9 +1,9 @@
 """Check a request for a one-time password before anything is stored.
 
-A token is a secret. No error, repr or log holds one: an error names the token and its fault, not its value.
+A token is a secret. No error, repr or log holds a token's value: an error names the token and its fault.
 
 Source: kavenegar-rest, verify/lookup: the parameters, the note on calls, and 428 and 431 in the table of errors. The
-gateway does not say which characters it calls separators; the marks that divide a list are refused here.
+documentation does not list the characters that count as separators; this file refuses the marks that divide a list.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from campaigns.rules.message_options import check_tag
 MAX_TOKEN_LENGTH: Final = 100
 """Characters of a token. An emoji counts as two, as it does in a text."""
 TOKEN_SPACES: Final[Mapping[str, int]] = {"token": 0, "token2": 0, "token3": 0, "token10": 5, "token20": 8}
-"""The tokens there are, and how many spaces each may hold."""
+"""All tokens, each with the number of spaces that it may hold."""
 MAX_KEY_LENGTH: Final = 200
 MAX_LIFETIME: Final = timedelta(days=1)
 
 _SEPARATORS: Final = "_,;|،؛"
 _TEMPLATE: Final = re.compile(r"[\w.-]{1,100}")
 _LANDLINE: Final = re.compile(r"(?:(?:\+|00)980?|0)([1-8][0-9]{9})")
-_ABROAD: Final = re.compile(r"(?:\+|00)(?!98)([1-9][0-9]{6,14})")  # E.164: at most 15 digits, the country's among them
+_ABROAD: Final = re.compile(r"(?:\+|00)(?!98)([1-9][0-9]{6,14})")  # E.164: at most 15 digits, including the country's
 
 
 class OtpKind(StrEnum):
-    """How a code reaches a person."""
+    """How a code reaches a person: by SMS or by voice call."""
 
     SMS = "sms"
     CALL = "call"
 
 
 class Secret(str):
-    """Text whose repr does not show it: parameters of statements and fields of records come out in logs that way."""
+    """Text whose repr does not show it: logs show parameters of statements and fields of records by their repr."""
 
     __slots__ = ()
 
@@ -52,16 +52,16 @@ class Secret(str):
 
 @dataclass(frozen=True, slots=True)
 class OtpRequest:
-    """A one-time password as it may be stored. `call_after_s`: an SMS without good news by then is followed by a call.
+    """A checked one-time password. `call_after_s`: seconds after which an undelivered SMS is followed by a call.
 
-    `number` is 09121234567, a landline's 02188776655, or 00 with country and number for one abroad.
+    `number` is 09121234567, a landline such as 02188776655, or 00 with country and number outside Iran.
     """
 
     kind: OtpKind
     number: Secret = field(repr=False)
     template: str
     tokens: Mapping[str, Secret] = field(repr=False)
-    key: Secret | None = field(repr=False)  # the caller's own words: a number may stand in it
+    key: Secret | None = field(repr=False)  # the caller's own text, which may hold a number
     tag: str | None
     call_after_s: int | None
     lifetime: timedelta
@@ -78,9 +78,9 @@ def parse_otp_request(
     call_after: timedelta | None,
     lifetime: timedelta,
 ) -> OtpRequest:
-    """An order that the gateway can carry out, as far as one can tell. A landline is always called.
+    """Check a request and return it as one that the gateway should accept. A landline is always called.
 
-    Raises: BadInput that says what would be right, and never holds a token or a full number.
+    Raises: BadInput that names the valid values, and never holds a token or a full number.
     """
     check_kind(kind)
     if kind == OtpKind.CALL and call_after is not None:
@@ -100,16 +100,16 @@ def parse_otp_request(
 
 
 def check_kind(kind: str) -> None:
-    """Refuse a kind that is none. Raises: BadInput."""
+    """Refuse a kind that is not in `OtpKind`. Raises: BadInput."""
     if kind not in set(OtpKind):
         raise BadInput('a code is sent as "sms" or "call"')
 
 
-# ── to whom ──
+# ── the recipient ──
 
 
 def normalise_receptor(value: str) -> str:
-    """A number that a code can go to, in the one spelling we keep: mobile, landline, or abroad.
+    """Return the recipient's number in the spelling that we store: mobile, landline, or outside Iran.
 
     Raises: BadInput, with the value masked.
     """
@@ -117,7 +117,7 @@ def normalise_receptor(value: str) -> str:
 
 
 def _normalise_receptor(value: str) -> tuple[str, bool]:
-    """The number, and whether it is a landline in Iran."""
+    """Return the number, and whether it is a landline in Iran."""
     if phone.is_mobile(value):
         return phone.normalise_mobile(value), False
     bare = _bare_digits(value)
@@ -132,16 +132,16 @@ def _normalise_receptor(value: str) -> tuple[str, bool]:
 
 
 def _bare_digits(value: str) -> str:
-    """Without what people and keyboards put between digits; the digits as ASCII, in whatever script they came."""
+    """Return the value without spaces, separators and invisible marks, and with its digits, of any script, as ASCII."""
     kept = (letter for letter in value[: phone.MAX_SPELLING_LENGTH + 1] if letter == "+" or letter.isalnum())
     return "".join(str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in kept)
 
 
-# ── what it says ──
+# ── the tokens ──
 
 
 def check_tokens(given: Mapping[str, str | None]) -> None:
-    """Refuse tokens that no template can take. Raises: BadInput that names a token and not its value."""
+    """Refuse tokens that no template accepts. Raises: BadInput that names a token and not its value."""
     if given.get("token") is None:
         raise BadInput("token is missing: it is the code itself")
     for name, value in given.items():
@@ -184,7 +184,7 @@ def _template(name: str) -> str:
     return name
 
 
-# ── what goes with it ──
+# ── the other options ──
 
 
 def _key(key: str | None) -> Secret | None:

@@ -1,4 +1,4 @@
-"""Mobile numbers and sender lines: every spelling in, one spelling out.
+"""Mobile numbers and sender lines: convert every spelling into one.
 
 Source: kavenegar-rest, "the format of input data": a receptor is 09121234567, 00989121234567, +989121234567 or
 9121234567; a sender is +9810004346, 009810004346 or 10004346.
@@ -12,16 +12,16 @@ from typing import Final
 from campaigns.errors import BadInput
 
 MAX_SPELLING_LENGTH: Final = 64
-"""Characters. What is longer is not a number in any spelling, and is not looked at further."""
+"""Characters. A longer text is not a number in any spelling, and is not parsed."""
 
-_MOBILE: Final = re.compile(r"(?:(?:\+|00)?980?|0)?(9[0-9]{9})")  # +98 (0) 912 … is written by many
+_MOBILE: Final = re.compile(r"(?:(?:\+|00)?980?|0)?(9[0-9]{9})")  # many people write +98 (0) 912 …
 
 ASCII_DIGITS: Final = {
     zero + digit: str(digit)
     for zero in (0x0660, 0x06F0, 0xFF10)  # Arabic-Indic, Persian, full-width
     for digit in range(10)
 }
-"""Digits of other scripts, to be translated into our own."""
+"""Digits of other scripts, for `str.translate`, each with its ASCII digit."""
 
 _INVISIBLE: Final = dict.fromkeys(
     [
@@ -34,7 +34,7 @@ _INVISIBLE: Final = dict.fromkeys(
 _CLEAN: Final = {**ASCII_DIGITS, **_INVISIBLE, 0xFF0B: "+"}
 _SEPARATORS: Final = dict.fromkeys(map(ord, "-./()\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u0640"))
 
-_SCHEME: Final = re.compile("(?:tel|callto|sms|smsto):(?://)?", re.IGNORECASE)  # a link, or a phone book's export
+_SCHEME: Final = re.compile("(?:tel|callto|sms|smsto):(?://)?", re.IGNORECASE)  # in links and in exports of phone books
 _LIST_ENDS: Final = ",;،؛"
 _THOUSANDS: Final = re.compile(r"([0-9]{1,3}(?:[,٬،'’][0-9]{3})+)(?:\.0+)?")  # 9,121,234,567
 _NO_DIGIT: Final = re.compile("[^0-9]")
@@ -45,7 +45,7 @@ _SCIENTIFIC: Final = re.compile(r"([0-9])\.([0-9]+)[eE]\+?([0-9]{1,2})")  # 9.12
 
 _MOBILE_RULE: Final = "a mobile number is 09 and nine more digits, with +98, 0098 or nothing in place of the first 0"
 
-# What people write in place of a mobile number, most telling first.
+# Common mistakes in place of a mobile number, the most specific first.
 _MISTAKES: Final = (
     (re.compile(r"[0-9]\.[0-9]+[eE]\+?[0-9]+"), "a spreadsheet shortened it: format the column as text, save again"),
     (re.compile(r"(?:(?:\+|00)98|0)[1-8][0-9]{9}"), "it is a landline"),
@@ -62,10 +62,10 @@ _LINE: Final = re.compile(r"[0-9]{3,20}")
 
 
 def normalise_mobile(value: str) -> str:
-    """A mobile number in any of its spellings, as "09121234567".
+    """Return a mobile number, given in any spelling, as "09121234567".
 
-    Persian and Arabic digits, spaces, separators and invisible marks do not matter; a number that a spreadsheet
-    turned into 9121234567.0 or 9.121234567E9 is understood where no digit was lost.
+    Persian and Arabic digits, spaces, separators and invisible marks do not matter. A number that a spreadsheet turned
+    into 9121234567.0 or 9.121234567E9 is accepted where no digit was lost.
 
     Raises: BadInput, with the value masked.
     """
@@ -76,12 +76,12 @@ def normalise_mobile(value: str) -> str:
 
 
 def is_mobile(value: str) -> bool:
-    """Whether `value` is a mobile number in some spelling."""
+    """Return whether `value` is a mobile number in some spelling."""
     return _MOBILE.fullmatch(value) is not None or _MOBILE.fullmatch(_tidy(value)) is not None
 
 
 def normalise_line(value: str) -> str:
-    """A sender line in any of its spellings, as bare digits: "10004346".
+    """Return a sender line, given in any spelling, as bare digits: "10004346".
 
     Raises: BadInput.
     """
@@ -96,7 +96,7 @@ def normalise_line(value: str) -> str:
 
 
 def mask_number(number: str) -> str:
-    """`0912***4567`: enough to find it again, too little to call it. What is no number is covered likewise."""
+    """Mask a number as `0912***4567`: enough to find it again, too little to call it. Any other text is masked too."""
     visible = "".join(filter(str.isprintable, number[:MAX_SPELLING_LENGTH]))
     if len(visible) < 6:
         return visible
@@ -105,10 +105,10 @@ def mask_number(number: str) -> str:
 
 
 def _tidy(value: str) -> str:
-    """ASCII digits without separators and marks; what may have lost a digit keeps its dot, so that it fits nothing."""
+    """Return ASCII digits without separators and marks. A value that may lack a digit keeps its dot: no match."""
     if len(value) > MAX_SPELLING_LENGTH:
         return ""
-    text = value.translate(_CLEAN).strip("='\"")  # ="0912…" and '0912… keep spreadsheets from touching a number
+    text = value.translate(_CLEAN).strip("='\"")  # ="0912…" and '0912… keep spreadsheets from changing a number
     text = _SCHEME.sub("", text, count=1).strip(_LIST_ENDS)
     if grouped := _THOUSANDS.fullmatch(text):
         return _NO_DIGIT.sub("", grouped[1])

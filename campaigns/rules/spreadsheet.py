@@ -1,4 +1,4 @@
-"""Cells of spreadsheets: number formats, numbers as a format shows them, and exported cells that are no formulas.
+"""Cells of spreadsheets: number formats, numbers as a format shows them, and exported cells without formulas.
 
 Source: ECMA-376 part 1, 18.8.31 (numFmts); the calendar and the digits in `[$-160429]` as Excel writes them.
 """
@@ -15,28 +15,28 @@ from typing import Final, NamedTuple
 from campaigns.errors import BadInput
 
 MAX_SHEET_ROWS: Final = 1_048_576
-"""Rows of one sheet of a workbook, as the formats allow."""
+"""Rows of one sheet of a workbook at most, by the file formats."""
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_NEXT_CELL: Final = re.compile("(?<=;)(?=[=+@＝＋－＠-])")  # where a semicolon begins the next cell
+_NEXT_CELL: Final = re.compile("(?<=;)(?=[=+@＝＋－＠-])")  # in programs where a semicolon begins the next cell
 
 
 def cell_text(cell: object) -> str:
-    """A cell as text: a moment to the second, nothing for None."""
+    """Return a cell as text: a moment to the second, an empty text for None."""
     if cell is None:
         return ""
     return cell.isoformat(timespec="seconds") if isinstance(cell, datetime) else str(cell)
 
 
 def escape_formula(cell: object) -> str:
-    """A cell of a CSV as text. A cell that a spreadsheet would run as a formula begins with an apostrophe."""
+    """Return a cell of a CSV as text. A cell that a spreadsheet would run as a formula gets an apostrophe in front."""
     if not isinstance(cell, str):
         return cell_text(cell)
     cell = _NEXT_CELL.sub("'", cell)
     return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
-# The pieces of a spreadsheet's number format, such as `#,##0.00" ریال"`: what is a literal, a code, a section.
+# The pieces of a spreadsheet's number format, such as `#,##0.00" ریال"`: literals, codes, sections.
 #
 # Source: ECMA-376 part 1, 18.8.31 (numFmts); the calendar and the digits in `[$-160429]` as Excel writes them.
 
@@ -68,7 +68,7 @@ _INVISIBLE_KINDS: Final = frozenset({"fill", "colour"})
 _LOCALE: Final = re.compile("(?P<hex>[0-9a-fA-F]{1,8})|[A-Za-z-]+(?:,(?P<calendar>[0-9a-fA-F]{1,2}))?")
 _DIGITS_OF: Final = {0: "0123456789", 1: "0123456789", 2: "٠١٢٣٤٥٦٧٨٩", 3: "۰۱۲۳۴۵۶۷۸۹"}
 _SYSTEM_LOCALES: Final = frozenset({0xF400, 0xF800})
-"""Time and date as each computer's settings show them."""
+"""Locales that show time and date by each computer's settings."""
 _GREGORIAN_CALENDARS: Final = frozenset({0, 1, 2})
 _PERSIAN_CALENDAR: Final = 0x16
 
@@ -81,7 +81,7 @@ class FormatPiece(NamedTuple):
 
 
 class CellFormat(NamedTuple):
-    """A format taken apart. `digits` are the ten digits it shows; `jalali` tells that its dates are Persian."""
+    """A parsed format. `digits` are the ten digits that it shows; `jalali`: its dates are Persian."""
 
     sections: tuple[tuple[FormatPiece, ...], ...]
     digits: str = _DIGITS_OF[0]
@@ -89,16 +89,16 @@ class CellFormat(NamedTuple):
 
     @property
     def is_date_format(self) -> bool:
-        """Whether it shows days or times."""
+        """Return whether the format shows days or times."""
         return any(piece.kind in {"date", "elapsed"} for piece in self.sections[0])
 
     def with_digits(self, shown: str) -> str:
-        """`shown` with the digits of the format."""
+        """Return `shown` with the digits of the format."""
         return shown.translate(str.maketrans(_DIGITS_OF[0], self.digits))
 
 
 def unsupported_format(code: str) -> BadInput:
-    """The refusal of a value whose shown form we cannot make."""
+    """Return the error for a value whose shown form we cannot reproduce."""
     return BadInput(
         f"nobody can tell here how the format {code[:60]} shows the cell: give the column a plain format "
         "(0, #,##0, 0%, yyyy/mm/dd), or make it text"
@@ -107,7 +107,7 @@ def unsupported_format(code: str) -> BadInput:
 
 @lru_cache(maxsize=1000)
 def parse_format(code: str) -> CellFormat:
-    """Take a format apart. Raises: BadInput for a format with a piece that we cannot show."""
+    """Parse a format. Raises: BadInput for a format with a piece that we cannot show."""
     sections: list[list[FormatPiece]] = [[]]
     digits, jalali, at = _DIGITS_OF[0], False, 0
     while at < len(code):
@@ -135,7 +135,7 @@ def _format_piece(kind: str, text: str) -> FormatPiece:
 
 
 def _locale(locale: str, code: str) -> tuple[str, bool]:
-    """The digits and whether dates are Persian, out of `160429`, `3000429`, `fa-IR,16` or `fa-IR`."""
+    """Return a locale's digits and whether its dates are Persian, from `160429`, `3000429`, `fa-IR,16` or `fa-IR`."""
     found = _LOCALE.fullmatch(locale)
     if found is None:
         raise unsupported_format(code)
@@ -153,10 +153,10 @@ def _locale(locale: str, code: str) -> tuple[str, bool]:
 # Numbers as a spreadsheet shows them: General, decimals, thousands, percent, leading zeros.
 
 FIRST_INEXACT: Final = 10**15
-"""Spreadsheets keep 15 digits of a number; of a longer one nobody knows the last digits."""
+"""Spreadsheets keep 15 digits of a number; the further digits of a longer number are lost."""
 
 _GENERAL_WIDTH: Final = 11
-"""Characters that General shows of a number with decimals."""
+"""Characters of a number with decimals that the format General shows."""
 
 
 def check_digits(value: float) -> None:
@@ -169,9 +169,9 @@ def check_digits(value: float) -> None:
 
 
 def format_general(value: float) -> str:
-    """A number without a format: whole numbers with all their digits, others as wide as a cell shows them.
+    """Format a number without a format: whole numbers with all their digits, others as wide as a cell shows them.
 
-    Raises: BadInput for a number that is shown in powers of ten.
+    Raises: BadInput for a number that a spreadsheet shows in powers of ten.
     """
     check_digits(value)
     if value == int(value):
@@ -183,7 +183,7 @@ def format_general(value: float) -> str:
 
 
 def format_number(value: float, code: str, parsed: CellFormat) -> str:
-    """A number in a format that is no date's. Raises: BadInput for what cannot be shown with certainty."""
+    """Format a number in a format that is no date's. Raises: BadInput for a value whose shown form is not certain."""
     check_digits(value)
     section, signed = _section(value, parsed)
     if any(piece.kind in {"general", "text"} for piece in section):
@@ -200,7 +200,7 @@ def format_number(value: float, code: str, parsed: CellFormat) -> str:
 
 
 def _section(value: float, parsed: CellFormat) -> tuple[Sequence[FormatPiece], bool]:
-    """The section for a value, and whether a minus has to be put in front: one of its own needs none."""
+    """Return the section for a value, and whether to put a minus in front: the section of negatives needs none."""
     sections = parsed.sections
     if len(sections) >= 3 and value == 0 and not (len(sections) == 3 and _is_text(sections[2])):
         return sections[2], False
@@ -210,7 +210,7 @@ def _section(value: float, parsed: CellFormat) -> tuple[Sequence[FormatPiece], b
 
 
 def _is_text(section: Sequence[FormatPiece]) -> bool:
-    """Whether a section is the one for texts, which may be the last."""
+    """Return whether a section, which may be the last, is the one for texts."""
     return any(piece.kind == "text" for piece in section)
 
 
@@ -220,7 +220,7 @@ def _general_in_section(value: float, signed: bool, section: Sequence[FormatPiec
 
 
 def _digit_places(section: Sequence[FormatPiece], code: str) -> tuple[str, str, str]:
-    """What stands before the digits, their placeholders, and what stands behind. Raises: BadInput for two groups."""
+    """Return the text before the digits, the placeholders, and the text after. Raises: BadInput for two groups."""
     places = [at for at, piece in enumerate(section) if piece.kind == "digits"]
     if len(places) > 1 or any(piece.kind in {"date", "elapsed", "half"} for piece in section):
         raise unsupported_format(code)
@@ -234,7 +234,7 @@ def _joined(pieces: Sequence[FormatPiece]) -> str:
 
 
 def _fill_places(amount: Decimal, places: str, fraction: str) -> str:
-    """An amount in the places of a format: `0` is always filled, `#` and `?` where there is a digit."""
+    """Fill an amount into the places of a format: `0` is always filled, `#` and `?` only where there is a digit."""
     whole, _, decimals = f"{amount:f}".partition(".")
     grouped = "," in places
     least = places.count("0")

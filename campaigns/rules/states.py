@@ -1,7 +1,7 @@
 """The states of campaigns, batches and messages, and every move between them, in one table each.
 
-The database repeats these tables as CHECK constraints and as the from-state of every UPDATE; `MOVES` is where a
-person reads them. A state without a row to the right is final.
+The database repeats these tables as CHECK constraints and as the from-state of every UPDATE; people read them in
+`MOVES`. A state without a move is final.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ BATCH_MOVES: Final[dict[BatchState, frozenset[BatchState]]] = {
 VERDICTS: Final[frozenset[MessageState]] = frozenset(
     {_M.DELIVERED, _M.UNDELIVERED, _M.FAILED, _M.BLOCKED, _M.CANCELLED, _M.EXPIRED}
 )
-"""What an accepted message can end in."""
+"""The final states of an accepted message."""
 
 MESSAGE_MOVES: Final[dict[MessageState, frozenset[MessageState]]] = {
     _M.PENDING: frozenset({_M.ACCEPTED, _M.REFUSED, _M.SUPPRESSED, _M.CANCELLED, _M.UNCERTAIN}),
@@ -127,13 +127,13 @@ OTP_MOVES: Final[dict[OtpState, frozenset[OtpState]]] = {
 }
 
 OPEN_BATCH_STATES: Final[tuple[BatchState, ...]] = (_B.READY, _B.CLAIMED, _B.UNKNOWN, _B.ACCEPTED)
-"""A campaign with a batch in one of these is not finished."""
+"""A campaign with a batch in one of these states is not finished."""
 
 
 def states_leading_to(target: MessageState) -> frozenset[MessageState]:
-    """Every state from which `target` can be reached, over however many moves, `target` itself left out.
+    """Return every state from which `target` can be reached, by any number of moves, without `target` itself.
 
-    An answer can tell two moves at once: a message that was pending may come back as delivered.
+    One answer can report two moves at once: a pending message may come back as delivered.
     """
     found: set[MessageState] = set()
     frontier = {target}

@@ -32,11 +32,11 @@ class SuppressionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReasonInfo:
-    """One row of the table: the words an operator reads; the gateway's number for it; who has to tell whom.
+    """One row of the table: the words for an operator, the gateway's number, and which side reports it to the other.
 
-    Numbers whose reason is `written_to_gateway` are added to the lines' block lists by us. The others come from the
-    gateway; the unreachable are on no block list. Of the reasons that the gateway gives by number, only those that are
-    `removable` may be taken off its lists.
+    We add numbers whose reason is `written_to_gateway` to the lines' block lists. The other reasons come from the
+    gateway; unreachable numbers are on no block list. Among the reasons that the gateway gives by number, only
+    numbers with a `removable` one may be taken off its lists.
     Source: kavenegar-rest, blockedlist (the numbers) and blocked-remove (which can be removed).
     """
 
@@ -47,7 +47,7 @@ class ReasonInfo:
 
 
 SERVICE_BLOCKREASON: Final = 0
-"""The reason that the gateway gives for what we add."""
+"""The reason that the gateway gives for numbers that we add."""
 
 UNKNOWN_BLOCKREASON: Final = 10
 
@@ -71,13 +71,13 @@ REASONS: Final[dict[SuppressionReason, ReasonInfo]] = {
 }
 
 NOT_WRITTEN_TO_GATEWAY: Final = tuple(reason for reason, meaning in REASONS.items() if not meaning.written_to_gateway)
-"""Everything else is written to the gateway's block lists, an operator's own words included."""
+"""All other reasons are written to the gateway's block lists, including an operator's own words."""
 
 UNREACHABLE_AFTER: Final = 3
 """Verdicts of one number in a row, all undelivered or failed, after which it counts as unreachable."""
 
 SYNC_EVERY: Final = timedelta(hours=1)
-"""Time between two looks at a line's block list, where no setting says another."""
+"""Time between two synchronisations of a line's block list, unless a setting says another."""
 
 MAX_REASON_LENGTH: Final = 200
 """Characters of an operator's own words."""
@@ -85,34 +85,34 @@ MAX_REASON_LENGTH: Final = 200
 BLOCK_REASONS: Final = dict(
     sorted((row.blockreason, reason) for reason, row in REASONS.items() if row.blockreason is not None)
 )
-"""Our reason for each number that the gateway gives."""
+"""Our reason for each of the gateway's numbers."""
 
 REMOVABLE_BLOCKREASONS: Final = tuple(number for number, reason in BLOCK_REASONS.items() if REASONS[reason].removable)
-"""Only what the web service or the panel has blocked may be taken off the gateway's lists."""
+"""Only numbers that the web service or the panel has blocked may be taken off the gateway's lists."""
 
 
 def reason_of_blockreason(number: int) -> SuppressionReason:
-    """The reason behind the gateway's number; one that the spec does not know is an unknown one."""
+    """Return our reason for the gateway's number. An undocumented number is an unknown reason."""
     return BLOCK_REASONS.get(number, SuppressionReason.GATEWAY_UNKNOWN)
 
 
 def reason_text(reason: str) -> str:
-    """A reason in words; what is not one of ours is in the operator's own."""
+    """Return a reason in words. A reason outside of the table is an operator's own words, and stays as it is."""
     return REASONS[SuppressionReason(reason)].text if reason in REASONS else reason
 
 
 def suppressed_text(reason: str, since: datetime) -> str:
-    """`suppressed: opted out by an inbound message, 2026-11-20`: the day is Tehran's."""
+    """Return, as an example, `suppressed: opted out by an inbound message, 2026-11-20`. The day is a day of Tehran."""
     return f"suppressed: {reason_text(reason)}, {since.astimezone(TEHRAN).date()}"
 
 
 # Opt-out words: a message opts out if it *is* an opt-out word, however it is written.
 #
 # «ساعت ۱۱ می‌آیم» is no opt-out, and neither are 2011 and «لغوی»: a number that is suppressed by mistake misses messages
-# that its owner wants, and nobody notices.
+# that its owner wants, and the mistake stays unnoticed.
 
 OPT_OUT_WORDS: Final = ("لغو", "لغو۱۱", "لغو 11", "11", "STOP")
-"""What people send to be left alone; 11 and «لغو۱۱» are what Iranian operators tell them to send."""
+"""Words that people send to opt out. Iranian operators ask them to send 11 or «لغو۱۱»."""
 
 _TATWEEL: Final = "\u0640"
 _UNSEEN: Final = frozenset({"Cf", "Mn", "Me"})  # half-spaces and bidi marks, vowel signs, the frame of a keycap emoji
@@ -123,10 +123,10 @@ WordRuns = tuple[str, ...]
 
 
 def is_opt_out(text: str, words: Sequence[str] = OPT_OUT_WORDS, *, anywhere: bool = False) -> bool:
-    """Whether `text` is one of `words`.
+    """Return whether `text` is one of `words`.
 
-    What people and keyboards vary does not matter: case, Arabic or Persian letters and digits, half-spaces, vowel
-    signs, spaces between a word and its digits, and the punctuation and emoji around it.
+    Differences in spelling do not matter: case, Arabic or Persian letters and digits, half-spaces, vowel signs, spaces
+    between a word and its digits, and the punctuation and emoji around it.
 
     With `anywhere`, a word that has a letter in it also counts as a whole word within a sentence: «لطفا لغو کنید».
     """
@@ -138,7 +138,7 @@ def is_opt_out(text: str, words: Sequence[str] = OPT_OUT_WORDS, *, anywhere: boo
 
 
 def word_runs(text: str) -> WordRuns:
-    """What is left of a text when everything is gone that may vary; nothing where there is no letter and no digit."""
+    """Return the runs of letters and digits of a text, in one spelling; empty where there is no letter and no digit."""
     return tuple(_RUNS.findall("".join(map(_visible, fold_letters(text)))))
 
 

@@ -1,8 +1,8 @@
-"""What a text costs and how a personal one is made: alphabets, parts, and plain `{name}` placeholders.
+"""The size of a text, and personal texts from a template: alphabets, parts, and plain `{name}` placeholders.
 
 Source: kavenegar-rest, "the structure of a short message": 70 and 67 characters a part for Persian, 153 for Latin in
-several parts, 900 characters at most. A single Latin part holds 140 or 160 depending on where one reads; 153 is what
-all readings agree on, so 154 to 160 characters are budgeted as two parts.
+several parts, 900 characters at most. For a single Latin part the documentation says 140 in one place and 160 in
+another; 153 fits every reading, so 154 to 160 characters are budgeted as two parts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from campaigns.errors import BadInput
 
 MAX_CHARACTERS: Final = 900
-"""UTF-16 code units in a whole text; the gateway answers 413 beyond."""
+"""UTF-16 code units in a whole text; the gateway answers 413 to a longer one."""
 
 PERSIAN_SINGLE_PART: Final = 70
 PERSIAN_EACH_PART: Final = 67
@@ -26,7 +26,7 @@ _GSM_BASIC: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-_GSM_EXTENSION: Final = "\f^{}\\[~]|€"  # an escape goes before each: two places
+_GSM_EXTENSION: Final = "\f^{}\\[~]|€"  # each takes two places, with its escape
 _LATIN: Final = re.compile(f"[{re.escape(_GSM_BASIC + _GSM_EXTENSION)}]*")
 _EXTENDED: Final = re.compile(f"[{re.escape(_GSM_EXTENSION)}]")
 
@@ -46,7 +46,7 @@ _LAST_LATIN: Final = "\u024f"
 
 
 class Size(NamedTuple):
-    """How big a text is: UTF-16 code units, billed parts, and whether it fits the Latin alphabet (GSM 03.38)."""
+    """The size of a text: UTF-16 code units, billed parts, and whether it fits the Latin alphabet (GSM 03.38)."""
 
     units: int
     parts: int
@@ -54,13 +54,13 @@ class Size(NamedTuple):
 
 
 def non_latin_characters(text: str) -> str:
-    """The few characters that alone keep a Latin text out of the Latin alphabet, such as ’; empty for other texts."""
+    """Return the few characters that keep a Latin text out of the Latin alphabet, such as ’; empty for other texts."""
     others = "".join(sorted({character for character in text if not _LATIN.fullmatch(character)}))
     return "" if any(character.isalpha() and character > _LAST_LATIN for character in others) else others
 
 
 def measure_text(text: str) -> Size:
-    """The size of `text`. The empty text has no parts."""
+    """Return the size of `text`. The empty text has no parts."""
     units = len(text.encode("utf-16-le", "surrogatepass")) // 2
     if _LATIN.fullmatch(text):
         return Size(units, -(-(units + len(_EXTENDED.findall(text))) // LATIN_EACH_PART), True)
@@ -68,12 +68,12 @@ def measure_text(text: str) -> Size:
 
 
 def count_parts(text: str) -> int:
-    """The parts the gateway will bill for `text`."""
+    """Return the number of parts that the gateway bills for `text`."""
     return measure_text(text).parts
 
 
 def measure_sendable(text: str, at_most: int = MAX_CHARACTERS) -> Size:
-    """Measure a text that is to be sent. Raises: BadInput for an empty one and one over `at_most` code units."""
+    """Return the size of a text to send. Raises: BadInput for an empty text, and for more than `at_most` code units."""
     if not text.strip():
         raise BadInput("the text is empty: there is nothing to send")
     size = measure_text(text)
@@ -83,9 +83,9 @@ def measure_sendable(text: str, at_most: int = MAX_CHARACTERS) -> Size:
 
 
 def clean_value(value: str) -> str:
-    """A value as it may stand inside a text: NFC, trimmed, on one line, without control characters.
+    """Clean a value for use inside a text: NFC, trimmed, on one line, without control characters.
 
-    Error values of a spreadsheet (#N/A and the like) come out empty: nobody wants to read them on a phone.
+    Error values of a spreadsheet (#N/A and similar) become empty: a recipient must not read them.
     """
     value = unicodedata.normalize("NFC", value.strip())
     if not value.isprintable():
@@ -97,21 +97,21 @@ _PERSIAN_LETTERS: Final = str.maketrans("يىك", "ییک")  # Arabic keyboards 
 
 
 def fold_letters(text: str) -> str:
-    """A text without what people vary when they write the same word: case, Arabic or Persian letters, ligatures."""
+    """Fold spellings of one word into one: case, Arabic or Persian letters, ligatures."""
     return unicodedata.normalize("NFKC", text).casefold().translate(_PERSIAN_LETTERS)
 
 
 def storable(text: str) -> str:
-    """A text as PostgreSQL can keep it: without NUL, and with a question mark for half of a surrogate pair."""
+    """Return a text that PostgreSQL can store: without NUL, and with a question mark for half of a surrogate pair."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text read once: its literal pieces and, between them, which placeholder stands there.
+    """A parsed text: its literal pieces and, between them, its placeholders.
 
-    `pieces` holds str for literal text and int for a position in `placeholders`. There is nothing else in it: no
-    formats, attributes, indexes or expressions.
+    `pieces` holds str for literal text and int for a position in `placeholders`. There are no formats, attributes,
+    indexes or expressions.
     """
 
     pieces: tuple[str | int, ...] = field(repr=False)
@@ -119,9 +119,9 @@ class Template:
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Read `text`, where `{name}` is a placeholder and `{{` and `}}` are braces meant as such.
+        """Parse `text`, where `{name}` is a placeholder and `{{` and `}}` are literal braces.
 
-        A line end sent by a web form (CR LF) becomes the one character people meant; a byte order mark goes.
+        A line end of a web form (CR LF) becomes one character (LF); a byte order mark is removed.
 
         Raises: BadInput for an empty text, control characters, and braces that hold anything but a name.
         """
@@ -142,12 +142,12 @@ class Template:
 
     @property
     def personal(self) -> bool:
-        """Whether each recipient gets a text of their own."""
+        """Return whether each recipient gets a text of their own."""
         return bool(self.placeholders)
 
     @property
     def literal(self) -> str:
-        """What every rendering has in common; of a text without placeholders, the text itself."""
+        """Return the literal text that all renderings share; without placeholders, the text itself."""
         return "".join(piece for piece in self.pieces if isinstance(piece, str))
 
     def render(self, values: Mapping[str, str]) -> str:
@@ -163,7 +163,7 @@ class Template:
 
 
 def _piece(braces: re.Match[str], names: list[str]) -> str | int:
-    """What stands for one pair of braces; a name not met before is added to `names`."""
+    """Return the piece for one pair of braces, and add a new name to `names`."""
     if braces[0] in {"{{", "}}"}:
         return braces[0][0]
     if braces[1] is None:
@@ -180,13 +180,13 @@ def _piece(braces: re.Match[str], names: list[str]) -> str | int:
 
 
 def _excerpt(inside: str) -> str:
-    """Of a wrong placeholder as much as finds it again: it may be half a text."""
+    """Return the beginning of a wrong placeholder, enough to find it: it may be half a text."""
     shown = _UNPRINTABLE.sub("", inside)
     return shown if len(shown) <= 20 else shown[:20] + "…"
 
 
 def _merge_literals(pieces: list[str | int]) -> tuple[str | int, ...]:
-    """Neighbouring literals as one, without empty ones."""
+    """Merge neighbouring literals, and drop empty ones."""
     merged: list[str | int] = []
     for piece in pieces:
         if isinstance(piece, str) and merged and isinstance(merged[-1], str):

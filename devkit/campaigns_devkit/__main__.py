@@ -1,4 +1,4 @@
-"""python -m campaigns_devkit HOME: stop the servers of a home as soon as nobody uses them."""
+"""python -m campaigns_devkit HOME: stop the servers of a home as soon as no process uses them."""
 
 from __future__ import annotations
 

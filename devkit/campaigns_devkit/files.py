@@ -1,4 +1,4 @@
-"""Files and folders that only their owner may read, logs that do not grow without end, and locks between processes."""
+"""Files and folders that only their owner may read, logs of limited size, and locks between processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make_private_folder(path: Path) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file as a whole: a reader, or an interruption, sees the old text or the new one."""
+    """Replace the whole file: a reader sees the old text or the new one, also after an interruption."""
     fresh = path.with_name(f"{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE), "w", encoding="utf-8") as file:
@@ -29,14 +29,14 @@ def write_private(path: Path, text: str) -> None:
 
 
 def open_log(path: Path) -> BinaryIO:
-    """Open it for appending; one past 8 MiB is set aside as `<name>.1` first."""
+    """Open a log for appending. A log of more than 8 MiB is renamed to `<name>.1` first."""
     if path.exists() and path.stat().st_size > _LOG_BYTES_AT_MOST:
         path.replace(path.with_name(f"{path.name}.1"))
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _PRIVATE_FILE), "wb")
 
 
 def last_lines(path: Path, *, at_most: int = 12) -> list[str]:
-    """The end of a log, or nothing where there is none."""
+    """Return the last lines of a log; none where there is no log."""
     if not path.exists():
         return []
     with path.open("rb") as file:
@@ -44,13 +44,13 @@ def last_lines(path: Path, *, at_most: int = 12) -> list[str]:
         return file.read().decode(errors="replace").splitlines()[-at_most:]
 
 
-# ── locks, which the kernel releases when their holder dies, however it dies ──
+# ── locks, which the kernel releases at every death of their holder ──
 
 _PAUSE_S = 0.02
 
 
 def wait_until(condition: Callable[[], bool], *, within_s: float) -> bool:
-    """Ask `condition` every 20 ms until it holds; whether it did within `within_s` seconds."""
+    """Check `condition` every 20 ms until it holds. Returns whether it did within `within_s` seconds."""
     deadline = time.monotonic() + within_s
     while not condition():
         if time.monotonic() >= deadline:
@@ -60,10 +60,10 @@ def wait_until(condition: Callable[[], bool], *, within_s: float) -> bool:
 
 
 class LockFile:
-    """An open file to lock: shared by many holders or exclusively by one. Closing it lets go.
+    """An open file to lock: shared by many holders, or exclusively by one. Closing it releases the lock.
 
-    The lock belongs to the open file, not to the process: a child that inherits `fd` holds it too, and it is free
-    only when the last of them is gone.
+    The lock belongs to the open file, not to the process: a child that inherits `fd` holds the lock too, and the lock
+    is free only when all holders are gone.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,9 +1,9 @@
-"""The folder in which our own servers live, and who uses them.
+"""The folder of our own servers (the home), and the processes that use it.
 
-Every user of a home holds a shared lock on `users.lock` for its life. The last one to close stops the servers: it is
-the one that can have the lock for itself. A user that is killed lets go without a word: what it started goes on for
-the others, is adopted by whoever comes next, and is stopped by the reaper where nobody does. Starting and stopping
-take turns under `start.lock`.
+Every process that uses a home holds a shared lock on `users.lock` for its life. The last user to close stops the
+servers: it is the one that gets the lock exclusively. A user that is killed releases its lock without stopping
+anything: its servers go on for the other users, the next user adopts them, and without a next user the reaper stops
+them. Starts and stops take turns under `start.lock`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LOCK_WITHIN_S = 180
 
 
 class Reaper(Daemon):
-    """Stops what the last user could not: it was killed, or its terminal closed."""
+    """Stops the servers when the last user could not: it was killed, or its terminal closed."""
 
     name = "reaper"
 
@@ -45,11 +45,10 @@ class Reaper(Daemon):
 
 
 class Attached:
-    """One user of a home. The servers it asked for run until it, and every other user, has closed or died.
+    """One user of a home. Its servers run until this user and every other user has closed or died.
 
-    A URL is None where its server was not asked for; so is `api_key`, which the sandbox gateway
-    accepts. Use it as a context manager, or leave closing to the end of
-    the process; `close` may be called twice.
+    The URL of a server that was not requested is None; so is `api_key`, the key that the sandbox gateway accepts. Use
+    it as a context manager, or leave closing to the end of the process; `close` may be called twice.
     """
 
     def __init__(self, home: Path, servers: Sequence[Server], users: LockFile) -> None:
@@ -65,14 +64,14 @@ class Attached:
         atexit.register(self.close)
 
     def ensure(self) -> None:
-        """Start again what has died meanwhile, on the same port and with the same data. Raises EmbeddedError."""
+        """Start dead servers again, each on its old port and with its old data. Raises EmbeddedError."""
         with _start_lock(self.home):
             for daemon in (Reaper(self.home), *self._servers):
                 daemon.ensure()
 
     def close(self) -> None:
-        """Leave; the last user stops the servers and comes back when they are gone."""
-        if os.getpid() != self._owner:  # a fork shares our lock, and must not stop what we use
+        """Leave the home. The last user stops the servers, and returns when they are gone."""
+        if os.getpid() != self._owner:  # a fork shares our lock, and must not stop our servers
             return
         atexit.unregister(self.close)
         users, self._users = self._users, None
@@ -100,10 +99,10 @@ def attach(
     sandbox: bool = False,
     sandbox_options: Sequence[str] = (),
 ) -> Attached:
-    """Start what does not run yet in `home`, and hold it while this process lives.
+    """Start the servers that do not run yet in `home`, and keep them running while this process lives.
 
-    `sandbox_options` go to the sandbox gateway's command line where this call is the one that starts it. Comes back
-    when every server asked for answers; raises EmbeddedError, with nothing of ours left running, where one does not.
+    `sandbox_options` go to the sandbox gateway's command line if this call starts it. Returns when every requested
+    server answers. If one does not, raises EmbeddedError and leaves no process of ours running.
     """
     home = home.expanduser().resolve()
     wanted: list[Server] = []
@@ -120,18 +119,18 @@ def attach(
 
 def _join(home: Path, wanted: Sequence[Server]) -> Attached:
     users = LockFile(home / "users.lock")
-    users.try_shared()  # nobody holds it alone but in a turn, and the turn is ours
+    users.try_shared()  # an exclusive lock is only held under start.lock, which is ours now
     try:
         for daemon in (Reaper(home), *wanted):
             daemon.ensure()
         return Attached(home, wanted, users)
-    except BaseException:  # also when interrupted: whatever was half started must not stay
+    except BaseException:  # also when interrupted: half-started servers must not stay
         _leave(home, users)
         raise
 
 
 def stop_unused(home: Path) -> bool:
-    """Stop the servers if nobody uses them; whether nobody did. Raises EmbeddedError."""
+    """Stop the servers if no process uses them. Returns whether none did. Raises EmbeddedError."""
     with _start_lock(home), closing(LockFile(home / "users.lock")) as users:
         unused = users.try_exclusive()
         if unused:
@@ -153,7 +152,7 @@ def _stop_servers(home: Path) -> None:
 
 @contextmanager
 def _start_lock(home: Path) -> Iterator[None]:
-    """Wait until no other process starts or stops servers here, and be the one that may."""
+    """Hold `start.lock`: wait until no other process starts or stops servers in this home."""
     with closing(LockFile(home / "start.lock")) as lock:
         if not wait_until(lock.try_exclusive, within_s=_LOCK_WITHIN_S):
             raise EmbeddedError(f"another process has been starting or stopping servers in {home} for too long")

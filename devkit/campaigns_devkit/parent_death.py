@@ -1,7 +1,7 @@
-"""Run by path, alone: become a command that is told to stop when the process that started it dies.
+"""Run by path, as a script: become a command that the kernel stops when the process that started it dies.
 
-Linux only; elsewhere the command is not tethered. Where the start itself asks for a hook between fork and exec,
-Python runs in a child that has copied the locks of threads it has not copied, and may wait for them for ever.
+Linux only; elsewhere the command outlives that process. With a hook between fork and exec instead, Python would run in
+a child with the locks of threads that were not copied, and might wait for these locks for ever.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 def main(parent: int, command: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == parent:  # it may have died before we asked
-        os.execvp(command[0], command)  # noqa: S606  the command is whole, no shell is meant
+    if os.getppid() == parent:  # the parent may have died before the prctl call
+        os.execvp(command[0], command)  # noqa: S606  the command is whole and needs no shell
 
 
 if __name__ == "__main__":

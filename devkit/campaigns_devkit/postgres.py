@@ -20,7 +20,7 @@ _DATABASE = "campaigns"
 _CONNECT_TIMEOUT_S = 3
 _OTHERS_MAY_PASS = 0o711
 
-# A statement that failed, and the row it failed on, hold texts and numbers: its sender is told, the log is not.
+# A failed statement and its row hold texts and numbers: the client gets the error, the server's log does not.
 SILENCE = {"log_min_messages": "log", "log_min_error_statement": "panic", "log_error_verbosity": "terse"}
 
 SETTINGS = {
@@ -30,7 +30,7 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "synchronous_commit": "on",
     "fsync": "on",
-    # One server without replicas: the leanest log that it can recover from.
+    # One server without replicas: the smallest write-ahead log that it can recover from.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "max_wal_size": "512MB",
@@ -39,16 +39,16 @@ SETTINGS = {
     **SILENCE,
 }
 
-# The same order of texts on every machine, whatever locales its system has.
+# Texts sort equally on every machine, whatever locales its system has.
 LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 _INITDB = (f"--username={_USER}", "--auth=scram-sha-256", *LOCALE, "--no-instructions")
 
 
 class Postgres(Server):
-    """The database. What was committed outlives it, however it ends."""
+    """The database server. Committed rows survive every way in which it ends."""
 
     name = "postgres"
-    # A fast shutdown; then an immediate one, after which the next start recovers.
+    # First a fast shutdown; then an immediate one, after which the next start recovers.
     stop_signals: ClassVar[tuple[tuple[signal.Signals, float], ...]] = ((signal.SIGINT, 30), (signal.SIGQUIT, 10))
 
     def __init__(self, home: Path) -> None:
@@ -105,9 +105,9 @@ class Postgres(Server):
         )
 
     def _write_settings(self) -> None:
-        """Anew for every start; what initdb found out about the machine stands below them.
+        """Write the settings anew for every start. They override those that initdb found for the machine.
 
-        A `local.conf` in the server's folder has the last word: it is the user's own, for whoever wants a standby.
+        A `local.conf` in the server's folder overrides all others: it is the user's own, for example for a standby.
         """
         ours = {**SETTINGS, "port": str(self.port)}
         settings = [f"{name} = '{value}'" for name, value in ours.items()]
@@ -126,7 +126,7 @@ class Postgres(Server):
             )
 
     def _initialise(self, identity: Identity, life: LockFile) -> None:
-        """Make the data folder whole or not at all: what an interruption leaves has another name."""
+        """Create the data folder whole or not at all: a folder left by an interruption has another name."""
         half_made = self.folder / "data.new"
         shutil.rmtree(half_made, ignore_errors=True)
         made = identity.run(
@@ -138,10 +138,10 @@ class Postgres(Server):
         half_made.rename(self._data)
 
     def _forget_stale_pid(self) -> None:
-        """Drop the postmaster.pid of a crash: its number may be a stranger's by now, and PostgreSQL would not start.
+        """Remove the postmaster.pid of a crash: its pid may be another process's now, and PostgreSQL would not start.
 
-        Nothing that we started lives in this folder when this is called. A postmaster that somebody else started
-        there stands in it, and keeps its file: PostgreSQL then says what is wrong.
+        No process that we started uses this folder when this is called. The file of a postmaster that another user
+        started in this folder stays: PostgreSQL then reports the conflict.
         """
         pid_file = self._data / "postmaster.pid"
         if not pid_file.exists() or not Path("/proc/self").exists():

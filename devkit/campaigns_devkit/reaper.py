@@ -1,7 +1,7 @@
-"""Run by path, alone: wait until nobody uses a home any more, and have its servers stopped.
+"""Run by path, as a script: wait until no process uses a home any more, and have its servers stopped.
 
-Users stop them by themselves as the last one leaves. This is for the last one that was killed, or whose terminal was
-closed. Standard library only, and none of ours: it waits for hours, and should weigh nothing.
+Normally the last user stops the servers when it leaves. The reaper stops them when the last user was killed, or its
+terminal closed. It imports only the standard library: it waits for hours, and should use little memory.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LOOK_EVERY_S = 1.0
 
 
 def is_used(home: Path) -> bool:
-    """Whether somebody uses the home, or starts or stops something in it."""
+    """Return whether a process uses the home, or starts or stops servers in it."""
     with (home / "start.lock").open() as turn, (home / "users.lock").open() as users:
         try:
             fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -29,4 +29,4 @@ def is_used(home: Path) -> bool:
 if __name__ == "__main__":
     while is_used(Path(sys.argv[1])):
         time.sleep(_LOOK_EVERY_S)
-    os.execv(sys.executable, [sys.executable, "-m", "campaigns_devkit", sys.argv[1]])  # noqa: S606  no shell is meant
+    os.execv(sys.executable, [sys.executable, "-m", "campaigns_devkit", sys.argv[1]])  # noqa: S606  needs no shell

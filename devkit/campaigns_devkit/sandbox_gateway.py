@@ -1,4 +1,4 @@
-"""The sandbox gateway in the place of Kavenegar, where no API key is configured. It is a package of its own."""
+"""Run the sandbox gateway in place of Kavenegar, where no API key is configured. The sandbox is a separate package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGE = "kavenegar_sandbox"
 
 
 class SandboxGateway(Server):
-    """`python -m kavenegar_sandbox`. Its journal remembers what it sent over its restarts."""
+    """The server `python -m kavenegar_sandbox`. Its journal keeps the sent messages over restarts."""
 
     name = "sandbox"
     ready_within_s = 30
@@ -33,7 +33,7 @@ class SandboxGateway(Server):
         return f"http://{servers.HOST}:{self.port}"
 
     def configure(self, _life: LockFile) -> Identity:
-        """Raises EmbeddedError where the package of the sandbox is not installed."""
+        """Prepare a start. Raises EmbeddedError where the package of the sandbox is not installed."""
         if find_spec(PACKAGE) is None:
             raise EmbeddedError(
                 "the package kavenegar-sandbox is not installed: `pip install ./sandbox` in the project's folder "

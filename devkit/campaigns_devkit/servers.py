@@ -1,4 +1,4 @@
-"""A daemon that answers on a port of its own, which it keeps, with a password that nobody else knows."""
+"""A daemon that answers on its own port, which stays over restarts, with a password that only its user knows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from campaigns_devkit.files import LockFile, wait_until, write_private
 
 HOST = "127.0.0.1"
 
-# Below the ports that Linux and macOS hand to outgoing connections, so that a port chosen once can be kept.
+# Below the ports that Linux and macOS use for outgoing connections, so that a server can keep its port.
 _PORTS = range(20_000, 30_000)
 _TRIES = 200
 
 
 def is_port_free(port: int) -> bool:
-    """Whether a server could listen on it now."""
+    """Return whether a server could listen on the port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -31,14 +31,14 @@ def is_port_free(port: int) -> bool:
 
 
 def accepts_connections(port: int) -> bool:
-    """Whether somebody listens on it."""
+    """Return whether a process listens on the port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0
 
 
 def find_free_port() -> int:
-    """A free port, at random so that two folders started at once rarely meet. Raises OSError where none is left."""
+    """Return a random free port, so that homes started at once seldom choose one port. Raises OSError without any."""
     for port in random.sample(_PORTS, _TRIES):
         if is_port_free(port):
             return port
@@ -63,15 +63,15 @@ class Server(Daemon):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients find it. May hold the password."""
+        """Return the URL for clients. It may hold the password."""
 
     @abstractmethod
     def configure(self, life: LockFile) -> Identity:
-        """Prepare a start with the port and the password of now; see `prepare`."""
+        """Prepare a start with the present port and password; see `prepare`."""
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether a client gets an answer from it, and from nobody else, now."""
+        """Return whether a client gets an answer from this server, and not from another program, now."""
 
     @property
     def port(self) -> int:
@@ -91,7 +91,7 @@ class Server(Daemon):
             if self._comes_up():
                 return
             self.stop()
-            if is_port_free(self.port):  # then it did not die of a stranger on its port
+            if is_port_free(self.port):  # then it did not die because another program has its port
                 break
         raise self.failed("did not come up")
 
@@ -101,12 +101,12 @@ class Server(Daemon):
         return self.configure(life)
 
     def _comes_up(self) -> bool:
-        """Wait until it answers or dies, within bounds; whether it answers."""
+        """Wait, for a limited time, until it answers or dies. Returns whether it answers."""
         wait_until(lambda: self.answers() or not self.is_alive(), within_s=self.ready_within_s)
         return self.is_alive() and self.answers()
 
     def _choose_port(self) -> None:
-        """Keep the remembered port while it is free: the URLs that clients hold stay true over a restart."""
+        """Keep the stored port while it is free: the clients' URLs stay valid over a restart."""
         if not (self._port_file.exists() and is_port_free(self.port)):
             write_private(self._port_file, str(find_free_port()))
 

@@ -1,9 +1,9 @@
-"""Keep the processes of the Procfile running: start them, write their output to files, start again what dies, and leave
-none behind.
+"""Keep the processes of the Procfile running: start them, write their output to files, restart processes that die, and
+leave none behind.
 
-Each process has a thread of ours that waits for it, and a session of its own: a Ctrl-C in the terminal reaches us
-alone, and we stop the processes in our own order. Should we be killed ourselves, the kernel tells each of them to
-stop (`parent_death`); it does so when the *thread* that started a process ends, so that thread lives as long as we do.
+Each process has a thread of ours that waits for it, and a session of its own: a Ctrl-C in the terminal reaches only us,
+and we stop the processes in our own order. If we are killed ourselves, the kernel signals each process to stop
+(`parent_death`). It does so when the *thread* that started a process ends, so that thread lives as long as we do.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LINE = re.compile(r"(?P<name>[A-Za-z0-9_-]+):\s*(?P<command>\S.*)")
 
 
 def read_procfile(path: Path = PROCFILE) -> dict[str, str]:
-    """Name → shell command, in the order of the file. Raises BadInput."""
+    """Return the shell command of each name, in the order of the file. Raises BadInput."""
     processes = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
@@ -47,7 +47,7 @@ def read_procfile(path: Path = PROCFILE) -> dict[str, str]:
 
 
 def procfile_commands(names: Iterable[str], path: Path = PROCFILE) -> dict[str, list[str]]:
-    """What a `Supervisor` runs for these names. Raises BadInput where one is not in the file."""
+    """Return the commands for a `Supervisor`, by name. Raises BadInput where a name is not in the file."""
     known = read_procfile(path)
     chosen = list(names)
     unknown = sorted(set(chosen) - set(known))
@@ -69,7 +69,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """How one process stands now. `pid` is the last one it had; `restarts` counts the deaths it was raised from."""
+    """The state of one process. `pid` is its last pid; `restarts` counts how often it died and was started again."""
 
     name: str
     pid: int | None
@@ -80,8 +80,8 @@ class ProcessState:
 class Supervisor:
     """Runs `processes` (name → command) in the environment `env`, each with its log `log_dir/<name>.log`.
 
-    The programs of our own virtual environment come first on their PATH. As a context manager it stops them at the
-    end of the block, however that comes; at the latest they are stopped at the end of the process.
+    The programs of our own virtual environment come first on their PATH. As a context manager it stops the processes at
+    every end of the block. At the latest they are stopped at the end of our process.
     """
 
     def __init__(self, processes: Mapping[str, Sequence[str]], env: Mapping[str, str], log_dir: Path) -> None:
@@ -94,7 +94,7 @@ class Supervisor:
         }
 
     def start(self) -> None:
-        """Start them all; comes back at once. An interruption leaves none behind."""
+        """Start all processes, and return at once. An interruption leaves none behind."""
         atexit.register(self.stop, grace_s=_LAST_GRACE_S)
         try:
             for kept in self._kept.values():
@@ -104,9 +104,9 @@ class Supervisor:
             raise
 
     def stop(self, grace_s: float = GRACE_S) -> None:
-        """Ask all to stop, kill what still runs after `grace_s` seconds, and come back when all are gone.
+        """Signal all processes to stop, kill the rest after `grace_s` seconds, and return when all are gone.
 
-        Interrupted by a second Ctrl-C it kills them at once.
+        A second Ctrl-C kills them at once.
         """
         deadline = time.monotonic() + grace_s
         try:
@@ -129,7 +129,7 @@ class Supervisor:
         self._kept[name].send(signum)
 
     def wait_for(self, condition: Callable[[list[ProcessState]], bool], *, within_s: float) -> bool:
-        """Wait until the states fulfil `condition`; whether they did within `within_s` seconds."""
+        """Wait until the states fulfil `condition`. Returns whether they did within `within_s` seconds."""
         with self._changed:
             return self._changed.wait_for(lambda: condition(self.states()), timeout=within_s)
 
@@ -153,7 +153,7 @@ class _SupervisedProcess:
         self._command = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command]
         self._env = env
         self._log_file = log_file
-        self._changed = changed  # its lock guards what follows
+        self._changed = changed  # its lock guards the fields below
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts = 0
         self._stopping = threading.Event()
@@ -204,7 +204,7 @@ class _SupervisedProcess:
             delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
-        """The process, started; None once we are stopping."""
+        """Start the process and return it; None once we are stopping."""
         with self._changed, open_log(self._log_file) as output:
             if self._stopping.is_set():
                 return None
@@ -226,6 +226,6 @@ class _SupervisedProcess:
 
 
 def _kill_group(leader: int) -> None:
-    """Kill a process with all it started, or what it left behind."""
+    """Kill a process and all processes of its group, which may outlive it."""
     with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group of zombies
         os.killpg(leader, signal.SIGKILL)

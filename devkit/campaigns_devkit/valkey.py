@@ -19,7 +19,7 @@ _SETTINGS = (
     f"bind {HOST}",
     "protected-mode yes",
     "daemonize no",
-    # Doorbells and the pace live here, nothing that must not be lost.
+    # It holds task messages and the pace, and no data that must not be lost.
     'save ""',
     "appendonly no",
     "maxmemory-policy noeviction",
@@ -27,12 +27,12 @@ _SETTINGS = (
 )
 
 
-# Its clients wait and try again by default; here the caller does.
+# Valkey's clients wait and retry by default; here the caller does both.
 _NO_RETRY: Any = {"retry": Retry(NoBackoff(), 0), "socket_timeout": 3, "socket_connect_timeout": 3}
 
 
 class Valkey(Server):
-    """The broker. Its contents end with it."""
+    """The broker. Its contents are lost when it ends."""
 
     name = "valkey"
 

@@ -24,7 +24,7 @@ DEBUG_MODE = "the account is in DEBUG MODE: the gateway answers as always and se
 @options.as_json
 def credit(as_json: bool) -> None:
     """Ask for the account's credit, in rial."""
-    with wiring.engine().connect():  # a database that is not there is told at once
+    with wiring.engine().connect():  # a missing database is reported at once
         found = gateway.fetch_credit(wiring.context())
     if as_json:
         print_json({"credit_rial": found.remaincredit, "type": found.type})

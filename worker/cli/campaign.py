@@ -72,7 +72,7 @@ def show(campaign_id: int, as_json: bool) -> None:
 
 
 def _withdrawn_figures(campaign: Campaign) -> Report | None:
-    """Return what the cancelling of a campaign withdrew at the gateway; a query only where the gateway held it."""
+    """Return the report of a cancelled campaign that the gateway held; None, without a query, of any other."""
     if not campaign.at_gateway or campaign.state is not CampaignState.CANCELLED:
         return None
     with wiring.engine().connect() as connection:
@@ -137,7 +137,7 @@ def watch(ctx: click.Context, campaign_id: int) -> None:
     Exit code 1: it waits for a person, or was cancelled. Ctrl-C ends the command, not the campaign.
     """
     database, pace_reader = wiring.database(), PaceReader()
-    with wiring.engine().connect() as connection:  # a wrong address is told at once, a restart later is waited for
+    with wiring.engine().connect() as connection:  # a wrong address fails at once; a later restart does not
         campaigns.get(connection, campaign_id)
     for now in progress.follow(lambda: _read_status(database, campaign_id, pace_reader)):
         if now.campaign.finished_at is not None or now.needs_a_person:

@@ -1,4 +1,4 @@
-"""Check the settings, the database, what its tables say, and whether the dispatcher ticks."""
+"""Check the settings, the database, the rows of its tables, and whether the dispatcher ticks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from worker.settings import old_names, path_of_key
 if TYPE_CHECKING:
     from worker.settings.model import Settings
 
-# ── the dispatcher: where it does not tick, beat is missing, or a worker for its queue, or the way between ──
+# ── the dispatcher: without ticks, beat is missing, or a worker for its queue, or the connection between them ──
 
 _START_BEAT: Final = "`celery -A worker beat`"
 _START_WORKER: Final = "a worker for the queues poll, inbox and maint (see the Procfile)"
@@ -70,7 +70,7 @@ def _where_ticks_stop() -> tuple[str, str]:
     return "beat publishes ticks and a worker takes them, but none gets through to this database", do
 
 
-# ── writes: a standby, and a server whose disk is full, answer and can only be read ──
+# ── writes: a standby, and a server whose disk is full, answer and refuse writes ──
 
 _WRITE_REMEDIES: Final = {
     "53": "make room on its disk; nothing is lost, and everything goes on by itself then",
@@ -128,7 +128,7 @@ def check_settings(chosen: Settings) -> Iterator[Finding]:
 
 
 def check_database() -> Iterator[Finding]:
-    """Check that the database answers and has our tables, and report what they show."""
+    """Check that the database answers and has our tables, and report the findings in them."""
     do = "start it, or correct DATABASE_URL"
     try:
         with wiring.engine().connect() as connection:

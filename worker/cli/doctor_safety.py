@@ -145,15 +145,15 @@ def _check_ledger(connection: Connection, *, shared: bool) -> Iterator[Finding]:
         yield Finding("ledger", Level.OK, "the gateway counts nothing that cannot be ours")
 
 
-# ── what comes in: the lines that are pulled, and the gateway's callbacks ──
+# ── inbound: the lines that are pulled, and the gateway's callbacks ──
 
 INCOMPLETE_WARNING_AFTER: Final = timedelta(minutes=15)
-"""A line in doubt is gone through by itself; that it takes so long is worth a look."""
+"""A line that may lack messages is reconciled by itself; after this time the doctor warns."""
 
 UNDELIVERED_WARNING_AFTER: Final = timedelta(minutes=15)
-"""By then a message was handed over four times."""
+"""By then a message was delivered four times without being acknowledged."""
 UNDELIVERED_BAD_AFTER: Final = timedelta(hours=1)
-"""By then nobody takes any."""
+"""By then the user's code takes no messages."""
 
 
 def check_inbox(connection: Connection, *, now: datetime) -> Iterator[Finding]:

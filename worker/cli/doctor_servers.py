@@ -41,7 +41,7 @@ def check_process_clocks(workers: int) -> Iterator[Finding]:
     try:
         beat = queues.read_beat_clock(wiring.broker())
     except RedisError:
-        beat = None  # `broker` says so
+        beat = None  # the check `broker` reports this
     if beat is not None:
         off["beat"] = _offset_s(beat)
     if off:
@@ -58,7 +58,7 @@ def _worker_offsets(count: int) -> Iterator[tuple[str, float]]:
     def compare(answer: dict[str, dict[str, float]]) -> None:
         off.update({name: _offset_s(clock["wall_s"]) for name, clock in answer.items() if "wall_s" in clock})
 
-    with suppress(BrokerError):  # `workers` says so
+    with suppress(BrokerError):  # the check `workers` reports this
         app.control.broadcast(WALL_CLOCK, reply=True, timeout=CLOCKS_ANSWER_WITHIN_S, limit=count, callback=compare)
     yield from sorted(off.items())
 
@@ -69,7 +69,7 @@ def _offset_s(wall_s: float) -> float:
 
 
 def _clock_finding(name: str, off: Mapping[str, float]) -> Finding:
-    """Return the finding about all these clocks."""
+    """Return the finding about the clocks in `off`: each name with its offset in seconds."""
     says = ", ".join(f"{whose}: {_describe_offset(off_s)} the database's" for whose, off_s in off.items())
     if all(abs(off_s) <= HOST_CLOCK_TOLERANCE_S for off_s in off.values()):
         return Finding(name, Level.OK, says)
@@ -105,9 +105,9 @@ def _describe_offset(off_s: float) -> str:
 
 # ── workers of another database on the same queues ──
 #
-# A task carries an id, and an id of one database means nothing, or something else, in another one. Nothing is lost,
-# since a claim decides. But a task that the wrong worker takes is published again only after RING_AGAIN, and a task
-# that creates a campaign creates it in the wrong database.
+# A task carries an id, and an id of one database means no row, or another row, in another database. Nothing is lost,
+# since a claim decides. But a task that the wrong worker takes is published again only after REENQUEUE_AFTER, and a
+# task that creates a campaign creates it in the wrong database.
 
 DATABASES_ANSWER_WITHIN_S: Final = 2.0
 
@@ -124,13 +124,13 @@ def foreign_workers(count: int) -> dict[str, str]:
         with wiring.engine().connect() as connection:
             here = admin.database_label(connection)
     except SQLAlchemyError:
-        return {}  # `context` says so
+        return {}  # the check `database` reports this
     databases: dict[str, str] = {}
 
     def record(answer: Mapping[str, Mapping[str, str]]) -> None:
         databases.update({name: said["database"] for name, said in answer.items() if "database" in said})
 
-    with suppress(BrokerError):  # `servers` says so
+    with suppress(BrokerError):  # the check `workers` reports this
         app.control.broadcast(
             DATABASE_LABEL, reply=True, timeout=DATABASES_ANSWER_WITHIN_S, limit=count, callback=record
         )

@@ -17,7 +17,7 @@ from campaigns.errors import CampaignsError, NotReady, Postpone, Refused
 
 
 class Exit(IntEnum):
-    """Exit codes, which stay as they are: scripts decide by them."""
+    """Exit codes. They never change: scripts decide by them."""
 
     FINE = 0
     NO = 1
@@ -58,7 +58,7 @@ _MISSING_TABLES: Final = (
 )
 
 
-# By the first digits of the SQLSTATE: drivers call all of these "operational", and the server is there for each.
+# By the first digits of the SQLSTATE. Drivers call all of these "operational", although the server answered.
 _SQLSTATE_SENTENCES: Final = {
     "40": "another session was in the way ({why}): nothing was changed; run the command again",
     "55": "another session was in the way ({why}): nothing was changed; run the command again",
@@ -80,7 +80,7 @@ class ExitMessage:
 
 
 def exit_message(error: BaseException) -> ExitMessage:
-    """Return the exit code and the sentence for a handled error: those of the first row of the table that fits it."""
+    """Return the exit code and the sentence for a handled error, from the first row of the table that fits it."""
     return next(message(error) for kind, message in _TABLE if isinstance(error, kind))
 
 
@@ -124,7 +124,7 @@ def _row(kind: type[E], message: Callable[[E], ExitMessage]) -> tuple[type[E], C
     return kind, message
 
 
-# The first row that fits decides, so the narrow stand before the wide.
+# The first row that fits decides, so narrow classes stand before wide ones.
 _TABLE: Final = (
     _row(click.ClickException, _usage_message),
     _row(Postpone, _own_sentence(Exit.UNREACHABLE)),

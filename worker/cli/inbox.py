@@ -23,7 +23,7 @@ from worker.cli.exits import Exit
 from worker.settings.parsers import at_least_a_second
 
 MAX_PULLS: Final = 10_000
-"""Of a pull in the foreground: some ten million messages."""
+"""Pulls of one line in the foreground at most: some ten million messages."""
 
 
 def _parse_line(_: click.Context, __: click.Parameter, typed: str | None) -> str | None:

@@ -107,7 +107,7 @@ for command in (
 options.decode_text_options(command_line)
 
 
-# ── the way out: every error leaves as one sentence and an exit code ──
+# ── exit: every error becomes one sentence and an exit code ──
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

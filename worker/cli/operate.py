@@ -70,10 +70,10 @@ def settings(as_json: bool) -> None:
     )
 
 
-# ── doctor: checks from the ground up; what stands on a thing that is missing is not checked ──
+# ── doctor: checks from the ground up; a check whose ground is missing is left out ──
 #
-#     doctor_database  settings, the database, what its tables say, whether the dispatcher ticks
-#     doctor_safety    what keeps a message from being sent twice, or from being lost as it comes in
+#     doctor_database  settings, the database, the rows of its tables, whether the dispatcher ticks
+#     doctor_safety    the conditions under which no message is sent twice and no inbound message is lost
 #     doctor_servers   the broker, the pace, the workers, the gateway; and the clocks of all of them
 
 
@@ -185,13 +185,13 @@ def metrics() -> None:
             "METRICS_BASIC_AUTH is not set: it holds name:password, and everybody could read the metrics without it"
         )
     logs.configure(chosen.log_level, chosen.log_format)
-    wiring.pace()  # what is missing for it is said now
+    wiring.pace()  # a missing setting is reported now
     collector = MetricsCollector(wiring.pace, Database(wiring.engine(), patience_s=1.0))
     answers = metrics_application(collector, name_and_password)
     server = bind_metrics_server(chosen.metrics_address, chosen.metrics_port, answers)
     output.print_lines(f"metrics at http://{chosen.metrics_address}:{chosen.metrics_port}/metrics")
     server.run()
-    raise KeyboardInterrupt  # the library ends in silence, and only when it is interrupted
+    raise KeyboardInterrupt  # the library returns only when it is interrupted, and hides the interrupt
 
 
 # ── sandbox, demo ──

@@ -127,7 +127,7 @@ def recipients(command: Command) -> Command:
 
 
 def text(command: Command) -> Command:
-    """Add the options for the text: given as it is, or in a file."""
+    """Add the options for the text: on the command line, or in a file."""
     for option in (
         click.option("--text-file", type=click.Path(path_type=Path), help="A UTF-8 file that holds the text."),
         click.option("--text", help="The text; {name} stands for the column called name."),
@@ -157,7 +157,7 @@ def _read_text_file_option(file: Path) -> str:
 
 
 def path_or_stdin(file: str) -> Path | BinaryIO:
-    """Return what FILE names: a path, or standard input."""
+    """Return the input that FILE names: a path, or standard input for `-`."""
     return sys.stdin.buffer if file == DASH else Path(file)
 
 

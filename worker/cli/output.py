@@ -76,7 +76,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, ri
 
 
 def warn_truncated(shown: int, limit: int, *, total: int | None = None) -> None:
-    """Say on standard error that a list shows `limit` rows only, of `total` rows or of an unknown number."""
+    """Warn on standard error that a list shows only `limit` rows, of `total` rows or of an unknown number."""
     if total is not None and total > shown:
         cut = f"the newest {shown:,} of {total:,} are shown: --limit {total} shows all"
     elif total is None and shown > limit:
@@ -226,7 +226,7 @@ def counts_by_state(counts: Mapping[MessageState, int]) -> dict[str, int]:
 
 
 class Level(StrEnum):
-    """The level of a finding. Only `bad` makes `campaigns doctor` exit with 1."""
+    """How bad a finding is. Only `bad` makes `campaigns doctor` exit with 1."""
 
     OK = "ok"
     WARN = "warn"

@@ -119,7 +119,7 @@ def _pause_as_json(view: PaceView, until: datetime) -> dict[str, object]:
 
 
 def pace_facts(view: PaceView) -> list[Fact]:
-    """Return the pace for a person."""
+    """Return the pace as names and values, for a person."""
     return [
         ("rate", f"{view.rate:.2f} calls a second, {rate_origin(view)}"),
         ("learnt", _learnt_sentence(view)),
@@ -130,7 +130,7 @@ def pace_facts(view: PaceView) -> list[Fact]:
 
 
 def rate_origin(view: PaceView) -> str:
-    """Say where the rate comes from."""
+    """Return a phrase that says where the rate comes from: fixed, found, or nothing learnt yet."""
     if view.fixed:
         return "fixed by PACE_FIXED"
     return f"{'found' if view.learnt else 'nothing learnt yet'} (at most {view.max_rate:g})"
@@ -146,7 +146,7 @@ def _learnt_sentence(view: PaceView) -> str | None:
 
 
 def pause_sentence(view: PaceView) -> str | None:
-    """Say until when all calls pause, and why; None while they do not."""
+    """Return a sentence that says until when all calls pause, and why; None while they do not pause."""
     if view.paused_until is None:
         return None
     left_s = max(0.0, (view.paused_until - view.at).total_seconds())

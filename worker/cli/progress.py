@@ -25,7 +25,7 @@ from worker import wiring
 from worker.cli.output import StandardOutput, format_share, format_time, print_lines, printable
 
 REDIS_RETRY_AFTER_S: Final = 10.0
-"""A Redis that did not answer is not asked again for so long: each asking may take seconds."""
+"""Seconds until a Redis that did not answer is asked again: each attempt may take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,22 @@ class CampaignStatus:
 
     @property
     def campaign(self) -> Campaign:
-        """The campaign's row."""
+        """Return the campaign's row."""
         return self.progress.campaign
 
     @property
     def needs_a_person(self) -> bool:
-        """Whether it waits for a person."""
+        """Return whether the campaign waits for a person."""
         return self.campaign.state in (CampaignState.DRAFT, CampaignState.PAUSED)
 
     @property
     def sent(self) -> int:
-        """Messages that are no longer waiting to leave."""
+        """Return how many messages no longer wait to leave."""
         return self.campaign.messages - self.progress.counts[MessageState.PENDING]
 
     @property
     def settled(self) -> int:
-        """Messages with their verdict."""
+        """Return how many messages have their verdict."""
         return self.sent - self.progress.counts[MessageState.ACCEPTED]
 
 
@@ -65,7 +65,7 @@ def read_status(connection: Connection, campaign_id: int, *, now: datetime, pace
 
 
 def waiting_sentence(now: CampaignStatus) -> str | None:
-    """Say why it waits; None when it has finished."""
+    """Return a sentence that says why the campaign waits; None when it has finished."""
     return None if now.waiting is None else now.waiting.sentence
 
 
@@ -98,7 +98,7 @@ MAX_SILENCE_S: Final = 15.0
 
 
 Explain = Callable[[CampaignStatus], str | None]
-"""Why a campaign does not move; None while it does."""
+"""Returns why a campaign does not move; None while it moves."""
 
 
 class ProgressView(Protocol):

@@ -19,7 +19,7 @@ from worker.cli import options, output
 from worker.cli.exits import Exit
 
 DEFAULT_SAMPLE = 2000
-"""Messages that verify asks the gateway about, where it is not told how many."""
+"""Messages that verify asks the gateway about, where no option gives a number."""
 
 
 @click.command()
@@ -151,7 +151,7 @@ def _cost_facts(found: Report) -> list[tuple[str, object]]:
 
 
 def _estimated_sentence(found: Report) -> str | None:
-    """Say that a part of the cost is estimated."""
+    """Return a sentence that says how many prices are estimated; None where none is."""
     if not found.unpriced:
         return None
     return f"{found.unpriced:,} messages whose price the gateway never told, at the average of the others"

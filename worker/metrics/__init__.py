@@ -1,11 +1,10 @@
-"""Metrics for Prometheus: how the installation paces itself and what waits, never who, what or whose.
+"""Metrics for Prometheus: the pace and the waiting work, without a number, a text or a key.
 
     families   every metric as a row of a table: its name, its meaning, and how it is read
 
-This file reads all of them anew for each scrape, and serves them to whoever knows the name and the password:
-`campaigns metrics` by itself, `campaigns web` beside the callbacks. Nothing is counted in the workers: all of it
-stands in Redis and PostgreSQL already, for all hosts together. What cannot be read is left out, and `kavenegar_up`
-says so.
+This file reads all metrics anew for each scrape, and serves them to clients with the name and the password:
+`campaigns metrics` by itself, `campaigns web` beside the callbacks. The workers count nothing: all values are in Redis
+and PostgreSQL already, for all hosts together. A metric that cannot be read is left out, and `kavenegar_up` says so.
 """
 
 from __future__ import annotations
@@ -42,21 +41,21 @@ __all__ = ["MetricsCollector", "bind_metrics_server", "metrics_application"]
 Source = TypeVar("Source")
 
 UNCERTAIN_CACHE_S: Final = 60.0
-"""How long a count of the uncertain is good for: it is the only figure that looks at batches that are over."""
+"""Seconds for which a count of uncertain messages is kept: it is the only metric that reads closed batches."""
 
 
 class MetricsCollector(Collector):
-    """The figures of one context, from its pace and its database."""
+    """Collects the metrics of one context, from its pace and its database."""
 
     def __init__(self, pace: Callable[[], Throttle], database: Database) -> None:
-        """`pace` is asked for at each look: it is another one when the key is."""
+        """Store the sources. `pace` is called at each scrape: a new API key has another pace."""
         self._pace = pace
         self._database = database
         self._uncertain = 0
         self._uncertain_until = 0.0
 
     def collect(self) -> Iterator[Metric]:
-        """All there are now."""
+        """Yield all metrics that have a value now."""
         pace, database = self._read_pace(), self._read_database()
         yield build_metric(UP, {"redis": pace is not None, "postgresql": database is not None})
         yield from () if pace is None else _build_metrics(PACE_METRICS, pace)
@@ -65,7 +64,7 @@ class MetricsCollector(Collector):
     def _read_pace(self) -> PaceView | None:
         try:
             return self._pace().view()
-        except (BadInput, Postpone):  # no pace is named, as may be in `web`; or Redis is away
+        except (BadInput, Postpone):  # no pace has a name, which is possible in `web`; or Redis is away
             return None
 
     def _read_database(self) -> Figures | None:
@@ -86,7 +85,7 @@ def _build_metrics(families: Iterable[MetricDefinition[Source]], source: Source)
 
 
 def build_metric(family: MetricDefinition[Source], source: Source) -> Metric:
-    """One metric with its values; without any where there is none now."""
+    """Return one metric with its present values, which may be none."""
     metric = GaugeMetricFamily(family.name, family.meaning, labels=[family.label] if family.label else None)
     found = family.read(source)
     if isinstance(found, Mapping):
@@ -97,16 +96,16 @@ def build_metric(family: MetricDefinition[Source], source: Source) -> Metric:
     return metric
 
 
-# ── GET /metrics for whoever knows the name and the password, GET /healthz for everybody ──
+# ── GET /metrics with the name and the password, GET /healthz without ──
 
 METRICS_CALL_TIMEOUT_S: Final = 10
-"""Who has not said all of a call by then is hung up on."""
+"""Seconds. A connection is closed when a request is not complete by then."""
 
 AUTHENTICATE: Final[Mapping[str, str]] = {"WWW-Authenticate": 'Basic realm="metrics", charset="UTF-8"'}
 
 
 def metrics_application(collector: Collector, name_and_password: str) -> WSGIApplication:
-    """What answers: /metrics to whoever sends `name_and_password`, /healthz to say that it does."""
+    """Return the application: /metrics for clients that send `name_and_password`, /healthz for all clients."""
     registry = CollectorRegistry()
     registry.register(collector)
     expose: WSGIApplication = make_wsgi_app(registry)
@@ -129,12 +128,12 @@ def _choose_answer(request: Request, expose: WSGIApplication, right: bytes) -> W
 
 
 def _is_authorized(request: Request, right: bytes) -> bool:
-    """Whether a client sent them; how long the answer takes does not tell how much of it was right."""
-    # Not werkzeug's `authorization`, which lets a ValueError out where the header holds more than ASCII.
+    """Return whether a client sent `right`. The comparison takes equally long however much of it is correct."""
+    # Not werkzeug's `authorization`, which raises ValueError where the header holds more than ASCII.
     scheme, _, sent = request.headers.get("Authorization", "").partition(" ")
     return hmac.compare_digest(sent.strip().encode("latin-1"), right) and scheme.lower() == "basic"
 
 
 def bind_metrics_server(address: str, port: int, app: WSGIApplication) -> Any:
-    """A server, bounded as that of the callbacks is, that has its port and waits for `run`. Raises: BadInput."""
+    """Return a server bound to its port, with the limits of the callbacks' server. Raises: BadInput."""
     return server.bind_server(address, port, app, slowest_s=METRICS_CALL_TIMEOUT_S, settings="METRICS")

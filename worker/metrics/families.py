@@ -1,6 +1,6 @@
-"""Every metric there is, in tables: its name, what it means, and how it is read. `docs/metrics.md` is made of them.
+"""Every metric, in tables: its name, its meaning, and how it is read. `docs/metrics.md` is written from them.
 
-All are gauges: they tell how things stand, or what happened in the last minute or hour. A label has one of a few
+All metrics are gauges: they show the present state, or the events of the last minute or hour. A label has one of a few
 values that are known beforehand; none is a campaign, a number, a text or a key.
 """
 
@@ -18,7 +18,7 @@ Source = TypeVar("Source")
 
 @dataclass(frozen=True, slots=True)
 class MetricDefinition(Generic[Source]):
-    """One metric. `read` gives its value, None where there is none now, or with a `label` a value for each."""
+    """One metric. `read` returns its value, None where it has none now, or with a `label` a value for each label."""
 
     name: str
     meaning: str
@@ -179,7 +179,7 @@ RENAMED: Final[Mapping[str, str]] = {
     "kavenegar_callbacks_parked": "kavenegar_callback_backlog",
     "kavenegar_callbacks_leaned_on": "kavenegar_callbacks_active",
 }
-"""Old names of metrics, each with the name that it has now. They are served beside the new ones in this release."""
+"""Old names of metrics, each with its present name. Both are served in this release."""
 
 DATABASE_METRICS: Final = (
     *_DATABASE_METRICS,

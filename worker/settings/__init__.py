@@ -1,8 +1,8 @@
 """The settings of one process, from its environment: the only place that reads it.
 
     model        every setting with its type, its default and its meaning
-    environment  the environment to the model, all wrong values at once; the model to lines for a person
-    parsers      the text of a value to the value
+    environment  reads the environment into the model, reports all wrong values at once, and lists the settings
+    parsers      parse the text of a value
 
 This file reads the text of a setting from a variable, a file or an old name, and reads the API key again whenever its
 file changes. Importing it does not import pydantic, which takes a tenth of a second: `load` does.
@@ -40,7 +40,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "CALLBACK_GATHER": "CALLBACK_BATCH_WINDOW",
     "CALLBACK_SILENCE": "CALLBACK_TIMEOUT",
 }
-"""Old names of settings, each with the name that it has now. They are accepted in this release and not in the next."""
+"""Old names of settings, each with its present name. They are accepted in this release and not in the next."""
 
 
 class Unreadable(ValueError):
@@ -123,29 +123,29 @@ def revealed(secret: SecretStr | None) -> str | None:
 
 # ── the API key in the file that KAVENEGAR_API_KEY_FILE names, read again when the file changes ──
 #
-# So every process uses a corrected or rotated key from its next task on, without a restart. Of all settings this holds
-# for the key alone.
+# So every process uses a corrected or rotated key from its next task on, without a restart. The key is the only setting
+# that is read again.
 
 API_KEY_FILE_VARIABLE: Final = "KAVENEGAR_API_KEY_FILE"
 
 
 def path_of_key(environ: Mapping[str, str] | None = None) -> Path | None:
-    """The file that holds the key; None where the key stands in the environment, or nowhere."""
+    """Return the path of the file that holds the key; None where the key is in the environment, or missing."""
     named = (os.environ if environ is None else environ).get(API_KEY_FILE_VARIABLE)
     return Path(named) if named else None
 
 
 class KeyFile:
-    """The key that a file holds now."""
+    """The API key in a file, read again when the file changes."""
 
     def __init__(self, path: Path, key: str | None) -> None:
-        """`key` is what the file was found to hold when the settings were read."""
+        """Watch the file `path`; `key` is the key that it held when the settings were read."""
         self._path = path
         self._key = key
         self._seen: object = None
 
     def key(self) -> str | None:
-        """The key as the file has it now; the last one that could be read while it has none that can be used."""
+        """Return the key in the file now. While the file holds no usable key, return the last usable one."""
         stamp = self._stamp()
         if stamp != self._seen:
             self._seen = stamp
@@ -153,7 +153,7 @@ class KeyFile:
         return self._key
 
     def _stamp(self) -> object:
-        """What changes when the file is written or replaced."""
+        """Return a value that changes when the file is written or replaced."""
         try:
             found = self._path.stat()
         except OSError as why:

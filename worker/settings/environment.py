@@ -1,4 +1,4 @@
-"""The environment to `Settings`, with every wrong value reported at once; and `Settings` to lines for a person."""
+"""Read the environment into `Settings`, and report all wrong values at once; list `Settings` for a person."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from worker.settings.model import Settings
 log = logging.getLogger(__name__)
 
 SHOWN: Final[Mapping[str, Callable[[str], str]]] = {"inbox_webhook": host_only}
-"""Secrets of which a part may be shown to a person."""
+"""Secrets that a person may see in part, each with the function that returns this part."""
 
 _UNITS: Final = (("d", 86_400, 3), ("h", 3_600, 1), ("m", 60, 1))
-"""Name, seconds, and the smallest count that is written in it: a day is written as 24h, two days as 48h."""
+"""Name of a unit, its seconds, and the smallest count written in it: a day is written as 24h, two days as 48h."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Variables(PydanticBaseSettingsSource):
     """The environment as a source of pydantic-settings. The text of a secret is a SecretStr from here on."""
 
     def __init__(self, environ: Mapping[str, str], *, without: Collection[str] = ()) -> None:
-        """`without` names settings that keep their defaults."""
+        """Read from `environ`. The settings named in `without` keep their defaults."""
         super().__init__(Settings)
         self._environ = environ
         self._without = without
@@ -55,7 +55,7 @@ class Variables(PydanticBaseSettingsSource):
         return SecretStr(text) if secret and text is not None else text, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Return the text of every setting that is set; what cannot be read is kept in `unreadable`, by its name."""
+        """Return the text of every setting that is set. The errors of unreadable ones go to `unreadable`, by name."""
         found = {}
         for name, field in Settings.model_fields.items():
             if name in self._without:
@@ -71,7 +71,7 @@ class Variables(PydanticBaseSettingsSource):
 
 
 def is_secret(field: FieldInfo) -> bool:
-    """Return whether the value may come from a file and is never shown."""
+    """Return whether a setting is a secret: its value may come from a file and is never shown."""
     return field.annotation == SecretStr | None
 
 
@@ -99,7 +99,7 @@ def _model(variables: Variables) -> Settings:
 
 
 def _sentences(why: ValidationError, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the name of each setting whose text is wrong, and a sentence of ours about the variable that holds it."""
+    """Yield the name of each setting with a wrong text, and our sentence about its variable."""
     for error in why.errors(include_url=False):
         name = str(error["loc"][0])
         field = Settings.model_fields[name]
@@ -109,7 +109,7 @@ def _sentences(why: ValidationError, environ: Mapping[str, str]) -> Iterator[tup
 
 
 def _disagreements(settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each group of settings that do not go together."""
+    """Yield a sentence for each group of incompatible settings."""
     yield from incompatible_times(
         http_deadline=settings.http_deadline,
         unknown_grace=settings.unknown_grace,
@@ -127,7 +127,7 @@ def _disagreements(settings: Settings) -> Iterator[str]:
 
 
 def _words(sentence: str) -> list[str]:
-    """Return the words of a sentence: settings are judged together only where each could be read."""
+    """Return the words of a sentence, to find its settings: they are compared only where each could be read."""
     return re.findall(r"\w+", sentence)
 
 

@@ -1,6 +1,7 @@
-"""Every setting with its type, its default and its meaning: `campaigns settings` and the README's table are made of it.
+"""Every setting with its type, its default and its meaning, for `campaigns settings` and the README's table.
 
-What a stage keeps to has its default in `campaigns.context.Policy`, a limit of the gateway beside that limit.
+The defaults of the stages' settings are in `campaigns.context.Policy`; a default that is a limit of the gateway stands
+beside that limit.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ NameAndPassword = Annotated[SecretStr | None, secret(parsers.name_and_password)]
 class Settings(BaseSettings):
     """The settings of one process. The environment variable of a field is its name in capitals.
 
-    A SecretStr may also stand in a file that `…_FILE` names, and is never shown; a field with `repr=False` is never
-    quoted in an error. Made by `worker.settings.load`: without it, every field has its default.
+    A SecretStr may also be in a file that `…_FILE` names, and is never shown; a field with `repr=False` is never quoted
+    in an error. `worker.settings.load` makes it from the environment; made directly, every field has its default.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False)
@@ -89,7 +90,7 @@ class Settings(BaseSettings):
         description="a worker that takes nothing for so long while messages wait for it ends itself (75)",
     )
 
-    # ── the account, the numbers that get nothing ──
+    # ── the account, suppression ──
 
     hold_recheck: Duration = Field(POLICY.hold_recheck, description="how often an account on hold is checked again")
     account_watch: Duration = Field(
@@ -114,7 +115,7 @@ class Settings(BaseSettings):
         POLICY.suppress_sync, description="how often the gateway's block lists are synchronised; 0 or off: never"
     )
 
-    # ── messages that come in ──
+    # ── inbound messages ──
 
     inbox_lines: Annotated[Mapping[str, timedelta | None], PlainValidator(parsers.lines)] = Field(
         {}, description="the lines to pull, each with an interval or without: 10004346,30002626=5m"
@@ -223,21 +224,21 @@ class Settings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
-        """Whether PostgreSQL and Valkey are to come from wheels."""
+        """Return whether this process runs the embedded PostgreSQL and Valkey, from wheels."""
         return self.database_url is None and self.broker_url is None
 
     @property
     def sandboxed(self) -> bool:
-        """Whether the sandbox gateway is to answer."""
+        """Return whether this process uses the sandbox gateway."""
         return self.embedded and self.kavenegar_api_key is None
 
     @property
     def inbox_schedule(self) -> dict[str, timedelta]:
-        """The lines to pull, and how often."""
+        """Return the lines to pull, each with its interval."""
         return {line: every or self.inbox_every for line, every in self.inbox_lines.items()}
 
     def policy(self) -> Policy:
-        """Return the times and options that the stages keep to."""
+        """Return the times and options of the stages."""
         return Policy(
             lease=self.lease,
             deadline=self.http_deadline,

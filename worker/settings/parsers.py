@@ -1,4 +1,4 @@
-"""How settings are spelt: from a variable's text to its value, or a ValueError that says what would be right."""
+"""Parse the text of a setting's variable into its value; a ValueError names the valid spellings."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from campaigns.errors import BadInput
 from campaigns.rules.phone import normalise_line
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
-_NOT_READ: Final = re.compile("[\x80-\x9f\ud800-\udfff]")  # bytes that the locale has no character for
+_NOT_READ: Final = re.compile("[\x80-\x9f\ud800-\udfff]")  # bytes without a character in the locale
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION: Final = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
 
 
 def decoded(value: str, *, encoding: str | None = None) -> str:
-    """What a person meant by an argument or a variable that Python has read in the `encoding` of the locale.
+    """Decode an argument or a variable again that Python has read in the `encoding` of the locale.
 
-    Terminals, unit files and containers write UTF-8 whatever the locale says, and no word in another encoding happens
-    to be UTF-8 as well. Raises: ValueError with what would be right, where it is neither UTF-8 nor the locale's.
+    Terminals, unit files and containers write UTF-8 whatever the locale is, and no word in another encoding is valid
+    UTF-8 by chance. Raises: ValueError with the remedy, where it is neither UTF-8 nor in the locale's encoding.
     """
     locale = encoding or sys.getfilesystemencoding()
     try:
         return value.encode(locale, "surrogateescape").decode("utf-8")
     except UnicodeEncodeError:
-        return value  # it has not come from outside: no locale has read it
+        return value  # not from outside the process: no locale has read it
     except UnicodeDecodeError:
         if not _NOT_READ.search(value):
             return value
@@ -82,14 +82,14 @@ def count(value: str) -> int:
 
 
 def whole(value: str) -> int:
-    """Parse a whole number, zero included. Raises: ValueError."""
+    """Parse a whole number of zero or more. Raises: ValueError."""
     if not value.strip().isdecimal():
         raise ValueError("a whole number, or 0")
     return int(value)
 
 
 def words(value: str) -> tuple[str, ...]:
-    """Parse words separated by commas, Persian ones included; each has a letter or a digit. Raises: ValueError."""
+    """Parse words, also Persian ones, separated by commas; each has a letter or a digit. Raises: ValueError."""
     found = tuple(word.strip() for word in value.replace("،", ",").split(",") if word.strip())
     if not found or not all(any(map(str.isalnum, word)) for word in found):
         raise ValueError("words separated by commas, such as لغو,11,STOP")
@@ -132,7 +132,7 @@ def api_key(value: str) -> str:
 
 
 def callback_token(value: str) -> str:
-    """Check a secret that stands in the path of a URL as it is. Raises: ValueError."""
+    """Check a secret that a URL's path holds without encoding. Raises: ValueError."""
     if not _TOKEN.fullmatch(value):
         raise ValueError("a token of 32 to 128 letters, digits, - and _: `campaigns web --new-token` prints one")
     return value
@@ -148,7 +148,7 @@ def webhook_secret(value: str) -> str:
 
 
 def name_and_password(value: str) -> str:
-    """Parse `name:password`, as basic authentication has it. Raises: ValueError."""
+    """Parse `name:password` for basic authentication. Raises: ValueError."""
     name, _, password = value.partition(":")
     if not name or not password or not value.isprintable():
         raise ValueError("name:password")

@@ -1,9 +1,9 @@
 """Take the gateway's callbacks: parse a request, record it in one short commit, answer it.
 
-The names of the parameters are those of the gateway's official samples; how they are sent is documented nowhere. So
-every way is understood: GET and POST; a query, a form (urlencoded or multipart) or JSON; one callback or a list of
-them, as repeated names or as a list of objects; names in any case. Other parameters are ignored. A caller without the
-token finds nothing here, and does not learn how near the guess was.
+The parameters have the names of the gateway's official samples; no documentation says how they are sent. So every way
+is understood: GET and POST; a query, a form (urlencoded or multipart) or JSON; one callback or a list of them, as
+repeated names or as a list of objects; names in any case. Other parameters are ignored. A caller without the token gets
+404 for every path, and does not learn how near the guess was.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Row = Mapping[str, object]
 
 
 class CallbackRequest(Request):
-    """A call of the gateway, or of somebody who knows the address: no larger than it has to be."""
+    """A request by the gateway, or by anyone who knows the address. Its size is limited."""
 
     max_content_length = MAX_BODY_BYTES
     max_form_memory_size = MAX_BODY_BYTES
@@ -52,7 +52,7 @@ class CallbackRequest(Request):
 
 
 def parse_statuses(call: CallbackRequest) -> list[StatusCallback]:
-    """What a status callback says. Raises: BadRequest that names the parameter."""
+    """Return the rows of a status callback. Raises: BadRequest that names the parameter."""
     return [
         StatusCallback(_parse_id(row["messageid"]), int(_match_integer(_STATUS, row, "status")))
         for row in _parse_rows(call, ("messageid", "status"))
@@ -60,7 +60,7 @@ def parse_statuses(call: CallbackRequest) -> list[StatusCallback]:
 
 
 def parse_received(call: CallbackRequest) -> list[InboundCallback]:
-    """What a receive callback says. Raises: BadRequest that names the parameter."""
+    """Return the rows of a receive callback. Raises: BadRequest that names the parameter."""
     return [
         InboundCallback(
             _parse_id(row["messageid"]), _parse_line(row["to"]), _parse_number(row["from"]), _parse_text(row, "message")
@@ -70,7 +70,7 @@ def parse_received(call: CallbackRequest) -> list[InboundCallback]:
 
 
 def _parse_rows(call: CallbackRequest, names: Sequence[str]) -> list[Row]:
-    """One row for each callback; it has all of `names`."""
+    """Return one row for each callback in the request; each row has all of `names`."""
     body = call.get_data() if call.is_json else b""
     rows = list(_json_rows(body) if body else _form_rows(call, names))
     if len(rows) > MAX_CALLBACKS:
@@ -94,7 +94,7 @@ def _json_rows(body: bytes) -> Iterator[Row]:
 
 
 def _form_rows(call: CallbackRequest, names: Sequence[str]) -> Iterator[Row]:
-    """Of query and form together; a name that is in both counts as the form has it."""
+    """Yield the rows of query and form together. For a name that is in both, the form's values count."""
     fields = {name.lower(): values for source in (call.args, call.form) for name, values in source.lists()}
     columns = [fields.get(name, []) for name in names]
     for name, values in zip(names, columns, strict=True):
@@ -114,7 +114,7 @@ def _parse_id(value: object) -> int:
 
 
 def _match_integer(pattern: re.Pattern[str], row: Row, name: str) -> str:
-    """A whole number, as JSON or as text."""
+    """Return a parameter that has to be a whole number, given as JSON number or as text."""
     value = row[name]
     text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if not pattern.fullmatch(text):
@@ -130,7 +130,7 @@ def _parse_text(row: Row, name: str) -> str:
 
 
 def _parse_number(value: object) -> str:
-    """Whoever wrote: a number in any spelling, or a name."""
+    """Parse the sender of an inbound message: a number in any spelling, or a name."""
     text = str(value).strip() if isinstance(value, (str, int)) else ""
     if not 0 < len(text) <= MAX_NUMBER_CHARACTERS:
         raise BadRequest("from is no number")
@@ -144,17 +144,17 @@ def _parse_line(value: object) -> str:
         raise BadRequest("to is no line") from None
 
 
-# ── record: one short commit a call, and a bound on the backlog ──
+# ── record: one short commit for each request, and a bound on the backlog ──
 
 BACKLOG_COUNT_INTERVAL_S: Final = 10.0
 
 
 class BacklogFull(Exception):
-    """More callbacks wait to be processed than may."""
+    """The backlog of callbacks that wait to be processed is at its maximum."""
 
 
 class Recorder:
-    """Records callbacks. `max_backlog` bounds the callbacks that wait, give or take ten seconds."""
+    """Records callbacks. `max_backlog` bounds the callbacks that wait; they are counted every ten seconds."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime], policy: Policy, *, max_backlog: int) -> None:
         self._database = database
@@ -165,17 +165,17 @@ class Recorder:
         self._counted_at = float("-inf")
 
     def record_statuses(self, rows: Sequence[StatusCallback]) -> None:
-        """Raises: BacklogFull; sqlalchemy's errors when the database is away."""
+        """Record status callbacks. Raises: BacklogFull; sqlalchemy's errors when the database is away."""
         if self._is_full():
             raise BacklogFull
         work.record_statuses(self._database, rows, now=self._clock())
 
     def record_received(self, rows: Sequence[InboundCallback]) -> None:
-        """Raises: LineNotPulled; sqlalchemy's errors when the database is away."""
+        """Record receive callbacks. Raises: LineNotPulled; sqlalchemy's errors when the database is away."""
         work.record_inbound(self._database, rows, self._policy, now=self._clock())
 
     def _is_full(self) -> bool:
-        """Counted every ten seconds: to count costs more than to write one down."""
+        """Return whether the backlog is full. It is counted every ten seconds: a count costs more than a record."""
         if steady() >= self._counted_at + BACKLOG_COUNT_INTERVAL_S:
             self._full = work.count_pending_callbacks(self._database, most=self._max_backlog) >= self._max_backlog
             self._counted_at = steady()
@@ -185,7 +185,7 @@ class Recorder:
 # ── answer ──
 
 RETRY_AFTER_S: Final = 120
-"""The gateway calls again two minutes later, thirty times; others are told so."""
+"""Seconds. The gateway calls again after two minutes, up to thirty times; other callers read it in Retry-After."""
 NOT_RECORDED: Final[Mapping[type[Exception], str]] = {
     BacklogFull: "more than CALLBACK_BACKLOG_MAX wait",
     LineNotPulled: "a message on a line that is not pulled",
@@ -197,9 +197,9 @@ Handler = Callable[[CallbackRequest], None]
 def callbacks_application(
     recorder: Recorder, token: str, token_bucket: TokenBucket, metrics: WSGIApplication | None = None
 ) -> WSGIApplication:
-    """/callbacks/TOKEN/status and /callbacks/TOKEN/receive for the gateway, /healthz for everybody.
+    """Return the application: /callbacks/TOKEN/status and /callbacks/TOKEN/receive, and /healthz without a token.
 
-    `metrics` answers /metrics, where it is given.
+    `metrics`, where given, serves /metrics.
     """
     endpoints = _CallbackEndpoints(recorder, token_bucket)
     handlers: dict[str, Handler] = {"status": endpoints.status, "receive": endpoints.receive}
@@ -210,7 +210,7 @@ def callbacks_application(
         handler = _find_handler(path, handlers, digest)
         if handler is not None:
             call = CallbackRequest(environ)
-            with call:  # files that were sent along are let go of
+            with call:  # closes uploaded files
                 response = endpoints.handle(call, handler)
         elif metrics is not None and path == "/metrics":
             return metrics(environ, start)
@@ -222,7 +222,7 @@ def callbacks_application(
 
 
 def _find_handler(path: str, handlers: Mapping[str, Handler], digest: bytes) -> Handler | None:
-    """What a path leads to. Every path is held against the token, and takes as long as every other."""
+    """Return the handler of a path, or None. The comparison with the token takes equally long for every path."""
     root, name, token, kind = (path.split("/", 4) + [""] * 4)[:4]
     handler = handlers.get(kind) if (root, name) == ("", "callbacks") and path.count("/") == 3 else None
     return handler if hmac.compare_digest(_digest(token), digest) else None
@@ -233,7 +233,7 @@ def _digest(token: str) -> bytes:
 
 
 class _CallbackEndpoints:
-    """The answers to whoever knows the token."""
+    """The endpoints behind the token."""
 
     def __init__(self, recorder: Recorder, token_bucket: TokenBucket) -> None:
         self._recorder = recorder
@@ -252,7 +252,7 @@ class _CallbackEndpoints:
         self._recorder.record_received(rows)
 
     def handle(self, call: CallbackRequest, handler: Handler) -> Response:
-        """200 once it is written down; otherwise why not, and whether to come again."""
+        """Record the request and return 200; otherwise return the reason, and whether to call again."""
         if call.method not in {"GET", "POST"}:
             return respond(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, POST"})
         if not self._token_bucket.take():
@@ -272,5 +272,5 @@ class _CallbackEndpoints:
 
 
 def respond(status: HTTPStatus, headers: Mapping[str, str] | None = None, *, says: str | None = None) -> Response:
-    """An answer of one line: `says`, or the status in words."""
+    """Return a response of one line: `says`, or the status in words."""
     return Response(f"{says or status.phrase}\n", status, headers, content_type="text/plain; charset=utf-8")

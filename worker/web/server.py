@@ -1,4 +1,4 @@
-"""The HTTP server and its limits: connections, threads, bytes, the time and the rate of calls, log lines a minute."""
+"""The HTTP server and its limits: connections, threads, bytes, time and rate of requests, log lines a minute."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from campaigns.clock import steady
 from campaigns.errors import BadInput
 
 BURST_S: Final = 2.0
-"""As many callbacks as two seconds allow may come at once."""
+"""Seconds. The bucket holds the callbacks of two seconds, which may come at once."""
 
 
 class TokenBucket:
-    """A bucket of callbacks that fills at a steady rate; safe for many threads."""
+    """A token bucket for callbacks, which fills at a steady rate; safe for many threads."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -30,7 +30,7 @@ class TokenBucket:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Whether one more call may be taken now."""
+        """Take one token for a request. Returns False when the bucket has none."""
         with self._lock:
             now = steady()
             self._left = min(self._most, self._left + (now - self._filled_at) * self._rate)
@@ -41,18 +41,18 @@ class TokenBucket:
             return True
 
     def charge(self, more: int) -> None:
-        """Count `more` callbacks of a call that was taken: no call is, until the bucket has made up for them."""
+        """Take tokens for `more` callbacks of an accepted request. No request is accepted until the bucket refills."""
         with self._lock:
             self._left -= more
 
 
-# ── log lines: a storm of calls must not become a storm of lines ──
+# ── log lines: many requests must not become as many log lines ──
 
 LOG_INTERVAL_S: Final = 60.0
 
 
 class LogLimit:
-    """Logs an event, and how often it happened since it was last logged; safe for many threads."""
+    """Logs an event, with how often it happened since its last log line; safe for many threads."""
 
     def __init__(self, log: logging.Logger, event: str) -> None:
         self._log = log
@@ -62,7 +62,7 @@ class LogLimit:
         self._lock = threading.Lock()
 
     def __call__(self, why: str) -> None:
-        """It happened, for this reason: constant words."""
+        """Count the event, and log it if its last line is old enough. `why` is a reason in constant words."""
         with self._lock:
             self._times += 1
             if steady() < self._quiet_until:
@@ -79,15 +79,15 @@ THREADS: Final = 8
 
 MAX_BODY_BYTES: Final = 64 * 1024
 CONNECTIONS: Final = 200
-"""Open at once, or half of the files that the process may open. One more, and the longest idle one is hung up on."""
+"""Open connections at most, or half of the files that the process may open. One more closes the longest idle one."""
 CALL_TIMEOUT_S: Final = 20
-"""Who has not said all of a call by then is hung up on, and so is who says nothing for so long."""
+"""Seconds. A connection is closed when a request is not complete by then, or when it is idle for so long."""
 MAX_HEADER_BYTES: Final = 16 * 1024
-"""The URL and the headers: the longest text that somebody may write, and more, as a query."""
+"""Bytes of the URL and the headers: enough for the longest inbound text as a query."""
 
 
 class _BoundedChannel(HTTPChannel):  # type: ignore[misc]  # waitress ships no types
-    """One connection. Half a call is no sign of life: who drips it byte by byte is as slow as who is silent."""
+    """One connection. Half a request does not count as activity: a client that sends single bytes counts as idle."""
 
     last_activity: float
 
@@ -103,7 +103,7 @@ class _BoundedChannel(HTTPChannel):  # type: ignore[misc]  # waitress ships no t
 
 
 def _close_longest_idle(server: Any) -> None:
-    """Hang up on the connection that has been idle longest, where the last one took the last place."""
+    """Close the connection that has been idle longest, when all places are taken."""
     if len(server.active_channels) < _max_connections():
         return
     idle = [channel for channel in server.active_channels.values() if not channel.requests and not channel.will_close]
@@ -112,7 +112,7 @@ def _close_longest_idle(server: Any) -> None:
 
 
 def _max_connections() -> int:
-    """How many connections may be open at once."""
+    """Return how many connections may be open at once."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return CONNECTIONS if files == resource.RLIM_INFINITY else max(THREADS, min(CONNECTIONS, files // 2))
 
@@ -120,21 +120,21 @@ def _max_connections() -> int:
 def bind_server(
     address: str, port: int, app: WSGIApplication, *, slowest_s: int = CALL_TIMEOUT_S, settings: str = "WEB"
 ) -> Any:
-    """A server that has its port and waits for `run`; `close` lets it go. Raises: BadInput.
+    """Return a server that is bound to its port: `run` serves, `close` frees the port. Raises: BadInput.
 
-    `settings` is what the names of its two settings begin with: WEB_ADDRESS, WEB_PORT.
+    `settings` is the prefix of its two settings' names: WEB_ADDRESS, WEB_PORT.
     """
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each call that waits for a thread
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
     server = create_server(
         app,
         sockets=[_bind_socket(address, port, settings)],
         threads=THREADS,
-        # Above what `_make_room` keeps to: once it is reached, waitress accepts nobody.
+        # Above the limit of `_close_longest_idle`: once this one is reached, waitress accepts no connection.
         connection_limit=_max_connections() + THREADS + 2,
         channel_timeout=slowest_s,
         cleanup_interval=max(1, slowest_s // 4),
         max_request_header_size=MAX_HEADER_BYTES,
-        max_request_body_size=MAX_BODY_BYTES + 1,  # the least that is refused
+        max_request_body_size=MAX_BODY_BYTES + 1,  # the smallest size that is refused
         ident=None,
     )
     server.channel_class = _BoundedChannel

@@ -1,52 +1,52 @@
--- The third part: which call may leave, and when.
+-- The third part: it decides which call may leave, and when.
 --
 --   reserve           lane, rank, share, cap, longest wait, held                 → a slot: see `reply`
---   confirm           the same, then slot, tier, epoch, generation, probe of it  → the same
---   leave             the same as confirm                                        → the same
+--   confirm           as reserve, then its slot, tier, epoch, generation, probe  → a slot
+--   leave             as confirm                                                 → a slot
 --   report_ok         generation, waited (1 or 0)                                → nothing
---   report_throttled  generation, code, pause, cuts                              → how long the pause still lasts
---   restore           rate, refused, when                                        → whether it was taken
+--   report_throttled  generation, code, pause, cuts                              → the rest of the pause
+--   restore           rate, refused, when                                        → whether it was restored
 --   view              lanes                                                      → JSON
 --
 -- A call reserves the next free slot, one step of 1/rate after the last, sleeps until then, and confirms it. A lane
 -- that takes its share goes ahead of the queue: it takes the first slot whose call has not left yet, and the call that
--- had reserved this slot is given another as it confirms. A refusal (`report_throttled`) makes all slots void
+-- had reserved this slot gets another when it confirms. A refusal (`report_throttled`) makes all slots void
 -- (`generation`). The first call after the pause is a probe: no other call has a slot before its answer (`epoch`).
 --
--- A slot that was slept through (its process was frozen, or Redis was) is lost: its call is given another. `flow` is
--- when the next call is due, had all calls left a step apart; none leaves earlier than SLACK before that. So within any
--- time, whatever froze in it, no more calls leave than steps fit into it and the slack.
+-- A missed slot (its process was frozen, or Redis was) is lost: its call gets another. `flow` is the time at which the
+-- next call would be due if all calls had left a step apart; no call leaves more than SLACK before it. So in any span
+-- of time, also with a frozen process, no more calls leave than steps fit into the span and the slack.
 --
--- A slot that is acquired ahead of its call is held: the claim in the database comes between. Its call asks once more as
--- it leaves (`leave`): `gone` is when the next call may follow those that left. Calls that the database held up leave a
--- step apart.
+-- A slot that is acquired ahead of its call is held: the claim in the database comes between. Its call asks again when
+-- it leaves (`leave`): `gone` is the earliest time of the next call after the calls that left. Calls that the database
+-- delayed leave a step apart.
 
 local LONGEST_PAUSE = 900 * SECOND
 local FIRST_PAUSE   = SECOND / 2
-local LONGEST_QUEUE = 60 * SECOND -- no slot lies farther ahead than this
+local LONGEST_QUEUE = 60 * SECOND -- no slot is reserved farther ahead
 local WAITING       = 3 * SECOND  -- a lane that had to wait within this time counts as waiting
-local BURST         = 2 * SECOND  -- what a lane has not used of its share it may use at once, so much of it at most
+local BURST         = 2 * SECOND  -- the largest unused part of its share that a lane may use at once
 local PROBE_LASTS   = 3 * SECOND  -- a probe without an answer by then is followed by another
 local LOOK_AGAIN    = SECOND / 20
 local EARLY         = SECOND / 1000
-local SLACK         = SECOND / 50 -- what is made up for of a call that left late, by the next one
-local LATE          = SECOND / 20 -- a slot that is overdue for longer than this is lost, …
-local TRUST         = 8           -- blocks for which it is believed that a pause is too short
+local SLACK         = SECOND / 50 -- the part of a late call's delay that the next call may make up for
+local LATE          = SECOND / 20 -- a slot that is overdue by more is lost, …
+local TRUST         = 8           -- number of blocks for which a pause counts as too short
 
--- Which slot goes before which. One of the queue may be taken by both others, one of a lane's share by an otp.
+-- The order of slots. A slot of the queue may be taken by both other tiers, a slot of a lane's share by an otp.
 local OTP, SHARE, QUEUE = 0, 1, 2
-local NOWHERE = -1 -- the epoch of a call that has no slot yet, and only waits for its turn to reserve one
+local NOWHERE = -1 -- the epoch of a call without a slot, which waits for its turn to reserve one
 
 local step         = SECOND / rate
-local late         = math.max(LATE, step / 2) -- … or than half a step, where that is more
+local late         = math.max(LATE, step / 2) -- … or by more than half a step, if that is longer
 local paused_until = math.min(get('paused_until'), now + LONGEST_PAUSE)
 local open_at      = math.max(now, paused_until)
 local next_slot    = math.min(math.max(get('next_slot'), open_at), open_at + LONGEST_QUEUE)
-local generation   = state.generation or now -- never one of before a flush: its slots are void
+local generation   = state.generation or now -- never a generation from before a flush, whose slots are void
 
 local lane, rank = ARGV[6], tonumber(ARGV[7])
 local share, cap, longest_wait = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local held_slot = ARGV[11] == '1' -- the call comes later: `leave` is asked then
+local held_slot = ARGV[11] == '1' -- the call comes later, and calls `leave` first
 
 local verbs = {}
 
@@ -76,7 +76,7 @@ local function someone_before()
   return false
 end
 
--- Until when the slots are taken by calls that go ahead of a tier.
+-- The time until which calls that go ahead of a tier have taken the slots.
 local function taken_until(tier)
   return math.max(tier > OTP and get('ahead:' .. OTP) or 0, tier > SHARE and get('ahead:' .. SHARE) or 0)
 end
@@ -118,7 +118,7 @@ local function place(counted)
   end
   if capped then set('cap:' .. lane, math.max(slot, get('cap:' .. lane)) + step / cap) end
   set('generation', generation)
-  if not counted then tally(lane, MINUTE) end -- once, however often it is moved
+  if not counted then tally(lane, MINUTE) end -- once for each call, also when its slot moves
   if wait <= 0 then return grant(slot, tier, false) end
   return reply(1, wait, slot, tier, get('epoch'), false)
 end
@@ -143,14 +143,14 @@ function verbs.confirm()
   if epoch ~= get('epoch') then return place(false) end
   if slot + step / 2 < taken_until(tier) then return place(true) end
   local wait = slot - now
-  if -wait > late and not probe then return place(true) end -- slept through
+  if -wait > late and not probe then return place(true) end -- it missed its slot
   if wait <= EARLY then return grant(slot, tier, probe) end
   if wait <= longest_wait then return reply(1, wait, slot, tier, epoch, probe) end
   if tier == QUEUE and slot + 1.5 * step > next_slot then set('next_slot', slot) end -- the last one leaves no gap
   return reject(wait)
 end
 
--- The call of a held slot leaves now, or when those that were held up with it have left. An otp waits for no call.
+-- The call of a held slot leaves now, or after the calls that were delayed with it. An otp waits for no call.
 function verbs.leave()
   local slot, tier, probe = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[16] == '1'
   if tonumber(ARGV[15]) ~= generation or paused_until > now + EARLY then return reject(open_at - now) end
@@ -161,7 +161,7 @@ function verbs.leave()
   return reply(1, wait, slot, tier, get('epoch'), probe)
 end
 
--- The probe came back with an answer: the rest may go, a step apart from now.
+-- The probe was answered: the other calls may leave, a step apart from now.
 local function reopen()
   set('probing', 0)
   set('epoch', get('epoch') + 1)
@@ -172,8 +172,8 @@ local function reopen()
   resume((now - get('blocked_at')) / SECOND)
 end
 
--- A call came back with an answer that is no refusal. Only that proves anything of the rate at which it left: a gateway
--- that is down refuses no call.
+-- A call was answered without a refusal. Only such an answer proves the rate at which the call left: a gateway that is
+-- down refuses no call.
 function verbs.report_ok()
   local waited = ARGV[7] == '1'
   if tonumber(ARGV[6]) ~= generation then return {} end
@@ -187,8 +187,8 @@ function verbs.report_ok()
   return {}
 end
 
--- How long to wait before the next probe: twice as long after each that was refused; after a new block what was enough
--- the last time, but now and then half of it, for penalties change too.
+-- The time before the next probe: doubled after each refused probe; after a new block the pause that was enough the
+-- last time, and sometimes half of it, because penalties change too.
 local function next_pause(refused_probe)
   local enough, too_short = get('enough'), get('too_short')
   if refused_probe then
@@ -209,7 +209,7 @@ local function close_until(moment, code)
 end
 
 -- Many calls are under way when the gateway begins to refuse. The first refusal of a generation cuts the rate and
--- makes all slots void; the others are its echo.
+-- makes all slots void; the others change nothing.
 function verbs.report_throttled()
   local of, code, pause, cuts = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
   if not cuts then

@@ -1,50 +1,50 @@
--- The second part: how the rate is found that the gateway tolerates and does not publish.
+-- The second part: it finds the rate that the gateway tolerates and does not publish.
 --
 --   rate      calls a second at present
---   steady    a rate that held; 0: none is known
---   refused   the rate at which the gateway complained as we climbed; 0: it never did, or that is no longer true
---   ceiling   a rate below that which did not hold either; 0: none is known
+--   steady    a rate that was not refused; 0: none is known
+--   refused   the rate that the gateway refused while the rate climbed; 0: there was none, or it is outdated
+--   ceiling   a rate below `refused` that was refused too; 0: none is known
 --   clean     seconds of full use, by calls that were answered, since the rate was last cut, or the last block ended
---   patience  so many of these pass before the rate climbs
---   cost      seconds that the last block cost
+--   patience  the `clean` seconds that pass before the rate climbs
+--   cost      seconds that the last block lasted
 --
--- While nothing was refused, the rate grows steadily. From the first refusal on it is held, and feels its way up now and
--- then: fast while far below what was refused, slowly near it, fast again beyond it. A refusal on the way up leads half
--- the way back down, or all of it where that is near; a refusal of what held cuts it. The dearer a block is, the
+-- Before the first refusal the rate grows steadily. After it the rate is held, and climbs now and then: fast while far
+-- below the refused rate, slowly near it, fast again beyond it. A refusal during a climb takes back half of the climb,
+-- or all of it where the climb was short; a refusal of a rate that had held cuts it. The longer a block lasts, the
 -- longer the rate is held.
 
-local EVEN    = 0.99   -- of a rate that is given: clocks and networks are not exact
+local EVEN    = 0.99   -- of a fixed rate: clocks and networks are not exact
 local LOWEST  = 0.2    -- calls a second
-local GROWTH  = 0.05   -- of what held, in a second, while no limit is known
-local LAG     = 10     -- seconds after which a refusal would have come, had the rate of then been too high
-local PASSED  = 1.05   -- of what was refused: here without a refusal, the limit is no longer where it was
-local CREEP   = 0.001  -- of what was refused, in a second: the slowest climb
-local NEAR    = 8      -- seconds in which the distance to what was refused would shrink to a third, …
+local GROWTH  = 0.05   -- of the rate that held, in a second, while no limit is known
+local LAG     = 10     -- seconds after which a rate that is too high would have been refused
+local PASSED  = 1.05   -- of the refused rate: a rate this high without a refusal means that the limit has moved
+local CREEP   = 0.001  -- of the refused rate, in a second: the slowest climb
+local NEAR    = 8      -- seconds in which the distance to the refused rate would shrink to a third, …
 local STEEP   = 0.02   -- … but no more than this of the rate in a second
-local CLOSE   = 0.045  -- of what was refused: where no more can be won, the rate is held for longer
-local NARROW  = 0.03   -- the same, where a step up has failed before
+local CLOSE   = 0.045  -- of the refused rate: this close to it the rate is held for longer
+local NARROW  = 0.03   -- as CLOSE, where a step up has failed before
 local EASE    = 0.96   -- of a rate that was refused though it had held
-local SAFE    = 0.97   -- of a limit that was measured
-local PROVE   = 20     -- seconds: how long a rate is held that is far from what was refused, …
-local HOLD    = 45     -- … and one that is close, …
+local SAFE    = 0.97   -- of a measured limit
+local PROVE   = 20     -- seconds for which a rate far from the refused rate is held, …
+local HOLD    = 45     -- … and a rate close to it, …
 local DEAR    = 40     -- … or so many times as long as a block lasts, …
-local DOUBLED = 95     -- … but no longer than this, if half as many times is less: a limit that was doubled must be found
+local DOUBLED = 95     -- … but no longer than this, if half as many times is less: a doubled limit must be found
 
 local known = math.max(LOWEST, state.rate or start_rate)
 local rate = fixed and EVEN * start_rate or math.min(max_rate, known)
-local held_down = not fixed and known > max_rate -- the highest rate was lowered: what was learnt above it stays
+local held_down = not fixed and known > max_rate -- the highest rate was lowered: the learnt rate above it stays
 
 local function raise(slope, step) set('rate', math.min(max_rate, rate + slope * step)) end
 
 -- A call of a rate that is fully used was answered: `step` seconds have passed without a refusal.
 local function grow(step)
-  if held_down ~= (get('held_down') == 1) then -- at another rate than so far
+  if held_down ~= (get('held_down') == 1) then -- the rate has changed
     set('held_down', held_down and 1 or 0)
     set('clean', 0)
   end
   local clean, refused, steady = get('clean') + step, get('refused'), get('steady')
   set('clean', clean)
-  if held_down then return end -- a lower rate proves nothing of what was learnt
+  if held_down then return end -- a lower rate proves nothing about the learnt rate
   if clean < LAG then
     if refused == 0 then raise(GROWTH * (steady > 0 and steady or rate), step) end
     return
@@ -62,7 +62,7 @@ local function grow(step)
   end
 end
 
--- The least that is known to be too much.
+-- The lowest rate that is known to be too high.
 local function top()
   local refused, ceiling = get('refused'), get('ceiling')
   return ceiling > 0 and math.min(ceiling, refused) or refused
@@ -74,8 +74,8 @@ local function patience()
   return math.max(HOLD, math.min(DOUBLED, DEAR * dear), DEAR / 2 * dear)
 end
 
--- What the gateway let through since the last block, in calls a second. Had nothing been saved up during that block, the
--- whole time would count; had as much been saved up as there was time for, the time since it; so the mean of both.
+-- The gateway's throughput since the last block, in calls a second. If it saved up no calls during that block, the
+-- whole time would count; if it saved up calls for all of it, only the time since; so this takes the mean of both.
 local function measured(clean)
   local cost = get('cost')
   return rate * clean / math.sqrt((clean + math.min(1, cost)) * (clean + cost))
@@ -83,7 +83,7 @@ end
 
 local function lower_than_refused()
   local clean, steady, refused = get('clean'), get('steady'), get('refused')
-  if steady == 0 or rate <= steady then -- what held does not hold any more
+  if steady == 0 or rate <= steady then -- the rate that held does not hold any more
     set('steady', 0)
     set('ceiling', rate)
     if refused == 0 then set('refused', rate) end
@@ -106,7 +106,7 @@ local function cut()
   set('learnt_at', now)
 end
 
--- A block is over that lasted for `cost` seconds.
+-- A block of `cost` seconds is over.
 local function resume(cost)
   set('cost', cost)
   set('clean', 0)

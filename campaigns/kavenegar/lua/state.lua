@@ -24,7 +24,7 @@ local state = {}
 local fields = redis.call('HGETALL', key)
 for i = 1, #fields, 2 do state[fields[i]] = tonumber(fields[i + 1]) end
 
--- A clock that was set back takes all times with it, or all calls would wait until it has caught up.
+-- When the clock is set back, all times move back with it: otherwise all calls would wait until it has caught up.
 local seen = state.seen or 0
 local set_back = now < seen - SECOND
 if set_back then
@@ -54,7 +54,7 @@ local function save()
   redis.call('PEXPIRE', key, KEEP_MS)
 end
 
--- Events are counted in this span of time and the one before; what lies between is taken as even.
+-- Events are counted in this span of time and in the span before, and are taken as evenly spread.
 local function tally(event, span)
   local this = math.floor(now / span)
   if get('span:' .. event) ~= this then

@@ -20,7 +20,7 @@ from worker.cli import options, output
 from worker.cli.create import print_hidden_rows
 from worker.cli.exits import Exit
 
-if TYPE_CHECKING:  # it imports pydantic, which takes a tenth of a second
+if TYPE_CHECKING:  # importing pydantic takes a tenth of a second
     from worker.settings.model import Settings
 
 PLAIN_TEXT = "سلام! این یک پیام آزمایشی است و به هیچ‌کس نمی‌رسد."
@@ -101,7 +101,7 @@ def _print_ignored_settings(chosen: Settings) -> None:
 
 
 def _sample_campaign(home: Path, *, text: str | None, sender: str, recipients: int) -> DemoCampaign:
-    """The demo's own recipients, written into its folder."""
+    """Write the demo's own recipients into its folder, and return the campaign."""
     make_private_folder(home)
     file = home / "recipients.csv"
     sample.write(file, recipients)
@@ -109,7 +109,7 @@ def _sample_campaign(home: Path, *, text: str | None, sender: str, recipients: i
 
 
 def _check_recipients(campaign: DemoCampaign) -> DemoCampaign:
-    """The campaign, once it is certain that something of it can be sent. Raises: BadInput."""
+    """Check that the campaign has at least one message to send, and return it. Raises: BadInput."""
     found = campaigns.estimate(
         campaign.recipients,
         campaign.text,

@@ -1,4 +1,4 @@
-"""How a command starts a demo's runner, finds one that runs, and lets one go or stops it."""
+"""Start a demo's runner, find a running one, let it stay, or stop it."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ GONE_WITHIN_S: Final = 90.0
 
 @dataclass(frozen=True, slots=True)
 class RunnerState:
-    """A runner that lives. `stays`: it was told to, and serves whoever comes."""
+    """A living runner. `stays`: it goes on without its starter, and later commands may use it."""
 
-    pid: int | None  # None for the moment before it has written it
+    pid: int | None  # None until the runner has written it
     stays: bool
 
 
 class DemoHandle:
-    """A demo that runs for us: ours, or one that stayed since an earlier time."""
+    """A demo that runs for us: our own, or an earlier demo that stayed."""
 
     def __init__(self, endpoints: DemoEndpoints, runner_process: subprocess.Popen[str] | None) -> None:
         self.endpoints = endpoints
@@ -43,23 +43,23 @@ class DemoHandle:
         self._runner = runner_process
 
     def let_stay(self) -> None:
-        """It goes on without us."""
+        """Let the demo go on without us."""
         if self._runner is not None and not self.stays:
             _stdin_of(self._runner).write(runner.STAY.decode())
             _stdin_of(self._runner).flush()
             self.stays = True
 
     def check(self) -> None:
-        """Raises: EmbeddedError when it has died under us."""
+        """Check that the runner lives. Raises: EmbeddedError when it has died."""
         if self._runner is not None and self._runner.poll() is not None:
             raise _runner_died(self.endpoints.home)
 
 
 @contextmanager
 def start_or_join(home: Path, *, print_line: PrintLine) -> Iterator[DemoHandle]:
-    """A running demo: the one that stays in `home`, or a new one, which ends with the block unless it is let stay.
+    """Yield a running demo: the one that stays in `home`, or a new one, which ends with the block unless `let_stay`.
 
-    Raises: EmbeddedError when something of it cannot be had, or another demo has `home` for too long.
+    Raises: EmbeddedError when a server or process cannot start, or another demo has `home` for too long.
     """
     make_private_folder(home)
     if _wait_for_staying(home, print_line=print_line):
@@ -81,7 +81,7 @@ def start_or_join(home: Path, *, print_line: PrintLine) -> Iterator[DemoHandle]:
 
 
 def find_runner(home: Path) -> RunnerState | None:
-    """The runner that lives in `home`; None where none does."""
+    """Return the runner that lives in `home`; None where there is none."""
     lock_file = runner.lock_file(home)
     if not lock_file.exists():
         return None
@@ -93,7 +93,7 @@ def find_runner(home: Path) -> RunnerState | None:
 
 
 def stop_demo(home: Path) -> bool:
-    """Stop what runs in `home`, also what a killed runner has left; False where nothing did."""
+    """Stop the demo in `home`, and servers that a killed runner left. Returns False where nothing ran."""
     found = find_runner(home)
     if found is not None and found.pid is not None:
         with suppress(ProcessLookupError):
@@ -104,7 +104,7 @@ def stop_demo(home: Path) -> bool:
 
 
 def _wait_for_staying(home: Path, *, print_line: PrintLine) -> bool:
-    """Whether a demo stays here; one that will not is waited for until it has gone."""
+    """Return whether a demo stays here. If a demo runs that does not stay, wait for its end."""
     found = find_runner(home)
     if found is not None and not found.stays:
         print_line("another demo runs here, or is still stopping: waiting for it")
@@ -126,13 +126,13 @@ def _start_runner(home: Path) -> subprocess.Popen[str]:
             text=True,
             cwd=environment.PROJECT,
             env=environment.bare_environment(home),
-            start_new_session=True,  # a Ctrl-C reaches us alone
+            start_new_session=True,  # a Ctrl-C reaches only us
         )
 
 
 def _wait_until_ready(process: subprocess.Popen[str], home: Path, *, print_line: PrintLine) -> DemoEndpoints:
-    """Where everything is, once it is there; its runner tells meanwhile what it does."""
-    assert process.stdout is not None  # noqa: S101 - it was asked for
+    """Wait for the runner, print its steps, and return the demo's endpoints."""
+    assert process.stdout is not None  # noqa: S101 - Popen was called with a pipe
     for line in process.stdout:
         said = line.strip()
         if said.startswith(runner.FAILED):
@@ -144,7 +144,7 @@ def _wait_until_ready(process: subprocess.Popen[str], home: Path, *, print_line:
 
 
 def _stop_runner(process: subprocess.Popen[str], home: Path) -> None:
-    """Its input is closed, and it may not be far enough to notice: a signal it notices at once."""
+    """Stop a runner whose input is closed by a signal: early in its start it does not read its input yet."""
     process.terminate()
     try:
         process.wait(timeout=GONE_WITHIN_S)
@@ -154,7 +154,7 @@ def _stop_runner(process: subprocess.Popen[str], home: Path) -> None:
 
 
 def _stop_orphans(home: Path) -> bool:
-    """Servers whose runner was killed are adopted, and stopped; whether there were any."""
+    """Adopt and stop servers whose runner was killed. Returns whether there were any."""
     left = [server for server in (Postgres(home), Valkey(home), SandboxGateway(home)) if server.is_alive()]
     if left:
         attach(home, sandbox=True).close()
@@ -171,5 +171,5 @@ def _runner_log(home: Path) -> Path:
 
 
 def _stdin_of(process: subprocess.Popen[str]) -> IO[str]:
-    assert process.stdin is not None  # noqa: S101 - it was asked for
+    assert process.stdin is not None  # noqa: S101 - Popen was called with a pipe
     return process.stdin

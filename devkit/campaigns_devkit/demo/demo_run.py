@@ -1,4 +1,4 @@
-"""What a demo does once everything runs: one campaign from a file to its verdicts, and the proof that it is true."""
+"""Run the demo's campaign, once all processes run: from a file to its verdicts, with a check of its record."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from worker.settings import load
 
 STALLED_AFTER_S: Final = 90.0
 VERIFY_ALL_UP_TO: Final = 10_000
-"""Up to so many messages, the gateway is asked about every one."""
+"""Messages up to which verify queries the gateway about every message."""
 
 VERIFIED_WITHIN_S: Final = 300
 KEY_PREFIX: Final = "demo "
@@ -39,7 +39,7 @@ KEY_PREFIX: Final = "demo "
 
 @dataclass(frozen=True, slots=True)
 class DemoCampaign:
-    """What the demo is to send."""
+    """The campaign that the demo sends."""
 
     recipients: Path
     text: str
@@ -51,7 +51,7 @@ class DemoCampaign:
 
     @property
     def key(self) -> str:
-        """The same for the same content: a demo that was interrupted is found again by it."""
+        """Return the campaign's key, a function of its content: it finds the campaign of an interrupted demo again."""
         digest = hashlib.sha256()
         for part in (
             self.text,
@@ -69,7 +69,7 @@ class DemoCampaign:
 
 
 def run_campaign(handle: DemoHandle, request: DemoCampaign, *, out: Path) -> bool:
-    """Send the request and show it; whether everything came true."""
+    """Send the campaign and show its progress. Returns whether all checks passed."""
     engine = make_engine(handle.endpoints.database_url)
     try:
         with engine.begin() as connection:
@@ -82,7 +82,7 @@ def run_campaign(handle: DemoHandle, request: DemoCampaign, *, out: Path) -> boo
 
 
 def _resume_or_create(connection: Connection, request: DemoCampaign) -> Campaign:
-    """The one that an interrupted demo left unfinished, or a new one; unfinished ones of other demos are cancelled."""
+    """Return an interrupted demo's unfinished campaign, or a new one; cancel unfinished campaigns of other demos."""
     key = request.key
     unfinished = [each for each in campaigns.newest(connection, limit=100) if _is_unfinished_demo(each)]
     for each in unfinished:
@@ -113,12 +113,12 @@ def _is_unfinished_demo(campaign: Campaign) -> bool:
 
 
 def flower_sentence(endpoints: DemoEndpoints) -> str:
-    """Where Flower is and how to enter."""
+    """Return Flower's URL, its user, and the file of its password, for a person."""
     return f"{endpoints.flower_url} (user {FLOWER_USER}, password in {endpoints.flower_password_file})"
 
 
 def _follow(handle: DemoHandle, engine: Engine, campaign_id: int) -> CampaignStatus:
-    """Show progress until the campaign is over, waits for a person, or has not moved for too long."""
+    """Show progress until the campaign has ended, waits for a person, or makes no progress for too long."""
     database, pace = Database(engine), _demo_pace(handle.endpoints)
     pace_reader = PaceReader(lambda: pace)
 
@@ -138,7 +138,7 @@ def _follow(handle: DemoHandle, engine: Engine, campaign_id: int) -> CampaignSta
 
 
 def _demo_pace(endpoints: DemoEndpoints) -> Throttle:
-    """The one that the demo's workers keep."""
+    """Return the pace of the demo's workers."""
     chosen = load(environment.process_environment(endpoints))
     return wiring.build_throttle(
         chosen, endpoints.broker_url, wiring.account_label(SANDBOX_API_KEY, chosen.pace_egress)
@@ -177,7 +177,7 @@ def _prove(endpoints: DemoEndpoints, engine: Engine, ended: CampaignStatus, *, o
 
 
 def _run_verify(endpoints: DemoEndpoints, campaign: Campaign) -> bool:
-    """`campaigns verify`, in the surroundings of the workers: the same door that an operator takes."""
+    """Run `campaigns verify` in the environment of the workers, as an operator would."""
     whole = ["--all"] if campaign.messages <= VERIFY_ALL_UP_TO else []
     done = subprocess.run(
         [sys.executable, "-m", "worker.cli", "verify", str(campaign.id), "--json", *whole],

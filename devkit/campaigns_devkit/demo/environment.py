@@ -1,6 +1,6 @@
-"""The environment of the demo's processes, made from nothing: whatever the shell has set does not reach them.
+"""The environment of the demo's processes, built from an empty one: the shell's variables do not reach them.
 
-Neither does a proxy, which could not reach this machine's loopback, nor a real account's key.
+So no proxy applies, which could not reach this machine's loopback, and no real account's key.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Final
 from campaigns_devkit import SANDBOX_API_KEY
 
 PROJECT: Final = Path(__file__).resolve().parents[3]
-"""Where the Procfile stands, and where Celery finds the package `worker` though it may not be installed."""
+"""The folder of the Procfile. Celery finds the package `worker` in it, even if the package is not installed."""
 
 PROCESSES: Final = ("worker-send", "worker-poll", "beat", "flower", "metrics")
 SENDER: Final = "10004346"
-"""A line that the sandbox knows."""
+"""A sender line that the sandbox knows."""
 
 SANDBOX_OPTIONS: Final = ("--delivery", "2s..8s")
 
-# The same context at the pace of minutes instead of days.
+# Settings for a campaign of minutes instead of days.
 _FAST_SETTINGS: Final = {
     "STATUS_POLLS": "2s,4s,6s,8s,10s,12s,15s,20s,25s,30s,40s,60s",
     "UNKNOWN_GRACE": "5s",
@@ -38,29 +38,29 @@ _FAST_SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DemoEndpoints:
-    """Where everything of a running demo is. Holds secrets: it has no repr."""
+    """The addresses and passwords of a running demo. Holds secrets: it has no repr."""
 
     home: Path
     database_url: str
     broker_url: str
     gateway_url: str
     flower_port: int
-    flower_password: str  # of the metrics too
+    flower_password: str  # also for the metrics
     metrics_port: int
 
     @property
     def flower_url(self) -> str:
-        """Where a browser finds Flower."""
+        """Return Flower's URL for a browser."""
         return f"http://127.0.0.1:{self.flower_port}"
 
     @property
     def metrics_url(self) -> str:
-        """Where Prometheus finds the metrics, by Flower's user and password."""
+        """Return the URL of the metrics for Prometheus. They need Flower's user and password."""
         return f"http://127.0.0.1:{self.metrics_port}/metrics"
 
     @property
     def flower_password_file(self) -> Path:
-        """A file that only its owner can read."""
+        """Return the path of the file with Flower's password, which only its owner can read."""
         return self.home / "flower-password"
 
 
@@ -68,7 +68,7 @@ FLOWER_USER: Final = "campaigns"
 
 
 def bare_environment(home: Path) -> dict[str, str]:
-    """An environment in which a process of the demo can run at all."""
+    """Return the least environment in which a process of the demo can run."""
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
@@ -79,7 +79,7 @@ def bare_environment(home: Path) -> dict[str, str]:
 
 
 def process_environment(endpoints: DemoEndpoints) -> dict[str, str]:
-    """The whole environment of the Procfile's processes, and of every command that is to see what they see."""
+    """Return the environment of the Procfile's processes, and of commands that work on the demo's installation."""
     return {
         **bare_environment(endpoints.home),
         **_FAST_SETTINGS,

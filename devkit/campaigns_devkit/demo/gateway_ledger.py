@@ -1,4 +1,4 @@
-"""What the gateway really sent, by its own books, held against what we say that it accepted."""
+"""Compare the messages that the gateway sent, by its own ledger, with the messages that our record calls accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK: Final = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class LedgerCheck:
-    """One campaign in the sandbox's ledger."""
+    """The result for one campaign in the sandbox's ledger."""
 
     sent: int  # messages that went out
     sent_twice: int  # of these, beyond the first to a person
@@ -27,12 +27,12 @@ class LedgerCheck:
 
     @property
     def clean(self) -> bool:
-        """Everybody got what our record says, once."""
+        """Return whether each recipient got exactly the messages of our record, once."""
         return not (self.sent_twice or self.wrong_number or self.not_sent)
 
 
 def check_ledger(connection: Connection, campaign_id: int, gateway_url: str) -> LedgerCheck:
-    """Read the ledger line by line and keep what concerns one campaign. Raises: requests' errors (OSError)."""
+    """Read the ledger line by line and compare one campaign's messages. Raises: requests' errors (OSError)."""
     numbers, accepted = _our_messages(connection, campaign_id)
     times: dict[int, int] = {}
     people: set[str] = set()
@@ -51,7 +51,7 @@ def check_ledger(connection: Connection, campaign_id: int, gateway_url: str) -> 
 
 
 def _our_messages(connection: Connection, campaign_id: int) -> tuple[dict[int, str], set[int]]:
-    """Each message's number by its id, and the ids that the gateway has accepted."""
+    """Return each message's number by its id, and the ids that the gateway has accepted."""
     numbers: dict[int, str] = {}
     accepted: set[int] = set()
     for page in messages.in_pages(connection, campaign_id):
@@ -64,7 +64,7 @@ def _our_messages(connection: Connection, campaign_id: int) -> tuple[dict[int, s
 
 def _ledger_lines(gateway_url: str) -> Iterator[Mapping[str, Any]]:
     with requests.Session() as session:
-        session.trust_env = False  # a proxy of the shell's cannot reach this machine's loopback
+        session.trust_env = False  # the shell's proxy cannot reach this machine's loopback
         with session.get(f"{gateway_url}/_sandbox/ledger/stream", stream=True, timeout=TIMEOUT_S) as answer:
             answer.raise_for_status()
             for line in answer.iter_lines(chunk_size=_CHUNK):
@@ -73,7 +73,7 @@ def _ledger_lines(gateway_url: str) -> Iterator[Mapping[str, Any]]:
 
 
 def flower_answers(flower_url: str) -> bool:
-    """Whether Flower is there."""
+    """Return whether Flower answers."""
     with requests.Session() as session:
         session.trust_env = False
         try:

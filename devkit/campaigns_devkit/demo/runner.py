@@ -1,8 +1,8 @@
-"""python -m campaigns_devkit.demo.runner HOME: starts everything, keeps it running, and takes it down again.
+"""python -m campaigns_devkit.demo.runner HOME: start all processes of the demo, keep them running, and stop them.
 
-It is led by its standard input. While that is open it runs for whoever holds the other end, and it stops when that
-end is gone, however it went: a demo that is killed leaves nothing behind. A byte on it says: stay, without me.
-Standard output tells, a line each, what is being done, then `ready` or `failed: …`.
+Its standard input controls it. While the input is open, the runner runs; at every end of the input it stops, so that a
+demo that is killed leaves no process behind. A byte on the input means: stay when the input ends. Standard output has a
+line for each step, then `ready` or `failed: …`.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ log = logging.getLogger(__name__)
 
 
 def lock_file(home: Path) -> Path:
-    """Held by the runner of `home` for its life; in it stands its number, and `stays` once it was told to."""
+    """Return the lock file that the runner of `home` holds for its life. It contains its pid, and `stays` if set."""
     return home / "runner.lock"
 
 
 def endpoints_file(home: Path) -> Path:
-    """Where everything is, for as long as it is there."""
+    """Return the path of the file with the demo's endpoints, which exists while the demo runs."""
     return home / "demo.json"
 
 
 def main(home: Path) -> int:
-    """0 after a clean end, 1 where something of it cannot be had."""
+    """Run the demo's processes. Returns exit code 0 after a clean end, 1 where a process or server cannot start."""
     logs.configure()
     _stop_on_signals()
     make_private_folder(home)
-    lock = LockFile(lock_file(home))  # never closed: whoever finds it free knows that this process is gone
+    lock = LockFile(lock_file(home))  # never closed: a free lock means that this process is gone
     if not lock.try_exclusive():
         _print_line(f"{FAILED}another demo runs in {home}")
         return 1
@@ -69,7 +69,7 @@ def main(home: Path) -> int:
     try:
         _run_demo(home, lock)
     except (CampaignsError, OSError) as why:
-        log.error("demo failed", extra={"why": str(why)})  # noqa: TRY400 - the sentence says it all
+        log.error("demo failed", extra={"why": str(why)})  # noqa: TRY400 - the sentence is enough
         _print_line(f"{FAILED}{why}".replace("\n", " "))
         return 1
     return 0
@@ -133,7 +133,7 @@ def _endpoints_file_written(endpoints: DemoEndpoints) -> Iterator[None]:
 
 
 def read_endpoints(home: Path) -> DemoEndpoints | None:
-    """Where everything is; None while nothing is there."""
+    """Return the endpoints of a running demo; None while no demo runs."""
     try:
         found: Mapping[str, str] = orjson.loads(endpoints_file(home).read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
@@ -142,7 +142,7 @@ def read_endpoints(home: Path) -> DemoEndpoints | None:
 
 
 def _keep_running(servers: Attached, lock: LockFile) -> None:
-    """Until the other end of standard input is gone without a word, or a signal comes."""
+    """Keep the servers running until standard input ends without a byte, or a signal comes."""
     watched = [sys.stdin.fileno()]
     while True:
         readable, _, _ = select.select(watched, [], [], SERVERS_CHECK_INTERVAL_S)
@@ -164,7 +164,7 @@ def _stop_on_signals() -> None:
 
 
 def _ignore_signals() -> None:
-    """What takes everything down must not be interrupted: a lock taken at that moment would never be let go."""
+    """Ignore signals during the shutdown: an interruption could leave a lock that is never released."""
     for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
 
@@ -173,7 +173,7 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def _print_line(line: str) -> None:
-    with suppress(BrokenPipeError):  # whoever started us may be gone
+    with suppress(BrokenPipeError):  # our starter may be gone
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 

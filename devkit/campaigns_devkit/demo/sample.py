@@ -1,7 +1,7 @@
 """A file of recipients as customers send them: every spelling of a number, doubles, mistakes and gaps.
 
-The numbers begin with 097, which no operator has: sent by mistake, the sample reaches nobody. The same count and
-seed make the same file.
+The numbers begin with 097, which no operator has: sent by mistake, the sample reaches no person. Count and seed
+determine the file.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _CITIES: Final = ("تهران", "مشهد", "اصفهان", "شیراز", "تب�
 _PERSIAN: Final = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 _ARABIC: Final = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
-# The four formats of the specification, and what people make of them. `n` is 97 and eight more digits.
+# The four formats of the specification, and people's variants of them. `n` is 97 and eight more digits.
 _SPELLINGS: Final[tuple[Callable[[str], str], ...]] = (
     lambda n: f"0{n}",
     lambda n: f"+98{n}",
@@ -58,14 +58,14 @@ _SPELLINGS: Final[tuple[Callable[[str], str], ...]] = (
 
 _WRONG: Final = ("0970123", "02188776655", "+905321234567", "ندارد", "", "097012345678901", "0970-12O-3456")
 
-# Of so many rows, one is …
+# One row in this many is …
 _EVERY_DOUBLE: Final = 17
 _EVERY_WRONG: Final = 19
 _EVERY_NAMELESS: Final = 97
 
 
 def write(path: Path, count: int, *, seed: int = SEED) -> None:
-    """A CSV file of `count` rows below its header."""
+    """Write a CSV file of `count` rows below its header."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -73,8 +73,8 @@ def write(path: Path, count: int, *, seed: int = SEED) -> None:
 
 
 def rows(count: int, *, seed: int = SEED) -> Iterator[tuple[str, str, str, str]]:
-    """Rows under COLUMNS. Of `count`, about one in 17 is a double, one in 19 is wrong, one in 97 has no name."""
-    chance = random.Random(seed)  # noqa: S311 - the same file every time is the point
+    """Yield `count` rows under COLUMNS. About one in 17 is a double, one in 19 is wrong, one in 97 has no name."""
+    chance = random.Random(seed)  # noqa: S311 - every run has to write an identical file
     for place in range(count):
         name = f"{chance.choice(_FIRST_NAMES)} {chance.choice(_FAMILY_NAMES)}"
         order, city = f"{chance.randrange(10_000, 99_999)}", chance.choice(_CITIES)
@@ -95,5 +95,5 @@ def _mobile(place: int, spelling: int) -> str:
 
 
 def _number(place: int) -> str:
-    """A different number for each place below a hundred million, not in order."""
+    """Return a different number for each place below a hundred million, not in order."""
     return f"97{place * 61_803_399 % 100_000_000:08d}"
