@@ -103,6 +103,8 @@ __all__ = [
 ]
 
 _RENAMED: Final = {
+    "Kind": "CampaignKind",
+    "Reason": "SuppressionReason",
     "inbound": "get_inbound",
     "inbox": "list_inbound",
     "otp": "order_otp",
@@ -110,12 +112,12 @@ _RENAMED: Final = {
     "taken": "acknowledge",
     "waiting": "why_waiting",
 }
-"""Old names of functions, for one release more."""
+"""Old names of functions and classes, for one release more."""
 
 if not TYPE_CHECKING:  # so that a type checker objects to the old names, and to names that are none
 
     def __getattr__(name: str) -> object:
-        """Find a function by its old name, with a DeprecationWarning that says the new one. Raises: AttributeError."""
+        """Find a function or a class by its old name, and warn with the new one. Raises: AttributeError."""
         new = _RENAMED.get(name)
         if new is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -27,6 +27,7 @@ class SuppressionReason(StrEnum):
     GATEWAY_ADMIN = "gateway_admin"
     GATEWAY_UNKNOWN = "gateway_unknown"
     MANUAL = "by_hand"
+    BY_HAND = "by_hand"  # the old name of MANUAL, for one release more
     IMPORTED = "imported"
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
+from campaigns.deprecation import old_attributes
 from campaigns.errors import BadInput, NotFound
 from campaigns.rules import suppression
 from campaigns.rules.phone import is_mobile, normalise_mobile
@@ -48,6 +49,7 @@ class InboundPolicy:
     deliver: bool = False
 
 
+@old_attributes(hand_at="next_delivery_at", hands="delivery_attempts", taken_at="acknowledged_at")
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """A message that a person sent to a line.

@@ -14,6 +14,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
+from campaigns.deprecation import old_attributes
 from campaigns.errors import KeyConflict, NotFound
 from campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
 from campaigns.rules.states import OtpState
@@ -21,6 +22,7 @@ from campaigns.store import in_one_commit
 from campaigns.store.gate import DURABLE, MAY_SEND
 
 
+@old_attributes(code="refused_code")
 @dataclass(frozen=True, slots=True)
 class Otp:
     """A row of `sms.otps`. `refused_code` is the gateway's code, `advice` says what to do about it.

@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from campaigns.deprecation import old_attributes
 from campaigns.rules.message_options import CampaignKind, MessageOptions
 from campaigns.rules.states import CampaignState, MessageState
 
 
+@old_attributes(manner="options")
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """A row of `sms.campaigns`."""

@@ -143,5 +143,6 @@ SENTENCES: Final = {
 
 # Identifiers that keep a retired word, everywhere or at one place ("path: identifier"), and why.
 EXEMPT: Final[dict[str, str]] = {
+    "campaigns/rules/suppression.py: BY_HAND": "the old name of a member of a public enum, for one release",
     "kavenegar_callbacks_leaned_on": "the old name of a metric is served for one release beside the new one",
 }

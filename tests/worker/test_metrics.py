@@ -247,6 +247,25 @@ def process(command: Command, **environment: str | None) -> Iterator[tuple[subpr
         running_.communicate(timeout=30)
 
 
+@pytest.mark.parametrize("served", ["metrics", "web"])
+def test_a_process_that_serves_names_the_settings_that_are_set_by_their_old_names(
+    command: Command, served: str
+) -> None:
+    ports = {f"{served}_PORT".upper(): str(servers.find_free_port())}
+    secrets = {"METRICS_BASIC_AUTH": NAME_AND_PASSWORD, "CALLBACK_TOKEN": TOKEN}
+    running_ = command.start(served, CALLBACK_PARKED="900000", **ports, **secrets)
+    assert running_.stdout is not None
+    try:
+        running_.stdout.readline()
+        running_.send_signal(signal.SIGINT)
+        _, said = running_.communicate(timeout=30)
+    finally:
+        running_.kill()
+
+    assert b"CALLBACK_PARKED" in said
+    assert b"CALLBACK_BACKLOG_MAX" in said
+
+
 def test_the_process_tells_the_pace_of_the_workers_without_holding_their_key(
     command: Command, broker_url: str, tmp_path: Path
 ) -> None:

@@ -60,14 +60,19 @@ def settings(as_json: bool) -> None:
     A setting is an environment variable. For secrets the list only says whether they are set.
     """
     found = list(rows(wiring.settings()))
-    for sentence in old_names():
-        click.echo(f"campaigns: {sentence}", err=True)
+    _warn_of_old_names()
     if as_json:
         output.print_json([asdict(row) for row in found])
         return
     output.print_table(
         ("setting", "value", "default", "meaning"), [(row.name, row.value, row.default, row.meaning) for row in found]
     )
+
+
+def _warn_of_old_names() -> None:
+    """Print a line to standard error for each setting that is set by its old name."""
+    for sentence in old_names():
+        click.echo(f"campaigns: {sentence}", err=True)
 
 
 # ── doctor: checks from the ground up; a check whose ground is missing is left out ──
@@ -154,6 +159,7 @@ def web(new_token: bool) -> None:
     if token is None:
         raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
     logs.configure(chosen.log_level, chosen.log_format)
+    _warn_of_old_names()
     from worker import process  # noqa: PLC0415 - Celery takes a while to import, and other commands do without it
 
     process.wait_for_tables(wiring.engine())
@@ -185,6 +191,7 @@ def metrics() -> None:
             "METRICS_BASIC_AUTH is not set: it holds name:password, and everybody could read the metrics without it"
         )
     logs.configure(chosen.log_level, chosen.log_format)
+    _warn_of_old_names()
     wiring.pace()  # a missing setting is reported now
     collector = MetricsCollector(wiring.pace, Database(wiring.engine(), patience_s=1.0))
     answers = metrics_application(collector, name_and_password)
