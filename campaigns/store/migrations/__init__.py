@@ -8,9 +8,9 @@ interrupted. An index on a new column is therefore a revision of its own, after 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import psycopg.errors
@@ -84,6 +84,35 @@ def set_lock_timeout(connection: Connection, seconds: float, *, local: bool = Fa
 def add_check(table: str, name: str, condition: str) -> None:
     """Add a check to a locked table: it applies to new rows at once. A later `Validate` reads the old rows."""
     op.create_check_constraint(op.f(name), table, condition, schema=SCHEMA, postgresql_not_valid=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Renames:
+    """Old names in one table, each with the new one. They change the catalog alone: no row is read or written."""
+
+    table: str
+    new_table: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constraints: Mapping[str, str] = field(default_factory=dict)
+    indexes: Mapping[str, str] = field(default_factory=dict)
+
+    def apply(self) -> None:
+        """Lock the table and give everything its new name. Raises: InUse, as `lock_table` does."""
+        lock_table(self.table)
+        table = self.new_table or self.table
+        if table != self.table:
+            op.rename_table(self.table, table, schema=SCHEMA)
+        for old, new in self.columns.items():
+            op.alter_column(table, old, new_column_name=new, schema=SCHEMA)
+        for old, new in self.constraints.items():
+            op.execute(f"ALTER TABLE {SCHEMA}.{table} RENAME CONSTRAINT {old} TO {new}")
+        for old, new in self.indexes.items():
+            op.execute(f"ALTER INDEX {SCHEMA}.{old} RENAME TO {new}")
+
+    def take_back(self) -> None:
+        """Lock the table and give everything its old name. Raises: InUse."""
+        back = ({new: old for old, new in names.items()} for names in (self.columns, self.constraints, self.indexes))
+        Renames(self.new_table or self.table, self.table, *back).apply()
 
 
 class Step(Protocol):

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from alembic import op
-
-from campaigns.store.migrations import lock_table
+from campaigns.store.migrations import Renames
 
 revision = "0006_4"
 down_revision = "0006_3"
 branch_labels = None
 depends_on = None
 
+RENAMES = Renames("otps", columns={"code": "refused_code"})
+
 
 def upgrade() -> None:
-    """Rename in the catalog; no row is read or written."""
-    lock_table("otps")
-    op.alter_column("otps", "code", new_column_name="refused_code", schema="sms")
+    """Give the new names."""
+    RENAMES.apply()
 
 
 def downgrade() -> None:
     """Give back the old names."""
-    lock_table("otps")
-    op.alter_column("otps", "refused_code", new_column_name="code", schema="sms")
+    RENAMES.take_back()

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from alembic import op
-
-from campaigns.store.migrations import lock_table
+from campaigns.store.migrations import Renames
 
 revision = "0006_5"
 down_revision = "0006_4"
 branch_labels = None
 depends_on = None
 
+RENAMES = Renames("attempts", columns={"asked": "messages"})
+
 
 def upgrade() -> None:
-    """Rename in the catalog; no row is read or written."""
-    lock_table("attempts")
-    op.alter_column("attempts", "asked", new_column_name="messages", schema="sms")
+    """Give the new names."""
+    RENAMES.apply()
 
 
 def downgrade() -> None:
     """Give back the old names."""
-    lock_table("attempts")
-    op.alter_column("attempts", "messages", new_column_name="asked", schema="sms")
+    RENAMES.take_back()

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from alembic import op
-
-from campaigns.store.migrations import lock_table
+from campaigns.store.migrations import Renames
 
 revision = "0006_8"
 down_revision = "0006_7"
 branch_labels = None
 depends_on = None
 
+RENAMES = Renames("days", new_table="ledger_days", constraints={"days_pkey": "ledger_days_pkey"})
+
 
 def upgrade() -> None:
-    """Rename in the catalog; no row is read or written."""
-    lock_table("days")
-    op.rename_table("days", "ledger_days", schema="sms")
-    op.execute("ALTER TABLE sms.ledger_days RENAME CONSTRAINT days_pkey TO ledger_days_pkey")
+    """Give the new names."""
+    RENAMES.apply()
 
 
 def downgrade() -> None:
     """Give back the old names."""
-    lock_table("ledger_days")
-    op.rename_table("ledger_days", "days", schema="sms")
-    op.execute("ALTER TABLE sms.days RENAME CONSTRAINT ledger_days_pkey TO days_pkey")
+    RENAMES.take_back()

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from alembic import op
-
-from campaigns.store.migrations import lock_table
+from campaigns.store.migrations import Renames
 
 revision = "0006_9"
 down_revision = "0006_8"
 branch_labels = None
 depends_on = None
 
+RENAMES = Renames("blocked", new_table="blocklist_entries", constraints={"blocked_pkey": "blocklist_entries_pkey"})
+
 
 def upgrade() -> None:
-    """Rename in the catalog; no row is read or written."""
-    lock_table("blocked")
-    op.rename_table("blocked", "blocklist_entries", schema="sms")
-    op.execute("ALTER TABLE sms.blocklist_entries RENAME CONSTRAINT blocked_pkey TO blocklist_entries_pkey")
+    """Give the new names."""
+    RENAMES.apply()
 
 
 def downgrade() -> None:
     """Give back the old names."""
-    lock_table("blocklist_entries")
-    op.rename_table("blocklist_entries", "blocked", schema="sms")
-    op.execute("ALTER TABLE sms.blocked RENAME CONSTRAINT blocklist_entries_pkey TO blocked_pkey")
+    RENAMES.take_back()

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from alembic import op
-
-from campaigns.store.migrations import lock_table
+from campaigns.store.migrations import Renames
 
 revision = "0006"
 down_revision = "0006_9"
 branch_labels = None
 depends_on = None
 
+RENAMES = Renames("blocklists", columns={"whole_at": "last_full_pull_at"})
+
 
 def upgrade() -> None:
-    """Rename in the catalog; no row is read or written."""
-    lock_table("blocklists")
-    op.alter_column("blocklists", "whole_at", new_column_name="last_full_pull_at", schema="sms")
+    """Give the new names."""
+    RENAMES.apply()
 
 
 def downgrade() -> None:
     """Give back the old names."""
-    lock_table("blocklists")
-    op.alter_column("blocklists", "last_full_pull_at", new_column_name="whole_at", schema="sms")
+    RENAMES.take_back()
