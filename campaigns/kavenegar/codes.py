@@ -24,7 +24,7 @@ from campaigns.errors import (
     TextRefused,
     Throttled,
 )
-from campaigns.rules.states import MessageState
+from campaigns.rules.states import REFUNDED, MessageState
 
 # The codes that other code compares with. Other modules use these names, never the numbers.
 OK: Final = 200
@@ -222,14 +222,17 @@ class Status:
     """The meaning of one message `status`. `state` is our name for a verdict, None for a status that is no verdict.
 
     `final`: no other status follows, except that 11 may still become 10 when the account lets the gateway resend.
-    `refunded`: the documentation says that the cost comes back.
+    `refunded`: the cost comes back.
     """
 
     status: int
     state: MessageState | None
     meaning: str
     source: Source = "table 2"
-    refunded: bool = False
+
+    @property
+    def refunded(self) -> bool:
+        return self.state in REFUNDED
 
     @property
     def final(self) -> bool:
@@ -248,8 +251,8 @@ STATUSES: dict[int, Status] = {
         Status(6, MessageState.FAILED, "failed at the sending line"),
         Status(10, MessageState.DELIVERED, "delivered"),
         Status(11, MessageState.UNDELIVERED, "not delivered: the phone is off or out of reach"),
-        Status(13, MessageState.CANCELLED, "cancelled, or a problem in sending", refunded=True),
-        Status(14, MessageState.BLOCKED, "the recipient takes no advertising", refunded=True),
+        Status(13, MessageState.CANCELLED, "cancelled, or a problem in sending"),
+        Status(14, MessageState.BLOCKED, "the recipient takes no advertising"),
         Status(50, None, "received: an inbound message", source="seen"),
         Status(NO_LONGER_KNOWN, None, "no longer known to the gateway, which is no verdict"),
     )

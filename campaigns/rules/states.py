@@ -51,6 +51,10 @@ class MessageState(StrEnum):
     UNCERTAIN = "uncertain"  # the gateway can no longer say whether it was sent: a person decides
 
 
+REFUNDED: Final = frozenset({MessageState.BLOCKED, MessageState.CANCELLED})
+"""The states in which the cost of a message comes back. Source: kavenegar-rest, table 2 (13 and 14)."""
+
+
 class OtpState(StrEnum):
     """The state of a one-time password. It has no localid, so the gateway cannot be asked about an unknown one."""
 

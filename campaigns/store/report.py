@@ -12,13 +12,14 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MessageState
+from campaigns.rules.states import REFUNDED, MessageState
 from campaigns.store import in_one_commit
 
 # ── figures ──
 
 _MESSAGES: Final = """sms.campaigns AS campaign, unnest(campaign.message_ids) AS span
       JOIN sms.messages AS message ON message.id >= lower(span) AND message.id < upper(span)"""
+_REFUNDED: Final = ", ".join(f"'{state}'" for state in sorted(REFUNDED))
 
 
 class Requests(NamedTuple):
@@ -98,8 +99,8 @@ _MONEY: Final = text(f"""
            count(*) FILTER (WHERE cost_rial IS NULL) AS unpriced,
            count(*) FILTER (WHERE withdrawn) AS withdrawn,
            CAST(coalesce(sum(cost) FILTER (WHERE withdrawn), 0) AS bigint) AS withdrawn_rial,
-           CAST(coalesce(sum(cost) FILTER (WHERE state NOT IN ('blocked', 'cancelled')), 0) AS bigint) AS cost,
-           CAST(coalesce(sum(cost) FILTER (WHERE state IN ('blocked', 'cancelled')), 0) AS bigint) AS refunded
+           CAST(coalesce(sum(cost) FILTER (WHERE state NOT IN ({_REFUNDED})), 0) AS bigint) AS cost,
+           CAST(coalesce(sum(cost) FILTER (WHERE state IN ({_REFUNDED})), 0) AS bigint) AS refunded
       FROM priced
 """)
 
@@ -268,7 +269,7 @@ class Cost(NamedTuple):
 _COST: Final = text(f"""
     SELECT count(message.gateway_id) AS known, count(message.cost_rial) AS priced,
            coalesce(sum(message.cost_rial), 0) AS rial,
-           coalesce(sum(message.cost_rial) FILTER (WHERE message.state NOT IN ('blocked', 'cancelled')), 0) AS kept_rial
+           coalesce(sum(message.cost_rial) FILTER (WHERE message.state NOT IN ({_REFUNDED})), 0) AS kept_rial
       FROM {_MESSAGES}
      WHERE campaign.id = :id AND message.gateway_id IS NOT NULL
 """)
