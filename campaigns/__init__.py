@@ -17,7 +17,6 @@ database, is `BadInput` in every function.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Final
 
 from campaigns.api.campaign import (
@@ -49,6 +48,7 @@ from campaigns.api.watch import (
     progress,
     why_waiting,
 )
+from campaigns.deprecation import warn_renamed
 from campaigns.errors import BadInput, CampaignsError, IllegalMove, KeyConflict, NotFound
 from campaigns.rules.message_options import CampaignKind
 from campaigns.rules.otp_request import OtpKind
@@ -121,6 +121,5 @@ if not TYPE_CHECKING:  # so that a type checker objects to the old names, and to
         new = _RENAMED.get(name)
         if new is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        what = f"campaigns.{name} has become campaigns.{new}; the old name goes with the next release"
-        warnings.warn(what, DeprecationWarning, stacklevel=2)
+        warn_renamed(f"campaigns.{name}", f"campaigns.{new}")
         return globals()[new]

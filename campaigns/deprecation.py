@@ -1,4 +1,4 @@
-"""Old names of attributes: they work for one release more, each with a DeprecationWarning that says the new one."""
+"""Old names: they work for one release more, each with a DeprecationWarning that says the new one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 C = TypeVar("C")
+
+
+def warn_renamed(old: str, new: str) -> None:
+    """Warn whoever called the caller of this function that `old` is called `new` now."""
+    warnings.warn(f"{old} has become {new}; the old name goes with the next release", DeprecationWarning, stacklevel=3)
 
 
 def old_attributes(**new_names: str) -> Callable[[type[C]], type[C]]:
@@ -28,9 +33,7 @@ def _reader(old: str, new: str) -> Callable[[Any], Any]:
     read = attrgetter(new)
 
     def warn_and_read(record: Any) -> Any:
-        warnings.warn(
-            f"{old} has become {new}; the old name goes with the next release", DeprecationWarning, stacklevel=2
-        )
+        warn_renamed(old, new)
         return read(record)
 
     return warn_and_read

@@ -10,7 +10,6 @@ events. A tick that fails still sends two events: that it was received, and how 
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -43,7 +42,7 @@ def _configure_logs(loglevel: int | str | None = None, **_: Any) -> None:
 def _bind_task(task_id: str, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], **_: Any) -> None:
     """Bind the fields of the task's log records: its name, its id, and the ids in its arguments and headers."""
     clear_contextvars()
-    given = {**dict(zip(inspect.signature(task.run).parameters, args, strict=False)), **kwargs}
+    given = {**queues.name_arguments(task, args), **kwargs}
     known = {**{name: given.get(name, task.request.get(name)) for name in BOUND}, "task": task.name, "task_id": task_id}
     bind_contextvars(**{name: value for name, value in known.items() if value is not None})
 

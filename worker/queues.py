@@ -137,7 +137,7 @@ class Publisher:
                     task.apply_async(
                         each,
                         producer=producer,
-                        kwargsrepr=shown.get(each) or name_arguments(task, each),
+                        kwargsrepr=shown.get(each) or repr(name_arguments(task, each)),
                         headers={"campaign_id": campaigns[each]} if each in campaigns else None,
                     )
                     published += 1
@@ -163,6 +163,6 @@ def describe_batch(position: BatchPosition) -> str:
     return repr({"campaign": position.campaign_id, "messages": position.share})
 
 
-def name_arguments(task: Task, arguments: Sequence[int | str]) -> str:
-    """Return the arguments of any other task under the names of its parameters."""
-    return repr(dict(zip(signature(task.run).parameters, arguments, strict=False)))
+def name_arguments(task: Task, arguments: Sequence[int | str]) -> dict[str, int | str]:
+    """Return the arguments of a task under the names of its parameters."""
+    return dict(zip(signature(task.run).parameters, arguments, strict=False))

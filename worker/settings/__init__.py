@@ -83,8 +83,9 @@ def variable_of(name: str, environ: Mapping[str, str]) -> str:
     return name if environ.get(name, "").strip() else next(given, name)
 
 
-def old_name_sentences(environ: Mapping[str, str]) -> Iterator[str]:
+def old_names(environ: Mapping[str, str] | None = None) -> Iterator[str]:
     """Yield a sentence for each old name that is set: its new name, and whether the old one still counts."""
+    environ = os.environ if environ is None else environ
     for old, new in ALIASES.items():
         if not environ.get(old, "").strip():
             continue
@@ -102,11 +103,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     from worker.settings import environment  # noqa: PLC0415 - it imports pydantic
 
     return environment.load(os.environ if environ is None else environ)
-
-
-def old_names(environ: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Yield a sentence for each setting that is set by its old name."""
-    return old_name_sentences(os.environ if environ is None else environ)
 
 
 def rows(settings: Settings, environ: Mapping[str, str] | None = None) -> Iterator[Row]:

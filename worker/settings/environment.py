@@ -16,7 +16,7 @@ from pydantic_settings import PydanticBaseSettingsSource
 from campaigns.errors import BadInput
 from campaigns.rules.batches import incompatible_times
 from worker.addresses import host_only
-from worker.settings import Unreadable, old_name_sentences, text_of, variable_of
+from worker.settings import Unreadable, old_names, text_of, variable_of
 from worker.settings.model import Settings
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def is_secret(field: FieldInfo) -> bool:
 
 def load(environ: Mapping[str, str]) -> Settings:
     """Read the settings. Raises: BadInput with a line for every variable that is wrong."""
-    for sentence in old_name_sentences(environ):
+    for sentence in old_names(environ):
         log.warning(sentence)
     variables, wrong = Variables(environ), dict[str, str]()
     try:
