@@ -145,11 +145,11 @@ def _row_no(line: Line) -> int:
 
 def _message_lines(connection: Connection, campaign_id: int) -> Iterator[Line]:
     for page in messages.in_pages(connection, campaign_id, size=25 * BATCH_SIZE):
-        spared = suppressions.find(connection, [str(row[1]) for row in page if row[2] == MessageState.SUPPRESSED])
+        suppressed = suppressions.find(connection, [str(row[1]) for row in page if row[2] == MessageState.SUPPRESSED])
         for row_no, number, state, status, gateway_id, parts, cost, code, settled_at, _text, id_ in page:
             reason = f"refused with code {code}" if code is not None else ""
             if state == MessageState.SUPPRESSED:
-                reason = _why_suppressed(spared.get(str(number)))
+                reason = _why_suppressed(suppressed.get(str(number)))
             yield (row_no, number, state, status, gateway_id, parts, cost, reason, settled_at, id_)
 
 

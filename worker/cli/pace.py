@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Final
 
 import click
 from rich.console import Group
@@ -20,7 +19,6 @@ from worker.cli import options, output
 from worker.cli.progress import REFRESH_INTERVAL_S
 
 Fact = tuple[str, object]
-MINUTE_S: Final = 60
 
 
 @click.command()

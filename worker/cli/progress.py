@@ -113,7 +113,7 @@ class ProgressView(Protocol):
 
 def follow(look: Callable[[], CampaignStatus], *, explain: Explain = waiting_sentence) -> Iterator[CampaignStatus]:
     """Show the campaign every second and yield each state; the caller decides when to stop."""
-    display = ProgressBars() if StandardOutput().is_terminal else ProgressLines()
+    display: ProgressView = ProgressBars() if StandardOutput().is_terminal else ProgressLines()
     try:
         while True:
             now = look()
