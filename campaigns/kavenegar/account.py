@@ -28,7 +28,7 @@ from campaigns.kavenegar.methods import Method
 from campaigns.kavenegar.pace import Lane
 from campaigns.rules.suppression import UNKNOWN_BLOCKREASON
 
-# The account: the records.
+# ── the account: the records ──
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ class BlockedStatus:
         return self.status.strip().lower() in {"active", "alreadyexists"}
 
 
-# The block list of a line: the methods.
+# ── the block list of a line: the methods ──
 
 
 class BlocklistMethods(MethodGroup):

@@ -81,7 +81,7 @@ def _rows_of_entries(entries: object) -> list[Row]:
     return [row for row in listed if isinstance(row, dict)]
 
 
-# The values of a row, however loosely they are written.
+# ── the values of a row, however loosely they are written ──
 
 Record = TypeVar("Record")
 
@@ -179,7 +179,7 @@ def parse_switch(value: Any) -> bool:
     return str(value).strip().lower() in {"enabled", "true", "1"}
 
 
-# How many pages there are: `metadata` beside the rows of an answer.
+# ── how many pages there are: `metadata` beside the rows of an answer ──
 
 
 class PageCounts(TypedDict):

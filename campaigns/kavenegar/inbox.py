@@ -23,7 +23,7 @@ from campaigns.kavenegar.call import MethodGroup, Parameters
 from campaigns.kavenegar.pace import Lane
 from campaigns.kavenegar.transport import InTime
 
-# Messages that people sent to our lines: the records.
+# ── messages that people sent to our lines: the records ──
 
 
 @dataclass(frozen=True, slots=True)

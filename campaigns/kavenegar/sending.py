@@ -144,7 +144,7 @@ class SendMethods(MethodGroup):
         return self.perform(request, lane=lane, in_time=in_time)
 
 
-# One-time passwords.
+# ── one-time passwords ──
 
 
 class OtpMethods(MethodGroup):
@@ -186,7 +186,7 @@ class OtpMethods(MethodGroup):
         return self.perform(request, lane=lane, in_time=in_time)
 
 
-# Voice campaigns.
+# ── voice campaigns ──
 
 
 class VoiceMethods(MethodGroup):

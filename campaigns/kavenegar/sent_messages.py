@@ -117,7 +117,7 @@ class OutboxCount:
         )
 
 
-# Status and cancelling: the methods.
+# ── status and cancelling: the methods ──
 
 
 class StatusMethods(MethodGroup):
@@ -182,7 +182,7 @@ def _id_list(method: Method, name: str, ids: Sequence[int]) -> Parameters:
     return {name: call.comma_list(ids)}
 
 
-# The outbox of the account, with the messages of every program that uses it: the methods.
+# ── the outbox of the account, with the messages of every program that uses it: the methods ──
 
 
 class OutboxMethods(MethodGroup):

@@ -23,7 +23,7 @@ from campaigns.clock import steady
 from campaigns.kavenegar import connection
 from campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver
 
-# The errors of the HTTP libraries under names of ours, which hold no URL and so no API key.
+# ── the errors of the HTTP libraries under names of ours, which hold no URL and so no API key ──
 
 
 class FaultKind(Enum):

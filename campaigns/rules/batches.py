@@ -105,7 +105,7 @@ def _folded(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", text)).strip()
 
 
-# How long the gateway answers about a message.
+# ── how long the gateway answers about a message ──
 
 LOCALID_WINDOW: Final = timedelta(hours=12)
 """How long the gateway answers queries by our own ids, at most. Source: kavenegar-rest, sms/statuslocalmessageid."""

@@ -25,7 +25,7 @@ def day_start(day: date) -> datetime:
     return datetime.combine(day, time.min, TEHRAN)
 
 
-# Moments that a person types or a program passes, in the Persian or the Gregorian calendar.
+# ── moments that a person types or a program passes, in the Persian or the Gregorian calendar ──
 
 PERSIAN_YEARS: Final = range(1300, 1600)
 """Years that are read in the Persian calendar: 1921 to 2221. In the Gregorian calendar they are long past."""
@@ -97,7 +97,7 @@ def _gregorian_date(year: int, month: int, day: int) -> date:
     return found
 
 
-# Dates and times as a spreadsheet shows them, in the Gregorian or the Persian calendar.
+# ── dates and times as a spreadsheet shows them, in the Gregorian or the Persian calendar ──
 
 CellMoment = datetime | date | time | timedelta
 """The value of a cell with a date format."""

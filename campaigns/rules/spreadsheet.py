@@ -150,7 +150,7 @@ def _locale(locale: str, code: str) -> tuple[str, bool]:
     return _DIGITS_OF[digits], calendar == _PERSIAN_CALENDAR
 
 
-# Numbers as a spreadsheet shows them: General, decimals, thousands, percent, leading zeros.
+# ── numbers as a spreadsheet shows them: General, decimals, thousands, percent, leading zeros ──
 
 FIRST_INEXACT: Final = 10**15
 """Spreadsheets keep 15 digits of a number; the further digits of a longer number are lost."""

@@ -144,7 +144,7 @@ def insert_campaign(connection: Connection, campaign_id: int, draft: Draft, load
     connection.execute(_INSERT, {**ordered, **asdict(loaded), **changed})
 
 
-# A campaign is split into batches; each batch leaves in one request.
+# ── a campaign is split into batches; each batch leaves in one request ──
 
 # Split a campaign into batches of consecutive ids, at most 200 each.
 _SPLIT: Final = text("""

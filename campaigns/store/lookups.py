@@ -14,7 +14,7 @@ from campaigns.store import in_one_commit
 from campaigns.store.loading import LINE_OF_BATCH
 from campaigns.store.records import Fact, Witness
 
-# The position of a batch in its campaign, for people who watch the workers.
+# ── the position of a batch in its campaign, for people who watch the workers ──
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def drop_closed_ids(connection: Connection, *, now: datetime, most: int = 5_000)
     return connection.execute(_DROP_CLOSED, {"now": now, "most": most}).rowcount
 
 
-# The messages to and from one number, over all campaigns.
+# ── the messages to and from one number, over all campaigns ──
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def find_witness(connection: Connection, campaign_id: int, batch_id: int) -> Wit
     return None if row is None else Witness(row.gateway_id, row.number, row.sent_at)
 
 
-# A sample of a campaign, spread evenly over it.
+# ── a sample of a campaign, spread evenly over it ──
 
 # Which messages, spread evenly over the campaign, are in the sample?
 _SAMPLE: Final = text(f"""

@@ -34,7 +34,7 @@ from campaigns.store.migrations.session import (
 )
 from campaigns.store.tables import SCHEMA
 
-# How long an upgrade gives way to other sessions, and how long it pauses between two tries.
+# ── how long an upgrade gives way to other sessions, and how long it pauses between two tries ──
 
 PATIENCE_S: Final = 600.0
 """An upgrade that has spent so long on failed tries and pauses ends, and names the sessions in its way."""

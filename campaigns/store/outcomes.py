@@ -62,7 +62,7 @@ def last_calls(connection: Connection) -> LastCalls:
     return LastCalls(**connection.execute(_LAST_CALLS).mappings().one())
 
 
-# A refused batch is halved until the message at fault stands alone.
+# ── a refused batch is halved until the message at fault stands alone ──
 
 # Mark the batch split. Its two halves take over its polls and its due time.
 _SPLIT_WHOLE: Final = text(f"""
@@ -108,7 +108,7 @@ def halve(connection: Connection, claim: Claim, *, now: datetime, trouble: str) 
     return new
 
 
-# Unknown batches whose localid window is over without an answer: their messages become uncertain.
+# ── unknown batches whose localid window is over without an answer: their messages become uncertain ──
 
 WINDOW_ENDED: Final = "nobody answered while the gateway could be asked"
 """The trouble of an uncertain batch: the gateway did not answer before it forgot our localids."""
@@ -170,7 +170,7 @@ def give_up_unanswered(connection: Connection, *, now: datetime, window: timedel
     return [row.id for row in rows]
 
 
-# It is not possible any more to find out whether an uncertain message was sent: a person decides.
+# ── it is not possible any more to find out whether an uncertain message was sent: a person decides ──
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ class Validate:
         connection.execute(text(f"ALTER TABLE {SCHEMA}.{self.table} VALIDATE CONSTRAINT {self.name}"))
 
 
-# For an upgrade, a role must own the schema `sms`, or may create in it, and must own the tables in it.
+# ── for an upgrade, a role must own the schema `sms`, or may create in it, and must own the tables in it ──
 
 # Which role is this, and may it create in the schema? NULL where there is no schema.
 _ROLE: Final = text("""

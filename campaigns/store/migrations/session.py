@@ -236,7 +236,7 @@ def outside_transactions(connection: Connection) -> Iterator[Connection]:
             connection.execution_options(isolation_level="READ COMMITTED")
 
 
-# While a step of an upgrade waits inside PostgreSQL, report the session that it waits for.
+# ── while a step of an upgrade waits inside PostgreSQL, report the session that it waits for ──
 
 _LOOK_EVERY_S: Final = 0.2
 _REPORT_AFTER_S: Final = 1.0

@@ -55,7 +55,7 @@ def time(name: str, *, nullable: bool = True, **options: object) -> Column[objec
     return Column(name, DateTime(timezone=True), nullable=nullable, **options)  # type: ignore[arg-type]
 
 
-# The installation, its gateway account, and the account's ledger.
+# ── the installation, its gateway account, and the account's ledger ──
 
 installation = Table(
     "installation",

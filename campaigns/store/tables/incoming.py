@@ -78,7 +78,7 @@ inbound = Table(
 )
 
 
-# Callbacks, and the gateway ids by which they find our messages.
+# ── callbacks, and the gateway ids by which they find our messages ──
 
 gateway_ids = Table(
     "gateway_ids",
@@ -105,7 +105,7 @@ callbacks = Table(
 """Status callbacks that wait to be matched and confirmed; processed ones are deleted."""
 
 
-# The numbers that get no messages, and the gateway's own block lists.
+# ── the numbers that get no messages, and the gateway's own block lists ──
 
 suppressions = Table(
     "suppressions",

@@ -214,7 +214,7 @@ attempts = Table(
 """Each attempt and its outcome; rows are only ever added. These rows are evidence."""
 
 
-# One-time passwords: one row for each message or call that carries one.
+# ── one-time passwords: one row for each message or call that carries one ──
 
 otps = Table(
     "otps",
