@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import requests
 from sqlalchemy import Connection, Engine, text
@@ -20,6 +21,8 @@ from campaigns.stages import account, callbacks, dispatch, guards, submit, track
 from campaigns.stages.inbox import pull
 from campaigns.stages.otp.send import follow_otps
 from campaigns.stages.otp.send import send_otp as run_otp
+from campaigns.store import batches
+from campaigns.store.records import Claim
 from kavenegar_sandbox import Knobs, Options, background
 
 SENDER = "10004346"
@@ -171,6 +174,20 @@ def at(context: Context, url: str, *, deadline_s: float = 15.0) -> Context:
     """Return the context with a client for another gateway."""
     client = Client(Sandbox.api_key, url, deadline_s=deadline_s, connect_timeout_s=5.0)
     return replace(context, gateway=PacedClient(client, context.pace))
+
+
+def claimed(context: Context, batch_id: int, *, after: timedelta = timedelta(0)) -> Claim:
+    """Claim a due batch as a worker does that is about to send it, `after` from now."""
+    claim = batches.claim_ready(
+        context.database,
+        batch_id,
+        account=context.account,
+        call_id=uuid4(),
+        now=context.now() + after,
+        lease=context.policy.lease,
+    )
+    assert claim is not None
+    return claim
 
 
 def batch_ids(engine: Engine, campaign_id: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""A gateway that follows a script."""
+"""Worlds that several stages are tried in: a gateway that follows a script, slow operators, callbacks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from campaigns.context import Context
 from campaigns.kavenegar.client import Client
 from campaigns.kavenegar.paced_client import PacedClient
 from tests.kavenegar.scripted_server import ScriptedServer
+from tests.web import expecting
+from tests.world import Sandbox
 
 
 @pytest.fixture
@@ -27,3 +29,21 @@ def scripted(context: Context, server: ScriptedServer) -> Iterator[Context]:
     client = Client("scripted", server.url, deadline_s=5.0, connect_timeout_s=1.0)
     yield replace(context, gateway=PacedClient(client, context.pace))
     client.close()
+
+
+@pytest.fixture
+def slow_operators(sandbox: Sandbox) -> None:
+    """Verdicts take a day, so that what is accepted stays accepted while we look."""
+    sandbox.turn(delivery_s=[86_400, 90_000])
+
+
+@pytest.fixture
+def hinted(context: Context) -> Context:
+    """A context to which callbacks are hints."""
+    return expecting(context)
+
+
+@pytest.fixture
+def trusting(context: Context) -> Context:
+    """A context to which callbacks are facts."""
+    return expecting(context, trust_callbacks=True)

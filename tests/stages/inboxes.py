@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
@@ -60,6 +61,21 @@ def turns(context: Context, line: str = SENDER, *, most: int = 60) -> list[Pulle
             return found
         found.append(pull.pull_line(context, line))
     raise AssertionError(f"the line is still due after {most} turns: {found[-1]}")
+
+
+def line_claimed(context: Context, line: str = SENDER) -> lines.LineClaim:
+    """Claim a line as a worker does that is about to pull it."""
+    policy = context.policy
+    claim = lines.claim(
+        context.database,
+        line,
+        owner=uuid4(),
+        now=context.now(),
+        lease=policy.lease,
+        unknown_grace=policy.unknown_grace,
+    )
+    assert claim is not None
+    return claim
 
 
 def at_rest(context: Context, sandbox: Sandbox, line: str = SENDER, *, most: int = 60) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
@@ -11,9 +10,8 @@ from campaigns.context import Context
 from campaigns.rules.states import MessageState
 from campaigns.stages import guards, submit
 from campaigns.stages.submit import Outcome
-from campaigns.store import batches, identity
+from campaigns.store import identity
 from campaigns.store.identity import Place
-from campaigns.store.records import Claim
 from campaigns.store.restores import Restored
 from tests.world import Sandbox, run_due_work
 
@@ -39,20 +37,6 @@ def send_some(context: Context, engine: Engine, campaign: int, count: int) -> No
         ).scalars()
         batches = list(ready)
     assert [submit.send_batch(context, batch_id) for batch_id in batches] == [Outcome.ACCEPTED] * count
-
-
-def claimed(context: Context, batch: int) -> Claim:
-    """A claim whose owner is about to send."""
-    claim = context.database(
-        batches.claim_ready,
-        batch,
-        account=context.account,
-        call_id=uuid4(),
-        now=context.now(),
-        lease=context.policy.lease,
-    )
-    assert claim is not None
-    return claim
 
 
 def counted(engine: Engine, batch: int) -> dict[str, int]:

@@ -29,18 +29,6 @@ def engine(emptied: Engine) -> Engine:
     return emptied
 
 
-@pytest.fixture
-def hinted(context: Context) -> Context:
-    """A context to which callbacks are hints."""
-    return expecting(context)
-
-
-@pytest.fixture
-def trusting(context: Context) -> Context:
-    """A context to which callbacks are facts."""
-    return expecting(context, trust_callbacks=True)
-
-
 def call_back(context: Context, *reports: tuple[int, int]) -> None:
     """Send us callbacks as the gateway does, each with a gateway id and a status."""
     with web(context) as url:

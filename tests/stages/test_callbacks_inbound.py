@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from campaigns.context import Context
 from campaigns.store import lines
 from tests.stages.inboxes import line_added, turns
-from tests.web import expecting, web
+from tests.web import web
 from tests.world import SENDER, Sandbox
 
 MESSAGE = {"from": "+989121234567", "to": f"+98{SENDER}", "message": "لغو", "messageid": "77"}
@@ -20,16 +20,6 @@ MESSAGE = {"from": "+989121234567", "to": f"+98{SENDER}", "message": "لغو", "
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture
-def hinted(context: Context) -> Context:
-    return expecting(context)
-
-
-@pytest.fixture
-def trusting(context: Context) -> Context:
-    return expecting(context, trust_callbacks=True)
 
 
 def call_back(context: Context, *, answered: int = 200, **changed: str) -> None:

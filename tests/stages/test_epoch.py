@@ -14,10 +14,7 @@ from campaigns.stages.submit import Outcome
 from campaigns.store import epochs
 from tests.world import Sandbox, batch_ids, counters, run_due_work, running, states
 
-
-@pytest.fixture(autouse=True)
-def _slow_operators(sandbox: Sandbox) -> None:
-    sandbox.turn(delivery_s=[86_400, 90_000])
+pytestmark = pytest.mark.usefixtures("slow_operators")
 
 
 def _restored(engine: Engine, context: Context, sent_since: int) -> None:

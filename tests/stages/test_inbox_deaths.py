@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -15,7 +14,7 @@ from campaigns.context import Context
 from campaigns.stages.inbox import pull
 from campaigns.store import lines
 from campaigns.store.database import Database
-from tests.stages.inboxes import DAY_S, at_rest, crowd, line_added, missing, row
+from tests.stages.inboxes import DAY_S, at_rest, crowd, line_added, line_claimed, missing, row
 from tests.world import SENDER, Sandbox
 
 
@@ -109,9 +108,9 @@ def test_an_answer_lost_by_somebody_who_has_lost_the_line_puts_it_in_doubt_all_t
 ) -> None:
     """A worker that stood still past its lease learns late that its answer never came; another has the line by then."""
     line_added(context)
-    frozen = _claimed(context)
+    frozen = line_claimed(context)
     sandbox.advance(seconds=121 + 90)
-    present = _claimed(context)
+    present = line_claimed(context)
 
     context.database(
         lines.record_lost_answer,
@@ -127,16 +126,3 @@ def test_an_answer_lost_by_somebody_who_has_lost_the_line_puts_it_in_doubt_all_t
     line = row(engine)
     assert line.needs_reconcile_since == frozen.claimed_at
     assert line.complete_to is None
-
-
-def _claimed(context: Context) -> lines.LineClaim:
-    claim = context.database(
-        lines.claim,
-        SENDER,
-        owner=uuid4(),
-        now=context.now(),
-        lease=context.policy.lease,
-        unknown_grace=context.policy.unknown_grace,
-    )
-    assert claim is not None
-    return claim

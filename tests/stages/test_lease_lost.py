@@ -19,17 +19,14 @@ from campaigns.stages.submit import Outcome
 from campaigns.store import batches, due
 from campaigns.store.records import Claim, Fact
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer, Wire
-from tests.world import SENDER, Sandbox, batch_ids, run_due_work, running, states
+from tests.world import SENDER, Sandbox, batch_ids, claimed, run_due_work, running, states
+
+pytestmark = pytest.mark.usefixtures("slow_operators")
 
 
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture(autouse=True)
-def _slow_operators(sandbox: Sandbox) -> None:
-    sandbox.turn(delivery_s=[86_400, 90_000])
 
 
 def localids(engine: Engine) -> list[int]:
@@ -47,20 +44,6 @@ def meanwhile(do: Callable[[], object], then: Behaviour) -> Behaviour:
     return behave
 
 
-def take(context: Context, batch_id: int, *, after: timedelta = timedelta(0)) -> Claim:
-    """Another worker's claim."""
-    claim = context.database(
-        batches.claim_ready,
-        batch_id,
-        account=context.account,
-        call_id=uuid4(),
-        now=context.now() + after,
-        lease=context.policy.lease,
-    )
-    assert claim is not None
-    return claim
-
-
 def write_accepted(context: Context, claim: Claim) -> None:
     """Another worker's good answer."""
     found = [Fact(each.id, MessageState.ACCEPTED, 10**9 + place, 1, 120) for place, each in enumerate(claim.messages)]
@@ -72,7 +55,7 @@ def unknown(context: Context, engine: Engine, count: int = 3) -> tuple[int, int]
     """(campaign, batch): a campaign whose only batch left without an answer, and may be asked about."""
     campaign = running(engine, count)
     (only,) = batch_ids(engine, campaign)
-    claim = take(context, only)
+    claim = claimed(context, only)
     context.database(batches.mark_unknown, claim, due_at=context.now(), trouble="test")
     return campaign, only
 
@@ -154,7 +137,7 @@ def test_a_withdrawal_does_not_overrule_an_acceptance_that_was_written_meanwhile
     """The campaign is cancelled, the gateway says "never seen", and the sender that slept wakes up and sends."""
     campaign = running(engine, 3)
     (only,) = batch_ids(engine, campaign)
-    sender = take(context, only)
+    sender = claimed(context, only)
     context.database(due.expire_leases, now=context.now() + context.policy.lease, unknown_grace=timedelta(0))
     with engine.begin() as connection:
         campaigns.cancel(connection, campaign)
@@ -189,7 +172,7 @@ def test_a_refusal_by_a_worker_that_lost_its_lease_does_not_count(
         )
         assert asked is not None
         assert context.database(batches.send_again, asked, due_at=context.now(), trouble="never seen")
-        taken.append(take(context, only, after=later))
+        taken.append(claimed(context, only, after=later))
 
     server.will(
         meanwhile(another_worker_sends, server.answer(code=411)),
@@ -207,7 +190,7 @@ def test_an_answer_that_comes_after_the_batch_was_halved_stops_nobody(
     """A sleeper's acceptance reaches a batch that others have split: nothing is sent twice, and the tick goes on."""
     campaign = running(engine, 4)
     (whole,) = batch_ids(engine, campaign)
-    sleeper = take(context, whole)
+    sleeper = claimed(context, whole)
     sandbox.advance(seconds=121)
     dispatch.tick(context, now=context.now())
     sandbox.advance(seconds=91)

@@ -20,6 +20,8 @@ from tests.stages.accepted import calls
 from tests.stages.otp_requests import CODE, NUMBER, ordered, otp_request, sent, state_of, tokens_kept
 from tests.world import Sandbox, at, run_due_work
 
+pytestmark = pytest.mark.usefixtures("slow_operators")
+
 LOST_ANSWERS = ["accept_then_drop", "http_5xx_html_after", "bad_json", "entries_null", "accept_then_hang"]
 LOST_REQUESTS = ["drop", "http_5xx_html_before", "waf"]
 
@@ -27,12 +29,6 @@ LOST_REQUESTS = ["drop", "http_5xx_html_before", "waf"]
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture(autouse=True)
-def _slow_operators(sandbox: Sandbox) -> None:
-    """Verdicts take a day, so that what is accepted stays accepted while we look."""
-    sandbox.turn(delivery_s=[86_400, 90_000])
 
 
 def test_a_code_is_accepted_with_its_id_and_cost_and_its_tokens_are_gone(

@@ -16,16 +16,12 @@ from tests.stages.otp_requests import ordered, otp_request, sent, state_of, toke
 from tests.waiting import until
 from tests.world import Sandbox, at, batch_ids, run_due_work, running
 
+pytestmark = pytest.mark.usefixtures("slow_operators")
+
 
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture(autouse=True)
-def _slow_operators(sandbox: Sandbox) -> None:
-    """Verdicts take a day, so that what is accepted stays accepted while we look."""
-    sandbox.turn(delivery_s=[86_400, 90_000])
 
 
 @pytest.mark.parametrize("code", [451, 429])

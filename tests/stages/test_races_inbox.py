@@ -7,7 +7,6 @@ import random
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import requests
@@ -15,9 +14,8 @@ from sqlalchemy import Engine, text
 
 from campaigns.context import Context
 from campaigns.stages.inbox import pull
-from campaigns.store import lines
 from tests.kavenegar.scripted_server import ScriptedServer, http_answer
-from tests.stages.inboxes import DAY_S, came_in, crowd, line_added, missing, row, stored, turns
+from tests.stages.inboxes import DAY_S, came_in, crowd, line_added, line_claimed, missing, row, stored, turns
 from tests.web import expecting, web
 from tests.world import SENDER, Sandbox, at, run_due_work
 
@@ -97,15 +95,7 @@ def test_a_gateway_that_hands_out_the_same_unread_page_again_does_not_hold_a_lin
     context: Context, engine: Engine, sandbox: Sandbox, server: ScriptedServer
 ) -> None:
     line_added(context)
-    claim = context.database(
-        lines.claim,
-        SENDER,
-        owner=uuid4(),
-        now=context.now(),
-        lease=context.policy.lease,
-        unknown_grace=context.policy.unknown_grace,
-    )
-    assert claim is not None
+    line_claimed(context)
     sandbox.advance(minutes=5)  # that worker died
     date = int(context.now().timestamp()) - 60
     rows = [

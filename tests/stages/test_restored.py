@@ -18,7 +18,7 @@ from campaigns.store.identity import Place
 from campaigns.store.restores import Cause
 from tests.backups import administer, dump, restore
 from tests.stages.restoring import accepted, everybody_got_one, place, send_some, settle
-from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, running, states
+from tests.world import SENDER, Sandbox, batch_ids, claimed, numbers, run_due_work, running, states
 
 
 @pytest.fixture(params=[True, False], ids=["dedupe", "no dedupe"])
@@ -153,8 +153,6 @@ def test_a_claim_of_the_lost_history_decides_nothing_and_its_answer_counts(
     context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     """A worker goes on with what it holds in memory, while the database under it is restored."""
-    from uuid import uuid4
-
     from campaigns.stages.answers import match_rows
     from campaigns.stages.submit import _accept_answer, request_send
     from campaigns.store import batches
@@ -162,15 +160,7 @@ def test_a_claim_of_the_lost_history_decides_nothing_and_its_answer_counts(
     campaign = running(engine, 200)
     (only,) = batch_ids(engine, campaign)
     backup = dump(engine)
-    claim = context.database(
-        batches.claim_ready,
-        only,
-        account=context.account,
-        call_id=uuid4(),
-        now=context.now(),
-        lease=context.policy.lease,
-    )
-    assert claim is not None
+    claim = claimed(context, only)
     restore(engine, backup)
     accepted(context)
 

@@ -17,8 +17,8 @@ from campaigns.stages.submit import Outcome, _accept_answer, request_send
 from campaigns.store import otps, polls
 from tests.backups import dump, restore
 from tests.stages.otp_requests import ordered, state_of
-from tests.stages.restoring import accepted, claimed, counted, everybody_got_one, send_some, settle
-from tests.world import Sandbox, batch_ids, running, states
+from tests.stages.restoring import accepted, counted, everybody_got_one, send_some, settle
+from tests.world import Sandbox, batch_ids, claimed, running, states
 
 
 @pytest.fixture(params=[True, False], ids=["dedupe", "no dedupe"])

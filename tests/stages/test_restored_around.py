@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -19,12 +18,12 @@ from campaigns.stages.otp.send import send_otp
 from campaigns.stages.submit import Outcome
 from campaigns.stages.waiting import WaitingReason
 from campaigns.stages.waiting.reasons import why_waiting
-from campaigns.store import batches, due, gate, inbound, lines
+from campaigns.store import due, gate, inbound, lines
 from campaigns.store.database import READING_LASTS_S, Database
 from tests.backups import dump, restore
 from tests.stages.inboxes import MINUTE, at_rest, crowd, line_added, missing, row, turns
 from tests.stages.otp_requests import ordered, sent, state_of, tokens_kept
-from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, running, states
+from tests.world import SENDER, Sandbox, batch_ids, claimed, numbers, run_due_work, running, states
 
 HOUR = timedelta(hours=1)
 AT_ONCE = -timedelta(seconds=READING_LASTS_S)
@@ -211,14 +210,7 @@ def test_while_the_clock_is_not_trusted_nothing_is_sent_resolved_or_lapsed_and_t
     first, second, third = batch_ids(engine, campaign)
     sandbox.arm("accept_then_drop", "sms/send", count=1)
     assert submit.send_batch(context, first) is Outcome.UNKNOWN
-    assert context.database(
-        batches.claim_ready,
-        second,
-        account=context.account,
-        call_id=uuid4(),
-        now=context.now(),
-        lease=context.policy.lease,
-    )
+    claimed(context, second)
     sandbox.advance(minutes=5)
     leapt(context)
 

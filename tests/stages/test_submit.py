@@ -11,18 +11,14 @@ from campaigns.rules.states import CampaignState
 from campaigns.stages import account, submit
 from campaigns.stages.submit import Outcome
 from campaigns.store import installation
-from tests.world import Sandbox, at, batch_ids, numbers, run_due_work, running, states
+from tests.world import Sandbox, at, batch_ids, claimed, numbers, run_due_work, running, states
+
+pytestmark = pytest.mark.usefixtures("slow_operators")
 
 
 @pytest.fixture
 def engine(emptied: Engine) -> Engine:
     return emptied
-
-
-@pytest.fixture(autouse=True)
-def _slow_operators(sandbox: Sandbox) -> None:
-    """Verdicts take a day, so that what is accepted stays accepted while we look."""
-    sandbox.turn(delivery_s=[86_400, 90_000])
 
 
 LOST_ANSWERS = ["accept_then_drop", "http_5xx_html_after", "bad_json", "entries_null", "drip", "accept_then_hang"]
@@ -97,21 +93,9 @@ def test_rows_missing_from_an_answer_are_asked_about_and_the_others_count(
 def test_a_worker_that_died_with_a_claim_is_found_out_by_its_lease(
     context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
-    from uuid import uuid4
-
-    from campaigns.store import batches
-
     campaign = running(engine, 200)
     (batch,) = batch_ids(engine, campaign)
-    claim = context.database(
-        batches.claim_ready,
-        batch,
-        account=context.account,
-        call_id=uuid4(),
-        now=context.now(),
-        lease=context.policy.lease,
-    )
-    assert claim is not None
+    claimed(context, batch)
 
     run_due_work(context)
     assert states(engine, campaign) == {"pending": 200}

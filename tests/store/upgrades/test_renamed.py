@@ -23,7 +23,7 @@ from campaigns.errors import NotReady
 from campaigns.rules.states import CampaignState
 from campaigns.stages import submit
 from campaigns.stages.submit import Outcome
-from campaigns.store import batches, due, inbound, lines, lookups, otps, polls
+from campaigns.store import due, inbound, lines, lookups, otps, polls
 from campaigns.store.inbound import Arrival, InboundPolicy, Via
 from campaigns.store.migrate import configuration, is_behind, upgrade
 from campaigns.store.records import Claim, Fact
@@ -36,7 +36,7 @@ from tests.store.upgrades import old_names
 from tests.store.upgrades.conftest import OldDatabase, reading
 from tests.store.upgrades.old_workers import OldWorkers
 from tests.waiting import until
-from tests.world import SENDER, Sandbox, batch_ids, run_due_work, running, states
+from tests.world import SENDER, Sandbox, batch_ids, claimed, run_due_work, running, states
 
 BATCHES = 7
 RECIPIENTS = 200 * BATCHES
@@ -81,20 +81,6 @@ def content(engine: Engine) -> dict[str, list[str]]:
             for name in names
             if name != "alembic_version"
         }
-
-
-def claimed(context: Context, batch_id: int) -> Claim:
-    """The batch, claimed by a worker that dies with it."""
-    found = context.database(
-        batches.claim_ready,
-        batch_id,
-        account=context.account,
-        call_id=uuid4(),
-        now=context.now(),
-        lease=context.policy.lease,
-    )
-    assert found is not None
-    return found
 
 
 def request_leaves(sandbox: Sandbox, claim: Claim) -> None:
