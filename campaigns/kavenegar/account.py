@@ -262,21 +262,19 @@ class BlocklistMethods(MethodGroup):
         self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[BlockedStatus]:
         """Block at most 200 numbers. Raises: Postpone, Refused. Source: kavenegar-rest, blocked-add."""
-        method = methods.BLOCKED_ADD
-        request = call.build_call(
-            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.from_row)
-        )
-        return self.perform(request, lane=lane)
+        return self._blocked_statuses(methods.BLOCKED_ADD, linenumber, receptors, lane)
 
     def blocked_exists(
         self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING
     ) -> list[BlockedStatus]:
         """Look up at most 200 numbers. Raises: Postpone, Refused. Source: kavenegar-rest, blocked-exists."""
-        method = methods.BLOCKED_EXISTS
-        request = call.build_call(
-            method, _number_list(method, linenumber, receptors), call.all_rows(BlockedStatus.from_row)
-        )
-        return self.perform(request, lane=lane)
+        return self._blocked_statuses(methods.BLOCKED_EXISTS, linenumber, receptors, lane)
+
+    def _blocked_statuses(
+        self, method: Method, linenumber: str, receptors: Sequence[str], lane: Lane
+    ) -> list[BlockedStatus]:
+        parameters = _number_list(method, linenumber, receptors)
+        return self.perform(call.build_call(method, parameters, call.all_rows(BlockedStatus.from_row)), lane=lane)
 
     def blocked_remove(self, linenumber: str, receptors: Sequence[str], *, lane: Lane = Lane.HOUSEKEEPING) -> str:
         """Unblock at most 50 numbers. Returns the gateway's sentence about it, for a person to read.
