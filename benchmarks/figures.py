@@ -46,7 +46,7 @@ def _median_cell(cells: Sequence[Cell]) -> Cell:
 
 
 def ratio(ours: float, baseline: float) -> float:
-    """How many times the baseline; 0 where there is nothing to compare with."""
+    """The figure divided by the baseline; 0 if there is no baseline."""
     return ours / baseline if baseline else 0.0
 
 
@@ -81,5 +81,5 @@ def say(*lines: str) -> None:
 
 
 def as_dicts(tables: Iterable[Table]) -> list[dict[str, object]]:
-    """The same for a program."""
+    """Return the figures as mappings, for a program."""
     return [{"title": table.title, "rows": [dict(row) for row in table.rows], "note": table.note} for table in tables]

@@ -58,23 +58,23 @@ class Watched:
         self._session.auth = auth
 
     def answers(self) -> bool:
-        """Whether it is there."""
+        """Return whether Flower answers."""
         try:
             return self._session.get(f"{self.url}/healthcheck", timeout=60).ok
         except requests.ConnectionError:
             return False
 
     def tasks_seen(self) -> float:
-        """How many tasks it has seen from their first event to their last."""
+        """Return how many tasks Flower has seen from their first event to their last."""
         found = self._session.get(f"{self.url}/metrics", timeout=60)
         return sum(map(float, _COUNTED.findall(found.text))) / EVENTS_A_TASK
 
     def knows(self, worker: str) -> bool:
-        """Whether it has heard of this worker."""
+        """Return whether Flower knows this worker."""
         return f'flower_worker_online{{worker="{worker}"}}' in self._session.get(f"{self.url}/metrics", timeout=60).text
 
     def has_seen(self, tasks: int) -> bool:
-        """Whether it has seen so many tasks."""
+        """Return whether Flower has seen this many tasks."""
         return self.tasks_seen() >= tasks
 
     def tasks_kept(self) -> dict[str, dict[str, object]]:

@@ -23,7 +23,7 @@ _NOTE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load came to. `idle_mb` is the process's memory before it."""
+    """The result of a load. `idle_mb` is the process's memory before the load."""
 
     seconds: float
     cpu_s: float
@@ -61,7 +61,7 @@ def loaded(bench: Bench, file: Path, way: str, rows: int) -> Loaded:
 
 
 def _write_clean(path: Path, kind: Kind, rows: int) -> Path:
-    """The same recipients as the lines that COPY takes."""
+    """Write the same recipients as lines for COPY."""
     with path.open("w", encoding="utf-8") as file:
         for place, (number, name, code) in enumerate(people(rows), 1):
             text = TEXTS[kind].format(name=name, code=code) if kind is Kind.PERSONAL else r"\N"

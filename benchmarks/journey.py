@@ -24,7 +24,7 @@ SLOWEST = 500.0
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What is sent, and over which road.
+    """A campaign to send, and the path that its messages take.
 
     `pace` is requests a second: high enough that it is never what is measured. `senders` is how many worker-send.
     """
@@ -37,13 +37,13 @@ class Course:
 
     @property
     def within_s(self) -> float:
-        """When to give up."""
+        """The seconds after which the run gives up."""
         return LEISURE_S + self.messages / SLOWEST
 
 
 @dataclass(frozen=True, slots=True)
 class Journey:
-    """How it went. CPU seconds and peaks are by process; CPU until the last acceptance, and until the last verdict."""
+    """The result of a run. CPU seconds and peaks are by process; CPU until the last acceptance and the last verdict."""
 
     report: campaigns.Report
     seconds_waited: float  # from `start` to the first request: the beat rings once a second

@@ -128,14 +128,14 @@ def _claimed(database: Database, batch_id: int, now: datetime) -> Claim:
 
 
 def _accept(connection: Connection, claim: Claim, *, now: datetime) -> None:
-    """What a send writes down when all went well."""
+    """Record the acceptance of a whole batch, as a send does."""
     facts = [Fact(message.id, MessageState.ACCEPTED, message.id, 1, 120) for message in claim.messages]
     batches.record_facts(connection, claim, facts, now=now, poll_at=now, closes_at=now + WINDOW)
     batches.record_attempt(connection, claim, kind="send", event="accepted", now=now)
 
 
 def _settle(connection: Connection, asked: Sequence[PollShare], *, now: datetime) -> None:
-    """What a poll writes down when all verdicts have come."""
+    """Record the verdicts of a whole poll, as a poll does."""
     facts = [
         Fact(message_id, MessageState.DELIVERED, gateway_id, 10)
         for batch in asked

@@ -24,7 +24,7 @@ _NOTE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a baseline came to."""
+    """The result of a baseline."""
 
     messages: int
     seconds: float

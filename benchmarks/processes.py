@@ -1,4 +1,4 @@
-"""What processes cost: CPU seconds and memory, as Linux keeps them in /proc."""
+"""The cost of processes: CPU seconds and memory, as Linux keeps them in /proc."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ SENDER: Final = "10004346"
 
 
 class Kind(StrEnum):
-    """Whether everybody gets the same text."""
+    """One text for all recipients, or a text for each."""
 
     PERSONAL = "personal"  # sms/sendarray
     UNIFORM = "uniform"  # sms/send

@@ -1,4 +1,4 @@
-"""What a long life leaves in the database: a campaign that is over, every message of it with its verdict."""
+"""The rows that a long life leaves in the database: an ended campaign whose messages all have a verdict."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Otp:
 
 @dataclass(slots=True)
 class Findings:
-    """What came of the calls: the localids that were accepted, the sends without an answer, a pause for each 451."""
+    """The results of the calls: the accepted localids, the sends without an answer, a pause for each 451."""
 
     accepted: list[int] = field(default_factory=list)
     unanswered: int = 0
@@ -172,7 +172,7 @@ def ready_of(orders: Path) -> Path:
 
 
 def read_findings(orders: Path) -> Findings:
-    """What a process that has ended found."""
+    """Read the findings of a process that has ended."""
     found: dict[str, Any] = json.loads(result_of(orders).read_text(encoding="utf-8"))
     refusals = [Pause(**each) for each in found["refusals"]]
     return Findings(found["accepted"], found["unanswered"], refusals, [Otp(**each) for each in found["otps"]])

@@ -132,7 +132,7 @@ class Voyage:
 
 
 def _has_come(engine: Engine, campaign: int, share: float) -> bool:
-    """Whether so much of the messages has been accepted or refused."""
+    """Return whether this share of the messages has been accepted or refused."""
     with engine.connect() as connection:
         progress = campaigns.progress(connection, campaign)
     return progress.counts[MessageState.PENDING] <= (1 - share) * progress.campaign.messages

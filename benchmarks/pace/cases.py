@@ -1,4 +1,4 @@
-"""What is measured: a limit nobody is told, how it counts, what it does to those above it, and how it changes."""
+"""The cases: an unpublished limit, how it counts, its penalty for calls above it, and how it changes."""
 
 from __future__ import annotations
 

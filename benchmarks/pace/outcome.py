@@ -99,7 +99,7 @@ class Outcome:
         return max(sum(begin_s <= each.at_s < end_s for each in worker.refusals) for worker in self.workers)
 
     def _otps(self) -> dict[str, Any]:
-        """Of those asked for after the first minute; `between_pauses` leaves out those that met one."""
+        """Return the waits of codes after the first minute; `between_pauses` leaves out codes that met a pause."""
         otps = [each for worker in self.workers for each in worker.otps if each.asked_s >= self.began_s + MINUTE]
         return {
             **_waits("otp", otps),
@@ -129,7 +129,7 @@ def _quantile(values: Sequence[float], share: float) -> float:
 
 
 def seconds_of(calls: dict[str, Any]) -> tuple[float, list[tuple[int, int]]]:
-    """When the first call came and the seconds from there on, of what the sandbox tells at `ledger/calls`.
+    """Return the time of the first call, and the seconds from there on, out of the sandbox's `ledger/calls`.
 
     The last second, which still runs, is left out.
     """

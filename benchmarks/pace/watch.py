@@ -26,7 +26,7 @@ class Rate:
 
 @dataclass(slots=True)
 class Watch:
-    """What was seen of a pace; times are of the monotonic clock. Pauses shorter than the looks lie apart are missed."""
+    """Observations of a pace, on the monotonic clock. A pause shorter than the time between two is missed."""
 
     throttle: Throttle
     rates: list[Rate] = field(default_factory=list)

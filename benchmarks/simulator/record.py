@@ -1,4 +1,4 @@
-"""What happened in a simulation, and what is asked of it. All times are in seconds since it began."""
+"""The record of a simulation, and the figures taken from it. All times are in seconds since it began."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Call:
 
     @property
     def wait_s(self) -> float:
-        """How long the pace held it: tries that found no slot soon enough, or that were refused, included."""
+        """The seconds that the pace held the call, tries without a slot and refused tries included."""
         return self.left_s - self.asked_s
 
 
@@ -49,7 +49,7 @@ class Record:
         return sum(not call.admitted for call in self.between(begin_s, end_s))
 
     def share_refused(self, begin_s: float, end_s: float) -> float:
-        """Of all calls made meanwhile; 0 where there were none."""
+        """Return the share of refused calls in a span; 0 if there were none."""
         calls = self.between(begin_s, end_s)
         return sum(not call.admitted for call in calls) / len(calls) if calls else 0.0
 
@@ -61,7 +61,7 @@ class Record:
         return Counter(call.lane for call in self.between(begin_s, end_s))
 
     def waits(self, lane: Lane, begin_s: float, end_s: float) -> list[float]:
-        """What the calls of a lane waited that were asked for meanwhile and passed, the shortest first."""
+        """Return the waits of a lane's calls that were made in a span and passed, the shortest first."""
         passed = (call for call in self.calls if call.lane is lane and call.admitted)
         return sorted(call.wait_s for call in passed if begin_s <= call.asked_s < end_s)
 

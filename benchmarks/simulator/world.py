@@ -30,7 +30,7 @@ Steps = Generator[float, None, None]
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Who calls in a lane: so many callers who always want more, and `per_s` calls a second asked for at random."""
+    """The calls of a lane: callers that always want more, and `per_s` calls a second at random times."""
 
     lane: Lane = Lane.SEND
     callers: int = 0
@@ -39,7 +39,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What is simulated, for `for_s` seconds.
+    """The world of a simulation of `for_s` seconds.
 
     `turns` says by which knobs the limiter goes from a second on. `latency_s` is a call's way there and back; each step
     is late by `jitter_s` in the mean. The answers to the first `probes_lost` probes never come; their callers come back
@@ -61,7 +61,7 @@ class World:
 
 
 def simulate(world: World) -> Record:
-    """What happens in this world: the same each time it is asked."""
+    """Simulate a world. The result is the same at every run."""
     return _Simulation(world).run()
 
 
