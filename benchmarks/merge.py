@@ -18,8 +18,10 @@ from benchmarks.bench import Bench, Unfinished
 from benchmarks.figures import Row, Table, ratio
 from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
+from campaigns.context import Policy
 from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from campaigns.rules.states import MessageState
+from campaigns.stages.answers import suppress_by_verdicts
 from campaigns.store import batches, identity, in_one_commit, polls
 from campaigns.store.database import Database
 from campaigns.store.records import Claim, Fact, PollShare
@@ -130,7 +132,8 @@ def _claimed(database: Database, batch_id: int, now: datetime) -> Claim:
 def _accept(connection: Connection, claim: Claim, *, now: datetime) -> None:
     """Record the acceptance of a whole batch, as a send does."""
     facts = [Fact(message.id, MessageState.ACCEPTED, message.id, 1, 120) for message in claim.messages]
-    batches.record_facts(connection, claim, facts, now=now, poll_at=now, closes_at=now + WINDOW)
+    moved = batches.record_facts(connection, claim, facts, now=now, poll_at=now, closes_at=now + WINDOW)
+    suppress_by_verdicts(connection, Policy(), moved, now=now)
     batches.record_attempt(connection, claim, kind="send", event="accepted", now=now)
 
 
@@ -142,4 +145,5 @@ def _settle(connection: Connection, asked: Sequence[PollShare], *, now: datetime
         for gateway_id, message_id in batch.message_ids.items()
     ]
     nexts = [now if batch.resume_id is not None else now + WINDOW for batch in asked]
-    polls.record_poll(connection, asked, facts, next_polls=nexts, call_id=uuid4(), now=now)
+    moved = polls.record_poll(connection, asked, facts, next_polls=nexts, call_id=uuid4(), now=now)
+    suppress_by_verdicts(connection, Policy(), moved, now=now)
