@@ -21,14 +21,14 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 import campaigns_devkit
 from benchmarks.recipients import SENDER
-from campaigns.store import identity
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
 from campaigns_devkit import SANDBOX_API_KEY, Supervisor
 from campaigns_devkit.files import last_lines
 from campaigns_devkit.postgres import Postgres
 from campaigns_devkit.supervisor import procfile_commands
 from campaigns_devkit.valkey import Valkey
+from kavenegar_campaigns.store import identity
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import upgrade
 
 PROJECT = Path(__file__).resolve().parents[1]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from benchmarks.bench import Bench, Gateway, Unfinished, pids, until
 from benchmarks.processes import Peak, Watch
 from benchmarks.recipients import SENDER, TEXTS, Kind, write_csv
-from campaigns.rules.states import MessageState
+from kavenegar_campaigns.rules.states import MessageState
 
 WARM_UP = 5_000
 """Messages sent before the clock starts: more batches than there are threads, so that connections stand."""

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from benchmarks.processes import peak
 from benchmarks.recipients import SENDER, TEXTS, Kind
-from campaigns.store.database import make_engine
-from campaigns.store.loading import copy_connection
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.loading import copy_connection
 
 RAW = "raw"
 _BLOCK = 1 << 16

@@ -13,18 +13,18 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import Connection, Engine, text
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from benchmarks.bench import Bench, Unfinished
 from benchmarks.figures import Row, Table, ratio
 from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
-from campaigns.context import Policy
-from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
-from campaigns.rules.states import MessageState
-from campaigns.stages.answers import suppress_by_verdicts
-from campaigns.store import batches, identity, in_one_commit, polls
-from campaigns.store.database import Database
-from campaigns.store.records import Claim, Fact, PollShare
+from kavenegar_campaigns.context import Policy
+from kavenegar_campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages.answers import suppress_by_verdicts
+from kavenegar_campaigns.store import batches, identity, in_one_commit, polls
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.records import Claim, Fact, PollShare
 
 ACCOUNT: Final = "benchmarks"
 LEASE: Final = timedelta(minutes=10)

@@ -14,17 +14,17 @@ import requests
 from celery import Celery
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from benchmarks.bench import Bench, Gateway, Unfinished
 from benchmarks.figures import Row, Table, ratio
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.rules.otp_request import parse_otp_request
-from campaigns.stages.otp.send import send_at_once
-from campaigns.store.database import Database
 from campaigns_devkit import SANDBOX_API_KEY
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.rules.otp_request import parse_otp_request
+from kavenegar_campaigns.stages.otp.send import send_at_once
+from kavenegar_campaigns.store.database import Database
 
 RATE: Final = 1000.0
 LOOK_EVERY_S: Final = 0.001

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 
 from benchmarks.recipients import SENDER
-from campaigns.rules.batches import BATCH_SIZE
+from kavenegar_campaigns.rules.batches import BATCH_SIZE
 
 _FINISHED: Final = text("""
     INSERT INTO sms.campaigns (name, content_digest, sender, template, personal, state, message_ids, rows_read,

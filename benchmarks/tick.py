@@ -9,18 +9,18 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Final
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from benchmarks.bench import Bench, Unfinished
 from benchmarks.figures import Row, Table, ratio
 from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.rules.batches import BATCH_SIZE
-from campaigns.stages import dispatch
-from campaigns.store.database import Database
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.rules.batches import BATCH_SIZE
+from kavenegar_campaigns.stages import dispatch
+from kavenegar_campaigns.store.database import Database
 
 TICKS: Final = 100
 ONE_SECOND: Final = timedelta(seconds=1)

@@ -1,6 +1,6 @@
 """Bulk SMS campaigns through Kavenegar: what a web app imports to create, watch and steer them.
 
-    import campaigns
+    import kavenegar_campaigns as campaigns
 
     with engine.begin() as connection:            # or a Session: your transaction, your commit
         campaign = campaigns.create(connection, recipients="customers.csv", text="سلام {name}", sender="10004346")
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from campaigns.api.campaign import (
+from kavenegar_campaigns.api.campaign import (
     Campaign,
     Estimate,
     Recipients,
@@ -31,10 +31,10 @@ from campaigns.api.campaign import (
     send_uncertain,
     start,
 )
-from campaigns.api.inbox import Inbound, acknowledge, get_inbound, list_inbound
-from campaigns.api.otp import Otp, order_otp, otp_state
-from campaigns.api.suppression import Suppression, suppress, suppressed, unsuppress
-from campaigns.api.watch import (
+from kavenegar_campaigns.api.inbox import Inbound, acknowledge, get_inbound, list_inbound
+from kavenegar_campaigns.api.otp import Otp, order_otp, otp_state
+from kavenegar_campaigns.api.suppression import Suppression, suppress, suppressed, unsuppress
+from kavenegar_campaigns.api.watch import (
     Preview,
     Progress,
     Report,
@@ -48,12 +48,12 @@ from campaigns.api.watch import (
     progress,
     why_waiting,
 )
-from campaigns.deprecation import warn_renamed
-from campaigns.errors import BadInput, CampaignsError, IllegalMove, KeyConflict, NotFound
-from campaigns.rules.message_options import CampaignKind
-from campaigns.rules.otp_request import OtpKind
-from campaigns.rules.states import CampaignState, MessageState, OtpState
-from campaigns.rules.suppression import SuppressionReason
+from kavenegar_campaigns.deprecation import warn_renamed
+from kavenegar_campaigns.errors import BadInput, CampaignsError, IllegalMove, KeyConflict, NotFound
+from kavenegar_campaigns.rules.message_options import CampaignKind
+from kavenegar_campaigns.rules.otp_request import OtpKind
+from kavenegar_campaigns.rules.states import CampaignState, MessageState, OtpState
+from kavenegar_campaigns.rules.suppression import SuppressionReason
 
 __all__ = [
     "BadInput",

@@ -1,6 +1,6 @@
 """The context of every stage: the database, the gateway behind the shared pace, the clock, and the policy.
 
-A process builds its `Context` once, from the parts that this module names: see `worker.wiring`.
+A process builds its `Context` once, from the parts that this module names: see `kavenegar_worker.wiring`.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from campaigns.kavenegar.client import DEADLINE_S, Client, key_label
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.rules import batches, suppression
-from campaigns.rules.batches import AGES, next_poll, reduce_polls
-from campaigns.store import in_one_commit
-from campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.kavenegar.client import DEADLINE_S, Client, key_label
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.rules import batches, suppression
+from kavenegar_campaigns.rules.batches import AGES, next_poll, reduce_polls
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.database import Database, make_engine
 
 __all__ = [
     "Client",
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The times and options of the stages. Only this class defines the defaults: `worker.settings` reads them."""
+    """The times and options of the stages. Only this class defines the defaults: `worker/settings` reads them."""
 
     lease: timedelta = timedelta(seconds=120)  # longer than a request can last, waits and retries included
     deadline: timedelta = timedelta(seconds=DEADLINE_S)  # how long one request may last

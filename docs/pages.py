@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from campaigns.kavenegar.codes import RETURN_CODES, STATUSES
-from campaigns.kavenegar.methods import COMMON_CODES, DAY_S, HOUR_S, METHODS, Method
-from campaigns.rules import states
-from campaigns.rules.suppression import BLOCK_REASONS, REASONS
-from worker.cli.exits import Exit
-from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP
-from worker.settings import ALIASES, load, rows
+from kavenegar_campaigns.kavenegar.codes import RETURN_CODES, STATUSES
+from kavenegar_campaigns.kavenegar.methods import COMMON_CODES, DAY_S, HOUR_S, METHODS, Method
+from kavenegar_campaigns.rules import states
+from kavenegar_campaigns.rules.suppression import BLOCK_REASONS, REASONS
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP
+from kavenegar_worker.settings import ALIASES, load, rows
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -106,9 +106,9 @@ def codes_page() -> str:
 METHODS_ARE_FOR = f"""\
 Written by `scripts/docs` from `campaigns/kavenegar/methods.py`.
 
-All {len(METHODS)} methods are functions of `campaigns.kavenegar.client.Client` and of `PacedClient`, which keeps the
-pace and tries again when a call may be repeated. The limits are checked before a call leaves. `L147` is the line of
-kavenegar-rest at which a method's section begins; [codes.md](codes.md) says what each code means.
+All {len(METHODS)} methods are functions of `kavenegar_campaigns.kavenegar.client.Client` and of `PacedClient`,
+which keeps the pace and tries again when a call may be repeated. The limits are checked before a call leaves. `L147` is
+the line of kavenegar-rest at which a method's section begins; [codes.md](codes.md) says what each code means.
 """
 
 

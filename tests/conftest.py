@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, make_url, text
 
 import campaigns_devkit
-from campaigns.context import Context, Policy
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.store import identity
-from campaigns.store.database import Database, make_engine
-from campaigns.store.migrate import upgrade
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.store import identity
+from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.migrate import upgrade
 from tests.store.emptying import empty
 from tests.world import ACCOUNTS, Sandbox
 

@@ -12,9 +12,9 @@ from wsgiref.types import WSGIApplication
 from sqlalchemy import Engine, text
 from waitress.wasyncore import close_all
 
-from campaigns.context import Context
 from campaigns_devkit import servers
-from worker.web import Recorder, TokenBucket, bind_server, callbacks_application
+from kavenegar_campaigns.context import Context
+from kavenegar_worker.web import Recorder, TokenBucket, bind_server, callbacks_application
 
 TOKEN = "a-token-of-the-tests-0123456789-ABCDEF_xyz"
 

@@ -13,16 +13,16 @@ from uuid import uuid4
 import requests
 from sqlalchemy import Connection, Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.stages import account, callbacks, dispatch, guards, submit, track
-from campaigns.stages.inbox import pull
-from campaigns.stages.otp.send import follow_otps
-from campaigns.stages.otp.send import send_otp as run_otp
-from campaigns.store import batches
-from campaigns.store.records import Claim
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.stages import account, callbacks, dispatch, guards, submit, track
+from kavenegar_campaigns.stages.inbox import pull
+from kavenegar_campaigns.stages.otp.send import follow_otps
+from kavenegar_campaigns.stages.otp.send import send_otp as run_otp
+from kavenegar_campaigns.store import batches
+from kavenegar_campaigns.store.records import Claim
 from kavenegar_sandbox import Knobs, Options, background
 
 SENDER = "10004346"

@@ -1,16 +1,18 @@
-"""Every process that we start, and no rule about SMS: `celery -A worker …` and the `campaigns` command."""
+"""Every process that we start, and no rule about SMS: `celery -A kavenegar_worker …` and the `campaigns` command."""
 
 from __future__ import annotations
 
 
 def __getattr__(name: str) -> object:
-    """Return the Celery app, for `celery -A worker`, which looks for it here. Other imports do not load the app.
+    """Return the Celery app, for `celery -A kavenegar_worker`, which looks for it here.
+
+    Other imports do not load the app.
 
     Settings that cannot be used end that command here, with a sentence instead of Celery's traceback.
     """
     if name == "celery":
-        from worker import process  # noqa: PLC0415 - only Celery's own command line needs it
-        from worker.app import app  # noqa: PLC0415 - likewise
+        from kavenegar_worker import process  # noqa: PLC0415 - only Celery's own command line needs it
+        from kavenegar_worker.app import app  # noqa: PLC0415 - likewise
 
         process.check_settings()
         return app

@@ -21,10 +21,10 @@ from celery.worker import request
 from kombu import Queue
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from campaigns.errors import BadInput
-from worker import logs, queues, wiring
-from worker.addresses import celery_broker_settings
-from worker.logs import BOUND, redact
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker import logs, queues, wiring
+from kavenegar_worker.addresses import celery_broker_settings
+from kavenegar_worker.logs import BOUND, redact
 
 # ── logs: in the format of the settings, with the task's ids bound once, before the task runs ──
 
@@ -89,19 +89,19 @@ def configuration() -> dict[str, Any]:
         "worker_redirect_stdouts": False,
         "timezone": "UTC",
         "enable_utc": True,
-        "imports": ["worker.tasks", "worker.process"],
-        "beat_scheduler": "worker.process:Scheduler",  # runs on the steady clock; publishes nothing to a full queue
+        "imports": ["kavenegar_worker.tasks", "kavenegar_worker.process"],
+        "beat_scheduler": "kavenegar_worker.process:Scheduler",  # on the steady clock; nothing to a full queue
         "beat_schedule": {
             "tick": {"task": "campaigns.tick", "schedule": 1.0, "options": {"queue": "maint"}},
             "chores": {"task": "campaigns.chores", "schedule": 10.0, "options": {"queue": "maint"}},
         },
         # Deliberately absent: task_time_limit (threads cannot be stopped; every call has a total deadline instead),
         # rate_limit (it counts per worker), eta, countdown and retry (Redis doubles them past the visibility timeout),
-        # expires (the clocks of two hosts would have to agree: see worker.queues).
+        # expires (the clocks of two hosts would have to agree: see kavenegar_worker.queues).
     }
 
 
-app = Celery("campaigns", set_as_current=True, task_cls="worker.app:RedactedTask")
+app = Celery("campaigns", set_as_current=True, task_cls="kavenegar_worker.app:RedactedTask")
 app.add_defaults(configuration)
 
 
@@ -135,7 +135,7 @@ class RedactedRequest(request.Request):  # type: ignore[misc]  # celery ships no
 class RedactedTask(CeleryTask):  # type: ignore[misc]  # celery ships no types
     """A task whose requests are `RedactedRequest`, which redacts their events."""
 
-    Request = "worker.app:RedactedRequest"
+    Request = "kavenegar_worker.app:RedactedRequest"
 
 
 class FailureEventsOnly(RedactedTask):

@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Unpack
 
-import campaigns
-from campaigns.errors import BadInput
-from campaigns.rules.dates import parse_moment
-from campaigns.rules.message_options import CampaignKind, MessageOptionArgs
-from worker import wiring
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.dates import parse_moment
+from kavenegar_campaigns.rules.message_options import CampaignKind, MessageOptionArgs
+from kavenegar_worker import wiring
 
 MAX_TEXT_BYTES: Final = 64 * 1024
 """Bytes. A larger file is not the intended one, and is not read."""

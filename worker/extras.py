@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from campaigns.errors import BadInput, NotReady
+from kavenegar_campaigns.errors import BadInput, NotReady
 
 if TYPE_CHECKING:
     from campaigns_devkit import Attached

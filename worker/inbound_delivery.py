@@ -15,10 +15,10 @@ from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from campaigns.api import work
-from campaigns.context import Context
-from worker import wiring
-from worker.app import app
+from kavenegar_campaigns.api import work
+from kavenegar_campaigns.context import Context
+from kavenegar_worker import wiring
+from kavenegar_worker.app import app
 
 log = logging.getLogger(__name__)
 

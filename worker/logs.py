@@ -75,7 +75,7 @@ def _redacted(value: object) -> object:
 def formatter(log_format: str = "console") -> logging.Formatter:
     """Return the formatter of all records: `console` for a person, `json` for a program.
 
-    `2026-11-23T05:10:31+0330 WARNING worker.tasks batch outcome unknown task=campaigns.send_batch batch_id=17`.
+    `2026-11-23T05:10:31 WARNING kavenegar_worker.tasks batch outcome unknown task=campaigns.send_batch batch_id=7`.
     """
     return ProcessorFormatter(
         foreign_pre_chain=_FACTS,

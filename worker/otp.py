@@ -1,6 +1,6 @@
 """Send a one-time password from a web process at once, in the calling thread.
 
-    from worker import otp
+    from kavenegar_worker import otp
 
     sent = otp.send(number="09121234567", template="login", token="481516", key=f"login:{attempt.id}")
 
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import campaigns
-from campaigns.api import work
-from campaigns.rules.otp_request import parse_otp_request
-from worker import wiring
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.api import work
+from kavenegar_campaigns.rules.otp_request import parse_otp_request
+from kavenegar_worker import wiring
 
 
 def send(

@@ -25,11 +25,11 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from campaigns.api import admin
-from campaigns.clock import steady
-from campaigns.context import Database
-from campaigns.errors import BadInput
-from worker import logs, queues, wiring
+from kavenegar_campaigns.api import admin
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.context import Database
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker import logs, queues, wiring
 
 log = logging.getLogger(__name__)
 

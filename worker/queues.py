@@ -19,8 +19,8 @@ from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from campaigns.api.work import BatchPosition
-from worker import wiring
+from kavenegar_campaigns.api.work import BatchPosition
+from kavenegar_worker import wiring
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from campaigns.api import work
-from worker import create_task, wiring
-from worker.app import FailureEventsOnly, app
-from worker.inbound_delivery import deliver_due
-from worker.queues import Publisher
+from kavenegar_campaigns.api import work
+from kavenegar_worker import create_task, wiring
+from kavenegar_worker.app import FailureEventsOnly, app
+from kavenegar_worker.inbound_delivery import deliver_due
+from kavenegar_worker.queues import Publisher
 
 
 @app.task(name="campaigns.tick", base=FailureEventsOnly)

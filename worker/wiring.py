@@ -13,14 +13,23 @@ from typing import TYPE_CHECKING, Final
 import redis
 from sqlalchemy import Engine
 
-from campaigns.api import admin, work
-from campaigns.context import Client, Context, Database, PacedClient, Throttle, connect_redis, key_label, make_engine
-from campaigns.errors import BadInput
-from worker import extras
-from worker.settings import KeyFile, load, path_of_key, revealed
+from kavenegar_campaigns.api import admin, work
+from kavenegar_campaigns.context import (
+    Client,
+    Context,
+    Database,
+    PacedClient,
+    Throttle,
+    connect_redis,
+    key_label,
+    make_engine,
+)
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker import extras
+from kavenegar_worker.settings import KeyFile, load, path_of_key, revealed
 
 if TYPE_CHECKING:  # importing pydantic takes a tenth of a second
-    from worker.settings.model import Settings
+    from kavenegar_worker.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -21,11 +21,11 @@ from typing import Any
 
 from benchmarks.pace.watch import Pause
 from benchmarks.recipients import SENDER, TEXTS, Kind, people
-from campaigns.errors import OutcomeUnknown, Postpone
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
 from campaigns_devkit import SANDBOX_API_KEY
+from kavenegar_campaigns.errors import OutcomeUnknown, Postpone
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 
 SENDERS = 5
 POLL_EVERY_S = 2.0

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from benchmarks.bench import Bench, Gateway, pids, until
 from benchmarks.figures import say
 from benchmarks.pace.callers import Orders, read_findings
@@ -19,15 +19,15 @@ from benchmarks.pace.outcome import Outcome, seconds_of
 from benchmarks.pace.run import LATENCY_MS, WORKERS, calling
 from benchmarks.pace.watch import Watch
 from benchmarks.recipients import SENDER, TEXTS, Kind, write_csv
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.rules.states import MessageState
-from campaigns.stages import verify
-from campaigns.store.database import Database
 from campaigns_devkit import SANDBOX_API_KEY
-from worker.wiring import account_label
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import verify
+from kavenegar_campaigns.store.database import Database
+from kavenegar_worker.wiring import account_label
 
 MESSAGES = 100_000
 OTP_EVERY_S = 1.0

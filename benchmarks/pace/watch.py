@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 
 
 @dataclass(frozen=True, slots=True)

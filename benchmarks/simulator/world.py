@@ -14,8 +14,8 @@ import redis
 
 from benchmarks.simulator.record import Call, Record
 from benchmarks.simulator.script import LuaRedis
-from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane, Slot, Throttle
+from kavenegar_campaigns.errors import Throttled
+from kavenegar_campaigns.kavenegar.pace import Lane, Slot, Throttle
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.limiter import Limiter, limiter
 

@@ -14,9 +14,8 @@ work         every unit of work that a task runs
 gateway      what a person asks the gateway: account, ledger, what was sent, block lists, the pace
 admin        tables, lines, epochs, uncertain messages, a restored database; how the installation is, and its figures
 
-`worker` imports the library through these files, `campaigns.context` (the parts that a process is built of),
-`campaigns.errors`, `campaigns.clock` and the pure values of `campaigns.rules`; a contract in `pyproject.toml` keeps
-it so.
+`worker` imports the library through these files, `context` (the parts that a process is built of), `errors`, `clock`
+and the pure values of `rules`; a contract in `pyproject.toml` keeps it so.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from campaigns.errors import BadInput
-from campaigns.store.gate import make_durable
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.store.gate import make_durable
 
 # ── the caller's transaction ──
 

@@ -24,11 +24,11 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection
 
-from campaigns.api import Bind, connection_of, writing_connection
-from campaigns.rules.states import CampaignState
-from campaigns.stages.guards import accept_database
-from campaigns.stages.waiting import SILENT_AFTER, way_to_resume
-from campaigns.store import (
+from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages.guards import accept_database
+from kavenegar_campaigns.stages.waiting import SILENT_AFTER, way_to_resume
+from kavenegar_campaigns.store import (
     callbacks,
     epochs,
     identity,
@@ -40,7 +40,7 @@ from campaigns.store import (
     restores,
     transaction_time,
 )
-from campaigns.store.backlog import (
+from kavenegar_campaigns.store.backlog import (
     Durability,
     OpenWork,
     Overdue,
@@ -52,17 +52,17 @@ from campaigns.store.backlog import (
     read_durability,
     uncertain_by_campaign,
 )
-from campaigns.store.batches import COLLISION
-from campaigns.store.database import Database
-from campaigns.store.epochs import MAY_HAVE_LEFT
-from campaigns.store.gate import WEAK_COMMITS, Gate, read_gate
-from campaigns.store.identity import Place, StrandedBatches, account_of_key, stranded_batches
-from campaigns.store.inbound import count_unacknowledged, oldest_unacknowledged
-from campaigns.store.installation import Installation
-from campaigns.store.lines import Line
-from campaigns.store.migrate import PATIENCE_S, is_ahead, is_behind, upgrade
-from campaigns.store.outcomes import UncertainBatch
-from campaigns.store.restores import Restored
+from kavenegar_campaigns.store.batches import COLLISION
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.epochs import MAY_HAVE_LEFT
+from kavenegar_campaigns.store.gate import WEAK_COMMITS, Gate, read_gate
+from kavenegar_campaigns.store.identity import Place, StrandedBatches, account_of_key, stranded_batches
+from kavenegar_campaigns.store.inbound import count_unacknowledged, oldest_unacknowledged
+from kavenegar_campaigns.store.installation import Installation
+from kavenegar_campaigns.store.lines import Line
+from kavenegar_campaigns.store.migrate import PATIENCE_S, is_ahead, is_behind, upgrade
+from kavenegar_campaigns.store.outcomes import UncertainBatch
+from kavenegar_campaigns.store.restores import Restored
 
 __all__ = [
     "COLLISION",

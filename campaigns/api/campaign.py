@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Unpack
 
-from campaigns.api import Bind, connection_of, writing_connection
-from campaigns.rules.message_options import MessageOptionArgs, parse_message_options
-from campaigns.rules.text import MAX_CHARACTERS
-from campaigns.stages import intake, plan
-from campaigns.stages.intake import Estimate, Recipients, estimate
-from campaigns.stages.intake.row_validator import REASONS_SHOWN
-from campaigns.store import campaigns as store
-from campaigns.store import database_now
-from campaigns.store.records import Campaign
+from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.rules.message_options import MessageOptionArgs, parse_message_options
+from kavenegar_campaigns.rules.text import MAX_CHARACTERS
+from kavenegar_campaigns.stages import intake, plan
+from kavenegar_campaigns.stages.intake import Estimate, Recipients, estimate
+from kavenegar_campaigns.stages.intake.row_validator import REASONS_SHOWN
+from kavenegar_campaigns.store import campaigns as store
+from kavenegar_campaigns.store import database_now
+from kavenegar_campaigns.store.records import Campaign
 
 __all__ = [
     "Campaign",

@@ -17,15 +17,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from campaigns.api import Bind, connection_of
-from campaigns.kavenegar.account import AccountConfig
-from campaigns.kavenegar.codes import CREDIT_TOO_LOW, KEY_NOT_VALID, STATUSES, return_code
-from campaigns.kavenegar.pace import LaneView, LearntRate, PaceView
-from campaigns.kavenegar.sent_messages import ReceptorStatus
-from campaigns.stages.account import configure, fetch_credit, fetch_settings, low_credit
-from campaigns.stages.inbox.deliver import export_inbound
-from campaigns.stages.inbox.pull import DayCount, Pulled, count_days, pull_line
-from campaigns.stages.sent_at_gateway import (
+from kavenegar_campaigns.api import Bind, connection_of
+from kavenegar_campaigns.kavenegar.account import AccountConfig
+from kavenegar_campaigns.kavenegar.codes import CREDIT_TOO_LOW, KEY_NOT_VALID, STATUSES, return_code
+from kavenegar_campaigns.kavenegar.pace import LaneView, LearntRate, PaceView
+from kavenegar_campaigns.kavenegar.sent_messages import ReceptorStatus
+from kavenegar_campaigns.stages.account import configure, fetch_credit, fetch_settings, low_credit
+from kavenegar_campaigns.stages.inbox.deliver import export_inbound
+from kavenegar_campaigns.stages.inbox.pull import DayCount, Pulled, count_days, pull_line
+from kavenegar_campaigns.stages.sent_at_gateway import (
     LONGEST_LOOKBACK,
     MAX_LATEST,
     PAGE_SIZE,
@@ -37,11 +37,11 @@ from campaigns.stages.sent_at_gateway import (
     sent_between,
     sent_to_number,
 )
-from campaigns.stages.suppression import BlockStatus, Synced, check_number, sync_lines
-from campaigns.stages.verify import Check, Verified, verify_campaign
-from campaigns.store import ledger, lookups
-from campaigns.store.ledger import Counted, Day, Estimated
-from campaigns.store.lookups import SentByNumber, SentToNumber
+from kavenegar_campaigns.stages.suppression import BlockStatus, Synced, check_number, sync_lines
+from kavenegar_campaigns.stages.verify import Check, Verified, verify_campaign
+from kavenegar_campaigns.store import ledger, lookups
+from kavenegar_campaigns.store.ledger import Counted, Day, Estimated
+from kavenegar_campaigns.store.lookups import SentByNumber, SentToNumber
 
 __all__ = [
     "CREDIT_TOO_LOW",

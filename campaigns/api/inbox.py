@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from campaigns.api import Bind, connection_of, writing_connection
-from campaigns.rules.dates import check_moment
-from campaigns.store import database_now
-from campaigns.store import inbound as store
-from campaigns.store.inbound import Inbound
+from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.rules.dates import check_moment
+from kavenegar_campaigns.store import database_now
+from kavenegar_campaigns.store import inbound as store
+from kavenegar_campaigns.store.inbound import Inbound
 
 __all__ = ["Inbound", "acknowledge", "get_inbound", "list_inbound"]
 

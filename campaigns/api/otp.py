@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from campaigns.api import Bind, connection_of, writing_connection
-from campaigns.rules.otp_request import OtpKind, parse_otp_request
-from campaigns.stages import otp
-from campaigns.store import database_now
-from campaigns.store.otps import Otp
+from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.rules.otp_request import OtpKind, parse_otp_request
+from kavenegar_campaigns.stages import otp
+from kavenegar_campaigns.store import database_now
+from kavenegar_campaigns.store.otps import Otp
 
 __all__ = ["Otp", "order_otp", "otp_state"]
 

@@ -10,17 +10,17 @@ from typing import IO, Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from campaigns.api import Bind, connection_of, writing_connection
-from campaigns.errors import BadInput
-from campaigns.rules.phone import mask_number, normalise_mobile
-from campaigns.rules.suppression import MAX_REASON_LENGTH, SuppressionReason
-from campaigns.stages.exports import FileFormat, Layout, write_rows
-from campaigns.stages.intake import Recipients
-from campaigns.stages.intake.columns import Table, given_number
-from campaigns.stages.intake.row_validator import first_reasons
-from campaigns.stages.intake.sources import open_table
-from campaigns.store import blocklists, database_now, suppressions
-from campaigns.store.suppressions import Suppression
+from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import mask_number, normalise_mobile
+from kavenegar_campaigns.rules.suppression import MAX_REASON_LENGTH, SuppressionReason
+from kavenegar_campaigns.stages.exports import FileFormat, Layout, write_rows
+from kavenegar_campaigns.stages.intake import Recipients
+from kavenegar_campaigns.stages.intake.columns import Table, given_number
+from kavenegar_campaigns.stages.intake.row_validator import first_reasons
+from kavenegar_campaigns.stages.intake.sources import open_table
+from kavenegar_campaigns.store import blocklists, database_now, suppressions
+from kavenegar_campaigns.store.suppressions import Suppression
 
 __all__ = [
     "SUPPRESSED_COLUMNS",

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import IO, Any
 
-import campaigns.stages.report as reports
-from campaigns.api import Bind, connection_of
-from campaigns.kavenegar.pace import PaceView
-from campaigns.stages import plan, report
-from campaigns.stages.exports import FileFormat, format_of, open_new
-from campaigns.stages.plan import Preview
-from campaigns.stages.report import Report
-from campaigns.stages.waiting import Waiting, reasons
-from campaigns.store import campaigns as store
-from campaigns.store import database_now, loading
-from campaigns.store.records import Campaign, Progress
+import kavenegar_campaigns.stages.report as reports
+from kavenegar_campaigns.api import Bind, connection_of
+from kavenegar_campaigns.kavenegar.pace import PaceView
+from kavenegar_campaigns.stages import plan, report
+from kavenegar_campaigns.stages.exports import FileFormat, format_of, open_new
+from kavenegar_campaigns.stages.plan import Preview
+from kavenegar_campaigns.stages.report import Report
+from kavenegar_campaigns.stages.waiting import Waiting, reasons
+from kavenegar_campaigns.store import campaigns as store
+from kavenegar_campaigns.store import database_now, loading
+from kavenegar_campaigns.store.records import Campaign, Progress
 
 __all__ = [
     "Campaign",

@@ -18,11 +18,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.stages import dispatch, guards
-from campaigns.stages.account import recheck_hold, recognise_key
-from campaigns.stages.account import watch as watch_account
-from campaigns.stages.callbacks import (
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import dispatch, guards
+from kavenegar_campaigns.stages.account import recheck_hold, recognise_key
+from kavenegar_campaigns.stages.account import watch as watch_account
+from kavenegar_campaigns.stages.callbacks import (
     InboundCallback,
     LineNotPulled,
     Processed,
@@ -30,19 +30,19 @@ from campaigns.stages.callbacks import (
     record_inbound,
     record_statuses,
 )
-from campaigns.stages.dispatch import Chores, DueWork
-from campaigns.stages.guards import check_restart
-from campaigns.stages.inbox.deliver import RIGHT_SECRET, Delivered, Webhook, deliver_by_webhook, signing_key
-from campaigns.stages.inbox.pull import Pulled, pull_line
-from campaigns.stages.otp.send import Followed, OtpOutcome, follow_otps, send_at_once, send_otp
-from campaigns.stages.sent_at_gateway import keep_ledger
-from campaigns.stages.submit import Outcome, resolve_batch, send_batch
-from campaigns.stages.suppression import Synced, sync_due_line
-from campaigns.stages.track import Polled, Withdrawn, poll_statuses, withdraw_batch
-from campaigns.store import due, in_one_commit, inbound, lookups
-from campaigns.store.callbacks import StatusCallback, count_pending
-from campaigns.store.inbound import Inbound
-from campaigns.store.lookups import BatchPosition
+from kavenegar_campaigns.stages.dispatch import Chores, DueWork
+from kavenegar_campaigns.stages.guards import check_restart
+from kavenegar_campaigns.stages.inbox.deliver import RIGHT_SECRET, Delivered, Webhook, deliver_by_webhook, signing_key
+from kavenegar_campaigns.stages.inbox.pull import Pulled, pull_line
+from kavenegar_campaigns.stages.otp.send import Followed, OtpOutcome, follow_otps, send_at_once, send_otp
+from kavenegar_campaigns.stages.sent_at_gateway import keep_ledger
+from kavenegar_campaigns.stages.submit import Outcome, resolve_batch, send_batch
+from kavenegar_campaigns.stages.suppression import Synced, sync_due_line
+from kavenegar_campaigns.stages.track import Polled, Withdrawn, poll_statuses, withdraw_batch
+from kavenegar_campaigns.store import due, in_one_commit, inbound, lookups
+from kavenegar_campaigns.store.callbacks import StatusCallback, count_pending
+from kavenegar_campaigns.store.inbound import Inbound
+from kavenegar_campaigns.store.lookups import BatchPosition
 
 __all__ = [
     "RIGHT_SECRET",

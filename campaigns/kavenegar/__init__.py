@@ -10,7 +10,7 @@
     account       methods: account, settings, clock, block lists of lines, with their records
     connection    a total deadline for every step, and whether a request has left this machine
     transport     one HTTP request over kept connections; every library error under a name of ours
-    client        `Client`: one try of a call; its answer, or one error of the tree in `campaigns.errors`
+    client        `Client`: one try of a call; its answer, or one error of the tree in `kavenegar_campaigns.errors`
     pace          the rate of calls that all workers share, kept in Redis (lua/)
     paced_client  `PacedClient`: makes calls at the pace, with further tries; the stages use this one
 

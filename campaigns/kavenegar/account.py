@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.kavenegar import call, methods
-from campaigns.kavenegar.answers import (
+from kavenegar_campaigns.kavenegar import call, methods
+from kavenegar_campaigns.kavenegar.answers import (
     Envelope,
     Row,
     Unreadable,
@@ -22,11 +22,11 @@ from campaigns.kavenegar.answers import (
     read_page_counts,
     read_rows,
 )
-from campaigns.kavenegar.call import MethodGroup, Parameters
-from campaigns.kavenegar.inbox import InboxPage
-from campaigns.kavenegar.methods import Method
-from campaigns.kavenegar.pace import Lane
-from campaigns.rules.suppression import UNKNOWN_BLOCKREASON
+from kavenegar_campaigns.kavenegar.call import MethodGroup, Parameters
+from kavenegar_campaigns.kavenegar.inbox import InboxPage
+from kavenegar_campaigns.kavenegar.methods import Method
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.suppression import UNKNOWN_BLOCKREASON
 
 # ── the account: the records ──
 

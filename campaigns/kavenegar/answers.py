@@ -16,7 +16,7 @@ from typing import Any, Final, TypedDict, TypeVar
 
 import orjson
 
-from campaigns.kavenegar.codes import known_status
+from kavenegar_campaigns.kavenegar.codes import known_status
 
 # The envelope: the code, rows and metadata of an answer.
 #

@@ -13,13 +13,13 @@ from typing import Generic, TypeVar
 
 import orjson
 
-from campaigns.errors import BadInput
-from campaigns.kavenegar.answers import Envelope, Row, Unreadable, read_rows
-from campaigns.kavenegar.methods import DAY_S, Method
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.transport import InTime
-from campaigns.rules.suppression import BLOCK_REASONS
-from campaigns.rules.text import MAX_CHARACTERS
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.kavenegar.answers import Envelope, Row, Unreadable, read_rows
+from kavenegar_campaigns.kavenegar.methods import DAY_S, Method
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.rules.suppression import BLOCK_REASONS
+from kavenegar_campaigns.rules.text import MAX_CHARACTERS
 
 # The form: parameters as the body of a POST, or as a query.
 #
@@ -161,7 +161,7 @@ def first_row(read: Callable[[Row], Record]) -> Callable[[Envelope], Record]:
 # The limits of the documentation, checked before a request leaves. A ValueError here is a defect of the caller.
 #
 # Each error says which values are valid, and none repeats a text, a token or a number. The rules for tags, types,
-# repeats and tokens are in `campaigns.rules`, whose functions also check the values that people type.
+# repeats and tokens are in `kavenegar_campaigns.rules`, whose functions also check the values that people type.
 
 
 def check_size(method: Method, count: int) -> None:
@@ -195,7 +195,7 @@ def check_text(message: str, *, at_most: int = MAX_CHARACTERS) -> None:
 
 
 def check(rule: Callable[[Value], object], value: Value) -> None:
-    """Apply a rule of `campaigns.rules` to a value. Raises: ValueError with the rule's own sentence."""
+    """Apply a rule of `kavenegar_campaigns.rules` to a value. Raises: ValueError with the rule's own sentence."""
     try:
         rule(value)
     except BadInput as why:

@@ -26,19 +26,19 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from campaigns.errors import AnswerLost, GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
-from campaigns.kavenegar import answers, codes, methods
-from campaigns.kavenegar.account import AccountMethods, BlocklistMethods
-from campaigns.kavenegar.answers import Envelope, Unreadable
-from campaigns.kavenegar.call import Answer, Call
-from campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
-from campaigns.kavenegar.inbox import InboxMethods
-from campaigns.kavenegar.methods import Method
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sending import OtpMethods, SendMethods, VoiceMethods
-from campaigns.kavenegar.sent_messages import OutboxMethods, StatusMethods
-from campaigns.kavenegar.transport import Fault, FaultKind, InTime, Reply, Transport, prepare_request
-from campaigns.rules.text import MAX_CHARACTERS
+from kavenegar_campaigns.errors import AnswerLost, GatewayDown, GatewayError, OutcomeUnknown, Postpone, Refused
+from kavenegar_campaigns.kavenegar import answers, codes, methods
+from kavenegar_campaigns.kavenegar.account import AccountMethods, BlocklistMethods
+from kavenegar_campaigns.kavenegar.answers import Envelope, Unreadable
+from kavenegar_campaigns.kavenegar.call import Answer, Call
+from kavenegar_campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
+from kavenegar_campaigns.kavenegar.inbox import InboxMethods
+from kavenegar_campaigns.kavenegar.methods import Method
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.sending import OtpMethods, SendMethods, VoiceMethods
+from kavenegar_campaigns.kavenegar.sent_messages import OutboxMethods, StatusMethods
+from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind, InTime, Reply, Transport, prepare_request
+from kavenegar_campaigns.rules.text import MAX_CHARACTERS
 
 # All methods as Python functions. `Client` and `PacedClient` have all of them.
 #

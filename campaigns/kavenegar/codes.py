@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from campaigns.errors import (
+from kavenegar_campaigns.errors import (
     AccountBlocked,
     AnswerLost,
     AnswerUnclear,
@@ -24,7 +24,7 @@ from campaigns.errors import (
     TextRefused,
     Throttled,
 )
-from campaigns.rules.states import REFUNDED, MessageState
+from kavenegar_campaigns.rules.states import REFUNDED, MessageState
 
 # The codes that other code compares with. Other modules use these names, never the numbers.
 OK: Final = 200

@@ -26,8 +26,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from campaigns.clock import steady
-from campaigns.errors import Postpone
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.errors import Postpone
 
 # The kernel's send buffer: once the time of a request is over, the kernel sends nothing more of it.
 #

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.kavenegar import call, methods
-from campaigns.kavenegar.answers import (
+from kavenegar_campaigns.kavenegar import call, methods
+from kavenegar_campaigns.kavenegar.answers import (
     Envelope,
     Row,
     extra_values,
@@ -19,9 +19,9 @@ from campaigns.kavenegar.answers import (
     read_page_counts,
     read_rows,
 )
-from campaigns.kavenegar.call import MethodGroup, Parameters
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.kavenegar.call import MethodGroup, Parameters
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.transport import InTime
 
 # ── messages that people sent to our lines: the records ──
 

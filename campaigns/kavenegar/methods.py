@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from campaigns.rules.batches import BATCH_SIZE, LOCALID_WINDOW, POLL_SIZE, STATUS_WINDOW
+from kavenegar_campaigns.rules.batches import BATCH_SIZE, LOCALID_WINDOW, POLL_SIZE, STATUS_WINDOW
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S

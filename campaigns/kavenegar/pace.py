@@ -25,9 +25,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from campaigns.clock import steady
-from campaigns.errors import Postpone, Throttled
-from campaigns.kavenegar.codes import TOO_MANY_CODES
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.errors import Postpone, Throttled
+from kavenegar_campaigns.kavenegar.codes import TOO_MANY_CODES
 
 
 class Lane(Enum):

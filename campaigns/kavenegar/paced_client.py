@@ -15,15 +15,15 @@ from dataclasses import dataclass
 
 import tenacity
 
-from campaigns.clock import steady
-from campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Throttled
-from campaigns.kavenegar.account import BlockedPage
-from campaigns.kavenegar.call import Answer, Call
-from campaigns.kavenegar.client import AllMethods, Client
-from campaigns.kavenegar.codes import BUSY, OK, RETURN_CODES
-from campaigns.kavenegar.inbox import InboxPage
-from campaigns.kavenegar.pace import Lane, Slot, Throttle
-from campaigns.kavenegar.transport import Fault, FaultKind, InTime
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Throttled
+from kavenegar_campaigns.kavenegar.account import BlockedPage
+from kavenegar_campaigns.kavenegar.call import Answer, Call
+from kavenegar_campaigns.kavenegar.client import AllMethods, Client
+from kavenegar_campaigns.kavenegar.codes import BUSY, OK, RETURN_CODES
+from kavenegar_campaigns.kavenegar.inbox import InboxPage
+from kavenegar_campaigns.kavenegar.pace import Lane, Slot, Throttle
+from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind, InTime
 
 log = logging.getLogger(__name__)
 

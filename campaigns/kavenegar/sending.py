@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from campaigns.kavenegar import call, methods
-from campaigns.kavenegar.answers import (
+from kavenegar_campaigns.kavenegar import call, methods
+from kavenegar_campaigns.kavenegar.answers import (
     Row,
     StatusRow,
     extra_values,
@@ -17,11 +17,11 @@ from campaigns.kavenegar.answers import (
     parse_int_or_zero,
     parse_text,
 )
-from campaigns.kavenegar.call import MethodGroup
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.transport import InTime
-from campaigns.rules.message_options import check_repeat, check_tag, check_type
-from campaigns.rules.otp_request import OtpKind, check_kind, check_tokens
+from kavenegar_campaigns.kavenegar.call import MethodGroup
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.rules.message_options import check_repeat, check_tag, check_type
+from kavenegar_campaigns.rules.otp_request import OtpKind, check_kind, check_tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from campaigns.kavenegar import call, methods
-from campaigns.kavenegar.answers import (
+from kavenegar_campaigns.kavenegar import call, methods
+from kavenegar_campaigns.kavenegar.answers import (
     Envelope,
     Row,
     StatusRow,
@@ -19,10 +19,10 @@ from campaigns.kavenegar.answers import (
     parse_text,
     read_rows,
 )
-from campaigns.kavenegar.call import MethodGroup, Parameters
-from campaigns.kavenegar.methods import Method
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.kavenegar.call import MethodGroup, Parameters
+from kavenegar_campaigns.kavenegar.methods import Method
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.sending import SentMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ import requests
 import urllib3.exceptions as urllib3
 from requests.adapters import HTTPAdapter
 
-from campaigns.clock import steady
-from campaigns.kavenegar import connection
-from campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.kavenegar import connection
+from kavenegar_campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver
 
 # ── the errors of the HTTP libraries under names of ours, which hold no URL and so no API key ──
 

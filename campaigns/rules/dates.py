@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 
 from persiantools.jdatetime import JalaliDate
 
-from campaigns.errors import BadInput
-from campaigns.rules.phone import ASCII_DIGITS
-from campaigns.rules.spreadsheet import CellFormat, FormatPiece, unsupported_format
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import ASCII_DIGITS
+from kavenegar_campaigns.rules.spreadsheet import CellFormat, FormatPiece, unsupported_format
 
 TEHRAN: Final = ZoneInfo("Asia/Tehran")
 

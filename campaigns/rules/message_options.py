@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final, TypedDict
 
-from campaigns.errors import BadInput
-from campaigns.rules.phone import normalise_line
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import normalise_line
 
 # A tag has to be created in the panel before a message can carry it. Source: kavenegar-rest, Send (tag).
 

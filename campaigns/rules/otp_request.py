@@ -17,9 +17,9 @@ from enum import StrEnum
 from math import ceil
 from typing import Final
 
-from campaigns.errors import BadInput
-from campaigns.rules import phone
-from campaigns.rules.message_options import check_tag
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules import phone
+from kavenegar_campaigns.rules.message_options import check_tag
 
 MAX_TOKEN_LENGTH: Final = 100
 """Characters of a token. An emoji counts as two, as it does in a text."""

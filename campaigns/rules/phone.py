@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from campaigns.errors import BadInput
+from kavenegar_campaigns.errors import BadInput
 
 MAX_SPELLING_LENGTH: Final = 64
 """Characters. A longer text is not a number in any spelling, and is not parsed."""

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from campaigns.errors import BadInput
+from kavenegar_campaigns.errors import BadInput
 
 MAX_SHEET_ROWS: Final = 1_048_576
 """Rows of one sheet of a workbook at most, by the file formats."""

@@ -11,8 +11,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
-from campaigns.rules.dates import TEHRAN
-from campaigns.rules.text import fold_letters
+from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.rules.text import fold_letters
 
 
 class SuppressionReason(StrEnum):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from campaigns.errors import BadInput
+from kavenegar_campaigns.errors import BadInput
 
 MAX_CHARACTERS: Final = 900
 """UTF-16 code units in a whole text; the gateway answers 413 to a longer one."""

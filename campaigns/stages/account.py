@@ -13,16 +13,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import AccountBlocked, BadInput, GatewayError
-from campaigns.kavenegar.account import AccountConfig, AccountInfo
-from campaigns.kavenegar.codes import CREDIT_TOO_LOW
-from campaigns.kavenegar.pace import Lane
-from campaigns.rules.batches import localid_cutoff
-from campaigns.stages import answers
-from campaigns.store import gate, identity, in_one_commit, installation
-from campaigns.store.identity import AccountEvidence, Place
-from campaigns.store.records import Hold
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import AccountBlocked, BadInput, GatewayError
+from kavenegar_campaigns.kavenegar.account import AccountConfig, AccountInfo
+from kavenegar_campaigns.kavenegar.codes import CREDIT_TOO_LOW
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.batches import localid_cutoff
+from kavenegar_campaigns.stages import answers
+from kavenegar_campaigns.store import gate, identity, in_one_commit, installation
+from kavenegar_campaigns.store.identity import AccountEvidence, Place
+from kavenegar_campaigns.store.records import Hold
 
 log = logging.getLogger(__name__)
 

@@ -13,18 +13,18 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context, Policy
-from campaigns.errors import BadInput, Postpone, Refused
-from campaigns.kavenegar.codes import known_status, message_state
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.sending import SentMessage
-from campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
-from campaigns.rules.batches import Matched, match_answer
-from campaigns.rules.phone import normalise_mobile
-from campaigns.rules.states import MessageState
-from campaigns.store import batches, lookups, suppressions
-from campaigns.store.records import Claim, Fact, MovedMessage
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.errors import BadInput, Postpone, Refused
+from kavenegar_campaigns.kavenegar.codes import known_status, message_state
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
+from kavenegar_campaigns.rules.batches import Matched, match_answer
+from kavenegar_campaigns.rules.phone import normalise_mobile
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.store import batches, lookups, suppressions
+from kavenegar_campaigns.store.records import Claim, Fact, MovedMessage
 
 MAX_QUESTIONS: Final = 6
 """Questions about the same ids in a row. Answers that leave out a third of their rows leave one of 200 ids."""

@@ -15,18 +15,18 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context, Policy
-from campaigns.errors import Postpone, Refused
-from campaigns.kavenegar.codes import STATUSES, final_state
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sent_messages import MessageStatus
-from campaigns.rules.batches import POLL_SIZE, callback_batch_at, next_callback_recheck
-from campaigns.rules.states import MESSAGE_MOVES, MessageState
-from campaigns.stages.answers import fact_of_status, facts_of_statuses, suppress_by_verdicts
-from campaigns.store import callbacks, in_one_commit, inbound, installation, polls
-from campaigns.store.callbacks import DeferredCallback, PendingCallback, StatusCallback
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
-from campaigns.store.records import Fact
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.errors import Postpone, Refused
+from kavenegar_campaigns.kavenegar.codes import STATUSES, final_state
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus
+from kavenegar_campaigns.rules.batches import POLL_SIZE, callback_batch_at, next_callback_recheck
+from kavenegar_campaigns.rules.states import MESSAGE_MOVES, MessageState
+from kavenegar_campaigns.stages.answers import fact_of_status, facts_of_statuses, suppress_by_verdicts
+from kavenegar_campaigns.store import callbacks, in_one_commit, inbound, installation, polls
+from kavenegar_campaigns.store.callbacks import DeferredCallback, PendingCallback, StatusCallback
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
+from kavenegar_campaigns.store.records import Fact
 
 # ── what becomes of callbacks that were processed ──
 

@@ -16,11 +16,11 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context, Policy
-from campaigns.errors import Postpone
-from campaigns.kavenegar.pace import LearntRate, PaceView, Throttle
-from campaigns.rules.batches import POLL_SIZE, localid_cutoff, quiet_age
-from campaigns.store import (
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.errors import Postpone
+from kavenegar_campaigns.kavenegar.pace import LearntRate, PaceView, Throttle
+from kavenegar_campaigns.rules.batches import POLL_SIZE, localid_cutoff, quiet_age
+from kavenegar_campaigns.store import (
     blocklists,
     callbacks,
     due,
@@ -33,7 +33,7 @@ from campaigns.store import (
     outcomes,
     polls,
 )
-from campaigns.store.installation import RememberedPace
+from kavenegar_campaigns.store.installation import RememberedPace
 
 log = logging.getLogger(__name__)
 

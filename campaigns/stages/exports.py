@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from campaigns.errors import BadInput
-from campaigns.rules.spreadsheet import MAX_SHEET_ROWS, cell_text, escape_formula
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS, cell_text, escape_formula
 
 if TYPE_CHECKING:
     from openpyxl.cell import Cell

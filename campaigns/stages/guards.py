@@ -23,16 +23,16 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context, Policy
-from campaigns.errors import GatewayError
-from campaigns.kavenegar.pace import Lane
-from campaigns.stages import answers
-from campaigns.stages.answers import LocalIdAnswer
-from campaigns.store import gate, identity, in_one_commit, inbound, restores
-from campaigns.store.database import Database
-from campaigns.store.gate import FurthestAhead, Gate, PollSchedule
-from campaigns.store.identity import Place
-from campaigns.store.restores import Cause, Restored
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.errors import GatewayError
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.stages import answers
+from kavenegar_campaigns.stages.answers import LocalIdAnswer
+from kavenegar_campaigns.store import gate, identity, in_one_commit, inbound, restores
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.gate import FurthestAhead, Gate, PollSchedule
+from kavenegar_campaigns.store.identity import Place
+from kavenegar_campaigns.store.restores import Cause, Restored
 
 # ── is the database's clock right? ──
 #

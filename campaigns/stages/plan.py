@@ -13,13 +13,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.errors import BadInput, IllegalMove
-from campaigns.rules.dates import check_moment, check_start
-from campaigns.rules.message_options import CampaignKind
-from campaigns.rules.states import CampaignState
-from campaigns.store import campaigns, epochs, gate, loading, messages, outcomes, report
-from campaigns.store import campaigns as store
-from campaigns.store.records import Campaign
+from kavenegar_campaigns.errors import BadInput, IllegalMove
+from kavenegar_campaigns.rules.dates import check_moment, check_start
+from kavenegar_campaigns.rules.message_options import CampaignKind
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.store import campaigns, epochs, gate, loading, messages, outcomes, report
+from kavenegar_campaigns.store import campaigns as store
+from kavenegar_campaigns.store.records import Campaign
 
 log = logging.getLogger(__name__)
 

@@ -11,17 +11,17 @@ from typing import IO, Any, Final
 
 from sqlalchemy import Connection
 
-from campaigns.errors import BadInput
-from campaigns.rules.batches import BATCH_SIZE
-from campaigns.rules.spreadsheet import escape_formula
-from campaigns.rules.states import MessageState
-from campaigns.rules.suppression import suppressed_text
-from campaigns.stages.exports import FileFormat, Layout, format_of, open_new, write_rows
-from campaigns.store import campaigns, messages, suppressions
-from campaigns.store import report as store
-from campaigns.store.records import Campaign
-from campaigns.store.report import Reject
-from campaigns.store.suppressions import Suppression
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.batches import BATCH_SIZE
+from kavenegar_campaigns.rules.spreadsheet import escape_formula
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.rules.suppression import suppressed_text
+from kavenegar_campaigns.stages.exports import FileFormat, Layout, format_of, open_new, write_rows
+from kavenegar_campaigns.store import campaigns, messages, suppressions
+from kavenegar_campaigns.store import report as store
+from kavenegar_campaigns.store.records import Campaign
+from kavenegar_campaigns.store.report import Reject
+from kavenegar_campaigns.store.suppressions import Suppression
 
 REPORT_COLUMNS: Final = (
     "row",

@@ -13,16 +13,16 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import GatewayError
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.sending import SentMessage
-from campaigns.kavenegar.sent_messages import ReceptorStatus
-from campaigns.rules.dates import TEHRAN, day_start
-from campaigns.rules.phone import is_mobile, normalise_mobile
-from campaigns.store import in_one_commit, ledger, lookups
-from campaigns.store.ledger import Counted, Day
-from campaigns.store.lookups import MessageOwner
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import GatewayError
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.kavenegar.sent_messages import ReceptorStatus
+from kavenegar_campaigns.rules.dates import TEHRAN, day_start
+from kavenegar_campaigns.rules.phone import is_mobile, normalise_mobile
+from kavenegar_campaigns.store import in_one_commit, ledger, lookups
+from kavenegar_campaigns.store.ledger import Counted, Day
+from kavenegar_campaigns.store.lookups import MessageOwner
 
 log = logging.getLogger(__name__)
 

@@ -20,17 +20,17 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import CampaignRefused, Postpone, RecipientRefused, Refused
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.account import BlockedNumber, is_last_page
-from campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
-from campaigns.kavenegar.methods import Method
-from campaigns.kavenegar.pace import Lane
-from campaigns.rules.phone import is_mobile, normalise_mobile
-from campaigns.rules.suppression import SYNC_EVERY
-from campaigns.store import blocklists, in_one_commit, installation, suppressions
-from campaigns.store.blocklists import ListedNumber, ListSync
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import CampaignRefused, Postpone, RecipientRefused, Refused
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.account import BlockedNumber, is_last_page
+from kavenegar_campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
+from kavenegar_campaigns.kavenegar.methods import Method
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.phone import is_mobile, normalise_mobile
+from kavenegar_campaigns.rules.suppression import SYNC_EVERY
+from kavenegar_campaigns.store import blocklists, in_one_commit, installation, suppressions
+from kavenegar_campaigns.store.blocklists import ListedNumber, ListSync
 
 # ── one line: pull its list, write what it lacks, remove what a person lifted ──
 

@@ -11,14 +11,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context, Policy
-from campaigns.errors import GatewayError, Postpone, Refused
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sent_messages import MessageStatus
-from campaigns.rules.states import MessageState
-from campaigns.stages.answers import facts_of_statuses, suppress_by_verdicts
-from campaigns.store import in_one_commit, installation, messages, polls
-from campaigns.store.records import Fact, PollShare
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.errors import GatewayError, Postpone, Refused
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages.answers import facts_of_statuses, suppress_by_verdicts
+from kavenegar_campaigns.store import in_one_commit, installation, messages, polls
+from kavenegar_campaigns.store.records import Fact, PollShare
 
 log = logging.getLogger(__name__)
 

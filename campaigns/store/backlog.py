@@ -13,9 +13,9 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import BatchState, CampaignState
-from campaigns.store import campaigns
-from campaigns.store.records import Campaign
+from kavenegar_campaigns.rules.states import BatchState, CampaignState
+from kavenegar_campaigns.store import campaigns
+from kavenegar_campaigns.store.records import Campaign
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
-from campaigns.rules.message_options import CampaignKind, MessageOptions
-from campaigns.rules.states import BatchState
-from campaigns.store import in_one_commit, messages
-from campaigns.store.gate import CLOCK_IS_TRUSTED, DURABLE, MAY_SEND
-from campaigns.store.identity import FIRST_ACCOUNT
-from campaigns.store.loading import LINE_OF_BATCH
-from campaigns.store.records import Claim, Fact, MovedMessage, Outgoing
+from kavenegar_campaigns.rules.message_options import CampaignKind, MessageOptions
+from kavenegar_campaigns.rules.states import BatchState
+from kavenegar_campaigns.store import in_one_commit, messages
+from kavenegar_campaigns.store.gate import CLOCK_IS_TRUSTED, DURABLE, MAY_SEND
+from kavenegar_campaigns.store.identity import FIRST_ACCOUNT
+from kavenegar_campaigns.store.loading import LINE_OF_BATCH
+from kavenegar_campaigns.store.records import Claim, Fact, MovedMessage, Outgoing
 
 _BEGAN: Final = """
     INSERT INTO sms.attempts (batch_id, call_id, kind, event, attempt, messages, at)

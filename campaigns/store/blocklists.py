@@ -14,16 +14,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection, TextClause, text
 
-from campaigns.rules.suppression import (
+from kavenegar_campaigns.rules.suppression import (
     NOT_WRITTEN_TO_GATEWAY,
     REMOVABLE_BLOCKREASONS,
     SERVICE_BLOCKREASON,
     SuppressionReason,
     reason_of_blockreason,
 )
-from campaigns.store import in_one_commit, suppressions
-from campaigns.store.gate import MAY_ACT
-from campaigns.store.suppressions import REFUSED_RETRY_AFTER, NewSuppression
+from kavenegar_campaigns.store import in_one_commit, suppressions
+from kavenegar_campaigns.store.gate import MAY_ACT
+from kavenegar_campaigns.store.suppressions import REFUSED_RETRY_AFTER, NewSuppression
 
 FULL_PULL_EVERY: Final = timedelta(days=1)
 """How often a list is pulled whole; in between, only its new entries are pulled."""

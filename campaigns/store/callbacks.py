@@ -13,8 +13,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MessageState
-from campaigns.store import in_one_commit
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.store import in_one_commit
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, func, select, text
 
-from campaigns.errors import IllegalMove, NotFound
-from campaigns.rules.message_options import CampaignKind
-from campaigns.rules.states import CAMPAIGN_MOVES, CampaignState, MessageState
-from campaigns.store import in_one_commit
-from campaigns.store.records import Campaign, Progress
-from campaigns.store.tables.sending import campaigns
+from kavenegar_campaigns.errors import IllegalMove, NotFound
+from kavenegar_campaigns.rules.message_options import CampaignKind
+from kavenegar_campaigns.rules.states import CAMPAIGN_MOVES, CampaignState, MessageState
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.records import Campaign, Progress
+from kavenegar_campaigns.store.tables.sending import campaigns
 
 _COLUMNS: Final = [campaigns.c[name] for name in Campaign.__slots__]
 

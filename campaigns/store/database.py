@@ -20,8 +20,8 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
-from campaigns.clock import steady
-from campaigns.store import Committer, database_now, gate
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.store import Committer, database_now, gate
 
 log = logging.getLogger(__name__)
 

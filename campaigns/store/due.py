@@ -7,11 +7,11 @@ from typing import Final
 
 from sqlalchemy import Connection, TextClause, text
 
-from campaigns.rules.states import OPEN_BATCH_STATES
-from campaigns.store import in_one_commit, messages
-from campaigns.store.batches import OURS_OR_FORGOTTEN
-from campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_END, MAY_SEND
-from campaigns.store.identity import IS_HOME
+from kavenegar_campaigns.rules.states import OPEN_BATCH_STATES
+from kavenegar_campaigns.store import in_one_commit, messages
+from kavenegar_campaigns.store.batches import OURS_OR_FORGOTTEN
+from kavenegar_campaigns.store.gate import CLOCK_IS_TRUSTED, LEFT_FROM_HERE, MAY_ACT, MAY_END, MAY_SEND
+from kavenegar_campaigns.store.identity import IS_HOME
 
 # Does another dispatcher run a tick at this moment? Then this one has nothing to do.
 _TICK_LOCK: Final = text("SELECT pg_try_advisory_xact_lock(hashtext('sms.tick'))")

@@ -13,11 +13,11 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
-from campaigns.errors import BadInput
-from campaigns.rules.batches import BATCH_SIZE, EPOCH_COUNT, EPOCH_SHIFT, ID_BLOCK_SIZE, id_block_start
-from campaigns.store import identity, in_one_commit, messages
-from campaigns.store.batches import COLLISION
-from campaigns.store.identity import ACCOUNT_IN_USE
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.batches import BATCH_SIZE, EPOCH_COUNT, EPOCH_SHIFT, ID_BLOCK_SIZE, id_block_start
+from kavenegar_campaigns.store import identity, in_one_commit, messages
+from kavenegar_campaigns.store.batches import COLLISION
+from kavenegar_campaigns.store.identity import ACCOUNT_IN_USE
 
 # New ids for campaigns without batches, after a collision.
 #

@@ -14,8 +14,8 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.store import in_one_commit
-from campaigns.store.identity import COMPARED, IS_HOME, IS_NO_COPY, Place, place_of
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.identity import COMPARED, IS_HOME, IS_NO_COPY, Place, place_of
 
 CLOCK_IS_TRUSTED: Final = "NOT EXISTS (SELECT FROM sms.installation WHERE clock_leapt_at IS NOT NULL)"
 """A condition: the database's clock is trusted, so leases and due times are right."""

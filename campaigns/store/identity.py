@@ -20,7 +20,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
-from campaigns.store import in_one_commit
+from kavenegar_campaigns.store import in_one_commit
 
 
 class Place(StrEnum):

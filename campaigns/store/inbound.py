@@ -10,13 +10,13 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.deprecation import old_attributes
-from campaigns.errors import BadInput, NotFound
-from campaigns.rules import suppression
-from campaigns.rules.phone import is_mobile, normalise_mobile
-from campaigns.rules.text import storable
-from campaigns.store import in_one_commit, suppressions
-from campaigns.store.gate import MAY_ACT
+from kavenegar_campaigns.deprecation import old_attributes
+from kavenegar_campaigns.errors import BadInput, NotFound
+from kavenegar_campaigns.rules import suppression
+from kavenegar_campaigns.rules.phone import is_mobile, normalise_mobile
+from kavenegar_campaigns.rules.text import storable
+from kavenegar_campaigns.store import in_one_commit, suppressions
+from kavenegar_campaigns.store.gate import MAY_ACT
 
 LONGEST_NUMBER: Final = 64
 """Characters of a sender's number or name: none is longer, and an index would not take a longer one."""

@@ -8,9 +8,9 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.errors import AccountBlocked, Refused
-from campaigns.store import epochs, identity, in_one_commit
-from campaigns.store.records import Hold
+from kavenegar_campaigns.errors import AccountBlocked, Refused
+from kavenegar_campaigns.store import epochs, identity, in_one_commit
+from kavenegar_campaigns.store.records import Hold
 
 
 @dataclass(frozen=True, slots=True)

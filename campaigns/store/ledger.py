@@ -9,9 +9,9 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.batches import MAX_CLOCK_SKEW
-from campaigns.store import in_one_commit
-from campaigns.store.identity import FIRST_ACCOUNT
+from kavenegar_campaigns.rules.batches import MAX_CLOCK_SKEW
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.identity import FIRST_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)

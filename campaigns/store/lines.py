@@ -14,9 +14,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-from campaigns.errors import NotFound
-from campaigns.store import in_one_commit
-from campaigns.store.gate import MAY_ACT
+from kavenegar_campaigns.errors import NotFound
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.gate import MAY_ACT
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from campaigns.errors import BadInput
-from campaigns.rules.batches import BATCH_SIZE
-from campaigns.rules.message_options import MessageOptions
-from campaigns.rules.states import CampaignState
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.batches import BATCH_SIZE
+from kavenegar_campaigns.rules.message_options import MessageOptions
+from kavenegar_campaigns.rules.states import CampaignState
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MessageState
-from campaigns.store import in_one_commit
-from campaigns.store.loading import LINE_OF_BATCH
-from campaigns.store.records import Fact, Witness
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.loading import LINE_OF_BATCH
+from kavenegar_campaigns.store.records import Fact, Witness
 
 # ── the position of a batch in its campaign, for people who watch the workers ──
 

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MESSAGE_MOVES, BatchState, MessageState, states_leading_to
-from campaigns.store import in_one_commit
-from campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT, MAY_END
-from campaigns.store.records import Fact, MovedMessage
+from kavenegar_campaigns.rules.states import MESSAGE_MOVES, BatchState, MessageState, states_leading_to
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.gate import LEFT_FROM_HERE, MAY_ACT, MAY_END
+from kavenegar_campaigns.store.records import Fact, MovedMessage
 
 
 def _array(values: Iterable[str]) -> str:

@@ -21,10 +21,10 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from campaigns.errors import NotReady
-from campaigns.store import installation, migrations
-from campaigns.store.migrations import InUse, Step, giving_way, session
-from campaigns.store.migrations.session import (
+from kavenegar_campaigns.errors import NotReady
+from kavenegar_campaigns.store import installation, migrations
+from kavenegar_campaigns.store.migrations import InUse, Step, giving_way, session
+from kavenegar_campaigns.store.migrations.session import (
     LOCK_WAIT_S,
     Blocker,
     Progress,
@@ -32,7 +32,7 @@ from campaigns.store.migrations.session import (
     outside_transactions,
     upgrade_session,
 )
-from campaigns.store.tables import SCHEMA
+from kavenegar_campaigns.store.tables import SCHEMA
 
 # ── how long an upgrade gives way to other sessions, and how long it pauses between two tries ──
 

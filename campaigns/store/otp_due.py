@@ -9,11 +9,11 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.batches import POLL_SIZE
-from campaigns.rules.states import OtpState
-from campaigns.store import in_one_commit
-from campaigns.store.gate import MAY_SEND
-from campaigns.store.otps import CALL_AT
+from kavenegar_campaigns.rules.batches import POLL_SIZE
+from kavenegar_campaigns.rules.states import OtpState
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.gate import MAY_SEND
+from kavenegar_campaigns.store.otps import CALL_AT
 
 UNDELIVERED: Final = ("undelivered", "failed", "blocked", "cancelled")
 """States in which an SMS has surely not arrived. `cancelled` is a problem in sending: we never withdraw a password."""

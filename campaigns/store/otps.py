@@ -14,12 +14,12 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
-from campaigns.deprecation import old_attributes
-from campaigns.errors import KeyConflict, NotFound
-from campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
-from campaigns.rules.states import OtpState
-from campaigns.store import in_one_commit
-from campaigns.store.gate import DURABLE, MAY_SEND
+from kavenegar_campaigns.deprecation import old_attributes
+from kavenegar_campaigns.errors import KeyConflict, NotFound
+from kavenegar_campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
+from kavenegar_campaigns.rules.states import OtpState
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.gate import DURABLE, MAY_SEND
 
 
 @old_attributes(code="refused_code")

@@ -12,12 +12,12 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.batches import WINDOW_MARGIN, halves
-from campaigns.rules.states import MessageState
-from campaigns.store import in_one_commit, messages
-from campaigns.store.batches import COLLISION, FENCE
-from campaigns.store.gate import MAY_END
-from campaigns.store.records import Claim, Fact
+from kavenegar_campaigns.rules.batches import WINDOW_MARGIN, halves
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.store import in_one_commit, messages
+from kavenegar_campaigns.store.batches import COLLISION, FENCE
+from kavenegar_campaigns.store.gate import MAY_END
+from kavenegar_campaigns.store.records import Claim, Fact
 
 # How many attempts at a batch had this outcome?
 _COUNT_ATTEMPTS: Final = text("""

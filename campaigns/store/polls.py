@@ -15,10 +15,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from campaigns.rules.batches import POLL_SIZE
-from campaigns.store import in_one_commit, messages
-from campaigns.store.gate import CLOCK_IS_TRUSTED
-from campaigns.store.records import Fact, MovedMessage, PollShare
+from kavenegar_campaigns.rules.batches import POLL_SIZE
+from kavenegar_campaigns.store import in_one_commit, messages
+from kavenegar_campaigns.store.gate import CLOCK_IS_TRUSTED
+from kavenegar_campaigns.store.records import Fact, MovedMessage, PollShare
 
 # While the clock is not trusted, no batch is due: the clock would plan the next poll.
 _IS_DUE: Final = f"poll_at <= :now AND closes_at > :now AND {CLOCK_IS_TRUSTED}"

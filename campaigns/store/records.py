@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from campaigns.deprecation import old_attributes
-from campaigns.rules.message_options import CampaignKind, MessageOptions
-from campaigns.rules.states import CampaignState, MessageState
+from kavenegar_campaigns.deprecation import old_attributes
+from kavenegar_campaigns.rules.message_options import CampaignKind, MessageOptions
+from kavenegar_campaigns.rules.states import CampaignState, MessageState
 
 
 @old_attributes(manner="options")

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import REFUNDED, MessageState
-from campaigns.store import in_one_commit
+from kavenegar_campaigns.rules.states import REFUNDED, MessageState
+from kavenegar_campaigns.store import in_one_commit
 
 # ── figures ──
 

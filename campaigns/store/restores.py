@@ -14,10 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.batches import BATCH_SIZE, EPOCH_SHIFT
-from campaigns.rules.states import CampaignState
-from campaigns.store import epochs, identity, in_one_commit
-from campaigns.store.identity import ACCOUNT_IN_USE
+from kavenegar_campaigns.rules.batches import BATCH_SIZE, EPOCH_SHIFT
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.store import epochs, identity, in_one_commit
+from kavenegar_campaigns.store.identity import ACCOUNT_IN_USE
 
 
 class Cause(StrEnum):

@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import Connection, Row, text
 
-from campaigns.rules.states import MessageState
-from campaigns.rules.suppression import SuppressionReason
-from campaigns.store import in_one_commit
-from campaigns.store.records import MovedMessage
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.rules.suppression import SuppressionReason
+from kavenegar_campaigns.store import in_one_commit
+from kavenegar_campaigns.store.records import MovedMessage
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from campaigns.errors import NotReady
 from campaigns_devkit.files import LockFile, last_lines, make_private_folder, open_log, wait_until
+from kavenegar_campaigns.errors import NotReady
 
 
 class EmbeddedError(NotReady):

@@ -24,9 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from campaigns.errors import BadInput
 from campaigns_devkit import parent_death
 from campaigns_devkit.files import make_private_folder, open_log
+from kavenegar_campaigns.errors import BadInput
 
 PROCFILE = Path(__file__).resolve().parents[2] / "Procfile"
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.states import MessageState
+from kavenegar_campaigns.rules.states import MessageState
 from tests.chaos import ledger
 
 SHOWN: Final = 10

@@ -15,11 +15,11 @@ from typing import Any, cast
 from celery import Task
 from celery.signals import before_task_publish, task_postrun, task_prerun
 
-from campaigns.context import Context
-from campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_worker import wiring
+from kavenegar_worker.app import app
 from tests.chaos.failpoints import PLAN_VARIABLE, FailingDatabase, FailingGateway, Plan, Publishing, Walk, here
-from worker import wiring
-from worker.app import app
 
 __all__ = ["app"]
 

@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.store.database import Database
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.store.database import Database
 from tests.world import Sandbox
 
 PLAN_VARIABLE: Final = "CHAOS_PLAN"

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.states import MessageState
+from kavenegar_campaigns.rules.states import MessageState
 
 _SUM: Final = " + ".join(MessageState)
 

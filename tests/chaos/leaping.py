@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.clock import steady
-from campaigns.context import Context
-from campaigns.stages import guards
-from campaigns.store.database import Database, DatabaseClock
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import guards
+from kavenegar_campaigns.store.database import Database, DatabaseClock
 from tests.chaos import bent
 from tests.world import Sandbox, run_due_work
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.store.database import Database
+from kavenegar_campaigns.store.database import Database
 
 PATIENCE_S: Final = 120.0
 """How long a database may take to answer again after it was damaged."""

@@ -16,7 +16,7 @@ def say_restored(environment: Mapping[str, str]) -> None:
     Raises: AssertionError with the output of the command, if it fails.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "restored", "--yes"],
+        [sys.executable, "-m", "kavenegar_worker.cli", "restored", "--yes"],
         env=dict(environment),
         capture_output=True,
         text=True,

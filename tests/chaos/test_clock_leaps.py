@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import CampaignState
-from campaigns.context import Context
-from campaigns.stages import guards, submit, track
-from campaigns.stages.submit import Outcome
-from campaigns.store import gate
-from campaigns.store.database import READING_LASTS_S
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import CampaignState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import guards, submit, track
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import gate
+from kavenegar_campaigns.store.database import READING_LASTS_S
 from tests.chaos import bent, checker, dumps
 from tests.chaos.checker import Findings
 from tests.chaos.leaping import Time

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
 from tests.chaos import failpoints
 from tests.chaos.creating import KEY
 from tests.chaos.failpoints import PLAN_VARIABLE, Plan

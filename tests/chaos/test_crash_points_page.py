@@ -31,7 +31,7 @@ def test_every_other_row_names_a_test_that_exists() -> None:
 
 
 def test_the_settings_it_speaks_of_exist() -> None:
-    from worker.settings.model import Settings
+    from kavenegar_worker.settings.model import Settings
 
     spoken = set(re.findall(r"`([A-Z][A-Z_]+)`", PAGE))
 

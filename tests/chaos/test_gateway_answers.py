@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Engine
 
-from campaigns.context import Context
-from campaigns.stages import submit, track
-from campaigns.stages.submit import Outcome
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import submit, track
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.chaos.tampering import Change, Row, tampered
 from tests.chaos.workshop import to_the_end
 from tests.world import Sandbox, at, batch_ids, run_due_work, running, states

@@ -8,11 +8,11 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.states import CampaignState
-from campaigns.stages import account, submit
-from campaigns.stages.submit import Outcome
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.chaos.tampering import Row, tampered
 from tests.chaos.workshop import to_the_end
 from tests.kavenegar.scripted_server import ScriptedServer

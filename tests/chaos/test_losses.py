@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.stages import guards, submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import identity
-from campaigns.store.database import make_engine
-from campaigns.store.identity import Place
-from campaigns.store.migrate import upgrade
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import guards, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import identity
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.identity import Place
+from kavenegar_campaigns.store.migrate import upgrade
 from tests import waiting
 from tests.chaos import audit, checker, dumps
 from tests.chaos.mutants import careless

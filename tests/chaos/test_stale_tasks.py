@@ -12,10 +12,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from campaigns.context import Context
-from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
-from campaigns.stages import dispatch, submit
-from campaigns.stages.submit import Outcome
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle, connect_redis
+from kavenegar_campaigns.stages import dispatch, submit
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.chaos.workshop import to_the_end
 from tests.world import Sandbox, batch_ids, run_due_work, running
 

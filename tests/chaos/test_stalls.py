@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from campaigns.context import Context
-from campaigns.stages import dispatch, submit, track
-from campaigns.stages.submit import Outcome
-from campaigns.store import batches
-from campaigns.store.database import READING_WITHIN, READINGS_MAX, Database
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import dispatch, submit, track
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import batches
+from kavenegar_campaigns.store.database import READING_WITHIN, READINGS_MAX, Database
 from tests.chaos.tampering import Row, tampered
 from tests.chaos.workshop import to_the_end
 from tests.waiting import PATIENCE_S

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.context import Context
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import Supervisor
 from campaigns_devkit.supervisor import procfile_commands
+from kavenegar_campaigns.context import Context
 from tests import waiting
 from tests.chaos import checker, instants
 from tests.chaos.checker import Findings

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 from tests.contracts.test_contracts import ROOT, python, tree_of
@@ -21,14 +22,20 @@ Error = str
 _WRONG_BIND: Final = "`campaigns` says once, for all its functions, what their first argument has to be"
 # Errors that stand in a function and that its callers need not know of, and why.
 IGNORED: Final[dict[tuple[str, Error], str]] = {
-    ("campaigns.api.connection_of", "BadInput"): _WRONG_BIND,
-    ("campaigns.api.writing_connection", "BadInput"): _WRONG_BIND,
-    ("campaigns.kavenegar.transport._read_body", "AnswerTooLarge"): "it is one of LIBRARY_ERRORS, which are caught",
-    ("campaigns.stages.otp.send.send_at_once", "NotFound"): "it reads the row that it has just written",
-    ("campaigns.stages.sent_at_gateway._with_owners", "BadInput"): "it normalises mobile numbers only",
-    ("campaigns.stages.suppression._entry", "BadInput"): "it gets mobile numbers only",
-    ("campaigns.store.backlog.paused_campaigns", "NotFound"): "it reads the campaigns that it has just found",
-    ("campaigns.store.otps.create", "NotFound"): "it reads the row that has the key, and no row is ever deleted",
+    ("kavenegar_campaigns.api.connection_of", "BadInput"): _WRONG_BIND,
+    ("kavenegar_campaigns.api.writing_connection", "BadInput"): _WRONG_BIND,
+    (
+        "kavenegar_campaigns.kavenegar.transport._read_body",
+        "AnswerTooLarge",
+    ): "it is one of LIBRARY_ERRORS, which are caught",
+    ("kavenegar_campaigns.stages.otp.send.send_at_once", "NotFound"): "it reads the row that it has just written",
+    ("kavenegar_campaigns.stages.sent_at_gateway._with_owners", "BadInput"): "it normalises mobile numbers only",
+    ("kavenegar_campaigns.stages.suppression._entry", "BadInput"): "it gets mobile numbers only",
+    ("kavenegar_campaigns.store.backlog.paused_campaigns", "NotFound"): "it reads the campaigns that it has just found",
+    (
+        "kavenegar_campaigns.store.otps.create",
+        "NotFound",
+    ): "it reads the row that has the key, and no row is ever deleted",
 }
 _BUILTIN = {name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception)}
 # A built-in error is a defect of the caller; `Unreadable` may come of every `read` of a record, as `Call` says.
@@ -63,11 +70,16 @@ class Function:
         return f"{self.name} in line {self.node.lineno}"
 
 
+def module_name(path: Path) -> str:
+    """The name that a file of `campaigns/` is imported by."""
+    return ".".join(("kavenegar_campaigns", *path.with_suffix("").parts[1:])).removesuffix(".__init__")
+
+
 @cache
 def modules() -> dict[str, ast.Module]:
     """The modules of `campaigns` by their names, without the revisions of the database."""
     paths = [path.relative_to(ROOT) for path in python("campaigns") if "migrations" not in path.parts]
-    return {".".join(path.with_suffix("").parts).removesuffix(".__init__"): tree_of(ROOT / path) for path in paths}
+    return {module_name(path): tree_of(ROOT / path) for path in paths}
 
 
 @cache
@@ -141,7 +153,7 @@ def _called(caller: Function, name: str) -> Function | None:
     if first == "self" and caller.owner:
         return _found(f"{caller.module}.{caller.owner}.{rest}")
     if ".gateway." in f".{name}" and name.count("gateway.") == 1:
-        return _found(f"campaigns.kavenegar.paced_client.PacedClient.{name.rpartition('.')[2]}")
+        return _found(f"kavenegar_campaigns.kavenegar.paced_client.PacedClient.{name.rpartition('.')[2]}")
     known = imported()[caller.module].get(first, f"{caller.module}.{first}")
     return _found(f"{known}.{rest}" if rest else known)
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from campaigns.stages.intake import calamine_child
 from campaigns_devkit import binaries, supervisor
-from worker.settings import ALIASES, load, revealed
-from worker.settings.model import Settings
+from kavenegar_campaigns.stages.intake import calamine_child
+from kavenegar_worker.settings import ALIASES, load, revealed
+from kavenegar_worker.settings.model import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 WHOLE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())

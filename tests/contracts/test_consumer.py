@@ -21,12 +21,12 @@ from typing import assert_type
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-import campaigns
-from campaigns.api import admin, gateway, work
-from campaigns.api.suppression import ImportResult, import_suppressed
-from campaigns.context import Context, Database
-from campaigns.errors import Postpone
-from worker import otp
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.api import admin, gateway, work
+from kavenegar_campaigns.api.suppression import ImportResult, import_suppressed
+from kavenegar_campaigns.context import Context, Database
+from kavenegar_campaigns.errors import Postpone
+from kavenegar_worker import otp
 
 
 def send(engine: Engine, file: Path) -> int:
@@ -91,7 +91,7 @@ def run_due_work(context: Context) -> list[str]:
 '''
 
 WRONG = """
-import campaigns
+import kavenegar_campaigns as campaigns
 from sqlalchemy import Connection
 
 
@@ -127,4 +127,4 @@ def test_a_program_that_uses_it_wrongly_is_told_so(checked: Sequence[str]) -> No
 
 def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:
     with build_wheel(ROOT, tmp_path) as wheel:
-        assert {"campaigns/py.typed", "worker/py.typed"} <= set(wheel.namelist())
+        assert {"kavenegar_campaigns/py.typed", "kavenegar_worker/py.typed"} <= set(wheel.namelist())

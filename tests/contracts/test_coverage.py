@@ -64,9 +64,8 @@ def test_what_a_killed_run_left_behind_measures_nothing(folder: Path) -> None:
 def test_every_package_that_is_shipped_is_measured() -> None:
     shipped = {
         path.parent.name
-        for project in (ROOT, ROOT / "sandbox", ROOT / "devkit")
+        for project in (ROOT / "src", ROOT / "sandbox", ROOT / "devkit")
         for path in project.glob("*/__init__.py")
-        if path.parent.name not in {"tests", "benchmarks"}
     }
 
     assert set(settings()["coverage"]["run"]["source_pkgs"]) == shipped

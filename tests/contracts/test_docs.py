@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.kavenegar.methods import METHODS
+from kavenegar_campaigns.kavenegar.methods import METHODS
 from tests.contracts import raised
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,14 @@ def test_the_readme_names_the_pythons_that_ci_runs_the_tests_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["campaigns.api", "campaigns.kavenegar", "campaigns.rules", "campaigns.stages", "campaigns.store"]
+    "folder",
+    [
+        "kavenegar_campaigns.api",
+        "kavenegar_campaigns.kavenegar",
+        "kavenegar_campaigns.rules",
+        "kavenegar_campaigns.stages",
+        "kavenegar_campaigns.store",
+    ],
 )
 def test_a_public_function_names_the_errors_that_it_raises(folder: str) -> None:
     found = [
@@ -95,13 +102,13 @@ def test_a_public_function_names_the_errors_that_it_raises(folder: str) -> None:
 @pytest.mark.parametrize(
     ("name", "errors"),
     [
-        ("campaigns.store.campaigns.read", {"NotFound"}),  # in its body
-        ("campaigns.kavenegar.pace.Throttle.view", {"Postpone"}),  # by a private method
-        ("campaigns.store.campaigns.progress", {"NotFound"}),  # by a public function
-        ("campaigns.api.watch.progress", {"NotFound"}),  # by an imported one
-        ("campaigns.kavenegar.sending.SendMethods.send", {"GatewayError"}),  # by an inherited one
-        ("campaigns.stages.account.fetch_credit", {"Postpone", "Refused"}),  # by one of the gateway
-        ("campaigns.stages.inbox.pull.pull_line", set()),  # caught
+        ("kavenegar_campaigns.store.campaigns.read", {"NotFound"}),  # in its body
+        ("kavenegar_campaigns.kavenegar.pace.Throttle.view", {"Postpone"}),  # by a private method
+        ("kavenegar_campaigns.store.campaigns.progress", {"NotFound"}),  # by a public function
+        ("kavenegar_campaigns.api.watch.progress", {"NotFound"}),  # by an imported one
+        ("kavenegar_campaigns.kavenegar.sending.SendMethods.send", {"GatewayError"}),  # by an inherited one
+        ("kavenegar_campaigns.stages.account.fetch_credit", {"Postpone", "Refused"}),  # by one of the gateway
+        ("kavenegar_campaigns.stages.inbox.pull.pull_line", set()),  # caught
     ],
 )
 def test_errors_are_followed_from_call_to_call(name: str, errors: set[str]) -> None:

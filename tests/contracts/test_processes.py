@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from campaigns_devkit import binaries, postgres, servers, supervisor
 from campaigns_devkit.files import wait_until
-from worker.settings.model import Settings
+from kavenegar_worker.settings.model import Settings
 
 PROJECT = Path(__file__).resolve().parents[2]
 COMPOSE = PROJECT / "docker-compose.yml"

@@ -26,7 +26,7 @@ def test_every_statement_says_in_english_what_it_asks() -> None:
 
 
 def test_statements_stand_in_the_store_alone() -> None:
-    """Whoever needs one calls a function of `campaigns.store`: no other file can build one."""
+    """Whoever needs one calls a function of `kavenegar_campaigns.store`: no other file can build one."""
     allowed = {"Connection", "Engine", "make_url"}
     found = [
         f"{place(path, node)}: {alias.name}"
@@ -42,7 +42,7 @@ def test_statements_stand_in_the_store_alone() -> None:
 
 
 def test_a_statement_is_called_where_it_is_used_and_not_handed_over_to_be_called() -> None:
-    """So that an editor finds who calls it: `batches.release(context.database, …)`; see `campaigns.store`."""
+    """So that an editor finds who calls it: `batches.release(context.database, …)`; see `kavenegar_campaigns.store`."""
     found = [
         place(path, node)
         for path in python("campaigns", "worker", "devkit")

@@ -260,7 +260,7 @@ def _functions(tree: ast.Module) -> Iterator[str]:
     """The names that a package defines or takes out of modules; modules themselves are not among them."""
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module:
-            source = ROOT / node.module.replace(".", "/")
+            source = ROOT / "src" / node.module.replace(".", "/")
             names = (alias.name for alias in node.names)
             yield from (name for name in names if not (source / name).is_dir() and not (source / f"{name}.py").exists())
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

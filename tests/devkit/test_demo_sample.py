@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import campaigns
-from campaigns.rules.phone import is_mobile, normalise_mobile
+import kavenegar_campaigns as campaigns
 from campaigns_devkit.demo import sample
+from kavenegar_campaigns.rules.phone import is_mobile, normalise_mobile
 
 COMMITTED = Path(__file__).resolve().parents[2] / "samples" / "recipients.csv"
 

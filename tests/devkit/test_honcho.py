@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
 import campaigns_devkit
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import servers
 from campaigns_devkit.supervisor import PROCFILE, read_procfile
+from kavenegar_worker.process import WAITING_FOR_MIGRATE
 from tests.conftest import _create
 from tests.waiting import PATIENCE_S, until
 from tests.world import SENDER, Sandbox, running
-from worker.process import WAITING_FOR_MIGRATE
 
 PROJECT = PROCFILE.parent
 _numbers = itertools.count()

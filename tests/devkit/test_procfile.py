@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import BadInput
 from campaigns_devkit import supervisor
+from kavenegar_campaigns.errors import BadInput
 
 
 @pytest.fixture

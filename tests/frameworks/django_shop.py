@@ -22,8 +22,8 @@ from django.test import Client, TestCase
 from django.test.utils import setup_databases, teardown_databases
 from django.urls import path
 
-import campaigns
-from campaigns.store.migrate import upgrade
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.store.migrate import upgrade
 from tests.frameworks.snippets import run, snippet
 
 urlpatterns: list[Any] = []

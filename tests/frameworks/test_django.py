@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from tests.frameworks.snippets import uploads
 from tests.own_process import answer_of
 

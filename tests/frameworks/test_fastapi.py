@@ -13,7 +13,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from tests.frameworks.snippets import run, snippet, uploads
 
 

@@ -13,7 +13,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import scoped_session, sessionmaker
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from tests.frameworks.snippets import run, snippet, uploads
 
 

@@ -13,22 +13,30 @@ from celery import Celery
 from kombu import Connection as Broker
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
+from kavenegar_worker.tasks import create
 from tests.frameworks.snippets import README, every_snippet, run, uploads
 from tests.worker.test_otp import environment
 from tests.world import Sandbox
-from worker.tasks import create
 
 
 def test_every_python_snippet_of_the_readme_is_one_that_is_run_here() -> None:
     matches = [
-        re.search(r"^def enqueue\((.*?)\)|^import campaigns|^from worker import otp", each, re.MULTILINE)
+        re.search(
+            r"^def enqueue\((.*?)\)|^import kavenegar_campaigns as campaigns|^from kavenegar_worker import otp",
+            each,
+            re.MULTILINE,
+        )
         for each in every_snippet()
     ]
 
     assert [each and each[0].partition("(")[0] for each in matches] == [
-        "import campaigns", "def enqueue", "def enqueue", "def enqueue", "from worker import otp",
-    ]  # fmt: skip
+        "import kavenegar_campaigns as campaigns",
+        "def enqueue",
+        "def enqueue",
+        "def enqueue",
+        "from kavenegar_worker import otp",
+    ]
 
 
 def test_the_first_snippet_creates_a_campaign_once(

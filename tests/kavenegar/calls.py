@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import GatewayError
-from campaigns.kavenegar.client import AllMethods
+from kavenegar_campaigns.errors import GatewayError
+from kavenegar_campaigns.kavenegar.client import AllMethods
 from tests.kavenegar.scripted_server import API_KEY, Behaviour, ScriptedServer, envelope, http_answer
 
 NUMBER, TEXT = "09120000001", "متن پنهان"

@@ -9,9 +9,9 @@ import pytest
 import redis
 
 import campaigns_devkit
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle
-from campaigns.kavenegar.paced_client import CallRecord, PacedClient
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.kavenegar.paced_client import CallRecord, PacedClient
 from tests.kavenegar.calls import NOW
 from tests.kavenegar.pace import Clock
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer

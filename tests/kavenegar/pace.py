@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane, Slot, Throttle
+from kavenegar_campaigns.errors import Throttled
+from kavenegar_campaigns.kavenegar.pace import Lane, Slot, Throttle
 
 BEGIN = datetime(2026, 3, 21, tzinfo=UTC)
 MINUTE = 60.0

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from campaigns.errors import CampaignsError
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.transport import Fault, Transport, prepare_request
+from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.transport import Fault, Transport, prepare_request
 from tests.kavenegar.scripted_server import API_KEY
 from tests.sleeping import fall_asleep
 

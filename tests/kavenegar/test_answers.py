@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.kavenegar import answers
-from campaigns.kavenegar.account import AccountConfig, AccountInfo, BlockedNumber, BlockedStatus, ServerDate
-from campaigns.kavenegar.answers import NO_EXTRA, Unreadable, read_rows
-from campaigns.kavenegar.inbox import InboundMessage, InboxCount
-from campaigns.kavenegar.sending import SentMessage
-from campaigns.kavenegar.sent_messages import CancelStatus, LocalStatus, MessageStatus, OutboxCount, ReceptorStatus
+from kavenegar_campaigns.kavenegar import answers
+from kavenegar_campaigns.kavenegar.account import AccountConfig, AccountInfo, BlockedNumber, BlockedStatus, ServerDate
+from kavenegar_campaigns.kavenegar.answers import NO_EXTRA, Unreadable, read_rows
+from kavenegar_campaigns.kavenegar.inbox import InboundMessage, InboxCount
+from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.kavenegar.sent_messages import (
+    CancelStatus,
+    LocalStatus,
+    MessageStatus,
+    OutboxCount,
+    ReceptorStatus,
+)
 
 SENT = {
     "messageid": 8792343,

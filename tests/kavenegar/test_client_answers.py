@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from campaigns.errors import (
+from kavenegar_campaigns.errors import (
     AccountBlocked,
     AnswerUnclear,
     CampaignRefused,
@@ -21,10 +21,10 @@ from campaigns.errors import (
     TextRefused,
     Throttled,
 )
-from campaigns.kavenegar.account import AccountInfo
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.codes import RETURN_CODES
-from campaigns.kavenegar.sent_messages import MessageStatus, OutboxCount
+from kavenegar_campaigns.kavenegar.account import AccountInfo
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.codes import RETURN_CODES
+from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus, OutboxCount
 from tests.kavenegar.calls import (
     NOW,
     NUMBER,

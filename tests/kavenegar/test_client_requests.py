@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.transport import Transport, prepare_request
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.transport import Transport, prepare_request
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
 from tests.waiting import PATIENCE_S
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import GatewayDown, GatewayError, OutcomeUnknown
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.transport import Fault, FaultKind, Transport, prepare_request
+from kavenegar_campaigns.errors import GatewayDown, GatewayError, OutcomeUnknown
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind, Transport, prepare_request
 from tests.kavenegar.scripted_server import (
     API_KEY,
     LOCALHOST_PEM,

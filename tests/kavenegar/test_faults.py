@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from campaigns.errors import (
+from kavenegar_campaigns.errors import (
     AnswerLost,
     GatewayDown,
     OutcomeUnknown,
 )
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.transport import Fault, FaultKind
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind
 from tests.kavenegar.calls import (
     CONSUMING,
     EVERY,

@@ -12,7 +12,7 @@ import pytest
 import requests
 import urllib3
 
-from campaigns.kavenegar import transport
+from kavenegar_campaigns.kavenegar import transport
 
 
 def foreign_errors() -> Iterator[type[BaseException]]:

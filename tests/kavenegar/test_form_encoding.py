@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from campaigns.kavenegar import call
+from kavenegar_campaigns.kavenegar import call
 
 texts = st.text(st.characters(exclude_categories=("Cs",)))
 persian = st.text("سلام دوست‌عزیزپچژگ ۰۱۲۳٫؟%&=+,\n\"'a1😀")

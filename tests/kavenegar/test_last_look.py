@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from campaigns.clock import steady
-from campaigns.errors import GatewayError, Postpone
-from campaigns.kavenegar.transport import Transport, prepare_request
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.errors import GatewayError, Postpone
+from kavenegar_campaigns.kavenegar.transport import Transport, prepare_request
 from tests.kavenegar.scripted_server import LOCALHOST_PEM, ScriptedServer, server_context
 from tests.waiting import PATIENCE_S, until
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from campaigns.kavenegar import call, methods
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.methods import DAY_S
+from kavenegar_campaigns.kavenegar import call, methods
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.methods import DAY_S
 from tests.kavenegar.calls import NOW, Asking
 from tests.kavenegar.scripted_server import ScriptedServer
 

@@ -6,9 +6,16 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import AnswerLost, AnswerUnclear, CampaignRefused, GatewayDown, GatewayError, OutcomeUnknown
-from campaigns.kavenegar import codes, methods
-from campaigns.kavenegar.account import (
+from kavenegar_campaigns.errors import (
+    AnswerLost,
+    AnswerUnclear,
+    CampaignRefused,
+    GatewayDown,
+    GatewayError,
+    OutcomeUnknown,
+)
+from kavenegar_campaigns.kavenegar import codes, methods
+from kavenegar_campaigns.kavenegar.account import (
     AccountConfig,
     AccountInfo,
     BlockedNumber,
@@ -16,9 +23,9 @@ from campaigns.kavenegar.account import (
     BlockedStatus,
     ServerDate,
 )
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.inbox import InboundMessage, InboxCount, InboxPage
-from campaigns.kavenegar.sent_messages import (
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.inbox import InboundMessage, InboxCount, InboxPage
+from kavenegar_campaigns.kavenegar.sent_messages import (
     CancelStatus,
     LocalStatus,
     MessageStatus,
@@ -26,8 +33,8 @@ from campaigns.kavenegar.sent_messages import (
     ReceptorStatus,
     SentMessage,
 )
-from campaigns.kavenegar.transport import Fault, FaultKind
-from campaigns.rules.suppression import REMOVABLE_BLOCKREASONS
+from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind
+from kavenegar_campaigns.rules.suppression import REMOVABLE_BLOCKREASONS
 from tests.kavenegar.calls import AN_HOUR_AGO, CONSUMING, EVERY, NUMBER, SENDING, TEXT, ending
 from tests.kavenegar.scripted_server import ScriptedServer, envelope
 

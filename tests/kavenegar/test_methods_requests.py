@@ -7,9 +7,9 @@ import logging
 
 import pytest
 
-from campaigns.errors import GatewayDown
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.client import Client
+from kavenegar_campaigns.errors import GatewayDown
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.client import Client
 from tests.kavenegar.calls import EVERY, NOW, Asking, ending
 from tests.kavenegar.scripted_server import API_KEY, ScriptedServer
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from campaigns.errors import CampaignsError
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Lane, Throttle
-from campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from tests.kavenegar.calls import NUMBER, ROW, TEXT
 from tests.kavenegar.pace import MINUTE, Clock, probe
 from tests.kavenegar.scripted_server import ScriptedServer

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane, LearntRate, Throttle
+from kavenegar_campaigns.errors import Throttled
+from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Throttle
 from tests.kavenegar.pace import (
     BEGIN,
     EARLY_S,

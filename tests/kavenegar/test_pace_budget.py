@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import redis
 
-from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
+from kavenegar_campaigns.errors import Throttled
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle, connect_redis
 from tests.kavenegar.pace import EARLY_S, MINUTE, Clock, Crowd, Departures, compete, play, queue, refused, turned_away
 
 # ── slots ──

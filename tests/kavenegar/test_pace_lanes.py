@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
 from tests.kavenegar.pace import EARLY_S, MINUTE, Clock, Crowd, compete, play, queue
 
 PATIENT = 60.0

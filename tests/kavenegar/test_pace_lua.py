@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.simulator.script import LuaRedis
-from campaigns.errors import Throttled
-from campaigns.kavenegar.pace import Lane, LearntRate, Slot, Throttle
+from kavenegar_campaigns.errors import Throttled
+from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Slot, Throttle
 
 BEGIN_US = 1_800_000_000_000_000
 

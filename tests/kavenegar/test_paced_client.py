@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from campaigns.errors import (
+from kavenegar_campaigns.errors import (
     AccountBlocked,
     AnswerLost,
     GatewayDown,
@@ -22,10 +22,10 @@ from campaigns.errors import (
     RecipientRefused,
     Throttled,
 )
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Lane, Throttle, connect_redis
-from campaigns.kavenegar.paced_client import CallRecord, PacedClient, max_tries
-from campaigns.kavenegar.transport import Fault, FaultKind
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import CallRecord, PacedClient, max_tries
+from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind
 from tests.kavenegar.calls import CONSUMING, EVERY, SENDING
 from tests.kavenegar.pace import Clock
 from tests.kavenegar.scripted_server import API_KEY, Behaviour, ScriptedServer
@@ -350,7 +350,7 @@ def test_every_exchange_is_told_with_its_facts_and_without_a_secret(
         ("sms/status", Lane.POLL, 200, None, 2),
     ]
     assert all(0 < call.ms < 5000 for call in calls)
-    ours = [record for record in caplog.records if record.name == "campaigns.kavenegar.paced_client"]
+    ours = [record for record in caplog.records if record.name == "kavenegar_campaigns.kavenegar.paced_client"]
     assert [(r.levelname, r.getMessage(), r.code) for r in ours] == [  # type: ignore[attr-defined]
         ("INFO", "gateway answered", 200),
         ("WARNING", "gateway call failed", 418),

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import redis
 
-from campaigns.errors import GatewayError, OutcomeUnknown, Throttled
-from campaigns.kavenegar.pace import Lane, Throttle
-from campaigns.kavenegar.paced_client import CallRecord, PacedClient
+from kavenegar_campaigns.errors import GatewayError, OutcomeUnknown, Throttled
+from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.paced_client import CallRecord, PacedClient
 from tests.kavenegar.calls import NUMBER, ROW, TEXT
 from tests.kavenegar.pace import Clock, probe
 from tests.kavenegar.scripted_server import ScriptedServer, Wire

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.account import is_last_page
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.inbox import is_repeated_page
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.account import is_last_page
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.inbox import is_repeated_page
 from tests.kavenegar.calls import NOW
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer, envelope
 

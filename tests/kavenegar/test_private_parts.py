@@ -19,8 +19,8 @@ import urllib3.poolmanager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from campaigns.kavenegar import connection, transport
-from campaigns.kavenegar.transport import Transport, prepare_request
+from kavenegar_campaigns.kavenegar import connection, transport
+from kavenegar_campaigns.kavenegar.transport import Transport, prepare_request
 from tests.kavenegar.scripted_server import ScriptedServer
 
 OVERRIDDEN: list[tuple[type, type, str, list[str]]] = [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import (
+from kavenegar_campaigns.errors import (
     AccountBlocked,
     AnswerLost,
     AnswerUnclear,
@@ -20,7 +20,7 @@ from campaigns.errors import (
     TextRefused,
     Throttled,
 )
-from campaigns.kavenegar.codes import RETURN_CODES, STATUSES, final_state, return_code
+from kavenegar_campaigns.kavenegar.codes import RETURN_CODES, STATUSES, final_state, return_code
 
 TABLE_1 = {
     200,
@@ -146,4 +146,4 @@ def test_a_code_stands_as_a_number_in_the_tables_of_the_wire_alone() -> None:
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.Constant) and type(node.value) is int and node.value in set(RETURN_CODES) - {200}
     ]
-    assert found == [], "import the code's name from campaigns.kavenegar.codes"
+    assert found == [], "import the code's name from kavenegar_campaigns.kavenegar.codes"

@@ -14,9 +14,9 @@ from typing import Final
 
 import pytest
 
-from campaigns.errors import OutcomeUnknown
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.transport import Fault, FaultKind, Transport, prepare_request
+from kavenegar_campaigns.errors import OutcomeUnknown
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind, Transport, prepare_request
 from tests.kavenegar.scripted_server import LOCALHOST_PEM, ScriptedServer, Wire, server_context
 from tests.waiting import PATIENCE_S
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from campaigns.kavenegar.transport import Fault, Transport, prepare_request
+from kavenegar_campaigns.kavenegar.transport import Fault, Transport, prepare_request
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.waiting import until
 

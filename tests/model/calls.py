@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from campaigns.context import Context
+from kavenegar_campaigns.context import Context
 from tests.model.gateway import Asked, Died, Line
 
 Rows = list[dict[str, Any]]

@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.store.tables import metadata
+from kavenegar_campaigns.store.tables import metadata
 
 _TABLES: Final = [table.fullname for table in metadata.sorted_tables]
 

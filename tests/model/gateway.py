@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.answers import Envelope
-from campaigns.kavenegar.call import Answer, Call
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.answers import Envelope
+from kavenegar_campaigns.kavenegar.call import Answer, Call
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.transport import InTime
 
 PATIENCE_S: Final = 30.0
 ANOTHERS_NUMBER: Final = "09990000000"

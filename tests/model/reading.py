@@ -10,9 +10,9 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from campaigns.rules.batches import EPOCH_SHIFT
-from campaigns.store import gate
-from campaigns.store.identity import Place
+from kavenegar_campaigns.rules.batches import EPOCH_SHIFT
+from kavenegar_campaigns.store import gate
+from kavenegar_campaigns.store.identity import Place
 
 TICK: Final = timedelta(seconds=55)
 """What a tick of the model's clock is in a replay. With it a window of n ticks is a round number of seconds."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.stages import guards, plan
-from campaigns.store import due, epochs, gate, messages, suppressions
+from kavenegar_campaigns.stages import guards, plan
+from kavenegar_campaigns.store import due, epochs, gate, messages, suppressions
 from tests.model import copies
 from tests.model.calls import Mismatch
 from tests.model.gateway import Line

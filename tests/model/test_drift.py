@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.stages.submit import Outcome, resolve
-from campaigns.store import due, epochs, gate, restores
+from kavenegar_campaigns.stages.submit import Outcome, resolve
+from kavenegar_campaigns.store import due, epochs, gate, restores
 from tests.model import reading, traces
 from tests.model.calls import Mismatch
 from tests.model.replay import follow

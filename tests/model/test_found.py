@@ -13,17 +13,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.kavenegar.call import Answer, Call
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.transport import InTime
-from campaigns.rules.batches import BATCH_SIZE, EPOCH_SHIFT, ID_BLOCK_SIZE
-from campaigns.stages import account, guards, submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import epochs
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.call import Answer, Call
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.rules.batches import BATCH_SIZE, EPOCH_SHIFT, ID_BLOCK_SIZE
+from kavenegar_campaigns.stages import account, guards, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import epochs
 from tests.backups import dump, restore
 from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, running, states
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from campaigns.rules.states import BATCH_MOVES
+from kavenegar_campaigns.rules.states import BATCH_MOVES
 from tests.model import reading, spin, traces
 from tests.model.replay import Replay, follow
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns import errors
-from campaigns.context import Context, Policy
-from campaigns.rules.batches import EPOCH_SHIFT
-from campaigns.stages import plan, submit
-from campaigns.store import due
-from campaigns.store.database import Database
+from kavenegar_campaigns import errors
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.rules.batches import EPOCH_SHIFT
+from kavenegar_campaigns.stages import plan, submit
+from kavenegar_campaigns.store import due
+from kavenegar_campaigns.store.database import Database
 from tests.model.calls import Call, Mismatch
 from tests.model.gateway import TEXT, Books, Died, Line
 from tests.model.reading import TICK, Step, World

@@ -14,14 +14,14 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.store import installation
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import Supervisor
 from campaigns_devkit.supervisor import procfile_commands
+from kavenegar_campaigns.store import installation
+from kavenegar_worker import queues
 from tests import wrong_clock
 from tests.waiting import PATIENCE_S, until
 from tests.world import Sandbox, running, states
-from worker import queues
 
 pytestmark = pytest.mark.timeout(5 * PATIENCE_S)
 
@@ -59,7 +59,13 @@ def doctor(environment: dict[str, str]) -> Callable[[str], dict[str, str]]:
     """What `campaigns doctor` finds, by the finding's name."""
 
     def ask(name: str) -> dict[str, str]:
-        command = [sys.executable, "-c", "from worker.cli import entry_point; entry_point()", "doctor", "--json"]
+        command = [
+            sys.executable,
+            "-c",
+            "from kavenegar_worker.cli import entry_point; entry_point()",
+            "doctor",
+            "--json",
+        ]
         done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
         findings: list[dict[str, str]] = json.loads(done.stdout)["findings"]
         return next((each for each in findings if each["name"] == name), {"level": "", "says": ""})

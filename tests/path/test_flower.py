@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from benchmarks.flower import AUTH, Watched, await_subscription, feed
 from campaigns_devkit import Supervisor, servers
 from campaigns_devkit.supervisor import procfile_commands

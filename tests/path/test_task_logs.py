@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import Supervisor
 from campaigns_devkit.supervisor import procfile_commands
 from tests.waiting import PATIENCE_S, until

@@ -10,9 +10,9 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.rules.states import MessageState
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import Supervisor
+from kavenegar_campaigns.rules.states import MessageState
 from tests.waiting import PATIENCE_S, until
 from tests.world import Sandbox, counters, running, states
 

@@ -7,7 +7,7 @@ from celery import Celery
 from celery.app.control import Control
 from sqlalchemy import Engine
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import Supervisor
 from tests.waiting import PATIENCE_S, until
 from tests.world import Sandbox, running

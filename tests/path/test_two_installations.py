@@ -52,7 +52,7 @@ def start(stack: ExitStack, environment: dict[str, str], folder: Path) -> None:
 
 def findings(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
     """What the doctor of an installation finds."""
-    command = [sys.executable, "-m", "worker.cli", "doctor", "--json"]
+    command = [sys.executable, "-m", "kavenegar_worker.cli", "doctor", "--json"]
     done = subprocess.run(command, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False)
     return {each["name"]: each for each in json.loads(done.stdout)["findings"]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.batches import (
+from kavenegar_campaigns.rules.batches import (
     BATCH_SIZE,
     EPOCH_COUNT,
     EPOCH_SHIFT,

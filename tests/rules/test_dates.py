@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from campaigns.errors import BadInput
-from campaigns.rules.dates import (
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.dates import (
     MAX_START_AGE,
     TEHRAN,
     check_moment,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.batches import match_answer, same_sender, same_text
+from kavenegar_campaigns.rules.batches import match_answer, same_sender, same_text
 
 SENDER = "10004346"
 

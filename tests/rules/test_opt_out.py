@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.suppression import OPT_OUT_WORDS, is_opt_out, word_runs
+from kavenegar_campaigns.rules.suppression import OPT_OUT_WORDS, is_opt_out, word_runs
 
 OUT = [
     "لغو",

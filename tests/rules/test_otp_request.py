@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.errors import BadInput
-from campaigns.rules.otp_request import (
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.otp_request import (
     MAX_TOKEN_LENGTH,
     TOKEN_SPACES,
     OtpKind,

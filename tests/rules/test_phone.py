@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.errors import BadInput
-from campaigns.rules.phone import is_mobile, mask_number, normalise_line, normalise_mobile
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import is_mobile, mask_number, normalise_line, normalise_mobile
 
 SUBSCRIBER = st.from_regex(r"9[0-9]{9}", fullmatch=True)
 PERSIAN = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")

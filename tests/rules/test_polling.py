@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.batches import (
+from kavenegar_campaigns.rules.batches import (
     CALLBACK_RECHECKS,
     callback_batch_at,
     next_callback_recheck,

@@ -6,8 +6,8 @@ from datetime import datetime, time, timedelta
 
 import pytest
 
-from campaigns.errors import BadInput
-from campaigns.rules import dates, spreadsheet
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules import dates, spreadsheet
 
 DAY = datetime(2026, 11, 20, 14, 30)  # noqa: DTZ001 - a cell of a spreadsheet has no time zone
 

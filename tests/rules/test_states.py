@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.states import (
+from kavenegar_campaigns.rules.states import (
     BATCH_MOVES,
     CAMPAIGN_MOVES,
     MESSAGE_MOVES,

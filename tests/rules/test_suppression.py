@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from campaigns.rules.suppression import (
+from kavenegar_campaigns.rules.suppression import (
     BLOCK_REASONS,
     NOT_WRITTEN_TO_GATEWAY,
     REASONS,

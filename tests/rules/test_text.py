@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from campaigns.errors import BadInput
-from campaigns.rules.text import Template, clean_value, count_parts, measure_sendable, measure_text
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.text import Template, clean_value, count_parts, measure_sendable, measure_text
 
 LATIN = st.text("abcXYZ 0189@£$èé\nΔ{}[]~^|€\\", max_size=400)
 PERSIAN = st.text("سلامگچپژ ۰۱۲\u200cabc😀", max_size=400)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.rules.batches import may_resend
+from kavenegar_campaigns.rules.batches import may_resend
 
 SENT_AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 TWELVE_HOURS = timedelta(hours=12)

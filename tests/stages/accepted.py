@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from campaigns.context import Context
+from kavenegar_campaigns.context import Context
 from tests.world import run_due_work, running, states
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.web import expecting
 from tests.world import Sandbox

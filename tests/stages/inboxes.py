@@ -8,10 +8,10 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.stages.inbox import pull
-from campaigns.stages.inbox.pull import Pulled
-from campaigns.store import lines
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages.inbox import pull
+from kavenegar_campaigns.stages.inbox.pull import Pulled
+from kavenegar_campaigns.store import lines
 from tests.world import SENDER, Sandbox
 
 MINUTE = timedelta(minutes=1)

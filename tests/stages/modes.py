@@ -15,12 +15,12 @@ from typing import Any, Final
 import redis
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context, Policy
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.store.database import Database
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.store.database import Database
 from tests.chaos import audit
 from tests.chaos.workshop import to_the_end
 from tests.store.emptying import empty

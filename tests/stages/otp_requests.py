@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.rules.otp_request import OtpRequest
-from campaigns.rules.otp_request import parse_otp_request as checked
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.rules.otp_request import OtpRequest
+from kavenegar_campaigns.rules.otp_request import parse_otp_request as checked
 from tests.world import Sandbox
 
 CODE = "481516"

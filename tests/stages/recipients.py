@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from openpyxl import Workbook
 from sqlalchemy import Connection, Engine, Row, text
 
-from campaigns.rules.text import Template
-from campaigns.stages.intake import create
-from campaigns.stages.intake.row_validator import Reject, RowValidator
-from campaigns.stages.intake.sources import Recipients, open_table
+from kavenegar_campaigns.rules.text import Template
+from kavenegar_campaigns.stages.intake import create
+from kavenegar_campaigns.stages.intake.row_validator import Reject, RowValidator
+from kavenegar_campaigns.stages.intake.sources import Recipients, open_table
 
 PEOPLE = "mobile,name\n09121234567,علی\n+989351234567,مریم\n0912 123 4567,باز علی\n02188776655,دفتر\n09191234567,\n"
 TEXT = "سلام {name}"

@@ -6,13 +6,13 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.rules.states import MessageState
-from campaigns.stages import guards, submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import identity
-from campaigns.store.identity import Place
-from campaigns.store.restores import Restored
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import guards, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import identity
+from kavenegar_campaigns.store.identity import Place
+from kavenegar_campaigns.store.restores import Restored
 from tests.world import Sandbox, run_due_work
 
 

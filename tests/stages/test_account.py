@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import Postpone
-from campaigns.kavenegar.pace import Lane
-from campaigns.stages import account, submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import installation
-from campaigns.store.records import Hold
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import Postpone
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import installation
+from kavenegar_campaigns.store.records import Hold
 from tests.world import Sandbox, batch_ids, run_due_work, running, states
 
 PRICE = 120

@@ -7,12 +7,12 @@ import logging
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import BadInput
-from campaigns.stages import account, dispatch
-from campaigns.stages.waiting import WaitingReason
-from campaigns.store import installation
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages import account, dispatch
+from kavenegar_campaigns.stages.waiting import WaitingReason
+from kavenegar_campaigns.store import installation
 from tests.world import Sandbox, run_due_work, running
 
 
@@ -43,7 +43,7 @@ def test_an_account_in_debug_mode_is_shouted_about(
 ) -> None:
     sandbox.turn(debug_mode=True)
     campaign = running(engine, 3)
-    with caplog.at_level(logging.ERROR, logger="campaigns.stages.account"):
+    with caplog.at_level(logging.ERROR, logger="kavenegar_campaigns.stages.account"):
         assert "debug mode" in account.watch(context)
     assert "debug mode" in caplog.text
     answered = run_due_work(context)  # somebody ticks, so that this is no reason to wait
@@ -67,7 +67,7 @@ def test_a_credit_below_the_accounts_own_alarm_is_low(
 ) -> None:
     account.configure(context, mincreditalarm=2_000_000)
     sandbox.set_credit(1_999_999)
-    with caplog.at_level(logging.WARNING, logger="campaigns.stages.account"):
+    with caplog.at_level(logging.WARNING, logger="kavenegar_campaigns.stages.account"):
         assert account.watch(context) == "low credit"
     assert "credit low" in caplog.text
     sandbox.set_credit(2_000_000)

@@ -12,13 +12,13 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import BadInput, CampaignState, IllegalMove
-from campaigns.context import Context
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
-from campaigns.stages.verify import RECIPIENTS, verify_campaign
-from campaigns.store import batches, loading
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, CampaignState, IllegalMove
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.stages.verify import RECIPIENTS, verify_campaign
+from kavenegar_campaigns.store import batches, loading
 from tests.store import given
 from tests.waiting import until_somebody_waits
 from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, running, states

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import BadInput, IllegalMove
-from campaigns.rules.states import CampaignState
-from campaigns.stages import submit, track
-from campaigns.stages.submit import Outcome
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput, IllegalMove
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import submit, track
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, states
 
 KINDS = pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from typing import Final
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.kavenegar.codes import RETURN_CODES
-from campaigns.rules.states import CampaignState
-from campaigns.stages import account, submit
-from campaigns.stages.verify import verify_campaign
-from campaigns.store import installation
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.kavenegar.codes import RETURN_CODES
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.verify import verify_campaign
+from kavenegar_campaigns.store import installation
 from tests.stages.modes import World, in_both_modes
 from tests.world import SENDER, batch_ids, numbers, run_due_work, states
 

@@ -10,15 +10,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import OtpState, SuppressionReason
-from campaigns.errors import CampaignRefused, RequestRefused
-from campaigns.rules.dates import TEHRAN
-from campaigns.stages import account, sent_at_gateway
-from campaigns.stages.otp.send import OtpOutcome, send_otp
-from campaigns.stages.suppression import check_number, sync_lines
-from campaigns.stages.verify import verify_campaign
-from campaigns.store import suppressions
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import OtpState, SuppressionReason
+from kavenegar_campaigns.errors import CampaignRefused, RequestRefused
+from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.stages import account, sent_at_gateway
+from kavenegar_campaigns.stages.otp.send import OtpOutcome, send_otp
+from kavenegar_campaigns.stages.suppression import check_number, sync_lines
+from kavenegar_campaigns.stages.verify import verify_campaign
+from kavenegar_campaigns.store import suppressions
 from tests.stages.inboxes import at_rest, crowd, line_added, missing
 from tests.stages.modes import World, in_both_modes
 from tests.world import SENDER, numbers, run_due_work, states

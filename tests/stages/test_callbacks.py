@@ -9,12 +9,12 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.rules.batches import callback_batch_at
-from campaigns.stages import callbacks, track
-from campaigns.stages.callbacks import match_callbacks
-from campaigns.store import callbacks as store
-from campaigns.store.callbacks import StatusCallback
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.batches import callback_batch_at
+from kavenegar_campaigns.stages import callbacks, track
+from kavenegar_campaigns.stages.callbacks import match_callbacks
+from kavenegar_campaigns.store import callbacks as store
+from kavenegar_campaigns.store.callbacks import StatusCallback
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.stages.accepted import accepted
 from tests.store.given import lies

@@ -8,8 +8,8 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.store import lines
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import lines
 from tests.stages.inboxes import line_added, turns
 from tests.web import web
 from tests.world import SENDER, Sandbox

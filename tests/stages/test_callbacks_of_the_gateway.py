@@ -10,8 +10,8 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
 from campaigns_devkit import servers
+from kavenegar_campaigns.context import Context
 from tests.stages.accepted import accepted
 from tests.stages.inboxes import came_in, line_added, stored, turns
 from tests.stages.test_callbacks import asked, truthful

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.stages import callbacks
-from campaigns.store import installation
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import callbacks
+from kavenegar_campaigns.store import installation
 from tests.stages.accepted import accepted
 from tests.stages.test_callbacks import asked, call_back
 from tests.web import expecting, gateway_ids

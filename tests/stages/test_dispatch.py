@@ -10,13 +10,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.stages import dispatch, submit
-from campaigns.stages.dispatch import DueWork
-from campaigns.stages.submit import Outcome
-from campaigns.store import due
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.stages import dispatch, submit
+from kavenegar_campaigns.stages.dispatch import DueWork
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import due
 from tests.stages.accepted import calls
 from tests.world import Sandbox, batch_ids, run_due_work, running, states
 

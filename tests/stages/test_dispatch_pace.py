@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.kavenegar.pace import Lane, LearntRate, Throttle, connect_redis
-from campaigns.stages import dispatch, submit
-from campaigns.stages.dispatch import DueWork
-from campaigns.store import due
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Throttle, connect_redis
+from kavenegar_campaigns.stages import dispatch, submit
+from kavenegar_campaigns.stages.dispatch import DueWork
+from kavenegar_campaigns.store import due
+from kavenegar_worker.wiring import account_label
 from tests.world import Sandbox, batch_ids, run_due_work, running
-from worker.wiring import account_label
 
 
 @pytest.fixture

@@ -12,13 +12,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.dates import TEHRAN
-from campaigns.stages import sent_at_gateway, submit
-from campaigns.stages.submit import Outcome
-from campaigns.stages.verify import Check, verify_campaign
-from campaigns.store import epochs, identity
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.stages import sent_at_gateway, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.stages.verify import Check, verify_campaign
+from kavenegar_campaigns.store import epochs, identity
 from tests.backups import dump, restore
 from tests.world import Sandbox, batch_ids, run_due_work, running, states
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.batches import EPOCH_SHIFT
-from campaigns.rules.states import CampaignState
-from campaigns.stages import plan, submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import epochs
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.batches import EPOCH_SHIFT
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import plan, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import epochs
 from tests.world import Sandbox, batch_ids, counters, run_due_work, running, states
 
 pytestmark = pytest.mark.usefixtures("slow_operators")

@@ -14,16 +14,16 @@ from openpyxl import load_workbook
 from openpyxl.cell import Cell
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.api.suppression import SUPPRESSED_COLUMNS, export_suppressed
-from campaigns.context import Context
-from campaigns.errors import BadInput
-from campaigns.stages.exports import Layout, format_of, row_writer
-from campaigns.stages.inbox.deliver import INBOUND_COLUMNS as INBOX_COLUMNS
-from campaigns.stages.inbox.deliver import export_inbound as export_inbox
-from campaigns.stages.report import REPORT_COLUMNS, export_report_file
-from campaigns.store import inbound
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.api.suppression import SUPPRESSED_COLUMNS, export_suppressed
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.exports import Layout, format_of, row_writer
+from kavenegar_campaigns.stages.inbox.deliver import INBOUND_COLUMNS as INBOX_COLUMNS
+from kavenegar_campaigns.stages.inbox.deliver import export_inbound as export_inbox
+from kavenegar_campaigns.stages.report import REPORT_COLUMNS, export_report_file
+from kavenegar_campaigns.store import inbound
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
 from tests.world import SENDER, Sandbox, numbers, run_due_work, running
 
 LAYOUT = Layout("list", ("row", "text"), frozenset({"row"}))

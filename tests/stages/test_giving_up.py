@@ -9,12 +9,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.states import MessageState
-from campaigns.stages import submit
-from campaigns.store import outcomes
-from campaigns.store.outcomes import UncertainBatch
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.store import outcomes
+from kavenegar_campaigns.store.outcomes import UncertainBatch
 from tests.world import Sandbox, batch_ids, run_due_work, running
 
 LOCALID = "sms/statuslocalmessageid"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.context import Context
-from campaigns.stages.inbox import pull
-from campaigns.store import lines
-from campaigns.store.database import Database
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages.inbox import pull
+from kavenegar_campaigns.store import lines
+from kavenegar_campaigns.store.database import Database
 from tests.stages.inboxes import DAY_S, at_rest, crowd, line_added, line_claimed, missing, row
 from tests.world import SENDER, Sandbox
 

@@ -20,11 +20,11 @@ import pytest
 import standardwebhooks
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import BadInput
-from campaigns.kavenegar.pace import Lane
-from campaigns.stages.inbox.deliver import Webhook, deliver_by_webhook, signature_headers
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.stages.inbox.deliver import Webhook, deliver_by_webhook, signature_headers
 from tests.stages.inboxes import line_added, turns
 from tests.world import SENDER, Sandbox, run_due_work
 
@@ -279,7 +279,7 @@ def _received(connection: Any) -> int:
 def test_the_old_name_of_the_function_and_the_stage_do_not_hide_each_other() -> None:
     """In a process of its own, in which nothing has been imported before."""
     script = (
-        "import campaigns; from campaigns.stages.inbox import pull; "
+        "import kavenegar_campaigns as campaigns; from kavenegar_campaigns.stages.inbox import pull; "
         "assert pull.pull_line and campaigns.inbox.__name__ == 'list_inbound'"
     )
     subprocess.run([sys.executable, "-c", script + "; assert callable(campaigns.inbox)"], check=True, timeout=60)

@@ -11,11 +11,11 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.stages.inbox import pull
-from campaigns.store import inbound
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.stages.inbox import pull
+from kavenegar_campaigns.store import inbound
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
 from tests.stages.inboxes import DAY_S, at_rest, came_in, crowd, line_added, missing, row, stored, turns
 from tests.world import SENDER, Sandbox
 

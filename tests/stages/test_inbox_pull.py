@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.stages.inbox import pull
-from campaigns.store import lines
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages.inbox import pull
+from kavenegar_campaigns.store import lines
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.stages.inboxes import came_in, crowd, line_added, missing, row, stored, turns
 from tests.world import SENDER, Sandbox, at

@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Engine
 
-from campaigns.context import Context
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.stages.inbox import pull, reconcile
-from campaigns.store import inbound, lines
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.stages.inbox import pull, reconcile
+from kavenegar_campaigns.store import inbound, lines
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
 from tests import waiting
 from tests.stages.inboxes import DAY_S, at_rest, came_in, crowd, line_added, missing, row, stored, turns
 from tests.world import SENDER, Sandbox, at

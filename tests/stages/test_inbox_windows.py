@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.stages import inbox
-from campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, OPEN_WINDOW, SHORTEST_WINDOW, Window
+from kavenegar_campaigns.stages import inbox
+from kavenegar_campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, OPEN_WINDOW, SHORTEST_WINDOW, Window
 
 NOW = datetime(2026, 1, 5, 8, 0, 0, 250_000, tzinfo=UTC)
 SPANS = st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=70))

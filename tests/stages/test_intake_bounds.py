@@ -12,11 +12,11 @@ import openpyxl
 import pytest
 from openpyxl.xml.functions import iterparse
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake import estimate, ods, xlsx_parser
-from campaigns.stages.intake.csv_rows import MAX_ROWS
-from campaigns.stages.intake.row_validator import MAX_REJECTS
-from campaigns.stages.intake.workbooks import DAMAGE, MAX_ELEMENTS, MAX_PIECE, MAX_UNPACKED, MAX_WHOLE, Parts
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake import estimate, ods, xlsx_parser
+from kavenegar_campaigns.stages.intake.csv_rows import MAX_ROWS
+from kavenegar_campaigns.stages.intake.row_validator import MAX_REJECTS
+from kavenegar_campaigns.stages.intake.workbooks import DAMAGE, MAX_ELEMENTS, MAX_PIECE, MAX_UNPACKED, MAX_WHOLE, Parts
 from tests.stages.recipients import as_workbook, sift
 from tests.stages.test_intake_odd_files import Endless
 

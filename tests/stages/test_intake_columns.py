@@ -6,8 +6,8 @@ import io
 
 import pytest
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake import estimate
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake import estimate
 from tests.stages.recipients import as_csv, as_workbook, sift
 
 PEOPLE = [("09121234567", "علی"), ("09351234567", "مریم"), ("09191234567", "زهرا")]

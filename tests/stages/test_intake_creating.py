@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from campaigns.errors import BadInput
-from campaigns.rules.batches import ID_BLOCK_SIZE
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.batches import ID_BLOCK_SIZE
 from tests.stages.recipients import TEXT, counts, make, numbers, one
 
 

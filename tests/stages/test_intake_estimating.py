@@ -7,8 +7,8 @@ import tracemalloc
 
 from sqlalchemy import Engine
 
-from campaigns import Preview
-from campaigns.stages.intake import estimate
+from kavenegar_campaigns import Preview
+from kavenegar_campaigns.stages.intake import estimate
 from tests.stages.recipients import PEOPLE, TEXT, make, numbers, one
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.errors import BadInput, KeyConflict
+from kavenegar_campaigns.errors import BadInput, KeyConflict
 from tests.stages.recipients import PEOPLE, counts, make, numbers
 from tests.waiting import PATIENCE_S
 

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake import Estimate, Recipients, estimate
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake import Estimate, Recipients, estimate
 
 PERSIAN_CSV = "موبایل,نام\n09121234567,علی رضایی\n"
 

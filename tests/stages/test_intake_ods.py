@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake import estimate
-from campaigns.stages.intake.workbooks import MAX_PIECE
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake import estimate
+from kavenegar_campaigns.stages.intake.workbooks import MAX_PIECE
 from tests.stages.recipients import sift
 from tests.stages.test_intake_bounds import noise
 

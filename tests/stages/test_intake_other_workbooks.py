@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake import estimate
-from campaigns.stages.intake.calamine_child import MAX_MEMORY, MAX_OUTPUT
-from campaigns.stages.intake.xls import XLSB, read_rows
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake import estimate
+from kavenegar_campaigns.stages.intake.calamine_child import MAX_MEMORY, MAX_OUTPUT
+from kavenegar_campaigns.stages.intake.xls import XLSB, read_rows
 from tests.stages.test_intake_ods import PEOPLE, ods, text_cell
 
 XLS = Path(__file__).parent / "files" / "old_excel.xls"
@@ -53,7 +53,7 @@ def test_a_sheet_of_more_cells_than_a_list_has_is_refused() -> None:
 )
 def test_the_process_that_reads_a_workbook_may_take_so_much_and_no_more(greedy: str, tmp_path: Path) -> None:
     programs = [
-        f"import os; from campaigns.stages.intake import calamine_child; {limit}{greedy}"
+        f"import os; from kavenegar_campaigns.stages.intake import calamine_child; {limit}{greedy}"
         for limit in ("", "calamine_child.limit(); ")
     ]
     free, limited = (_code(program, tmp_path / "written") for program in programs)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from campaigns.errors import BadInput
+from kavenegar_campaigns.errors import BadInput
 from tests.stages.recipients import TEXT, as_csv, as_workbook, sift
 
 PEOPLE = [("09121234567", "علی", "500"), ("09351234567", "مریم", "1000"), ("09191234567", "زهرا", "")]

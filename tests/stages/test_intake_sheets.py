@@ -13,8 +13,8 @@ from openpyxl import Workbook
 from openpyxl.worksheet.worksheet import Worksheet
 from sqlalchemy import Engine
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake import estimate
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake import estimate
 from tests.stages.recipients import as_workbook, make, one, sift
 
 DAY = datetime(2026, 11, 20, 14, 30)  # noqa: DTZ001 - a cell of a spreadsheet has no time zone

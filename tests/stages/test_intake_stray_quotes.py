@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake import estimate
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake import estimate
 from tests.stages.recipients import sift
 
 NAMES = ["سارا", "علی", "مینا", "رضا", "زهرا", "امیر"]

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.stages import account, submit
-from campaigns.stages.submit import Outcome
-from campaigns.stages.verify import verify_campaign
-from campaigns.store import identity
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.stages.verify import verify_campaign
+from kavenegar_campaigns.store import identity
 from tests.world import Sandbox, batch_ids, run_due_work, running, states
 
 OTHER = "key-of-another-account"

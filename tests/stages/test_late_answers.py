@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer
 from tests.world import Sandbox, batch_ids, running, states
 

@@ -11,13 +11,13 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.states import CampaignState, MessageState
-from campaigns.stages import dispatch, submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import batches, due
-from campaigns.store.records import Claim, Fact
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import CampaignState, MessageState
+from kavenegar_campaigns.stages import dispatch, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import batches, due
+from kavenegar_campaigns.store.records import Claim, Fact
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer, Wire
 from tests.world import SENDER, Sandbox, batch_ids, claimed, run_due_work, running, states
 

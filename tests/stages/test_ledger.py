@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.rules.dates import TEHRAN
-from campaigns.rules.otp_request import parse_otp_request
-from campaigns.rules.states import OtpState
-from campaigns.stages import dispatch, sent_at_gateway, submit
-from campaigns.stages.otp.send import send_at_once as send_otp
-from campaigns.store.ledger import Counted, Estimated, newest_days
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.rules.otp_request import parse_otp_request
+from kavenegar_campaigns.rules.states import OtpState
+from kavenegar_campaigns.stages import dispatch, sent_at_gateway, submit
+from kavenegar_campaigns.stages.otp.send import send_at_once as send_otp
+from kavenegar_campaigns.store.ledger import Counted, Estimated, newest_days
 from tests.world import SENDER, Sandbox, batch_ids, numbers, running
 
 PRICE = 120

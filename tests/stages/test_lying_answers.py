@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import CampaignState
-from campaigns.context import Context
-from campaigns.stages import account, submit
-from campaigns.stages.submit import Outcome
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import CampaignState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.chaos import audit, checker
 from tests.chaos.checker import Findings
 from tests.world import Sandbox, batch_ids, numbers, run_due_work, running, states

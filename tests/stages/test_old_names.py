@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import campaigns
+import kavenegar_campaigns as campaigns
 
 RENAMED = {
     "Kind": "CampaignKind",

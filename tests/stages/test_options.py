@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import BadInput, KeyConflict
-from campaigns.rules.message_options import DEFAULT_OPTIONS, MESSAGE_TYPES, MessageOptions, parse_message_options
-from campaigns.rules.states import CampaignState
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput, KeyConflict
+from kavenegar_campaigns.rules.message_options import (
+    DEFAULT_OPTIONS,
+    MESSAGE_TYPES,
+    MessageOptions,
+    parse_message_options,
+)
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.stages.recipients import PEOPLE, make
 from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, states

@@ -7,14 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns import OtpState
-from campaigns.context import Context
-from campaigns.errors import BadInput
-from campaigns.rules.states import OTP_MOVES
-from campaigns.stages.otp.send import Followed, OtpOutcome, follow_otps, send_otp
-from campaigns.store import otp_due
-from campaigns.store.otp_due import OtpFact
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import OtpState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.states import OTP_MOVES
+from kavenegar_campaigns.stages.otp.send import Followed, OtpOutcome, follow_otps, send_otp
+from kavenegar_campaigns.store import otp_due
+from kavenegar_campaigns.store.otp_due import OtpFact
 from tests.stages.otp_requests import ordered, state_of, tokens_kept
 from tests.world import Sandbox, at, run_due_work
 
@@ -188,7 +188,7 @@ def test_a_status_that_is_no_longer_known_is_no_verdict_and_the_window_ends_it(
 
 
 def test_an_account_that_may_not_even_ask_is_held(context: Context, engine: Engine, sandbox: Sandbox) -> None:
-    from campaigns.store import installation
+    from kavenegar_campaigns.store import installation
 
     otp_id = sent(context, engine)
     sandbox.turn(account_code=401)

@@ -10,12 +10,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns import KeyConflict, OtpState
-from campaigns.context import Context
-from campaigns.errors import BadInput, OutcomeUnknown
-from campaigns.stages.otp.send import OtpOutcome, send_at_once, send_otp
-from campaigns.store import otps
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import KeyConflict, OtpState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput, OutcomeUnknown
+from kavenegar_campaigns.stages.otp.send import OtpOutcome, send_at_once, send_otp
+from kavenegar_campaigns.store import otps
 from tests.stages.accepted import calls
 from tests.stages.otp_requests import CODE, NUMBER, ordered, otp_request, sent, state_of, tokens_kept
 from tests.world import Sandbox, at, run_due_work

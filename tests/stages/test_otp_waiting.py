@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from campaigns import OtpState
-from campaigns.context import Context
-from campaigns.stages import account, submit
-from campaigns.stages.otp.send import OtpOutcome, send_at_once, send_otp
+from kavenegar_campaigns import OtpState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.otp.send import OtpOutcome, send_at_once, send_otp
 from tests.stages.otp_requests import ordered, otp_request, sent, state_of, tokens_kept
 from tests.waiting import until
 from tests.world import Sandbox, at, batch_ids, run_due_work, running

@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import CampaignState
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Lane
-from campaigns.rules.states import MessageState
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
-from campaigns.stages.submit.ownership import LISTING_ROUNDS
-from campaigns.store import epochs
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import CampaignState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.stages.submit.ownership import LISTING_ROUNDS
+from kavenegar_campaigns.store import epochs
 from tests.world import SENDER, Sandbox, batch_ids, run_due_work, running, states
 
 OTHERS = [f"0935{number:07d}" for number in range(200)]

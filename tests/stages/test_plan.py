@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 
-import campaigns
-from campaigns.errors import BadInput, IllegalMove, NotFound
-from campaigns.rules.states import CampaignState
-from campaigns.stages import plan
-from campaigns.store import due
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.errors import BadInput, IllegalMove, NotFound
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import plan
+from kavenegar_campaigns.store import due
 from tests.waiting import PATIENCE_S, until_somebody_waits
 from tests.world import SENDER, numbers
 

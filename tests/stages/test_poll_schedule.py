@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.stages import guards, track
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import guards, track
 from tests.stages.accepted import accepted
 from tests.stages.test_track import poll_at
 from tests.world import Sandbox

@@ -12,8 +12,8 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.stages.inbox import pull
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages.inbox import pull
 from tests.kavenegar.scripted_server import ScriptedServer, http_answer
 from tests.stages.inboxes import DAY_S, came_in, crowd, line_added, line_claimed, missing, row, stored, turns
 from tests.web import expecting, web

@@ -13,10 +13,10 @@ import pytest
 import redis
 from sqlalchemy import Connection, Engine, event, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.store import inbound, lines
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import inbound, lines
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
 from tests.store.test_due_cost import nodes
 from tests.world import SENDER, Sandbox, numbers
 
@@ -94,7 +94,7 @@ def running_row(connection: Connection) -> int:
 
 PULL = """
 import sys
-from worker.tasks import pull_inbox
+from kavenegar_worker.tasks import pull_inbox
 print(pull_inbox(sys.argv[1]))
 """
 

@@ -8,15 +8,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import SuppressionReason
-from campaigns.context import Context
-from campaigns.stages import callbacks
-from campaigns.stages.otp.send import follow_otps, send_otp
-from campaigns.stages.suppression import sync_lines
-from campaigns.store import callbacks as store
-from campaigns.store import installation, otps, suppressions
-from campaigns.store.callbacks import StatusCallback
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import SuppressionReason
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import callbacks
+from kavenegar_campaigns.stages.otp.send import follow_otps, send_otp
+from kavenegar_campaigns.stages.suppression import sync_lines
+from kavenegar_campaigns.store import callbacks as store
+from kavenegar_campaigns.store import installation, otps, suppressions
+from kavenegar_campaigns.store.callbacks import StatusCallback
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.stages.accepted import accepted
 from tests.stages.inboxes import came_in, line_added, stored, turns

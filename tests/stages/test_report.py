@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import BadInput, NotFound
-from campaigns.rules.states import MessageState
-from campaigns.stages import submit
-from campaigns.stages.report import REPORT_COLUMNS, Report, export_report_file
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput, NotFound
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.report import REPORT_COLUMNS, Report, export_report_file
 from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, running
 
 M = MessageState

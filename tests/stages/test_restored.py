@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import CampaignState
-from campaigns.context import Context
-from campaigns.rules.batches import EPOCH_SHIFT
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import gate, identity, installation
-from campaigns.store.identity import Place
-from campaigns.store.restores import Cause
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import CampaignState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.batches import EPOCH_SHIFT
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import gate, identity, installation
+from kavenegar_campaigns.store.identity import Place
+from kavenegar_campaigns.store.restores import Cause
 from tests.backups import administer, dump, restore
 from tests.stages.restoring import accepted, everybody_got_one, place, send_some, settle
 from tests.world import SENDER, Sandbox, batch_ids, claimed, numbers, run_due_work, running, states
@@ -153,9 +153,9 @@ def test_a_claim_of_the_lost_history_decides_nothing_and_its_answer_counts(
     context: Context, engine: Engine, sandbox: Sandbox
 ) -> None:
     """A worker goes on with what it holds in memory, while the database under it is restored."""
-    from campaigns.stages.answers import match_rows
-    from campaigns.stages.submit import _accept_answer, request_send
-    from campaigns.store import batches
+    from kavenegar_campaigns.stages.answers import match_rows
+    from kavenegar_campaigns.stages.submit import _accept_answer, request_send
+    from kavenegar_campaigns.store import batches
 
     campaign = running(engine, 200)
     (only,) = batch_ids(engine, campaign)
@@ -216,7 +216,7 @@ def test_a_clone_sends_nothing_and_leaves_everything_to_the_original(
 def _at(context: Context, engine: Engine, name: str) -> Context:
     from dataclasses import replace
 
-    from campaigns.store.database import Database, make_engine
+    from kavenegar_campaigns.store.database import Database, make_engine
 
     url = engine.url.set(database=name).render_as_string(hide_password=False)
     database = Database(make_engine(url))

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from campaigns import OtpState
-from campaigns.context import Context
-from campaigns.stages import submit, track
-from campaigns.stages.answers import match_rows
-from campaigns.stages.submit import Outcome, _accept_answer, request_send
-from campaigns.store import otps, polls
+from kavenegar_campaigns import OtpState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import submit, track
+from kavenegar_campaigns.stages.answers import match_rows
+from kavenegar_campaigns.stages.submit import Outcome, _accept_answer, request_send
+from kavenegar_campaigns.store import otps, polls
 from tests.backups import dump, restore
 from tests.stages.otp_requests import ordered, state_of
 from tests.stages.restoring import accepted, counted, everybody_got_one, send_some, settle

@@ -8,18 +8,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import OtpState
-from campaigns.context import Context
-from campaigns.stages import guards, submit, suppression, track
-from campaigns.stages.inbox import pull
-from campaigns.stages.otp.send import OtpOutcome as Sent
-from campaigns.stages.otp.send import send_otp
-from campaigns.stages.submit import Outcome
-from campaigns.stages.waiting import WaitingReason
-from campaigns.stages.waiting.reasons import why_waiting
-from campaigns.store import due, gate, inbound, lines
-from campaigns.store.database import READING_LASTS_S, Database
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import OtpState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import guards, submit, suppression, track
+from kavenegar_campaigns.stages.inbox import pull
+from kavenegar_campaigns.stages.otp.send import OtpOutcome as Sent
+from kavenegar_campaigns.stages.otp.send import send_otp
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.stages.waiting import WaitingReason
+from kavenegar_campaigns.stages.waiting.reasons import why_waiting
+from kavenegar_campaigns.store import due, gate, inbound, lines
+from kavenegar_campaigns.store.database import READING_LASTS_S, Database
 from tests.backups import dump, restore
 from tests.stages.inboxes import MINUTE, at_rest, crowd, line_added, missing, row, turns
 from tests.stages.otp_requests import ordered, sent, state_of, tokens_kept

@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import RequestRefused
-from campaigns.kavenegar.client import Client
-from campaigns.rules.states import MessageState
-from campaigns.stages import sent_at_gateway, submit
-from campaigns.stages.otp.send import send_otp as run_otp
-from campaigns.stages.sent_at_gateway import OutboxMessage, Unlisted
-from campaigns.store import lookups
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import RequestRefused
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import sent_at_gateway, submit
+from kavenegar_campaigns.stages.otp.send import send_otp as run_otp
+from kavenegar_campaigns.stages.sent_at_gateway import OutboxMessage, Unlisted
+from kavenegar_campaigns.store import lookups
 from tests.world import SENDER, Sandbox, batch_ids, numbers, running
 
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.stages import guards
-from campaigns.store import gate
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import guards
+from kavenegar_campaigns.store import gate
 from tests.backups import dump, restore
 from tests.world import Sandbox, run_due_work, running, states
 

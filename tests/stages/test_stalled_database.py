@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import CallRecord, PacedClient
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import CallRecord, PacedClient
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
 from tests.waiting import until
 from tests.world import Sandbox, batch_ids, running
 

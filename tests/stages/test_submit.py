@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.states import CampaignState
-from campaigns.stages import account, submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import installation
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import installation
 from tests.world import Sandbox, at, batch_ids, claimed, numbers, run_due_work, running, states
 
 pytestmark = pytest.mark.usefixtures("slow_operators")

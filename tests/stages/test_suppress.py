@@ -8,11 +8,11 @@ import io
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import BadInput, SuppressionReason
-from campaigns.context import Context
-from campaigns.stages import submit
-from campaigns.stages.verify import verify_campaign
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, SuppressionReason
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.verify import verify_campaign
 from tests.world import Sandbox, batch_ids, counters, numbers, run_due_work, running, states
 
 

@@ -13,12 +13,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import BadInput, SuppressionReason
-from campaigns.context import Context
-from campaigns.stages import dispatch
-from campaigns.stages.suppression import Synced, check_number, sync_due_line, sync_lines
-from campaigns.store import blocklists, suppressions
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, SuppressionReason
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import dispatch
+from kavenegar_campaigns.stages.suppression import Synced, check_number, sync_due_line, sync_lines
+from kavenegar_campaigns.store import blocklists, suppressions
 from tests.world import SENDER, Sandbox, at, numbers, running
 
 OTHER = "30002626"

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import SuppressionReason
-from campaigns.context import Context
-from campaigns.stages.suppression import Synced, sync_due_line
-from campaigns.store import suppressions
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import SuppressionReason
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages.suppression import Synced, sync_due_line
+from kavenegar_campaigns.store import suppressions
 from tests.stages.test_suppress_gateway import block_on, calls, known, lift, one, suppress, there
 from tests.world import SENDER, Sandbox, numbers
 

@@ -7,9 +7,9 @@ import io
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.states import CampaignState, MessageState
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import CampaignState, MessageState
 from tests.world import Sandbox, counters, numbers, run_due_work, running, states
 
 

@@ -10,10 +10,10 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.stages import track
-from campaigns.store import installation
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.stages import track
+from kavenegar_campaigns.store import installation
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.stages.accepted import accepted, calls
 from tests.world import SENDER, Sandbox, batch_ids, numbers, run_due_work, states

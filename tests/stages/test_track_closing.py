@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.kavenegar.pace import Lane
-from campaigns.stages import track
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.stages import track
 from tests.stages.accepted import accepted, calls
 from tests.world import Sandbox, states
 

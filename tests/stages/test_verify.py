@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
 import campaigns_devkit
-from campaigns.context import Context, Policy
-from campaigns.errors import NotFound
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.pace import Throttle, connect_redis
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.stages import submit
-from campaigns.stages.verify import Verified, verify_campaign
-from campaigns.store.database import Database
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context, Policy
+from kavenegar_campaigns.errors import NotFound
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.verify import Verified, verify_campaign
+from kavenegar_campaigns.store.database import Database
 from tests.conftest import _create
 from tests.world import Sandbox, batch_ids, numbers, run_due_work, running
 

@@ -9,12 +9,12 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.states import CampaignState
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
-from campaigns.stages.verify import verify_campaign
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.stages.verify import verify_campaign
 from kavenegar_sandbox.columns import text_digest
 from tests.kavenegar.scripted_server import Behaviour, ScriptedServer, Wire, envelope, http_answer
 from tests.world import Sandbox, batch_ids, numbers, run_due_work, states

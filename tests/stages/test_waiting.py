@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.errors import NotFound
-from campaigns.kavenegar.pace import Lane, LaneView, PaceView
-from campaigns.rules.states import MessageState
-from campaigns.stages import plan, submit
-from campaigns.stages.waiting import Waiting, WaitingReason
-from campaigns.stages.waiting.reasons import why_each_waits, why_waiting
-from campaigns.store import batches, due, installation, messages
-from campaigns.store.backlog import open_work
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import NotFound
+from kavenegar_campaigns.kavenegar.pace import Lane, LaneView, PaceView
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import plan, submit
+from kavenegar_campaigns.stages.waiting import Waiting, WaitingReason
+from kavenegar_campaigns.stages.waiting.reasons import why_each_waits, why_waiting
+from kavenegar_campaigns.store import batches, due, installation, messages
+from kavenegar_campaigns.store.backlog import open_work
 from tests.kavenegar.scripted_server import ScriptedServer
 from tests.store import given
 from tests.store.given import LEASE, NOW  # 11:30 in Tehran

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.context import Context
-from campaigns.rules.states import CampaignState
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import CampaignState
 from tests.world import SENDER, Sandbox, numbers, run_due_work, states
 
 

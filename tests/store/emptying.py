@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, text
 
-from campaigns.store.tables import accounts, epochs, identity, installation, metadata
+from kavenegar_campaigns.store.tables import accounts, epochs, identity, installation, metadata
 
 
 def empty(engine: Engine) -> None:

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
 
-import campaigns
-from campaigns.rules.states import BatchState, MessageState
-from campaigns.stages import plan
-from campaigns.store import batches
-from campaigns.store.records import Claim, Fact
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.rules.states import BatchState, MessageState
+from kavenegar_campaigns.stages import plan
+from kavenegar_campaigns.store import batches
+from kavenegar_campaigns.store.records import Claim, Fact
 from tests.world import ACCOUNT
 
 NOW = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from sqlalchemy import Engine, text
 
-from campaigns.rules.states import MessageState
-from campaigns.store import polls
-from campaigns.store.records import PollShare
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.store import polls
+from kavenegar_campaigns.store.records import PollShare
 from tests.store.given import FIRST_POLL, LEASE, NOW, facts
 
 DUE = NOW + FIRST_POLL

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.states import BatchState
-from campaigns.stages import plan
-from campaigns.store import batches, due, installation, outcomes
-from campaigns.store.records import Claim
+from kavenegar_campaigns.rules.states import BatchState
+from kavenegar_campaigns.stages import plan
+from kavenegar_campaigns.store import batches, due, installation, outcomes
+from kavenegar_campaigns.store.records import Claim
 from tests.store.given import (
     AT_ONCE,
     LEASE,

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.states import MessageState
-from campaigns.store import callbacks, lookups, polls
-from campaigns.store.callbacks import DeferredCallback, StatusCallback
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.store import callbacks, lookups, polls
+from kavenegar_campaigns.store.callbacks import DeferredCallback, StatusCallback
 from tests.store.given import NOW, WINDOW, accepted, batch, batch_ids, facts, gateway_id, lies, running, states
 from tests.store.polling import all_ids
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
-from campaigns.context import Context
-from campaigns.store import installation
-from campaigns.store.database import CLOCK_TOLERANCE, READING_LASTS_S, READING_WITHIN, DatabaseClock
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import installation
+from kavenegar_campaigns.store.database import CLOCK_TOLERANCE, READING_LASTS_S, READING_WITHIN, DatabaseClock
 
 BEGAN = datetime(2026, 1, 5, 8, tzinfo=UTC)
 BELIEVE_AFTER = timedelta(seconds=210)

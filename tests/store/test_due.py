@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.context import Policy
-from campaigns.stages import plan
-from campaigns.stages.dispatch import apply_deadlines
-from campaigns.store import batches, due, polls
+from kavenegar_campaigns.context import Policy
+from kavenegar_campaigns.stages import plan
+from kavenegar_campaigns.stages.dispatch import apply_deadlines
+from kavenegar_campaigns.store import batches, due, polls
 from tests.store.given import (
     AT_ONCE,
     LEASE,

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from campaigns.context import Policy
-from campaigns.kavenegar.pace import PaceView
-from campaigns.stages.dispatch import _apply_deadlines_and_recall_pace, _save_pace_and_enqueue
-from campaigns.store import due
-from campaigns.store.installation import RememberedPace
+from kavenegar_campaigns.context import Policy
+from kavenegar_campaigns.kavenegar.pace import PaceView
+from kavenegar_campaigns.stages.dispatch import _apply_deadlines_and_recall_pace, _save_pace_and_enqueue
+from kavenegar_campaigns.store import due
+from kavenegar_campaigns.store.installation import RememberedPace
 from tests.store.emptying import empty
 from tests.store.given import AT_ONCE, NOW, running
 from tests.world import ACCOUNT

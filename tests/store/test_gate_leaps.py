@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.context import Policy
-from campaigns.stages.guards import LONGEST_PAUSE, furthest_times
-from campaigns.store import gate, installation, otps
-from campaigns.store.database import Database
+from kavenegar_campaigns.context import Policy
+from kavenegar_campaigns.stages.guards import LONGEST_PAUSE, furthest_times
+from kavenegar_campaigns.store import gate, installation, otps
+from kavenegar_campaigns.store.database import Database
 from tests.stages.otp_requests import otp_request
 from tests.store.given import LEASE, NOW, batch, batch_ids, claimed, facts, learn, lies, running
 
@@ -85,7 +85,7 @@ def test_a_claim_made_an_hour_ahead_lapses_when_a_claim_does(engine: Engine) -> 
 def test_an_unknown_batch_is_asked_about_when_it_has_settled(engine: Engine) -> None:
     (only,) = batch_ids(engine, running(engine, 1))
     held = claimed(engine, only, now=NOW + HOUR)
-    from campaigns.store import batches
+    from kavenegar_campaigns.store import batches
 
     with engine.begin() as connection:
         assert batches.mark_unknown(connection, held, due_at=NOW + HOUR + POLICY.unknown_grace, trouble="test")

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.errors import NotFound
-from campaigns.rules.suppression import SuppressionReason
-from campaigns.store import inbound, suppressions
-from campaigns.store.inbound import GIVEN_UP_AFTER, RETRY_DELAYS, Arrival, InboundPolicy, Via
+from kavenegar_campaigns.errors import NotFound
+from kavenegar_campaigns.rules.suppression import SuppressionReason
+from kavenegar_campaigns.store import inbound, suppressions
+from kavenegar_campaigns.store.inbound import GIVEN_UP_AFTER, RETRY_DELAYS, Arrival, InboundPolicy, Via
 from tests import waiting
 from tests.store.given import NOW, accepted, running
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
-from campaigns.store import installation
-from campaigns.store.installation import RememberedPace
+from kavenegar_campaigns.store import installation
+from kavenegar_campaigns.store.installation import RememberedPace
 from tests.store.given import NOW
 
 KNOWN = RememberedPace(rate=9.7, refused=10.400000000000002, at=NOW)

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.errors import NotFound
-from campaigns.store import lines
-from campaigns.store.lines import Line, LineClaim, LineEnding
+from kavenegar_campaigns.errors import NotFound
+from kavenegar_campaigns.store import lines
+from kavenegar_campaigns.store.lines import Line, LineClaim, LineEnding
 from tests.store.given import NOW
 
 LEASE, SETTLE = timedelta(seconds=120), timedelta(seconds=90)

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.states import MESSAGE_MOVES, MessageState
-from campaigns.store import messages
-from campaigns.store.records import Fact
+from kavenegar_campaigns.rules.states import MESSAGE_MOVES, MessageState
+from kavenegar_campaigns.store import messages
+from kavenegar_campaigns.store.records import Fact
 from tests.store.given import (
     MOVES_SEEN,
     NOW,

@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.rules.states import BATCH_MOVES, BatchState, MessageState
-from campaigns.store import batches, due, outcomes, polls
-from campaigns.store.records import Fact
+from kavenegar_campaigns.rules.states import BATCH_MOVES, BatchState, MessageState
+from kavenegar_campaigns.store import batches, due, outcomes, polls
+from kavenegar_campaigns.store.records import Fact
 from tests.store.given import (
     AT_ONCE,
     MOVES_SEEN,

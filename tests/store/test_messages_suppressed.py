@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.suppression import SuppressionReason
-from campaigns.stages import plan
-from campaigns.store import batches, due, suppressions
-from campaigns.store.messages import _SUPPRESSED
-from campaigns.store.records import Claim
+from kavenegar_campaigns.rules.suppression import SuppressionReason
+from kavenegar_campaigns.stages import plan
+from kavenegar_campaigns.store import batches, due, suppressions
+from kavenegar_campaigns.store.messages import _SUPPRESSED
+from kavenegar_campaigns.store.records import Claim
 from tests.store.given import (
     AT_ONCE,
     LEASE,

@@ -18,18 +18,18 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 import campaigns_devkit
-from campaigns.store import installation
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import is_current, upgrade
-from campaigns.store.tables import SCHEMA, metadata
+from kavenegar_campaigns.store import installation
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import is_current, upgrade
+from kavenegar_campaigns.store.tables import SCHEMA, metadata
 from tests.waiting import PATIENCE_S, until
 
 _numbers = itertools.count()
 
 UPGRADE = """
 import sys
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import upgrade
 upgrade(make_engine(sys.argv[1]))
 """
 

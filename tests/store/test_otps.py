@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
-from campaigns.rules.states import OTP_MOVES, OtpState
-from campaigns.store import installation, otp_due, otps
-from campaigns.store.otp_due import OtpFact
+from kavenegar_campaigns.rules.otp_request import OtpKind, OtpRequest, Secret
+from kavenegar_campaigns.rules.states import OTP_MOVES, OtpState
+from kavenegar_campaigns.store import installation, otp_due, otps
+from kavenegar_campaigns.store.otp_due import OtpFact
 from tests.store.given import LEASE, NOW
 from tests.waiting import until_somebody_waits
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.states import MessageState
-from campaigns.store import gate, messages, polls
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.store import gate, messages, polls
 from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids, facts, lies, states
 from tests.store.polling import DUE, HOUR, all_ids, asked_ids, settle, take
 

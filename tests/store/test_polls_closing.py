@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.store import polls
-from campaigns.store.records import PollShare
+from kavenegar_campaigns.store import polls
+from kavenegar_campaigns.store.records import PollShare
 from tests.store.given import LEASE, NOW, WINDOW, accepted, batch, batch_ids
 from tests.store.polling import DUE, all_ids, asked_ids, settle, take
 

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from campaigns.rules.states import MessageState
-from campaigns.rules.suppression import SuppressionReason
-from campaigns.store import messages, suppressions
-from campaigns.store.records import Fact
-from campaigns.store.suppressions import Suppression
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.rules.suppression import SuppressionReason
+from kavenegar_campaigns.store import messages, suppressions
+from kavenegar_campaigns.store.records import Fact
+from kavenegar_campaigns.store.suppressions import Suppression
 from tests.store.given import NOW, accepted, facts, gateway_id
 from tests.waiting import PATIENCE_S, until_somebody_waits
 

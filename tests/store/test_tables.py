@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from campaigns.rules.batches import EPOCH_SHIFT, ID_BLOCK_SIZE
-from campaigns.rules.states import VERDICTS, MessageState
-from campaigns.store.database import Database
+from kavenegar_campaigns.rules.batches import EPOCH_SHIFT, ID_BLOCK_SIZE
+from kavenegar_campaigns.rules.states import VERDICTS, MessageState
+from kavenegar_campaigns.store.database import Database
 from tests.store.given import NOW, draft
 
 M = MessageState

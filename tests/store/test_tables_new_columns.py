@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.rules.batches import BATCH_SIZE
-from campaigns.store import batches
-from campaigns.store.tables import metadata
+from kavenegar_campaigns.rules.batches import BATCH_SIZE
+from kavenegar_campaigns.store import batches
+from kavenegar_campaigns.store.tables import metadata
 from tests.store.given import batch_ids, claim, running
 
 STORE = Path(batches.__file__).parent

@@ -89,7 +89,7 @@ class Command:
     ) -> subprocess.Popen[bytes]:
         """The command in a process of its own from the first instruction on, still running; it hears Ctrl-C."""
         return subprocess.Popen(
-            [sys.executable, "-m", "worker.cli", *map(str, arguments)],
+            [sys.executable, "-m", "kavenegar_worker.cli", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=stdout,
             stderr=subprocess.PIPE,

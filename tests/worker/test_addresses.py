@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.errors import BadInput
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker.settings import load, revealed
 from tests.worker.conftest import Command
 from tests.worker.test_inbox_settings import SECRET
-from worker.settings import load, revealed
 
 PASSWORDS = ["hun#ter2", "hun@ter2", "hun/ter2", "hun?ter2", "hun#t@r2", "12/ter2", "12#ter2", "h@u/n?t#er2"]
 ADDRESSES = {

@@ -42,7 +42,7 @@ DEMANDED: dict[str, Any] = {
     "worker_max_tasks_per_child": None,
     "task_default_rate_limit": None,
     "task_annotations": None,
-    "beat_scheduler": "worker.process:Scheduler",
+    "beat_scheduler": "kavenegar_worker.process:Scheduler",
 }
 TRANSPORT = {
     "socket_timeout": 10,
@@ -78,7 +78,7 @@ QUEUES = {"otp", "send", "poll", "inbox", "maint"}
 
 DESCRIBE = """
 import json, sys
-from worker.app import app
+from kavenegar_worker.app import app
 app.loader.import_default_modules()
 app.finalize()
 conf = app.conf
@@ -95,8 +95,8 @@ json.dump({
 TICK = """
 import json, sys
 import redis
-from worker import wiring
-from worker.tasks import app, send_batch, tick
+from kavenegar_worker import wiring
+from kavenegar_worker.tasks import app, send_batch, tick
 broker = redis.Redis.from_url(wiring.endpoints().broker_url)
 queues = ("otp", "send", "poll", "inbox", "maint")
 waiting = lambda: {name: [raw.decode() for raw in broker.lrange(name, 0, -1)] for name in queues}
@@ -114,8 +114,8 @@ json.dump(results, sys.stdout)
 """
 TICK_WITHOUT_BROKER = """
 import json, sys, time
-from worker.queues import Publisher
-from worker.tasks import send_batch
+from kavenegar_worker.queues import Publisher
+from kavenegar_worker.tasks import send_batch
 began, publish = time.monotonic(), Publisher()
 for _ in range(10):
     publish(send_batch, [(each,) for each in range(10)])
@@ -177,7 +177,7 @@ def test_the_beat_ticks_every_second_on_the_steady_clock(described: dict[str, An
     assert tick["task"] == "campaigns.tick"
     assert tick["schedule"] == 1.0
     assert tick["options"] == {"queue": "maint"}
-    assert described["conf"]["beat_scheduler"] == "worker.process:Scheduler"
+    assert described["conf"]["beat_scheduler"] == "kavenegar_worker.process:Scheduler"
 
 
 def test_the_beat_rings_for_chores_and_for_nothing_that_is_an_order(described: dict[str, Any]) -> None:

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import make_url
 
-from campaigns.errors import BadInput
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker.settings import load
 from tests.kavenegar.scripted_server import LOCALHOST_PEM
 from tests.own_process import answer_of
 from tests.tls import in_front_of
-from worker.settings import load
 
 # What Celery, the pace and Flower each come to: the number of the database they write to, or the error's kind.
 WHO_CONNECTS = """
 import asyncio, json, sys
 from flower.utils.broker import Broker
-from worker import wiring
-from worker.app import app
+from kavenegar_worker import wiring
+from kavenegar_worker.app import app
 
 def celery():
     with app.connection_for_write() as connection:

@@ -11,7 +11,7 @@ from tests.world import running
 
 CHORES = """
 import json, sys
-from worker.tasks import chores_
+from kavenegar_worker.tasks import chores_
 json.dump({"first": chores_(), "second": chores_()}, sys.stdout)
 """
 PARKED = """

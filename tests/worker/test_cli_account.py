@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.rules.dates import TEHRAN
-from campaigns.stages.otp.send import send_otp as run_otp
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.stages.otp.send import send_otp as run_otp
 from tests.waiting import until
 from tests.worker.conftest import Command
 from tests.world import SENDER, Sandbox, numbers, run_due_work, running

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.context import Context
+from kavenegar_campaigns.context import Context
 from tests.worker.conftest import Command
 from tests.world import Sandbox, run_due_work
 

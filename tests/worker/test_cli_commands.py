@@ -14,9 +14,9 @@ from pathlib import Path
 import openpyxl
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.store import installation
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import installation
 from tests.worker.conftest import PROJECT, Command
 from tests.world import Sandbox, run_due_work, running
 
@@ -272,7 +272,7 @@ def test_cancelling_asks_on_a_terminal_and_takes_no_for_an_answer(
     os.write(ours, b"n\n")
 
     asked = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "cancel", "1"],
+        [sys.executable, "-m", "kavenegar_worker.cli", "cancel", "1"],
         stdin=theirs,
         capture_output=True,
         cwd=PROJECT,

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from kavenegar_worker.cli.exits import Exit, exit_message
 from tests.worker.conftest import Command
-from worker.cli.exits import Exit, exit_message
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 import redis
 from sqlalchemy import Engine, text
 
+from kavenegar_worker import queues
 from tests.worker.conftest import Command
-from worker import queues
 
 
 def dispatcher(command: Command) -> dict[str, str]:
@@ -22,7 +22,7 @@ def test_where_no_beat_runs_it_is_beat_that_is_missing(command: Command) -> None
     found = dispatcher(command)
     assert found["level"] == "warn"
     assert "no tick has reached this database yet: no beat has given a sign of life for 30 s" in found["says"]
-    assert "celery -A worker beat" in found["do"]
+    assert "celery -A kavenegar_worker beat" in found["do"]
 
 
 def test_where_ticks_wait_it_is_a_worker_that_is_missing(command: Command, broker_url: str) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from campaigns.errors import BadInput
-from worker.settings import load
-from worker.settings.parsers import decoded
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker.settings import load
+from kavenegar_worker.settings.parsers import decoded
 
 PROJECT = Path(__file__).resolve().parents[2]
 TEXT = "سلام {name} عزیز، سفارش شما آماده است"
@@ -22,7 +22,7 @@ UTF_8 = {"LC_ALL": "C.UTF-8"}
 def estimate(file: Path, text: bytes, column: bytes, locale: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
     arguments: list[str | bytes | Path] = ["estimate", file, "--text", text, "--column", column, "--json"]
     return subprocess.run(
-        [sys.executable, "-m", "worker.cli", *arguments],
+        [sys.executable, "-m", "kavenegar_worker.cli", *arguments],
         env={"PATH": os.environ["PATH"], "CAMPAIGNS_HOME": str(file.parent / "home"), **locale},
         cwd=PROJECT,
         capture_output=True,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.rules.dates import TEHRAN
-from campaigns.store import inbound
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.store import inbound
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
 from tests.stages.inboxes import crowd
 from tests.worker.conftest import Command
 from tests.world import SENDER, Sandbox, numbers, run_due_work, running

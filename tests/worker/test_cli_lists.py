@@ -9,7 +9,7 @@ import termios
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
+import kavenegar_campaigns as campaigns
 from tests.worker.conftest import Command, Said
 from tests.world import SENDER
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
+from kavenegar_campaigns.context import Context
 from tests.worker.conftest import Command
 from tests.worker.test_create_task import ORDER, _environment, _intake
 from tests.world import Sandbox, run_due_work

@@ -7,7 +7,7 @@ import re
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.store.migrate import ADOPTED, upgrade
+from kavenegar_campaigns.store.migrate import ADOPTED, upgrade
 from tests.store.upgrades.conftest import reading
 from tests.store.upgrades.old_data import fill
 from tests.store.upgrades.old_workers import OldWorkers

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from campaigns.context import Context
-from campaigns.kavenegar.pace import Lane, LearntRate, Throttle
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Throttle
+from kavenegar_worker import wiring
+from kavenegar_worker.settings import load
 from tests.store.given import draft
 from tests.worker.conftest import Command
 from tests.world import Sandbox, run_due_work, running
-from worker import wiring
-from worker.settings import load
 
 KEYS = {"at", "egress", "rate", "max_rate", "fixed", "learnt", "last_hour", "paused", "queue_s", "lanes"}
 

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns import CampaignState
-from campaigns.context import Context
-from campaigns.store import gate, identity
-from campaigns.store.identity import Place
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import CampaignState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import gate, identity
+from kavenegar_campaigns.store.identity import Place
 from tests.backups import administer, dump, restore
 from tests.worker.conftest import Command, Said
 from tests.world import SENDER, Sandbox, run_due_work, running, states

@@ -9,8 +9,8 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.context import Context
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
 from tests.worker.conftest import Command
 from tests.world import SENDER, Sandbox, numbers, run_due_work, running
 

@@ -16,8 +16,8 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine, text
 
-import campaigns
 import campaigns_devkit
+import kavenegar_campaigns as campaigns
 from tests.conftest import _create
 from tests.waiting import PATIENCE_S
 from tests.world import SENDER, numbers, running
@@ -25,8 +25,8 @@ from tests.world import SENDER, numbers, running
 # Reads orders, one JSON object each, and tells what each comes to; an order without a folder finds none configured.
 ORDER = """
 import json, os, sys
-from campaigns.errors import CampaignsError
-from worker import create_task, wiring
+from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_worker import create_task, wiring
 results = []
 for order in json.load(sys.stdin):
     if order.pop("folder", True) is None:
@@ -177,7 +177,18 @@ def test_without_a_folder_nothing_can_be_ordered(results: Results) -> None:
 def worker(engine: Engine, broker_url: str, tmp_path: Path) -> Iterator[Path]:
     """A worker that takes orders; the path of its log."""
     log, environment = tmp_path / "worker.log", _environment(engine, broker_url, _intake(tmp_path))
-    command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "--pool", "threads", "--concurrency", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "kavenegar_worker",
+        "worker",
+        "--pool",
+        "threads",
+        "--concurrency",
+        "2",
+    ]
     command += ["--queues", "maint", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
     with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
         yield log

@@ -11,17 +11,17 @@ import pytest
 import redis
 from sqlalchemy import Engine
 
-import campaigns
-from campaigns.store import inbound
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.store import inbound
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
+from kavenegar_worker.inbound_delivery import BACKLOG_THRESHOLD, MAX_QUEUED, REDELIVER_IN_BACKLOG_AFTER
 from tests.own_process import answer_of
 from tests.store.given import NOW
-from worker.inbound_delivery import BACKLOG_THRESHOLD, MAX_QUEUED, REDELIVER_IN_BACKLOG_AFTER
 
 RUN = """
 import json, sys
-from worker import wiring
-from worker.tasks import deliver_inbound
+from kavenegar_worker import wiring
+from kavenegar_worker.tasks import deliver_inbound
 json.dump([deliver_inbound() for _ in range(int(sys.argv[1]))], sys.stdout)
 """
 

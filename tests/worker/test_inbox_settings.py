@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.errors import BadInput
-from worker.settings import load, rows
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker.settings import load, rows
 
 MINUTE = timedelta(minutes=1)
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()

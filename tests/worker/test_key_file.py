@@ -10,20 +10,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.kavenegar.client import Client
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.stages import account
-from campaigns.stages.waiting import WaitingReason
-from campaigns.stages.waiting.reasons import why_waiting
-from campaigns.store import identity, installation
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import Supervisor
 from campaigns_devkit.supervisor import procfile_commands
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.client import Client
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.stages import account
+from kavenegar_campaigns.stages.waiting import WaitingReason
+from kavenegar_campaigns.stages.waiting.reasons import why_waiting
+from kavenegar_campaigns.store import identity, installation
+from kavenegar_worker.settings import KeyFile
 from tests.waiting import PATIENCE_S, until
 from tests.worker.conftest import Command
 from tests.world import Sandbox, run_due_work, running
-from worker.settings import KeyFile
 
 RIGHT, WRONG = Sandbox.api_key, "a-key-that-nobody-has"
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from campaigns.store.database import make_engine
-from worker.logs import configure, formatter, redact, redact_event
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_worker.logs import configure, formatter, redact, redact_event
 
 KEY = "4A6B7C8D9E0F1A2B3C4D"
 SUBSCRIBER = st.from_regex(r"9[0-9]{9}", fullmatch=True)
@@ -82,14 +82,14 @@ def test_ids_and_times_stay_readable(harmless: str) -> None:
 
 
 def line(message: str, *args: object, log_format: str = "console", **facts: object) -> str:
-    record = logging.LogRecord("campaigns.stages.submit", logging.INFO, __file__, 1, message, args, None)
+    record = logging.LogRecord("kavenegar_campaigns.stages.submit", logging.INFO, __file__, 1, message, args, None)
     vars(record).update(facts)
     return formatter(log_format).format(record)
 
 
 def test_an_event_is_one_line_with_its_facts() -> None:
     printed = line("batch accepted", batch_id=17, code=None)
-    assert printed.endswith("INFO campaigns.stages.submit batch accepted batch_id=17 code=None")
+    assert printed.endswith("INFO kavenegar_campaigns.stages.submit batch accepted batch_id=17 code=None")
     assert printed.startswith("20")
 
 
@@ -112,7 +112,7 @@ def test_json_is_an_object_a_line_with_the_types_of_its_facts() -> None:
     found = json.loads(printed)
     assert found.pop("timestamp").startswith("20")
     assert found == {
-        "event": "batch accepted", "level": "info", "logger": "campaigns.stages.submit",
+        "event": "batch accepted", "level": "info", "logger": "kavenegar_campaigns.stages.submit",
         "batch_id": 17, "code": None, "trouble": "no\nmore", "share": 0.5, "odd": "nan",
     }  # fmt: skip
 

@@ -14,22 +14,22 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
-import campaigns
-from campaigns.context import Context
-from campaigns.kavenegar.pace import Lane, connect_redis
-from campaigns.store import due
-from campaigns.store.database import Database, make_engine
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import servers
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.pace import Lane, connect_redis
+from kavenegar_campaigns.store import due
+from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_worker import wiring
+from kavenegar_worker.metrics import MetricsCollector, bind_metrics_server, metrics_application
+from kavenegar_worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP
+from kavenegar_worker.settings import load
 from tests.store.given import NOW, accepted, draft
 from tests.waiting import until
 from tests.web import TOKEN
 from tests.web import served as on_the_web
 from tests.worker.conftest import Command
 from tests.world import Sandbox, numbers, run_due_work, running
-from worker import wiring
-from worker.metrics import MetricsCollector, bind_metrics_server, metrics_application
-from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP
-from worker.settings import load
 
 WHO = ("prometheus", "hunter2:with a colon")
 NAME_AND_PASSWORD = ":".join(WHO)

@@ -20,13 +20,13 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine, create_engine, text
 
-import campaigns
-from campaigns import OtpState
-from campaigns.context import Context
-from campaigns.errors import OutcomeUnknown
-from campaigns.rules.otp_request import parse_otp_request
-from campaigns.stages.otp.send import send_at_once
-from campaigns.store import otps
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import OtpState
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import OutcomeUnknown
+from kavenegar_campaigns.rules.otp_request import parse_otp_request
+from kavenegar_campaigns.stages.otp.send import send_at_once
+from kavenegar_campaigns.store import otps
 from tests.stages.otp_requests import CODE, NUMBER, ordered, state_of
 from tests.waiting import until
 from tests.world import Sandbox
@@ -34,8 +34,8 @@ from tests.world import Sandbox
 # Sends what stands on its standard input, one order after the other, with every log there is, and tells each ending.
 WEB_PROCESS = """
 import json, logging, sys, traceback
-from campaigns.errors import CampaignsError
-from worker import logs, otp
+from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_worker import logs, otp
 logs.configure("DEBUG")
 logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
 logging.getLogger("urllib3").setLevel(logging.DEBUG)
@@ -156,7 +156,18 @@ def test_no_record_and_no_error_of_the_way_shows_a_code(
 @contextmanager
 def worker(environment: dict[str, str], log: Path) -> Iterator[None]:
     """A worker that sends, as the Procfile starts it, with all its events."""
-    command = [sys.executable, "-m", "celery", "-A", "worker", "worker", "--pool", "threads", "--concurrency", "4"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "kavenegar_worker",
+        "worker",
+        "--pool",
+        "threads",
+        "--concurrency",
+        "4",
+    ]
     command += ["--queues", "send,otp,poll,maint", "--without-gossip", "--without-mingle", "--loglevel", "DEBUG"]
     with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
         try:
@@ -215,7 +226,7 @@ def test_an_app_without_a_database_cannot_order_because_codes_do_not_travel(desc
 @pytest.fixture
 def described_tasks() -> set[str]:
     """The names of all tasks, from a process of its own."""
-    script = "import json, sys\nfrom worker.tasks import app\njson.dump(list(app.tasks), sys.stdout)"
+    script = "import json, sys\nfrom kavenegar_worker.tasks import app\njson.dump(list(app.tasks), sys.stdout)"
     nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere", "BROKER_URL": "redis://127.0.0.1:1/0"}
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from campaigns.context import Policy
-from campaigns.errors import BadInput
+from kavenegar_campaigns.context import Policy
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_worker.settings import ALIASES, load, revealed, rows
+from kavenegar_worker.settings.model import Settings
+from kavenegar_worker.settings.parsers import duration, durations
 from tests.worker.conftest import PROJECT, Command
-from worker.settings import ALIASES, load, revealed, rows
-from worker.settings.model import Settings
-from worker.settings.parsers import duration, durations
 
 SECRET = "hunter2hunter2"
 SECRETS = {
@@ -148,7 +148,7 @@ def test_what_the_stages_keep_to_by_default_stands_in_the_library_alone() -> Non
 
 def test_settings_are_imported_without_pydantic_until_they_are_read() -> None:
     """It takes a tenth of a second, which `campaigns --help` does not have to wait for."""
-    shown = "import sys; from worker.cli import main; print('pydantic' in sys.modules)"
+    shown = "import sys; from kavenegar_worker.cli import main; print('pydantic' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", shown], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert printed.stdout == "False\n"
 

@@ -15,13 +15,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 import campaigns_devkit
-from campaigns.store.migrate import is_ahead, is_behind, revisions, upgrade
 from campaigns_devkit import supervisor
+from kavenegar_campaigns.store.migrate import is_ahead, is_behind, revisions, upgrade
+from kavenegar_worker.process import EXIT_BAD_SETTINGS, WAITING_FOR_MIGRATE
 from tests.conftest import _create
 from tests.waiting import PATIENCE_S, until
 from tests.worker.conftest import Command
 from tests.world import Sandbox
-from worker.process import EXIT_BAD_SETTINGS, WAITING_FOR_MIGRATE
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROGRAMS = f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}"

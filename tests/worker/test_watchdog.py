@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 import redis
 
-from campaigns.context import Context
-from campaigns.store import installation
-from campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import installation
+from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_worker.process import Watchdog
 from tests.world import Sandbox, run_due_work, running
-from worker.process import Watchdog
 
 PATIENCE = timedelta(seconds=60)
 LOOKS_S = 15

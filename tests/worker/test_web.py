@@ -11,10 +11,10 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_worker.web import callbacks
 from tests.web import TOKEN, expecting, parked, web
-from worker.web import callbacks
 
 STATUS = {"messageid": "1970430810", "status": "10"}
 RECEIVE = {"from": "09121234567", "to": "10004346", "message": "لغو", "messageid": "77"}

@@ -17,17 +17,17 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
-from campaigns.context import Context
-from campaigns.store import callbacks
-from campaigns.store.callbacks import StatusCallback
 from campaigns_devkit import servers
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import callbacks
+from kavenegar_campaigns.store.callbacks import StatusCallback
+from kavenegar_worker.logs import redact
+from kavenegar_worker.metrics import MetricsCollector
+from kavenegar_worker.metrics.families import RENAMED
+from kavenegar_worker.web import MAX_BODY_BYTES, TokenBucket
 from tests.waiting import until
 from tests.web import TOKEN, expecting, parked, served, web
 from tests.worker.conftest import Command
-from worker.logs import redact
-from worker.metrics import MetricsCollector
-from worker.metrics.families import RENAMED
-from worker.web import MAX_BODY_BYTES, TokenBucket
 
 STATUS = {"messageid": "7", "status": "10"}
 

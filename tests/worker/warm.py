@@ -12,8 +12,8 @@ import os
 import sys
 from typing import Any
 
-from worker.cli.main import main as run_command
-from worker.settings import environment
+from kavenegar_worker.cli.main import main as run_command
+from kavenegar_worker.settings import environment
 
 assert environment  # the command imports it only when it reads settings
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 def entry_point() -> NoReturn:
     """Run the installed command: its entry point."""
     try:
-        from worker.cli import main  # noqa: PLC0415 - the import takes a second, in which people press Ctrl-C
+        from kavenegar_worker.cli import main  # noqa: PLC0415 - the import takes a second, in which people press Ctrl-C
     except KeyboardInterrupt:
         sys.stderr.write("campaigns: interrupted\n")
         sys.exit(130)

@@ -1,5 +1,5 @@
-"""python -m worker.cli: the `campaigns` command where it is not installed."""
+"""python -m kavenegar_worker.cli: the `campaigns` command where it is not installed."""
 
-from worker.cli import entry_point
+from kavenegar_worker.cli import entry_point
 
 entry_point()

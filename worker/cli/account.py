@@ -8,14 +8,14 @@ from datetime import date
 
 import click
 
-from campaigns import BadInput
-from campaigns.api import admin, gateway
-from campaigns.api.gateway import AccountConfig, Counted, Day, Estimated
-from campaigns.context import Database
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.exits import Exit
-from worker.cli.output import print_json
+from kavenegar_campaigns import BadInput
+from kavenegar_campaigns.api import admin, gateway
+from kavenegar_campaigns.api.gateway import AccountConfig, Counted, Day, Estimated
+from kavenegar_campaigns.context import Database
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.cli.output import print_json
 
 DEBUG_MODE = "the account is in DEBUG MODE: the gateway answers as always and sends nothing to anybody"
 

@@ -7,15 +7,15 @@ from datetime import datetime
 import click
 from sqlalchemy import Connection
 
-import campaigns
-from campaigns import BadInput, Campaign, CampaignState, Progress, Report, Waiting
-from campaigns.api import admin
-from campaigns.api import watch as watching
-from campaigns.context import Database
-from worker import wiring
-from worker.cli import options, output, progress
-from worker.cli.exits import Exit
-from worker.cli.progress import CampaignStatus, PaceReader, read_status, waiting_sentence
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, Campaign, CampaignState, Progress, Report, Waiting
+from kavenegar_campaigns.api import admin
+from kavenegar_campaigns.api import watch as watching
+from kavenegar_campaigns.context import Database
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output, progress
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.cli.progress import CampaignStatus, PaceReader, read_status, waiting_sentence
 
 
 @click.command("list")

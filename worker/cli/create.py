@@ -10,13 +10,13 @@ from typing import Unpack
 
 import click
 
-import campaigns
-from campaigns import BadInput, Campaign, CampaignKind, CampaignState, Estimate, Preview
-from campaigns.api.campaign import CreatedRejects, created_rejects
-from campaigns.rules.message_options import MessageOptionArgs
-from campaigns.rules.text import measure_text, non_latin_characters
-from worker import wiring
-from worker.cli import options, output
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, Campaign, CampaignKind, CampaignState, Estimate, Preview
+from kavenegar_campaigns.api.campaign import CreatedRejects, created_rejects
+from kavenegar_campaigns.rules.message_options import MessageOptionArgs
+from kavenegar_campaigns.rules.text import measure_text, non_latin_characters
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
 
 
 @click.command()

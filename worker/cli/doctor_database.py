@@ -11,22 +11,22 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from campaigns.api import admin
-from campaigns.api.admin import SILENT_AFTER, Installation, way_to_resume
-from campaigns.api.gateway import KEY_NOT_VALID
-from campaigns.errors import CampaignsError
-from worker import queues, wiring
-from worker.cli import doctor_safety, doctor_servers
-from worker.cli.output import Finding, Level, format_duration, format_time
-from worker.logs import first_line
-from worker.settings import old_names, path_of_key
+from kavenegar_campaigns.api import admin
+from kavenegar_campaigns.api.admin import SILENT_AFTER, Installation, way_to_resume
+from kavenegar_campaigns.api.gateway import KEY_NOT_VALID
+from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_worker import queues, wiring
+from kavenegar_worker.cli import doctor_safety, doctor_servers
+from kavenegar_worker.cli.output import Finding, Level, format_duration, format_time
+from kavenegar_worker.logs import first_line
+from kavenegar_worker.settings import old_names, path_of_key
 
 if TYPE_CHECKING:
-    from worker.settings.model import Settings
+    from kavenegar_worker.settings.model import Settings
 
 # ── the dispatcher: without ticks, beat is missing, or a worker for its queue, or the connection between them ──
 
-_START_BEAT: Final = "`celery -A worker beat`"
+_START_BEAT: Final = "`celery -A kavenegar_worker beat`"
 _START_WORKER: Final = "a worker for the queues poll, inbox and maint (see the Procfile)"
 
 

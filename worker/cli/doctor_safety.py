@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from campaigns.api import admin, gateway
-from campaigns.api.admin import WEAK_COMMITS, Gate, Installation, Line, Place
-from worker import wiring
-from worker.cli.output import Finding, Level, format_duration, format_time
+from kavenegar_campaigns.api import admin, gateway
+from kavenegar_campaigns.api.admin import WEAK_COMMITS, Gate, Installation, Line, Place
+from kavenegar_worker import wiring
+from kavenegar_worker.cli.output import Finding, Level, format_duration, format_time
 
 if TYPE_CHECKING:
-    from worker.settings.model import Settings
+    from kavenegar_worker.settings.model import Settings
 
 _PLACE_FINDINGS: Final = {
     Place.COPIED: (

@@ -15,15 +15,15 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from campaigns.api import admin, gateway
-from campaigns.api.gateway import CREDIT_TOO_LOW, AccountConfig
-from campaigns.context import PacedClient, connect_redis
-from campaigns.errors import CampaignsError, GatewayError
-from campaigns.rules.batches import MAX_CLOCK_SKEW
-from worker import queues, wiring
-from worker.cli.output import Finding, Level, format_duration
-from worker.cli.pace import pause_sentence, rate_origin
-from worker.logs import first_line, redact
+from kavenegar_campaigns.api import admin, gateway
+from kavenegar_campaigns.api.gateway import CREDIT_TOO_LOW, AccountConfig
+from kavenegar_campaigns.context import PacedClient, connect_redis
+from kavenegar_campaigns.errors import CampaignsError, GatewayError
+from kavenegar_campaigns.rules.batches import MAX_CLOCK_SKEW
+from kavenegar_worker import queues, wiring
+from kavenegar_worker.cli.output import Finding, Level, format_duration
+from kavenegar_worker.cli.pace import pause_sentence, rate_origin
+from kavenegar_worker.logs import first_line, redact
 
 CLOCKS_ANSWER_WITHIN_S: Final = 1.0
 HOST_CLOCK_TOLERANCE_S: Final = 5.0
@@ -50,8 +50,8 @@ def check_process_clocks(workers: int) -> Iterator[Finding]:
 
 def _worker_offsets(count: int) -> Iterator[tuple[str, float]]:
     """Return how far the clock of each worker is ahead of the database's at the moment of its answer."""
-    from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
-    from worker.process import WALL_CLOCK  # noqa: PLC0415 - likewise
+    from kavenegar_worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
+    from kavenegar_worker.process import WALL_CLOCK  # noqa: PLC0415 - likewise
 
     off: dict[str, float] = {}
 
@@ -117,8 +117,8 @@ def foreign_workers(count: int) -> dict[str, str]:
 
     A worker of an older version gives no database and counts as ours. So do all while our database is away.
     """
-    from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
-    from worker.process import DATABASE_LABEL  # noqa: PLC0415 - likewise
+    from kavenegar_worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
+    from kavenegar_worker.process import DATABASE_LABEL  # noqa: PLC0415 - likewise
 
     try:
         with wiring.engine().connect() as connection:
@@ -242,7 +242,7 @@ def check_queue_lengths() -> Finding:
 
 def check_workers() -> Iterator[Finding]:
     """Check which workers answer, that all work for this database, and that every queue has a worker."""
-    from worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
+    from kavenegar_worker.app import app  # noqa: PLC0415 - Celery takes a while to import, and no other command needs it
 
     do = "start workers for the queues send, otp, poll, inbox and maint: see the Procfile"
     try:

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoResultFound, OperationalError
 
-from campaigns.errors import CampaignsError, NotReady, Postpone, Refused
+from kavenegar_campaigns.errors import CampaignsError, NotReady, Postpone, Refused
 
 
 class Exit(IntEnum):

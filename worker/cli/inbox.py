@@ -11,16 +11,16 @@ from typing import Final
 
 import click
 
-import campaigns
-from campaigns import BadInput, Inbound
-from campaigns.api import admin, gateway
-from campaigns.api.admin import Line
-from campaigns.api.gateway import DayCount, Pulled
-from campaigns.rules.phone import mask_number, normalise_line
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.exits import Exit
-from worker.settings.parsers import at_least_a_second
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, Inbound
+from kavenegar_campaigns.api import admin, gateway
+from kavenegar_campaigns.api.admin import Line
+from kavenegar_campaigns.api.gateway import DayCount, Pulled
+from kavenegar_campaigns.rules.phone import mask_number, normalise_line
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.settings.parsers import at_least_a_second
 
 MAX_PULLS: Final = 10_000
 """Pulls of one line in the foreground at most: some ten million messages."""

@@ -12,20 +12,20 @@ from typing import NoReturn
 
 import click
 
-from worker import logs
-from worker.cli import options
-from worker.cli.account import account_, credit, ledger_
-from worker.cli.campaign import cancel, list_, pause, resume, show, start, watch
-from worker.cli.create import create, estimate
-from worker.cli.exits import HANDLED, Exit, exit_message
-from worker.cli.inbox import inbox_
-from worker.cli.operate import demo, doctor, metrics, migrate, sandbox, settings, web
-from worker.cli.otp import otp_
-from worker.cli.pace import pace
-from worker.cli.repair import epoch, restored, uncertain_
-from worker.cli.report import report, verify
-from worker.cli.sent_at_gateway import number_, outbox_
-from worker.cli.suppression import suppress_
+from kavenegar_worker import logs
+from kavenegar_worker.cli import options
+from kavenegar_worker.cli.account import account_, credit, ledger_
+from kavenegar_worker.cli.campaign import cancel, list_, pause, resume, show, start, watch
+from kavenegar_worker.cli.create import create, estimate
+from kavenegar_worker.cli.exits import HANDLED, Exit, exit_message
+from kavenegar_worker.cli.inbox import inbox_
+from kavenegar_worker.cli.operate import demo, doctor, metrics, migrate, sandbox, settings, web
+from kavenegar_worker.cli.otp import otp_
+from kavenegar_worker.cli.pace import pace
+from kavenegar_worker.cli.repair import epoch, restored, uncertain_
+from kavenegar_worker.cli.report import report, verify
+from kavenegar_worker.cli.sent_at_gateway import number_, outbox_
+from kavenegar_worker.cli.suppression import suppress_
 
 _HELP = """Bulk SMS campaigns through Kavenegar.
 

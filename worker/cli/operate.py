@@ -12,16 +12,16 @@ from datetime import timedelta
 import click
 from rich.text import Text
 
-from campaigns import BadInput
-from campaigns.api import admin
-from campaigns.context import Database
-from campaigns.errors import CampaignsError
-from worker import extras, logs, wiring
-from worker.cli import doctor_database, doctor_servers, options, output
-from worker.cli.exits import Exit
-from worker.cli.output import Finding, Level
-from worker.settings import old_names, revealed, rows
-from worker.settings.parsers import lasting
+from kavenegar_campaigns import BadInput
+from kavenegar_campaigns.api import admin
+from kavenegar_campaigns.context import Database
+from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_worker import extras, logs, wiring
+from kavenegar_worker.cli import doctor_database, doctor_servers, options, output
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.cli.output import Finding, Level
+from kavenegar_worker.settings import old_names, revealed, rows
+from kavenegar_worker.settings.parsers import lasting
 
 
 def _parse_wait(_: click.Context, __: click.Parameter, typed: str) -> timedelta:
@@ -151,8 +151,8 @@ def web(new_token: bool) -> None:
     if new_token:
         output.print_lines(secrets.token_urlsafe(TOKEN_BYTES))
         return
-    from worker.metrics import MetricsCollector, metrics_application  # noqa: PLC0415 - no other command needs it
-    from worker.web import Recorder, TokenBucket, bind_server, callbacks_application  # noqa: PLC0415 - likewise
+    from kavenegar_worker.metrics import MetricsCollector, metrics_application  # noqa: PLC0415 - no other command needs it
+    from kavenegar_worker.web import Recorder, TokenBucket, bind_server, callbacks_application  # noqa: PLC0415 - likewise
 
     chosen = wiring.settings()
     token = revealed(chosen.callback_token)
@@ -160,7 +160,7 @@ def web(new_token: bool) -> None:
         raise BadInput("CALLBACK_TOKEN is not set: `campaigns web --new-token` prints one")
     logs.configure(chosen.log_level, chosen.log_format)
     _warn_of_old_names()
-    from worker import process  # noqa: PLC0415 - Celery takes a while to import, and other commands do without it
+    from kavenegar_worker import process  # noqa: PLC0415 - Celery takes a while to import, and other commands do without it
 
     process.wait_for_tables(wiring.engine())
     database = Database(wiring.engine(), patience_s=1.0)
@@ -182,7 +182,7 @@ def metrics() -> None:
     name and the password of METRICS_BASIC_AUTH. While the database or the broker is away, kavenegar_up is 0 for it and
     the other metrics are still served.
     """
-    from worker.metrics import MetricsCollector, bind_metrics_server, metrics_application  # noqa: PLC0415 - no other command needs the library
+    from kavenegar_worker.metrics import MetricsCollector, bind_metrics_server, metrics_application  # noqa: PLC0415 - no other command needs the library
 
     chosen = wiring.settings()
     name_and_password = revealed(chosen.metrics_basic_auth)

@@ -12,18 +12,18 @@ from typing import IO, Any, BinaryIO, Final, TypeVar
 import click
 from sqlalchemy import Connection
 
-from campaigns import BadInput
-from campaigns.api import admin
-from campaigns.api.admin import Place
-from campaigns.api.watch import FileFormat, format_of, open_new
-from campaigns.context import Database
-from campaigns.rules.dates import TEHRAN, is_persian_date, parse_moment
-from campaigns.rules.message_options import MESSAGE_TYPES
-from campaigns.rules.spreadsheet import MAX_SHEET_ROWS
-from worker import create_task, wiring
-from worker.cli.exits import Exit
-from worker.cli.output import format_both_calendars, format_time, print_lines, printable
-from worker.settings.parsers import decoded
+from kavenegar_campaigns import BadInput
+from kavenegar_campaigns.api import admin
+from kavenegar_campaigns.api.admin import Place
+from kavenegar_campaigns.api.watch import FileFormat, format_of, open_new
+from kavenegar_campaigns.context import Database
+from kavenegar_campaigns.rules.dates import TEHRAN, is_persian_date, parse_moment
+from kavenegar_campaigns.rules.message_options import MESSAGE_TYPES
+from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS
+from kavenegar_worker import create_task, wiring
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.cli.output import format_both_calendars, format_time, print_lines, printable
+from kavenegar_worker.settings.parsers import decoded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

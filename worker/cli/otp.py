@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-import campaigns
-from campaigns import BadInput, Otp, OtpKind, OtpState
-from campaigns.errors import OutcomeUnknown
-from campaigns.rules.phone import mask_number
-from worker import otp, wiring
-from worker.cli import options, output
-from worker.cli.exits import Exit
-from worker.settings.parsers import lasting
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, Otp, OtpKind, OtpState
+from kavenegar_campaigns.errors import OutcomeUnknown
+from kavenegar_campaigns.rules.phone import mask_number
+from kavenegar_worker import otp, wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.settings.parsers import lasting
 
 NOT_SENT = frozenset({OtpState.REFUSED, OtpState.UNKNOWN, OtpState.EXPIRED})
 """States in which a one-time password may not have been sent."""

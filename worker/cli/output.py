@@ -15,9 +15,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from campaigns import Campaign, CampaignKind, CampaignState, MessageState, Progress, Report
-from campaigns.rules.dates import TEHRAN, persian_date
-from campaigns.rules.message_options import MESSAGE_TYPES
+from kavenegar_campaigns import Campaign, CampaignKind, CampaignState, MessageState, Progress, Report
+from kavenegar_campaigns.rules.dates import TEHRAN, persian_date
+from kavenegar_campaigns.rules.message_options import MESSAGE_TYPES
 
 WIDTH_WITHOUT_TERMINAL: Final = 160
 _MAX_WIDTH: Final = 100_000

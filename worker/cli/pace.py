@@ -12,11 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from campaigns.api.gateway import LearntRate, PaceView, code_advice
-from campaigns.errors import Postpone
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.progress import REFRESH_INTERVAL_S
+from kavenegar_campaigns.api.gateway import LearntRate, PaceView, code_advice
+from kavenegar_campaigns.errors import Postpone
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.progress import REFRESH_INTERVAL_S
 
 Fact = tuple[str, object]
 

@@ -15,14 +15,14 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 from sqlalchemy import Connection
 
-import campaigns
-from campaigns import BadInput, Campaign, CampaignState, MessageState, Progress, Waiting
-from campaigns.api.gateway import PaceView
-from campaigns.clock import steady
-from campaigns.context import Throttle, in_one_commit
-from campaigns.errors import Postpone
-from worker import wiring
-from worker.cli.output import StandardOutput, format_share, format_time, print_lines, printable
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, Campaign, CampaignState, MessageState, Progress, Waiting
+from kavenegar_campaigns.api.gateway import PaceView
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.context import Throttle, in_one_commit
+from kavenegar_campaigns.errors import Postpone
+from kavenegar_worker import wiring
+from kavenegar_worker.cli.output import StandardOutput, format_share, format_time, print_lines, printable
 
 REDIS_RETRY_AFTER_S: Final = 10.0
 """Seconds until a Redis that did not answer is asked again: each attempt may take seconds."""

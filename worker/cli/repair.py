@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 import click
 
-import campaigns
-from campaigns.api import admin
-from campaigns.api.admin import COLLISION, MAY_HAVE_LEFT, UncertainBatch
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.exits import Exit
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.api import admin
+from kavenegar_campaigns.api.admin import COLLISION, MAY_HAVE_LEFT, UncertainBatch
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.exits import Exit
 
 _NOT_KNOWN = (
     "Nobody can know any more whether these messages were sent: {why}. "

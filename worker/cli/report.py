@@ -8,15 +8,15 @@ from typing import Final
 
 import click
 
-import campaigns
-from campaigns import BadInput, CampaignKind, Report
-from campaigns.api import gateway
-from campaigns.api.gateway import Verified
-from campaigns.rules.phone import mask_number
-from campaigns.rules.suppression import reason_text
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.exits import Exit
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, CampaignKind, Report
+from kavenegar_campaigns.api import gateway
+from kavenegar_campaigns.api.gateway import Verified
+from kavenegar_campaigns.rules.phone import mask_number
+from kavenegar_campaigns.rules.suppression import reason_text
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.exits import Exit
 
 DEFAULT_SAMPLE = 2000
 """Messages that verify asks the gateway about, where no option gives a number."""

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from campaigns import BadInput
-from campaigns.api import gateway
-from campaigns.api.gateway import (
+from kavenegar_campaigns import BadInput
+from kavenegar_campaigns.api import gateway
+from kavenegar_campaigns.api.gateway import (
     LONGEST_LOOKBACK,
     MAX_LATEST,
     OutboxMessage,
@@ -20,12 +20,12 @@ from campaigns.api.gateway import (
     Unlisted,
     status_meaning,
 )
-from campaigns.rules.dates import TEHRAN, day_start
-from campaigns.rules.phone import mask_number, normalise_mobile
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.exits import Exit
-from worker.cli.output import print_json
+from kavenegar_campaigns.rules.dates import TEHRAN, day_start
+from kavenegar_campaigns.rules.phone import mask_number, normalise_mobile
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.exits import Exit
+from kavenegar_worker.cli.output import print_json
 
 
 @click.command(name="number")

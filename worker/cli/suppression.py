@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-import campaigns
-from campaigns import BadInput, Suppression, SuppressionReason
-from campaigns.api import gateway
-from campaigns.api.gateway import BlockStatus, Synced
-from campaigns.api.suppression import (
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import BadInput, Suppression, SuppressionReason
+from kavenegar_campaigns.api import gateway
+from kavenegar_campaigns.api.gateway import BlockStatus, Synced
+from kavenegar_campaigns.api.suppression import (
     ImportResult,
     export_suppressed,
     find_suppression,
@@ -21,11 +21,11 @@ from campaigns.api.suppression import (
     known_lines,
     newest_suppressions,
 )
-from campaigns.rules.phone import mask_number, normalise_line, normalise_mobile
-from campaigns.rules.suppression import reason_text
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.exits import Exit
+from kavenegar_campaigns.rules.phone import mask_number, normalise_line, normalise_mobile
+from kavenegar_campaigns.rules.suppression import reason_text
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.exits import Exit
 
 _BLOCKED_WORDS = {True: "blocked", False: "not blocked", None: "cannot be asked"}
 

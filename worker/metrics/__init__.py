@@ -24,15 +24,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Request
 
-from campaigns.api import admin
-from campaigns.api.admin import Figures
-from campaigns.api.gateway import PaceView
-from campaigns.clock import steady
-from campaigns.context import Database, Throttle
-from campaigns.errors import BadInput, Postpone
-from worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP, MetricDefinition
-from worker.web import server
-from worker.web.callbacks import respond
+from kavenegar_campaigns.api import admin
+from kavenegar_campaigns.api.admin import Figures
+from kavenegar_campaigns.api.gateway import PaceView
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.context import Database, Throttle
+from kavenegar_campaigns.errors import BadInput, Postpone
+from kavenegar_worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP, MetricDefinition
+from kavenegar_worker.web import server
+from kavenegar_worker.web.callbacks import respond
 
 __all__ = ["MetricsCollector", "bind_metrics_server", "metrics_application"]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-from campaigns.api.admin import Figures, Place
-from campaigns.api.gateway import PaceView
+from kavenegar_campaigns.api.admin import Figures, Place
+from kavenegar_campaigns.api.gateway import PaceView
 
 Source = TypeVar("Source")
 

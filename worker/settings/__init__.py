@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from worker.settings.parsers import api_key, decoded
+from kavenegar_worker.settings.parsers import api_key, decoded
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from worker.settings.environment import Row
-    from worker.settings.model import Settings
+    from kavenegar_worker.settings.environment import Row
+    from kavenegar_worker.settings.model import Settings
 
 __all__ = ["load", "old_names", "revealed", "rows"]
 
@@ -100,14 +100,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises: BadInput that names every wrong variable, its value where it is no secret, and what would be right.
     """
-    from worker.settings import environment  # noqa: PLC0415 - it imports pydantic
+    from kavenegar_worker.settings import environment  # noqa: PLC0415 - it imports pydantic
 
     return environment.load(os.environ if environ is None else environ)
 
 
 def rows(settings: Settings, environ: Mapping[str, str] | None = None) -> Iterator[Row]:
     """Yield every setting as a line for a person; of a secret it says only whether it is set."""
-    from worker.settings import environment  # noqa: PLC0415 - it imports pydantic
+    from kavenegar_worker.settings import environment  # noqa: PLC0415 - it imports pydantic
 
     return environment.rows(settings, os.environ if environ is None else environ)
 

@@ -13,11 +13,11 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
-from campaigns.errors import BadInput
-from campaigns.rules.batches import incompatible_times
-from worker.addresses import host_only
-from worker.settings import Unreadable, old_names, text_of, variable_of
-from worker.settings.model import Settings
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.batches import incompatible_times
+from kavenegar_worker.addresses import host_only
+from kavenegar_worker.settings import Unreadable, old_names, text_of, variable_of
+from kavenegar_worker.settings.model import Settings
 
 log = logging.getLogger(__name__)
 

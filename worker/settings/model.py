@@ -1,6 +1,6 @@
 """Every setting with its type, its default and its meaning, for `campaigns settings` and the README's table.
 
-The defaults of the stages' settings are in `campaigns.context.Policy`; a default that is a limit of the gateway stands
+The defaults of the stages' settings are in `campaigns/context.Policy`; a default that is a limit of the gateway stands
 beside that limit.
 """
 
@@ -14,10 +14,10 @@ from typing import Annotated, Final
 from pydantic import Field, PlainValidator, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from campaigns.context import Policy
-from campaigns.rules.text import MAX_CHARACTERS
-from worker import addresses
-from worker.settings import parsers
+from kavenegar_campaigns.context import Policy
+from kavenegar_campaigns.rules.text import MAX_CHARACTERS
+from kavenegar_worker import addresses
+from kavenegar_worker.settings import parsers
 
 POLICY: Final = Policy()
 
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     """The settings of one process. The environment variable of a field is its name in capitals.
 
     A SecretStr may also be in a file that `…_FILE` names, and is never shown; a field with `repr=False` is never quoted
-    in an error. `worker.settings.load` makes it from the environment; made directly, every field has its default.
+    in an error. `settings.load` makes it from the environment; made directly, every field has its default.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False)
@@ -219,7 +219,7 @@ class Settings(BaseSettings):
         *_: PydanticBaseSettingsSource,
         **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read nothing by pydantic-settings' own rules: `worker.settings.load` says where a value comes from."""
+        """Read nothing by pydantic-settings' own rules: `settings.load` says where a value comes from."""
         return ()
 
     @property

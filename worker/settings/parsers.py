@@ -7,9 +7,9 @@ import sys
 from datetime import timedelta
 from typing import Final
 
-from campaigns.api.work import RIGHT_SECRET, signing_key
-from campaigns.errors import BadInput
-from campaigns.rules.phone import normalise_line
+from kavenegar_campaigns.api.work import RIGHT_SECRET, signing_key
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import normalise_line
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32,128}")
 _NOT_READ: Final = re.compile("[\x80-\x9f\ud800-\udfff]")  # bytes without a character in the locale

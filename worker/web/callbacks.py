@@ -23,13 +23,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug import Request, Response
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from campaigns.api import work
-from campaigns.api.work import InboundCallback, LineNotPulled, StatusCallback
-from campaigns.clock import steady
-from campaigns.context import Database, Policy
-from campaigns.errors import BadInput
-from campaigns.rules.phone import normalise_line
-from worker.web.server import MAX_BODY_BYTES, LogLimit, TokenBucket
+from kavenegar_campaigns.api import work
+from kavenegar_campaigns.api.work import InboundCallback, LineNotPulled, StatusCallback
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.context import Database, Policy
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import normalise_line
+from kavenegar_worker.web.server import MAX_BODY_BYTES, LogLimit, TokenBucket
 
 log = logging.getLogger(__name__)
 

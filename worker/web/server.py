@@ -12,8 +12,8 @@ from wsgiref.types import WSGIApplication
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
-from campaigns.clock import steady
-from campaigns.errors import BadInput
+from kavenegar_campaigns.clock import steady
+from kavenegar_campaigns.errors import BadInput
 
 BURST_S: Final = 2.0
 """Seconds. The bucket holds the callbacks of two seconds, which may come at once."""

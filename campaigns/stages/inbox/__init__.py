@@ -21,13 +21,13 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.inbox import InboundMessage, InboxPage, is_repeated_page
-from campaigns.rules.batches import MAX_CLOCK_SKEW
-from campaigns.store import in_one_commit, inbound, lines
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
-from campaigns.store.lines import LineClaim
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.inbox import InboundMessage, InboxPage, is_repeated_page
+from kavenegar_campaigns.rules.batches import MAX_CLOCK_SKEW
+from kavenegar_campaigns.store import in_one_commit, inbound, lines
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
+from kavenegar_campaigns.store.lines import LineClaim
 
 log = logging.getLogger(__name__)
 

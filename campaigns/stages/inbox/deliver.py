@@ -19,12 +19,12 @@ import requests
 import standardwebhooks
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import BadInput
-from campaigns.kavenegar.transport import Fault, Transport
-from campaigns.stages.exports import FileFormat, Layout, write_rows
-from campaigns.store import inbound
-from campaigns.store.inbound import Inbound
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.kavenegar.transport import Fault, Transport
+from kavenegar_campaigns.stages.exports import FileFormat, Layout, write_rows
+from kavenegar_campaigns.store import inbound
+from kavenegar_campaigns.store.inbound import Inbound
 
 log = logging.getLogger(__name__)
 

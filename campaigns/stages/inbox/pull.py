@@ -9,14 +9,22 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import uuid4
 
-from campaigns.context import Context
-from campaigns.errors import AccountBlocked, AnswerLost, GatewayError, Postpone, Refused, Throttled
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.pace import Lane
-from campaigns.rules.dates import TEHRAN, day_start
-from campaigns.stages.inbox import CLOCK_MARGIN, LeaseLost, LinePull, PullTimedOut, Window, drain_unread, reconcile
-from campaigns.store import inbound, lines
-from campaigns.store.lines import LineEnding
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import AccountBlocked, AnswerLost, GatewayError, Postpone, Refused, Throttled
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.dates import TEHRAN, day_start
+from kavenegar_campaigns.stages.inbox import (
+    CLOCK_MARGIN,
+    LeaseLost,
+    LinePull,
+    PullTimedOut,
+    Window,
+    drain_unread,
+    reconcile,
+)
+from kavenegar_campaigns.store import inbound, lines
+from kavenegar_campaigns.store.lines import LineEnding
 
 # ── the gateway's count of inbound messages beside ours ──
 

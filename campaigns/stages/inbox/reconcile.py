@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from campaigns.errors import AnswerLost, GatewayDown, RequestRefused
-from campaigns.kavenegar import methods
-from campaigns.kavenegar.account import is_last_page
-from campaigns.kavenegar.codes import DATE_REFUSED
-from campaigns.kavenegar.inbox import InboxPage
-from campaigns.stages import inbox
-from campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, LinePull, PullTimedOut, Window, drain_unread
+from kavenegar_campaigns.errors import AnswerLost, GatewayDown, RequestRefused
+from kavenegar_campaigns.kavenegar import methods
+from kavenegar_campaigns.kavenegar.account import is_last_page
+from kavenegar_campaigns.kavenegar.codes import DATE_REFUSED
+from kavenegar_campaigns.kavenegar.inbox import InboxPage
+from kavenegar_campaigns.stages import inbox
+from kavenegar_campaigns.stages.inbox import CLOCK_MARGIN, LONGEST_WINDOW, LinePull, PullTimedOut, Window, drain_unread
 
 log = logging.getLogger(__name__)
 

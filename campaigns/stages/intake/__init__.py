@@ -15,14 +15,19 @@ from typing import Final, Unpack
 
 from sqlalchemy import Connection
 
-from campaigns.errors import BadInput, KeyConflict
-from campaigns.rules.batches import ID_BLOCK_SIZE
-from campaigns.rules.dates import check_moment
-from campaigns.rules.message_options import DEFAULT_OPTIONS, CampaignKind, MessageOptions, parse_message_options
-from campaigns.rules.text import MAX_CHARACTERS, Template
-from campaigns.stages.intake.row_validator import RowValidator, Tally, first_reasons
-from campaigns.stages.intake.sources import Recipients, TableOptions, open_table
-from campaigns.store import epochs, loading
+from kavenegar_campaigns.errors import BadInput, KeyConflict
+from kavenegar_campaigns.rules.batches import ID_BLOCK_SIZE
+from kavenegar_campaigns.rules.dates import check_moment
+from kavenegar_campaigns.rules.message_options import (
+    DEFAULT_OPTIONS,
+    CampaignKind,
+    MessageOptions,
+    parse_message_options,
+)
+from kavenegar_campaigns.rules.text import MAX_CHARACTERS, Template
+from kavenegar_campaigns.stages.intake.row_validator import RowValidator, Tally, first_reasons
+from kavenegar_campaigns.stages.intake.sources import Recipients, TableOptions, open_table
+from kavenegar_campaigns.store import epochs, loading
 
 __all__ = ["Estimate", "Recipients", "create", "estimate"]
 

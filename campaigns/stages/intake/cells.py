@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from campaigns.rules.text import storable
+from kavenegar_campaigns.rules.text import storable
 
 ERROR_VALUES: Final = r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)"
 """What a spreadsheet shows in place of a value that it could not compute, as a pattern."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import chain, islice, takewhile
 from typing import Final, NamedTuple
 
-from campaigns.errors import BadInput
-from campaigns.rules.phone import is_mobile
-from campaigns.rules.text import fold_letters
-from campaigns.stages.intake.cells import RowAbove, Unreadable, UnreadableRow
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import is_mobile
+from kavenegar_campaigns.rules.text import fold_letters
+from kavenegar_campaigns.stages.intake.cells import RowAbove, Unreadable, UnreadableRow
 
 Row = tuple[int, Sequence[str]]
 """A row's number as a spreadsheet shows it (the first is 1) and its cells. Missing last cells may be left out."""

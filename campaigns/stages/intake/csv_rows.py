@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
 
-from campaigns.errors import BadInput
-from campaigns.rules.phone import is_mobile
-from campaigns.stages.intake.cells import UnreadableRow
-from campaigns.stages.intake.columns import NUMBER_NAMES, Row, fold
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import is_mobile
+from kavenegar_campaigns.stages.intake.cells import UnreadableRow
+from kavenegar_campaigns.stages.intake.columns import NUMBER_NAMES, Row, fold
 
 # ── records: a quote that joined several lines by mistake costs its own row, and no other ──
 

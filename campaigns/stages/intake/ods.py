@@ -9,11 +9,11 @@ from xml.etree.ElementTree import Element
 
 from openpyxl.xml.functions import iterparse
 
-from campaigns.errors import BadInput
-from campaigns.rules.spreadsheet import MAX_SHEET_ROWS, check_digits
-from campaigns.stages.intake.cells import ERROR_VALUES, Unreadable, error_cell
-from campaigns.stages.intake.columns import Row
-from campaigns.stages.intake.workbooks import (
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS, check_digits
+from kavenegar_campaigns.stages.intake.cells import ERROR_VALUES, Unreadable, error_cell
+from kavenegar_campaigns.stages.intake.columns import Row
+from kavenegar_campaigns.stages.intake.workbooks import (
     DAMAGE,
     MAX_COLUMNS,
     Part,
@@ -23,7 +23,7 @@ from campaigns.stages.intake.workbooks import (
     is_filled,
     row_of,
 )
-from campaigns.stages.intake.xlsx import stored_digits
+from kavenegar_campaigns.stages.intake.xlsx import stored_digits
 
 _OFFICE, _TABLE, _TEXT, _STYLE = (
     f"{{urn:oasis:names:tc:opendocument:xmlns:{name}:1.0}}" for name in ("office", "table", "text", "style")

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from campaigns.errors import BadInput
-from campaigns.rules.message_options import DEFAULT_OPTIONS, MessageOptions
-from campaigns.rules.phone import normalise_mobile
-from campaigns.rules.text import Size, Template, measure_sendable
-from campaigns.stages.intake.cells import (
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.message_options import DEFAULT_OPTIONS, MessageOptions
+from kavenegar_campaigns.rules.phone import normalise_mobile
+from kavenegar_campaigns.rules.text import Size, Template, measure_sendable
+from kavenegar_campaigns.stages.intake.cells import (
     MAX_ROWS_KEPT,
     HiddenRow,
     RowAbove,
@@ -22,7 +22,7 @@ from campaigns.stages.intake.cells import (
     cells_as_json,
     kept_part,
 )
-from campaigns.stages.intake.columns import Row, Table, readable
+from kavenegar_campaigns.stages.intake.columns import Row, Table, readable
 
 # ── the same campaign under the same key: a digest of text, sender, options and rows ──
 

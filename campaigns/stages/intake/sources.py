@@ -10,11 +10,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Final, Protocol, TypedDict, cast
 
-from campaigns.errors import BadInput
-from campaigns.rules.phone import is_mobile
-from campaigns.stages.intake import columns, csv_rows
-from campaigns.stages.intake.cells import as_text
-from campaigns.stages.intake.columns import LOOK_AHEAD, Row, Source, Table, number_position
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.phone import is_mobile
+from kavenegar_campaigns.stages.intake import columns, csv_rows
+from kavenegar_campaigns.stages.intake.cells import as_text
+from kavenegar_campaigns.stages.intake.columns import LOOK_AHEAD, Row, Source, Table, number_position
 
 # ── numbers, mappings, or pairs of both, from Python ──
 
@@ -165,7 +165,7 @@ def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: b
 def _workbook(file: IO[bytes], sheet: str | None, *, is_zip: bool, include_hidden: bool) -> Source:
     """Return the rows of a workbook of any kind."""
     # Openpyxl takes a while, and few need it.
-    from campaigns.stages.intake import ods, workbooks, xls, xlsx  # noqa: PLC0415
+    from kavenegar_campaigns.stages.intake import ods, workbooks, xls, xlsx  # noqa: PLC0415
 
     kind = xls.kind_of_zip(file) if is_zip else xls.XLS
     if kind in {None, xls.ODS}:

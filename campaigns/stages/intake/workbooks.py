@@ -13,10 +13,10 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
-from campaigns.errors import BadInput
-from campaigns.rules.spreadsheet import MAX_SHEET_ROWS
-from campaigns.stages.intake.cells import HiddenRow, Unreadable, UnreadableRow
-from campaigns.stages.intake.csv_rows import LONGEST_ROW
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS
+from kavenegar_campaigns.stages.intake.cells import HiddenRow, Unreadable, UnreadableRow
+from kavenegar_campaigns.stages.intake.csv_rows import LONGEST_ROW
 
 MAX_COLUMNS: Final = 1_000
 """Columns of a sheet that are read. A row with a cell further to the right is refused."""

@@ -14,11 +14,11 @@ from tempfile import TemporaryFile
 from typing import IO, Final, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake.cells import ERROR_VALUES, Unreadable, error_cell
-from campaigns.stages.intake.columns import Row
-from campaigns.stages.intake.workbooks import chosen_sheet, is_filled
-from campaigns.stages.intake.xlsx import stored_digits
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake.cells import ERROR_VALUES, Unreadable, error_cell
+from kavenegar_campaigns.stages.intake.columns import Row
+from kavenegar_campaigns.stages.intake.workbooks import chosen_sheet, is_filled
+from kavenegar_campaigns.stages.intake.xlsx import stored_digits
 
 ODS: Final = "ODS"
 XLS: Final = "XLS"

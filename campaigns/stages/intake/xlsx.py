@@ -13,12 +13,12 @@ from zipfile import ZipFile
 
 from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
 
-from campaigns.errors import BadInput
-from campaigns.rules import dates, spreadsheet
-from campaigns.stages.intake.cells import Unreadable, error_cell
-from campaigns.stages.intake.columns import Row
-from campaigns.stages.intake.workbooks import DAMAGE, check_place, chosen_sheet, is_filled, row_of
-from campaigns.stages.intake.xlsx_parser import Reader, RowParser, Sheet
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules import dates, spreadsheet
+from kavenegar_campaigns.stages.intake.cells import Unreadable, error_cell
+from kavenegar_campaigns.stages.intake.columns import Row
+from kavenegar_campaigns.stages.intake.workbooks import DAMAGE, check_place, chosen_sheet, is_filled, row_of
+from kavenegar_campaigns.stages.intake.xlsx_parser import Reader, RowParser, Sheet
 
 # ── cells as a person sees them, or with the reason why they cannot be read ──
 

@@ -14,8 +14,8 @@ from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, WorkSheet
 from openpyxl.xml.constants import SHARED_STRINGS, SHEET_MAIN_NS
 from openpyxl.xml.functions import iterparse
 
-from campaigns.errors import BadInput
-from campaigns.stages.intake.workbooks import Part, Parts
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.stages.intake.workbooks import Part, Parts
 
 MAX_STRINGS: Final = 128 * 1024**2
 """Bytes of the table of strings, unpacked: a million people with a number, a name and a code have 100 MB."""

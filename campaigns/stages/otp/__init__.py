@@ -18,11 +18,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from campaigns.errors import BadInput
-from campaigns.kavenegar import codes
-from campaigns.rules.otp_request import OtpRequest
-from campaigns.store import otps
-from campaigns.store.otps import Otp
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.kavenegar import codes
+from kavenegar_campaigns.rules.otp_request import OtpRequest
+from kavenegar_campaigns.store import otps
+from kavenegar_campaigns.store.otps import Otp
 
 # ── ordered in the caller's transaction ──
 

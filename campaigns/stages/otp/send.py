@@ -16,19 +16,19 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import OutcomeUnknown, Postpone, Refused
-from campaigns.kavenegar.codes import known_status, message_state
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sending import SentMessage
-from campaigns.kavenegar.sent_messages import MessageStatus
-from campaigns.rules.batches import next_poll
-from campaigns.rules.otp_request import OtpRequest, Secret
-from campaigns.rules.states import OtpState
-from campaigns.stages.otp import with_advice
-from campaigns.store import in_one_commit, installation, otp_due, otps
-from campaigns.store.otp_due import OtpFact, OtpPoll
-from campaigns.store.otps import Otp, OtpClaim
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import OutcomeUnknown, Postpone, Refused
+from kavenegar_campaigns.kavenegar.codes import known_status, message_state
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus
+from kavenegar_campaigns.rules.batches import next_poll
+from kavenegar_campaigns.rules.otp_request import OtpRequest, Secret
+from kavenegar_campaigns.rules.states import OtpState
+from kavenegar_campaigns.stages.otp import with_advice
+from kavenegar_campaigns.store import in_one_commit, installation, otp_due, otps
+from kavenegar_campaigns.store.otp_due import OtpFact, OtpPoll
+from kavenegar_campaigns.store.otps import Otp, OtpClaim
 
 # ── when to ask: often while a call may follow, as seldom as any message otherwise ──
 

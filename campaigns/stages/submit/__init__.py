@@ -16,21 +16,21 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import AnswerUnclear, OutcomeUnknown, Postpone, Refused
-from campaigns.kavenegar.codes import OPERATION_FAILED
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.sending import SentMessage
-from campaigns.kavenegar.transport import InTime
-from campaigns.rules.batches import Matched
-from campaigns.rules.message_options import CampaignKind
-from campaigns.rules.states import BatchState
-from campaigns.stages.answers import fact_of_status, match_rows, record_facts
-from campaigns.stages.submit import resolve
-from campaigns.stages.submit.ownership import Outcome, ask_about_claim, handle_id_collision
-from campaigns.store import batches, campaigns, in_one_commit, outcomes
-from campaigns.store.records import Claim
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import AnswerUnclear, OutcomeUnknown, Postpone, Refused
+from kavenegar_campaigns.kavenegar.codes import OPERATION_FAILED
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.rules.batches import Matched
+from kavenegar_campaigns.rules.message_options import CampaignKind
+from kavenegar_campaigns.rules.states import BatchState
+from kavenegar_campaigns.stages.answers import fact_of_status, match_rows, record_facts
+from kavenegar_campaigns.stages.submit import resolve
+from kavenegar_campaigns.stages.submit.ownership import Outcome, ask_about_claim, handle_id_collision
+from kavenegar_campaigns.store import batches, campaigns, in_one_commit, outcomes
+from kavenegar_campaigns.store.records import Claim
 
 __all__ = ["Outcome", "resolve_batch", "send_batch"]
 

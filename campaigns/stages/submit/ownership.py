@@ -12,17 +12,17 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import Postpone, Refused, RequestRefused
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sending import SentMessage
-from campaigns.kavenegar.sent_messages import LocalStatus
-from campaigns.rules.batches import MAX_CLOCK_SKEW, same_sender, same_text
-from campaigns.rules.states import MessageState
-from campaigns.stages import answers
-from campaigns.stages.answers import fact_of_status, number_of, record_facts
-from campaigns.store import batches, campaigns, lookups, outcomes
-from campaigns.store.records import Claim, Fact, Outgoing
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import Postpone, Refused, RequestRefused
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.kavenegar.sent_messages import LocalStatus
+from kavenegar_campaigns.rules.batches import MAX_CLOCK_SKEW, same_sender, same_text
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages import answers
+from kavenegar_campaigns.stages.answers import fact_of_status, number_of, record_facts
+from kavenegar_campaigns.store import batches, campaigns, lookups, outcomes
+from kavenegar_campaigns.store.records import Claim, Fact, Outgoing
 
 # ── outcomes ──
 

@@ -15,15 +15,15 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from campaigns.context import Context
-from campaigns.errors import AccountBlocked, Postpone, RecipientRefused, Refused, TextRefused
-from campaigns.kavenegar.codes import DATE_REFUSED, TOO_LARGE_CODES
-from campaigns.rules.batches import localid_cutoff, may_resend
-from campaigns.rules.states import MessageState
-from campaigns.stages.answers import record_facts
-from campaigns.stages.submit.ownership import ClaimAnswer, Outcome, ask_about_claim, handle_id_collision
-from campaigns.store import batches, campaigns, gate, in_one_commit, installation, outcomes
-from campaigns.store.records import Claim, Fact, Outgoing
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import AccountBlocked, Postpone, RecipientRefused, Refused, TextRefused
+from kavenegar_campaigns.kavenegar.codes import DATE_REFUSED, TOO_LARGE_CODES
+from kavenegar_campaigns.rules.batches import localid_cutoff, may_resend
+from kavenegar_campaigns.rules.states import MessageState
+from kavenegar_campaigns.stages.answers import record_facts
+from kavenegar_campaigns.stages.submit.ownership import ClaimAnswer, Outcome, ask_about_claim, handle_id_collision
+from kavenegar_campaigns.store import batches, campaigns, gate, in_one_commit, installation, outcomes
+from kavenegar_campaigns.store.records import Claim, Fact, Outgoing
 
 log = logging.getLogger(__name__)
 

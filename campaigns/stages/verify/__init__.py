@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from campaigns.context import Context
-from campaigns.errors import BadInput, GatewayError, RequestRefused
-from campaigns.kavenegar.pace import Lane
-from campaigns.kavenegar.sending import SentMessage
-from campaigns.rules.batches import MAX_CLOCK_SKEW, POLL_SIZE, same_sender, same_text
-from campaigns.rules.phone import normalise_mobile
-from campaigns.stages.verify.checks import (
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import BadInput, GatewayError, RequestRefused
+from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.rules.batches import MAX_CLOCK_SKEW, POLL_SIZE, same_sender, same_text
+from kavenegar_campaigns.rules.phone import normalise_mobile
+from kavenegar_campaigns.stages.verify.checks import (
     Check,
     Verified,
     check_ids,
@@ -29,9 +29,9 @@ from campaigns.stages.verify.checks import (
     in_pages,
     still_answered,
 )
-from campaigns.store import campaigns, report
-from campaigns.store.lookups import Sampled, sample_messages
-from campaigns.store.records import Campaign, Progress
+from kavenegar_campaigns.store import campaigns, report
+from kavenegar_campaigns.store.lookups import Sampled, sample_messages
+from kavenegar_campaigns.store.records import Campaign, Progress
 
 __all__ = ["Check", "Verified", "verify_campaign"]
 

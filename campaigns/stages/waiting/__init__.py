@@ -10,16 +10,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from campaigns.errors import TextRefused
-from campaigns.kavenegar.codes import LINE_REFUSALS, return_code
-from campaigns.kavenegar.pace import PaceView
-from campaigns.rules.dates import TEHRAN
-from campaigns.rules.states import CampaignState
-from campaigns.store.backlog import CampaignBacklog
-from campaigns.store.gate import Gate
-from campaigns.store.installation import Installation
-from campaigns.store.outcomes import LastCalls
-from campaigns.store.records import Campaign
+from kavenegar_campaigns.errors import TextRefused
+from kavenegar_campaigns.kavenegar.codes import LINE_REFUSALS, return_code
+from kavenegar_campaigns.kavenegar.pace import PaceView
+from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.store.backlog import CampaignBacklog
+from kavenegar_campaigns.store.gate import Gate
+from kavenegar_campaigns.store.installation import Installation
+from kavenegar_campaigns.store.outcomes import LastCalls
+from kavenegar_campaigns.store.records import Campaign
 
 SILENT_AFTER: Final = timedelta(seconds=15)
 """A dispatcher that ticks every second and has not for this long is not there."""

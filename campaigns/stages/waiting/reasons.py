@@ -8,10 +8,10 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from campaigns.kavenegar.codes import return_code
-from campaigns.kavenegar.pace import Lane, PaceView
-from campaigns.rules.states import CampaignState
-from campaigns.stages.waiting import (
+from kavenegar_campaigns.kavenegar.codes import return_code
+from kavenegar_campaigns.kavenegar.pace import Lane, PaceView
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages.waiting import (
     NO_PROMISE_AFTER,
     NOBODY_SENDS_AFTER,
     SILENT_AFTER,
@@ -21,11 +21,11 @@ from campaigns.stages.waiting import (
     counted,
     way_to_resume,
 )
-from campaigns.store import campaigns as store
-from campaigns.store import gate, installation, outcomes
-from campaigns.store.backlog import campaign_backlogs, unsent_requests
-from campaigns.store.identity import Place
-from campaigns.store.records import Campaign
+from kavenegar_campaigns.store import campaigns as store
+from kavenegar_campaigns.store import gate, installation, outcomes
+from kavenegar_campaigns.store.backlog import campaign_backlogs, unsent_requests
+from kavenegar_campaigns.store.identity import Place
+from kavenegar_campaigns.store.records import Campaign
 
 SOON: Final = timedelta(seconds=3)
 """What passes within this passes before it is read."""

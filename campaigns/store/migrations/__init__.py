@@ -18,9 +18,9 @@ from alembic import op
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from campaigns.errors import NotReady
-from campaigns.store.migrations.session import LOCK_WAIT_S
-from campaigns.store.tables import SCHEMA, metadata
+from kavenegar_campaigns.errors import NotReady
+from kavenegar_campaigns.store.migrations.session import LOCK_WAIT_S
+from kavenegar_campaigns.store.tables import SCHEMA, metadata
 
 HOLD_S: Final = 3.0
 """The longest time that a statement may take while a table is locked. A change of the catalog takes milliseconds."""

@@ -1,10 +1,10 @@
-"""Alembic's entry point: runs on the connection that `campaigns.store.migrate` passes."""
+"""Alembic's entry point: runs on the connection that `kavenegar_campaigns.store.migrate` passes."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from campaigns.store.tables import SCHEMA, metadata
+from kavenegar_campaigns.store.tables import SCHEMA, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

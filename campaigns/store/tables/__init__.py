@@ -170,4 +170,4 @@ ledger_days = Table(
 
 
 # These modules add their tables to the metadata above, which is complete once this package is imported.
-from campaigns.store.tables import incoming, sending  # noqa: E402, F401
+from kavenegar_campaigns.store.tables import incoming, sending  # noqa: E402, F401

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from campaigns.store.tables import metadata, time
+from kavenegar_campaigns.store.tables import metadata, time
 
 lines = Table(
     "lines",

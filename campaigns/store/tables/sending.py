@@ -29,9 +29,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 
-from campaigns.rules.batches import LAST_ID_BLOCK
-from campaigns.rules.states import OPEN_BATCH_STATES, VERDICTS, BatchState, CampaignState, MessageState, OtpState
-from campaigns.store.tables import metadata, one_of, time
+from kavenegar_campaigns.rules.batches import LAST_ID_BLOCK
+from kavenegar_campaigns.rules.states import (
+    OPEN_BATCH_STATES,
+    VERDICTS,
+    BatchState,
+    CampaignState,
+    MessageState,
+    OtpState,
+)
+from kavenegar_campaigns.store.tables import metadata, one_of, time
 
 # A message in a state of `_KNOWN` has a gateway id, in a state of `_UNKNOWN` it has none. A cancelled one may have one.
 _KNOWN: Final = tuple(sorted({MessageState.ACCEPTED, *VERDICTS} - {MessageState.CANCELLED}))

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-import campaigns
-from campaigns import BadInput
-from campaigns.stages.intake.row_validator import first_reasons
+import kavenegar_campaigns as campaigns
 from campaigns_devkit.demo import control, demo_run, sample
 from campaigns_devkit.demo.demo_run import DemoCampaign
 from campaigns_devkit.demo.environment import SENDER, DemoEndpoints
 from campaigns_devkit.files import make_private_folder
-from worker import wiring
-from worker.cli import options, output
-from worker.cli.create import print_hidden_rows
-from worker.cli.exits import Exit
+from kavenegar_campaigns import BadInput
+from kavenegar_campaigns.stages.intake.row_validator import first_reasons
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output
+from kavenegar_worker.cli.create import print_hidden_rows
+from kavenegar_worker.cli.exits import Exit
 
 if TYPE_CHECKING:  # importing pydantic takes a tenth of a second
-    from worker.settings.model import Settings
+    from kavenegar_worker.settings.model import Settings
 
 PLAIN_TEXT = "سلام! این یک پیام آزمایشی است و به هیچ‌کس نمی‌رسد."
 

@@ -14,20 +14,20 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Engine
 
-import campaigns
-from campaigns import Campaign, CampaignState
-from campaigns.kavenegar.pace import Throttle
-from campaigns.stages.exports import format_of
-from campaigns.stages.waiting import WaitingReason
-from campaigns.store.database import Database, make_engine
+import kavenegar_campaigns as campaigns
 from campaigns_devkit import SANDBOX_API_KEY
 from campaigns_devkit.demo import environment, gateway_ledger
 from campaigns_devkit.demo.control import DemoHandle
 from campaigns_devkit.demo.environment import FLOWER_USER, DemoEndpoints
-from worker import wiring
-from worker.cli import options, output, progress, report
-from worker.cli.progress import CampaignStatus, PaceReader, read_status, waiting_sentence
-from worker.settings import load
+from kavenegar_campaigns import Campaign, CampaignState
+from kavenegar_campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.stages.exports import format_of
+from kavenegar_campaigns.stages.waiting import WaitingReason
+from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_worker import wiring
+from kavenegar_worker.cli import options, output, progress, report
+from kavenegar_worker.cli.progress import CampaignStatus, PaceReader, read_status, waiting_sentence
+from kavenegar_worker.settings import load
 
 STALLED_AFTER_S: Final = 90.0
 VERIFY_ALL_UP_TO: Final = 10_000
@@ -180,7 +180,7 @@ def _run_verify(endpoints: DemoEndpoints, campaign: Campaign) -> bool:
     """Run `campaigns verify` in the environment of the workers, as an operator would."""
     whole = ["--all"] if campaign.messages <= VERIFY_ALL_UP_TO else []
     done = subprocess.run(
-        [sys.executable, "-m", "worker.cli", "verify", str(campaign.id), "--json", *whole],
+        [sys.executable, "-m", "kavenegar_worker.cli", "verify", str(campaign.id), "--json", *whole],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ import orjson
 import requests
 from sqlalchemy import Connection
 
-from campaigns.store import messages
+from kavenegar_campaigns.store import messages
 
 TIMEOUT_S: Final = 60
 _CHUNK: Final = 1 << 16

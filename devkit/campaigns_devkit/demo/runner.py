@@ -22,17 +22,17 @@ from typing import Final, NoReturn
 
 import orjson
 
-from campaigns.errors import CampaignsError
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
 from campaigns_devkit import Attached, Supervisor, attach
 from campaigns_devkit.demo import environment
 from campaigns_devkit.demo.environment import DemoEndpoints
 from campaigns_devkit.files import LockFile, make_private_folder, write_private
 from campaigns_devkit.servers import find_free_port, is_port_free
 from campaigns_devkit.supervisor import procfile_commands
-from worker import logs
-from worker.settings import load
+from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import upgrade
+from kavenegar_worker import logs
+from kavenegar_worker.settings import load
 
 READY: Final = "ready"
 FAILED: Final = "failed: "

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 import campaigns_devkit
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import upgrade
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import upgrade
 from tests.chaos.inbox import loss
 from tests.chaos.inbox.loss import KNOBS, Outcome
 from tests.world import Sandbox

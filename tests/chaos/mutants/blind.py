@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
-from campaigns.context import Context
-from campaigns.kavenegar.codes import NO_LONGER_KNOWN
-from campaigns.kavenegar.paced_client import PacedClient
-from campaigns.kavenegar.sent_messages import LocalStatus
-from worker import wiring
-from worker.app import app
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.kavenegar.codes import NO_LONGER_KNOWN
+from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.sent_messages import LocalStatus
+from kavenegar_worker import wiring
+from kavenegar_worker.app import app
 
 __all__ = ["app"]
 

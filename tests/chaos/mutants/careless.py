@@ -12,11 +12,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import TextClause, create_engine, text
 
-from campaigns.context import Context
-from campaigns.rules.states import BatchState
-from campaigns.store import batches, due, gate
-from campaigns.store.database import Database
-from campaigns.store.identity import IS_HOME
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.rules.states import BatchState
+from kavenegar_campaigns.store import batches, due, gate
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.identity import IS_HOME
 
 
 def send_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, cast
 
-from campaigns.context import Context
-from campaigns.store import due
-from worker import wiring
-from worker.app import app
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.store import due
+from kavenegar_worker import wiring
+from kavenegar_worker.app import app
 
 __all__ = ["app"]
 

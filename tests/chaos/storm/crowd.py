@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-import campaigns
-from campaigns.errors import IllegalMove
-from campaigns.rules.states import CampaignState
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.errors import IllegalMove
+from kavenegar_campaigns.rules.states import CampaignState
 from tests.chaos.storm.stage import Stage
 from tests.chaos.storm.timeline import Timeline
 from tests.world import SENDER

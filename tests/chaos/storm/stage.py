@@ -16,13 +16,13 @@ import redis
 from sqlalchemy import Engine
 
 import campaigns_devkit
-from campaigns.store.database import Database, make_engine
-from campaigns.store.migrate import upgrade
 from campaigns_devkit.files import write_private
 from campaigns_devkit.sandbox_gateway import SandboxGateway
 from campaigns_devkit.servers import Server
 from campaigns_devkit.supervisor import Supervisor
 from campaigns_devkit.valkey import Valkey
+from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.migrate import upgrade
 from tests.chaos import audit, bent, dumps, hosts
 from tests.chaos.leaks import OTHER_KEY
 from tests.chaos.pair import Pair, pair

@@ -17,7 +17,7 @@ import redis
 import requests
 from sqlalchemy.exc import SQLAlchemyError
 
-from campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
+from kavenegar_campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from tests.chaos.checker import Broken
 from tests.chaos.leaks import OTHER_KEY
 from tests.chaos.storm import acts, crowd, ending, schedule

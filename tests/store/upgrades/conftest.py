@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 import campaigns_devkit
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import is_current, upgrade
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import is_current, upgrade
 from tests.conftest import _create
 from tests.store.upgrades.old_data import fill
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from campaigns.errors import NotReady
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import FIRST_PAUSE_S, LONGEST_PAUSE_S, Retries, upgrade
-from campaigns.store.migrations.session import LOCK_WAIT_S, Blocker, blocker_advice, name_blockers
+from kavenegar_campaigns.errors import NotReady
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import FIRST_PAUSE_S, LONGEST_PAUSE_S, Retries, upgrade
+from kavenegar_campaigns.store.migrations.session import LOCK_WAIT_S, Blocker, blocker_advice, name_blockers
 from tests.store.upgrades.conftest import OldDatabase, reading
 
 # Which tables does this session keep others from writing to?

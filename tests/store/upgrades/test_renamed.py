@@ -16,17 +16,17 @@ import requests
 from alembic import command
 from sqlalchemy import Engine, text
 
-import campaigns
 import campaigns_devkit
-from campaigns.context import Context
-from campaigns.errors import NotReady
-from campaigns.rules.states import CampaignState
-from campaigns.stages import submit
-from campaigns.stages.submit import Outcome
-from campaigns.store import due, inbound, lines, lookups, otps, polls
-from campaigns.store.inbound import Arrival, InboundPolicy, Via
-from campaigns.store.migrate import configuration, is_behind, upgrade
-from campaigns.store.records import Claim, Fact
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.context import Context
+from kavenegar_campaigns.errors import NotReady
+from kavenegar_campaigns.rules.states import CampaignState
+from kavenegar_campaigns.stages import submit
+from kavenegar_campaigns.stages.submit import Outcome
+from kavenegar_campaigns.store import due, inbound, lines, lookups, otps, polls
+from kavenegar_campaigns.store.inbound import Arrival, InboundPolicy, Via
+from kavenegar_campaigns.store.migrate import configuration, is_behind, upgrade
+from kavenegar_campaigns.store.records import Claim, Fact
 from tests.conftest import _create, _drop
 from tests.stages.inboxes import line_added
 from tests.stages.otp_requests import otp_request

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from campaigns.context import Policy
-from campaigns.stages import guards
-from campaigns.store.database import Database
-from campaigns.store.migrate import ADOPTED, upgrade
+from kavenegar_campaigns.context import Policy
+from kavenegar_campaigns.stages import guards
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.migrate import ADOPTED, upgrade
 from tests.store.upgrades.conftest import OldDatabase
 
 LAST_TICK = timedelta(hours=13)

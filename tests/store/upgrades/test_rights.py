@@ -11,12 +11,12 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, make_url, text
 
-import campaigns
 import campaigns_devkit
-from campaigns.errors import NotReady
-from campaigns.store import batches, gate, identity
-from campaigns.store.database import make_engine
-from campaigns.store.migrate import is_current, upgrade
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns.errors import NotReady
+from kavenegar_campaigns.store import batches, gate, identity
+from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.migrate import is_current, upgrade
 from tests.conftest import _create
 from tests.store.given import LEASE, batch_ids
 from tests.store.upgrades.conftest import reading

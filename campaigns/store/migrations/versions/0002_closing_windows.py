@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns.store.migrations import Index, Validate
+from kavenegar_campaigns.store.migrations import Index, Validate
 
 revision = "0002"
 down_revision = "0002_1"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from campaigns.store.migrations import add_check, lock_table
+from kavenegar_campaigns.store.migrations import add_check, lock_table
 
 revision = "0003_2"
 down_revision = "0003_1"

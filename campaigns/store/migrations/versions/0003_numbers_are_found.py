@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns.store.migrations import Index, Validate
+from kavenegar_campaigns.store.migrations import Index, Validate
 
 revision = "0003"
 down_revision = "0003_4"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from campaigns.store.migrations import Renames
+from kavenegar_campaigns.store.migrations import Renames
 
 revision = "0006_4"
 down_revision = "0006_3"
