@@ -52,13 +52,15 @@ class Workshop:
         self._overdue: frozenset[tuple[int, int]] = frozenset()
         self._ticked_at: datetime | None = None
 
-    def start(self, app: str = "worker", *, roles: Mapping[str, int] = ONE_EACH, **settings: str) -> Supervisor:
+    def start(
+        self, app: str = "kavenegar_worker", *, roles: Mapping[str, int] = ONE_EACH, **settings: str
+    ) -> Supervisor:
         """Start one beat and one worker of each kind of the Procfile, or `roles` workers of each kind from `app`."""
         chosen = procfile_commands(["beat"])
         for role in ONE_EACH:
             *shell, line = procfile_commands([role])[role]
             if role in roles:
-                line = line.replace("-A worker", f"-A {app}")
+                line = line.replace("-A kavenegar_worker", f"-A {app}")
             for number in range(1, roles.get(role, 1) + 1):
                 chosen[f"{role}-{number}"] = [*shell, line.replace("--hostname ", f"--hostname {number}-")]
         self.processes = Supervisor(chosen, {**self._environment, **settings}, self.folder / "logs")
