@@ -39,8 +39,8 @@ def open_project() -> Iterator[Path]:
         for package in _PACKAGES:
             _copy(package, folder)
         _copy("campaigns_devkit", folder)
-        (folder / "campaigns").mkdir()
-        shutil.copy(PROJECT / "campaigns" / "errors.py", folder / "campaigns")
+        (folder / "kavenegar_campaigns").mkdir()
+        shutil.copy(PROJECT / "campaigns" / "errors.py", folder / "kavenegar_campaigns")
         shutil.copy(_USER, folder)
         yield folder
 
