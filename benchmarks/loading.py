@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -19,7 +20,6 @@ import kavenegar_campaigns as campaigns
 from benchmarks.processes import peak
 from benchmarks.recipients import SENDER, TEXTS, Kind
 from kavenegar_campaigns.store.database import make_engine
-from kavenegar_campaigns.store.loading import copy_connection
 
 RAW = "raw"
 _BLOCK = 1 << 16
@@ -35,7 +35,8 @@ def load(connection: Connection, file: Path, way: str) -> None:
 
 def _copy(connection: Connection, lines: Path) -> None:
     statement = "COPY sms.messages (id, campaign_id, row_no, parts, number, text) FROM STDIN"
-    with lines.open("rb") as file, copy_connection(connection).cursor() as cursor, cursor.copy(statement) as copy:
+    driver: Any = connection.connection.driver_connection
+    with lines.open("rb") as file, driver.cursor() as cursor, cursor.copy(statement) as copy:
         while block := file.read(_BLOCK):
             copy.write(block)
 

@@ -7,12 +7,16 @@
         campaigns.start(connection, campaign)
 
 Needs neither broker nor API key: the workers find the campaign in the database. If your transaction rolls back, there
-was no campaign. Every function takes a SQLAlchemy `Connection` or `Session` on `postgresql+psycopg` as its first
-argument; a campaign's id is a positive int.
+was no campaign. Every function takes a SQLAlchemy `Connection`, `Session` or `scoped_session` on `postgresql+psycopg`
+as its first argument; a campaign's id is a positive int. With asyncio: `from kavenegar_campaigns import aio`.
 
 Errors: `BadInput` (with `NotFound` and `KeyConflict`) says what is wrong and what would be right; `IllegalMove` says
-what the campaign's state allows. A first argument that is neither `Connection` nor `Session`, or leads to another
-database, is `BadInput` in every function.
+what the campaign's state allows. A first argument that is no such transaction, or leads to another database, is
+`BadInput` in every function.
+
+Every function may raise `DatabaseFailed` in place of the errors of SQLAlchemy and psycopg: roll back, and where it is
+`retryable`, run your whole transaction again. `LockTimeout` is one, after some seconds in which another transaction
+held the key or the row; `SchemaMissing` is one: run `campaigns migrate`.
 """
 
 from __future__ import annotations
@@ -49,7 +53,16 @@ from kavenegar_campaigns.api.watch import (
     why_waiting,
 )
 from kavenegar_campaigns.deprecation import warn_renamed
-from kavenegar_campaigns.errors import BadInput, CampaignsError, IllegalMove, KeyConflict, NotFound
+from kavenegar_campaigns.errors import (
+    BadInput,
+    CampaignsError,
+    DatabaseFailed,
+    IllegalMove,
+    KeyConflict,
+    LockTimeout,
+    NotFound,
+    SchemaMissing,
+)
 from kavenegar_campaigns.rules.message_options import CampaignKind
 from kavenegar_campaigns.rules.otp_request import OtpKind
 from kavenegar_campaigns.rules.states import CampaignState, MessageState, OtpState
@@ -61,10 +74,12 @@ __all__ = [
     "CampaignKind",
     "CampaignState",
     "CampaignsError",
+    "DatabaseFailed",
     "Estimate",
     "IllegalMove",
     "Inbound",
     "KeyConflict",
+    "LockTimeout",
     "MessageState",
     "NotFound",
     "Otp",
@@ -74,6 +89,7 @@ __all__ = [
     "Progress",
     "Recipients",
     "Report",
+    "SchemaMissing",
     "Suppression",
     "SuppressionReason",
     "Waiting",

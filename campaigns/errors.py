@@ -6,6 +6,9 @@
     │   └── KeyConflict       the client key was used before with other content
     ├── IllegalMove           the state does not allow it; says which state and what is possible
     ├── NotReady              the database cannot be upgraded now: tell the operator what is in the way
+    ├── DatabaseFailed        PostgreSQL did not do it: roll back; if `retryable`, run the whole transaction again
+    │   ├── SchemaMissing     the database has not our tables, or not these: run `campaigns migrate`
+    │   └── LockTimeout       another transaction holds what this one needs: roll back, run it again later
     └── GatewayError          a call to Kavenegar ended without a usable answer
         ├── Postpone          not now: try again after `retry_after_s`; with a `code`, the gateway itself said so
         │   ├── GatewayDown   no connection, or a read that got no usable answer
@@ -56,6 +59,39 @@ class IllegalMove(CampaignsError):
 
 class NotReady(CampaignsError):
     """The database cannot be upgraded now: a lock, a missing right, a newer version. The message says how to go on."""
+
+
+class DatabaseFailed(CampaignsError):
+    """PostgreSQL did not do what it was asked for. Roll your transaction back: nothing of it was kept.
+
+    `sqlstate` is PostgreSQL's code of five characters; None where the connection was lost or could not be made.
+    `primary_message` is what PostgreSQL said, without the row and the statement that stand below it. `retryable` tells
+    whether the whole transaction, run again from its beginning, may succeed: after a serialization failure, a deadlock,
+    a lock that was held for too long, a lost connection.
+
+    It never holds a parameter, a row or a statement.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        sqlstate: str | None = None,
+        primary_message: str | None = None,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(what)
+        self.sqlstate = sqlstate
+        self.primary_message = primary_message
+        self.retryable = retryable
+
+
+class SchemaMissing(DatabaseFailed):
+    """The database has not our tables, or those of another version: run `campaigns migrate`."""
+
+
+class LockTimeout(DatabaseFailed):
+    """Another transaction held a lock that this one needs for some seconds: roll back, and run it again later."""
 
 
 class GatewayError(CampaignsError):

@@ -15,10 +15,12 @@ from datetime import timedelta
 
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.api import work
+from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.otp_request import parse_otp_request
 from kavenegar_worker import wiring
 
 
+@public
 def send(
     *,
     number: str,
@@ -45,6 +47,7 @@ def send(
 
     Raises:
         BadInput, KeyConflict: nothing was ordered. The error never holds a token or a full number.
+        DatabaseFailed: the database stayed away, or refused; with a key, ask `campaigns.otp_state` what came of it.
         OutcomeUnknown: the request left and no usable answer came, in this call or in the first call with this key.
             The password may have arrived, and is not sent again by itself.
     """

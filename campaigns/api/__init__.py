@@ -20,57 +20,87 @@ and the pure values of `rules`; a contract in `pyproject.toml` keeps it so.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InvalidRequestError, PendingRollbackError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from kavenegar_campaigns.errors import BadInput
-from kavenegar_campaigns.store.gate import make_durable
+from kavenegar_campaigns.store.writing import durable_and_bounded
 
 # ── the caller's transaction ──
 
 Bind = Connection | Session | scoped_session[Any]
-"""A `scoped_session` is what Flask-SQLAlchemy calls `db.session`."""
+"""A `scoped_session` is what Flask-SQLAlchemy calls `db.session`; SQLModel's Session is a Session."""
 
 _RIGHT: Final = "give a SQLAlchemy Connection or Session on postgresql+psycopg://…"
 _ASYNC: Final = "sqlalchemy.ext.asyncio"  # needs greenlet to be imported, which only those have who use it
 
 
-def connection_of(bind: Bind) -> Connection:
-    """Return the connection of the caller's transaction. Raises: BadInput unless it is one on PostgreSQL."""
-    if isinstance(bind, (Session, scoped_session)):
+def _of_sqlalchemy(bind: object) -> Connection | None:
+    if isinstance(bind, Connection):
+        return bind
+    if not isinstance(bind, (Session, scoped_session)):
+        return None
+    try:
         connection: Connection = bind.connection()
-    elif isinstance(bind, Connection):
-        connection = bind
-    else:
-        raise BadInput(_objection(bind))
-    if connection.dialect.name != "postgresql":
-        raise BadInput(f"campaigns are in PostgreSQL, and this is {connection.dialect.name}: {_RIGHT}")
+    except PendingRollbackError:
+        raise
+    except InvalidRequestError as why:
+        raise BadInput(f"this {_name(bind)} cannot begin a transaction ({type(why).__name__}): {_RIGHT}") from None
     return connection
+
+
+_KINDS: Final[tuple[Callable[[object], Connection | None], ...]] = (_of_sqlalchemy,)
+"""Each takes one kind of transaction, and returns its connection; None for any other kind."""
+
+
+def connection_of(bind: Bind) -> Connection:
+    """Return the connection of the caller's transaction. Raises: BadInput unless it is one of psycopg on PostgreSQL."""
+    connection = next((found for kind in _KINDS if (found := kind(bind)) is not None), None)
+    if connection is None:
+        raise BadInput(_objection(bind))
+    dialect = connection.dialect
+    if dialect.name != "postgresql":
+        raise BadInput(f"campaigns are in PostgreSQL, and this is {dialect.name}: {_RIGHT}")
+    if dialect.driver != "psycopg":
+        raise BadInput(f"campaigns are reached through psycopg 3, and this is {dialect.driver}: {_RIGHT}")
+    if connection.closed:
+        raise BadInput(f"this Connection is closed: {_RIGHT} that is open")
+    return connection
+
+
+def _name(bind: object) -> str:
+    return "None" if bind is None else type(bind).__name__
 
 
 def _objection(bind: object) -> str:
     """Say why an object is neither a connection nor a session."""
-    name = type(bind).__name__
+    name = _name(bind)
+    if any(kind.__module__.startswith(_ASYNC) for kind in type(bind).__mro__):  # SQLModel's AsyncSession is below
+        return (
+            f"{name} is async and cannot be used here: give an AsyncSession or AsyncConnection on "
+            "postgresql+psycopg://… to the function of this name in `kavenegar_campaigns.aio`, and await it"
+        )
     if isinstance(bind, (Engine, sessionmaker)):
         return (
             f"an engine or a sessionmaker is in no transaction: {_RIGHT}, as `with engine.begin() as connection:` does"
         )
-    if type(bind).__module__.startswith(_ASYNC):
-        return (
-            f"{name} is async and cannot be used: {_RIGHT}, in a thread (in FastAPI, an endpoint that is a plain def)"
-        )
     return f"{name} is no transaction: {_RIGHT}"
 
 
-def writing_connection(bind: Bind) -> Connection:
-    """Return the connection for a function that writes, and make its commit durable whatever the database's default.
+@contextmanager
+def writing_connection(bind: Bind) -> Iterator[Connection]:
+    """Lend the connection to a function that writes: its commit is durable, and it waits for no lock without end.
 
-    Raises: BadInput outside a transaction: half of a change would be there for a moment, or after a crash for good.
+    Both hold whatever the database's defaults are. Raises: BadInput outside a transaction: half of a change would be
+    there for a moment, or after a crash for good.
     """
     connection = connection_of(bind)
     if getattr(connection.connection.driver_connection, "autocommit", False):
         raise BadInput("campaigns change whole or not at all: give a connection in a transaction, not in AUTOCOMMIT")
-    make_durable(connection)
-    return connection
+    with durable_and_bounded(connection):
+        yield connection

@@ -183,19 +183,22 @@ def change_line(
 
     A new line without `every` is pulled every `otherwise`. INBOX_LINES says nothing about the line from then on.
     """
-    return lines.change(writing_connection(bind), line, every=every, enabled=enabled, otherwise=otherwise, now=now)
+    with writing_connection(bind) as connection:
+        return lines.change(connection, line, every=every, enabled=enabled, otherwise=otherwise, now=now)
 
 
 @in_one_commit
 def pull_line_soon(bind: Bind, line: str, *, now: datetime) -> None:
     """Make a line due at once, whatever its interval. Raises: NotFound."""
-    lines.make_due(writing_connection(bind), line, now=now)
+    with writing_connection(bind) as connection:
+        lines.make_due(connection, line, now=now)
 
 
 @in_one_commit
 def sync_line_settings(bind: Bind, wanted: Mapping[str, timedelta], *, now: datetime) -> None:
     """Pull the lines of the settings, each at its interval; a line that a person has changed stays as it is."""
-    lines.sync_settings(writing_connection(bind), wanted, now=now)
+    with writing_connection(bind) as connection:
+        lines.sync_settings(connection, wanted, now=now)
 
 
 # ── what only a person can decide ──

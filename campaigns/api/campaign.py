@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple, Unpack
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.message_options import MessageOptionArgs, parse_message_options
 from kavenegar_campaigns.rules.text import MAX_CHARACTERS
 from kavenegar_campaigns.stages import intake, plan
@@ -37,6 +38,7 @@ __all__ = [
 # ── create ──
 
 
+@public
 def create(
     bind: Bind,
     *,
@@ -70,23 +72,25 @@ def create(
     lines that begin with 3000); calls take `repeat` (0 to 5).
 
     Raises: BadInput when nothing can be sent at all, or the text, the sender or an option is wrong; KeyConflict when
-    `key` was used for other content. The caller's transaction then holds nothing of it.
+    `key` was used for other content; LockTimeout when another transaction has held `key` for some seconds. The caller's
+    transaction then holds nothing of it.
     """
-    return intake.create(
-        writing_connection(bind),
-        recipients=recipients,
-        text=text,
-        sender=sender,
-        name=name,
-        key=key,
-        number_column=number_column,
-        sheet=sheet,
-        include_hidden=include_hidden,
-        header_row=header_row,
-        start_at=start_at,
-        max_characters=max_characters,
-        options=parse_message_options(**message_options),
-    )
+    with writing_connection(bind) as connection:
+        return intake.create(
+            connection,
+            recipients=recipients,
+            text=text,
+            sender=sender,
+            name=name,
+            key=key,
+            number_column=number_column,
+            sheet=sheet,
+            include_hidden=include_hidden,
+            header_row=header_row,
+            start_at=start_at,
+            max_characters=max_characters,
+            options=parse_message_options(**message_options),
+        )
 
 
 class CreatedRejects(NamedTuple):
@@ -96,6 +100,7 @@ class CreatedRejects(NamedTuple):
     reasons: Sequence[str]
 
 
+@public
 def created_rejects(bind: Bind, campaign_id: int) -> CreatedRejects:
     """Read why rows of a campaign's recipients could not be used. `campaigns.export_rejects` writes all of them."""
     connection = connection_of(bind)
@@ -109,6 +114,7 @@ def created_rejects(bind: Bind, campaign_id: int) -> CreatedRejects:
 # ── steer ──
 
 
+@public
 def start(bind: Bind, campaign_id: int, *, at: datetime | None = None, at_gateway: bool = False) -> Campaign:
     """Approve a draft and let it run, now or at `at` (with a time zone).
 
@@ -118,42 +124,46 @@ def start(bind: Bind, campaign_id: int, *, at: datetime | None = None, at_gatewa
     Raises: NotFound; BadInput for a time without a zone, of another calendar or long past, and for `at_gateway` without
     a time; IllegalMove for a campaign that is paused or over, and for another time for one that runs.
     """
-    connection = writing_connection(bind)
-    return plan.start(connection, campaign_id, now=database_now(connection), at=at, at_gateway=at_gateway)
+    with writing_connection(bind) as connection:
+        return plan.start(connection, campaign_id, now=database_now(connection), at=at, at_gateway=at_gateway)
 
 
+@public
 def pause(bind: Bind, campaign_id: int, *, reason: str = "paused by hand") -> Campaign:
     """Pause a campaign: from the next batch on nothing is sent until `resume`. Raises: NotFound, IllegalMove.
 
     It does not stop what the gateway holds for its date: `progress(…).held_by_gateway(now)` tells how much that is.
     """
-    connection = writing_connection(bind)
-    return plan.pause(connection, campaign_id, now=database_now(connection), reason=reason)
+    with writing_connection(bind) as connection:
+        return plan.pause(connection, campaign_id, now=database_now(connection), reason=reason)
 
 
+@public
 def resume(bind: Bind, campaign_id: int, *, sender: str | None = None) -> Campaign:
     """Let a paused campaign go on where it stopped; with `sender`, from another line.
 
     A new line holds for messages that have not left. Messages that left, or may have left, keep the line they have.
     Raises: NotFound, IllegalMove, BadInput.
     """
-    connection = writing_connection(bind)
-    return plan.resume(connection, campaign_id, now=database_now(connection), sender=sender)
+    with writing_connection(bind) as connection:
+        return plan.resume(connection, campaign_id, now=database_now(connection), sender=sender)
 
 
+@public
 def cancel(bind: Bind, campaign_id: int) -> Campaign:
     """Cancel a campaign for good; messages that left are followed to their verdict. Raises: NotFound, IllegalMove.
 
     Messages that the gateway holds for their date are withdrawn; the report tells how many, and the refund in rial.
     """
-    connection = writing_connection(bind)
-    return plan.cancel(connection, campaign_id, now=database_now(connection))
+    with writing_connection(bind) as connection:
+        return plan.cancel(connection, campaign_id, now=database_now(connection))
 
 
+@public
 def send_uncertain(bind: Bind, campaign_id: int) -> int:
     """Send a campaign's uncertain messages again, perhaps a second time; only a person can decide that.
 
     Returns how many messages. Raises: NotFound, IllegalMove.
     """
-    connection = writing_connection(bind)
-    return plan.send_uncertain(connection, campaign_id, now=database_now(connection))
+    with writing_connection(bind) as connection:
+        return plan.send_uncertain(connection, campaign_id, now=database_now(connection))

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kavenegar_campaigns.api import Bind, connection_of
+from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.kavenegar.account import AccountConfig
 from kavenegar_campaigns.kavenegar.codes import CREDIT_TOO_LOW, KEY_NOT_VALID, STATUSES, return_code
 from kavenegar_campaigns.kavenegar.pace import LaneView, LearntRate, PaceView
@@ -90,16 +91,19 @@ __all__ = [
 ]
 
 
+@public
 def newest_days(bind: Bind, *, limit: int) -> Sequence[Day]:
     """Read the ledger's last days that were counted, at most `limit`, the newest first."""
     return ledger.newest_days(connection_of(bind), limit=limit)
 
 
+@public
 def messages_to_number(bind: Bind, number: str, *, limit: int) -> Sequence[SentToNumber]:
     """Read our newest messages to a mobile number, which is spelled as 09121234567."""
     return lookups.sent_to_number(connection_of(bind), number, limit=limit)
 
 
+@public
 def messages_from_number(bind: Bind, number: str, *, limit: int) -> Sequence[SentByNumber]:
     """Read the newest messages that a mobile number, which is spelled as 09121234567, sent to our lines."""
     return lookups.sent_by_number(connection_of(bind), number, limit=limit)

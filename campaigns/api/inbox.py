@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.dates import check_moment
 from kavenegar_campaigns.store import database_now
 from kavenegar_campaigns.store import inbound as store
@@ -13,6 +14,7 @@ from kavenegar_campaigns.store.inbound import Inbound
 __all__ = ["Inbound", "acknowledge", "get_inbound", "list_inbound"]
 
 
+@public
 def list_inbound(
     bind: Bind,
     *,
@@ -31,15 +33,17 @@ def list_inbound(
     return store.listed(connection_of(bind), line=line, campaign_id=campaign_id, since=since, limit=limit, after=after)
 
 
+@public
 def get_inbound(bind: Bind, inbound_id: int) -> Inbound:
     """Read one inbound message, by the id that your task (INBOX_TASK) or webhook was given. Raises: NotFound."""
     return store.read(connection_of(bind), inbound_id)
 
 
+@public
 def acknowledge(bind: Bind, inbound_id: int) -> bool:
     """Record, in your transaction, that your code has dealt with a message; until then it is delivered again.
 
     Returns True once for each message; False where it was acknowledged before, or does not exist.
     """
-    connection = writing_connection(bind)
-    return store.acknowledge(connection, inbound_id, now=database_now(connection))
+    with writing_connection(bind) as connection:
+        return store.acknowledge(connection, inbound_id, now=database_now(connection))

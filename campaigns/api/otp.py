@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.otp_request import OtpKind, parse_otp_request
 from kavenegar_campaigns.stages import otp
 from kavenegar_campaigns.store import database_now
@@ -13,6 +14,7 @@ from kavenegar_campaigns.store.otps import Otp
 __all__ = ["Otp", "order_otp", "otp_state"]
 
 
+@public
 def order_otp(
     bind: Bind,
     *,
@@ -50,10 +52,11 @@ def order_otp(
     otp_request = parse_otp_request(
         kind, number, template, tokens, key=key, tag=tag, call_after=call_after, lifetime=lifetime
     )
-    connection = writing_connection(bind)
-    return otp.order_otp(connection, otp_request, now=database_now(connection))
+    with writing_connection(bind) as connection:
+        return otp.order_otp(connection, otp_request, now=database_now(connection))
 
 
+@public
 def otp_state(bind: Bind, otp_id: int | None = None, *, key: str | None = None) -> Otp:
     """Read how a one-time password stands, by its id or by its key; cheap enough for every second.
 

@@ -11,6 +11,7 @@ from typing import IO, Any, Final
 from sqlalchemy import Connection, Engine
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.rules.phone import mask_number, normalise_mobile
 from kavenegar_campaigns.rules.suppression import MAX_REASON_LENGTH, SuppressionReason
@@ -39,6 +40,7 @@ __all__ = [
 # ── by hand ──
 
 
+@public
 def suppress(
     bind: Bind, numbers: Iterable[str], *, reason: str = SuppressionReason.MANUAL, source: str = "a program"
 ) -> int:
@@ -50,30 +52,33 @@ def suppress(
 
     Raises: BadInput for what is no mobile number, and for a wrong reason or source; nothing was suppressed then.
     """
-    connection = writing_connection(bind)
     words = {"reason": reason.strip(), "source": source.strip()}
     for name, said in words.items():
         if not 0 < len(said) <= MAX_REASON_LENGTH or not said.replace("\u200c", "").isprintable():
             raise BadInput(f"the {name} has to be of 1 to {MAX_REASON_LENGTH} printable characters")
-    return suppressions.add(connection, [*map(normalise_mobile, numbers)], now=database_now(connection), **words)
+    with writing_connection(bind) as connection:
+        return suppressions.add(connection, [*map(normalise_mobile, numbers)], now=database_now(connection), **words)
 
 
+@public
 def unsuppress(bind: Bind, numbers: Iterable[str]) -> int:
     """Lift numbers from the suppression list: campaigns send to them again. Returns how many were suppressed.
 
     Entries that the API may remove are then taken off the gateway's block lists as well; the gateway goes on blocking
     the others. Raises: BadInput for what is no mobile number; nothing was lifted then.
     """
-    connection = writing_connection(bind)
-    return suppressions.lift(connection, [*map(normalise_mobile, numbers)], now=database_now(connection))
+    with writing_connection(bind) as connection:
+        return suppressions.lift(connection, [*map(normalise_mobile, numbers)], now=database_now(connection))
 
 
+@public
 def suppressed(bind: Bind, number: str) -> Suppression | None:
     """Read why a number is suppressed, and since when; None where it is not. Raises: BadInput for no mobile number."""
     found = find_suppression(bind, number)
     return found if found is not None and found.lifted_at is None else None
 
 
+@public
 def find_suppression(bind: Bind, number: str) -> Suppression | None:
     """Read the entry of a number, also after it was lifted; None if it never was suppressed.
 
@@ -83,6 +88,7 @@ def find_suppression(bind: Bind, number: str) -> Suppression | None:
     return suppressions.find(connection_of(bind), [wanted]).get(wanted)
 
 
+@public
 def newest_suppressions(
     bind: Bind, *, reason: str | None = None, since: datetime | None = None, limit: int = 20
 ) -> Sequence[Suppression]:
@@ -90,6 +96,7 @@ def newest_suppressions(
     return suppressions.newest(connection_of(bind), reason=reason, since=since, limit=limit)
 
 
+@public
 def known_lines(bind: Bind) -> list[str]:
     """List every line that is pulled or has sent: the gateway's block lists of these lines are synchronised."""
     return blocklists.known_lines(connection_of(bind))
@@ -117,6 +124,7 @@ class ImportResult:
     examples: list[tuple[int, str, str]] = field(default_factory=list)
 
 
+@public
 def import_suppressed(
     engine: Engine,
     recipients: Recipients,
@@ -176,6 +184,7 @@ SUPPRESSED_COLUMNS: Final = ("number", "reason", "source", "since")
 _LAYOUT: Final = Layout("suppressed", SUPPRESSED_COLUMNS, frozenset())
 
 
+@public
 def export_suppressed(connection: Connection, out: IO[Any], file_format: str = FileFormat.CSV) -> int:
     """Write a line for each suppressed number, in the order of the numbers. Returns how many lines.
 

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import kavenegar_campaigns.stages.report as reports
 from kavenegar_campaigns.api import Bind, connection_of
+from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.kavenegar.pace import PaceView
 from kavenegar_campaigns.stages import plan, report
 from kavenegar_campaigns.stages.exports import FileFormat, format_of, open_new
@@ -41,26 +42,31 @@ __all__ = [
 ]
 
 
+@public
 def get(bind: Bind, campaign_id: int) -> Campaign:
     """Read a campaign. Raises: NotFound."""
     return store.read(connection_of(bind), campaign_id)
 
 
+@public
 def newest(bind: Bind, *, limit: int = 20) -> list[Campaign]:
     """List at most `limit` campaigns, the newest first."""
     return store.newest(connection_of(bind), limit=limit)
 
 
+@public
 def count_campaigns(bind: Bind) -> int:
     """Count all campaigns."""
     return store.count(connection_of(bind))
 
 
+@public
 def progress(bind: Bind, campaign_id: int) -> Progress:
     """Count a campaign's messages by state; cheap enough for every second. Raises: NotFound."""
     return store.progress(connection_of(bind), campaign_id)
 
 
+@public
 def why_waiting(
     bind: Bind, campaign_id: int, *, pace: PaceView | None = None, now: datetime | None = None
 ) -> Waiting | None:
@@ -73,6 +79,7 @@ def why_waiting(
     return reasons.why_waiting(connection, campaign_id, now=now or database_now(connection), pace=pace)
 
 
+@public
 def why_each_waits(
     bind: Bind, campaigns: Sequence[Campaign], *, pace: PaceView | None = None, now: datetime | None = None
 ) -> dict[int, Waiting | None]:
@@ -81,16 +88,19 @@ def why_each_waits(
     return reasons.why_each_waits(connection, campaigns, now=now or database_now(connection), pace=pace)
 
 
+@public
 def kept_senders(bind: Bind, campaign_id: int) -> dict[str, int]:
     """Count the messages that keep each line, of a campaign that was resumed with another line; empty without that."""
     return loading.kept_senders(connection_of(bind), campaign_id)
 
 
+@public
 def build_report(bind: Bind, campaign_id: int) -> Report:
     """Build the report of a campaign: counts, cost in rial, parts, speed, requests, rejects. Raises: NotFound."""
     return reports.build_report(connection_of(bind), campaign_id)
 
 
+@public
 def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
     """Write the report's file: one line for every row that was read. Returns how many lines.
 
@@ -99,6 +109,7 @@ def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv")
     return reports.export_report(connection_of(bind), campaign_id, out, file_format)
 
 
+@public
 def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
     """Write one line for every row that made no message, with the reason and its cells. Returns how many lines.
 
@@ -107,6 +118,7 @@ def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str 
     return report.export_rejects(connection_of(bind), campaign_id, out, file_format)
 
 
+@public
 def preview(bind: Bind, campaign_id: int) -> Preview:
     """Read the first text and the longest, as they will be sent, with their parts. Raises: NotFound."""
     return plan.preview(connection_of(bind), campaign_id)

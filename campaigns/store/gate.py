@@ -293,8 +293,3 @@ DURABLE: Final = f"""
          THEN set_config('synchronous_commit', 'on', true) END AS durable
 """
 """A column for a statement whose commit must not be lost. It lasts until the transaction ends; no extra round trip."""
-
-
-def make_durable(connection: Connection) -> None:
-    """Make the caller's transaction durable: a confirmed commit is on disk. No other setting changes."""
-    connection.execute(text(f"SELECT {DURABLE}"))

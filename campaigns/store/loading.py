@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.errors import LockTimeout
 from kavenegar_campaigns.rules.batches import BATCH_SIZE
 from kavenegar_campaigns.rules.message_options import MessageOptions
 from kavenegar_campaigns.rules.states import CampaignState
@@ -48,16 +49,30 @@ class Loaded:
     parts: int
 
 
-def copy_connection(connection: Connection) -> psycopg.Connection[Any]:
-    """Return psycopg's connection, which can COPY. Raises: BadInput for another driver, and outside a transaction."""
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise BadInput("campaigns are loaded through psycopg 3: the engine's URL must begin with postgresql+psycopg://")
-    if driver.autocommit:
-        raise BadInput(
-            "a campaign is created whole or not at all: give a connection in a transaction, not in AUTOCOMMIT"
-        )
-    return driver
+def _copy(connection: Connection, statement: LiteralString, rows: Iterable[Sequence[object]]) -> int:
+    """Run a `COPY … FROM STDIN` with these rows in the caller's transaction. Returns how many rows.
+
+    Rows are written as they come; under asyncio they are collected first, since their source may itself await.
+    """
+    driver: Any = connection.connection.driver_connection
+    written = 0
+    if isinstance(driver, psycopg.AsyncConnection):
+        adapter: Any = connection.connection.dbapi_connection
+        return int(adapter.run_async(partial(_copy_async, statement, list(rows))))
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+            written += 1
+    return written
+
+
+async def _copy_async(
+    statement: LiteralString, rows: Sequence[Sequence[object]], driver: psycopg.AsyncConnection[Any]
+) -> int:
+    async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            await copy.write_row(row)
+    return len(rows)
 
 
 # Does another transaction create a campaign under this key? Wait until it ends.
@@ -65,13 +80,23 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('sms.campaign
 
 
 def lock_key(connection: Connection, key: str) -> None:
-    """Lock `key` for creating until the transaction ends. Raises: BadInput if another transaction holds it for long."""
+    """Lock `key` for creating until the transaction ends.
+
+    Raises: LockTimeout if another transaction holds it for longer than lock_timeout.
+    """
     try:
         connection.execute(_LOCK, {"key": key})
     except OperationalError as why:
-        if isinstance(why.orig, LockNotAvailable):
-            raise BadInput("a campaign with this key is being created at this moment: try again in a minute") from why
-        raise
+        if not isinstance(why.orig, LockNotAvailable):
+            raise
+        sqlstate = why.orig.sqlstate
+    else:
+        return
+    raise LockTimeout(
+        "a campaign with this key is being created at this moment: roll back, and try again in a minute",
+        sqlstate=sqlstate,
+        retryable=True,
+    )
 
 
 def find_by_key(connection: Connection, key: str) -> tuple[int, bytes] | None:
@@ -96,30 +121,20 @@ def reserve_campaign_id(connection: Connection) -> int:
 def copy_messages(
     connection: Connection, campaign_id: int, first_id: int, messages: Iterable[tuple[int, int, str, str | None]]
 ) -> int:
-    """Write (row_no, parts, number, text) under ids from `first_id` on. Returns the next free id. Raises: BadInput."""
-    message_id = first_id
-    with (
-        copy_connection(connection).cursor() as cursor,
-        cursor.copy("COPY sms.messages (id, campaign_id, row_no, parts, number, text) FROM STDIN") as copy,
-    ):
-        for message in messages:
-            copy.write_row((message_id, campaign_id, *message))
-            message_id += 1
-    return message_id
+    """Write (row_no, parts, number, text) under ids from `first_id` on. Returns the next free id."""
+    rows = ((message_id, campaign_id, *message) for message_id, message in enumerate(messages, first_id))
+    return first_id + _copy(
+        connection, "COPY sms.messages (id, campaign_id, row_no, parts, number, text) FROM STDIN", rows
+    )
 
 
 def copy_rejects(
     connection: Connection, campaign_id: int, rejects: Sequence[tuple[int, str, str, str, str | None]]
 ) -> None:
-    """Write (row_no, kind, value, reason, cells as JSON). Raises: BadInput, as `copy_connection`."""
-    if not rejects:
-        return
-    with (
-        copy_connection(connection).cursor() as cursor,
-        cursor.copy("COPY sms.rejects (campaign_id, row_no, kind, value, reason, cells) FROM STDIN") as copy,
-    ):
-        for reject in rejects:
-            copy.write_row((campaign_id, *reject))
+    """Write (row_no, kind, value, reason, cells as JSON)."""
+    if rejects:
+        rows = ((campaign_id, *reject) for reject in rejects)
+        _copy(connection, "COPY sms.rejects (campaign_id, row_no, kind, value, reason, cells) FROM STDIN", rows)
 
 
 # Add the campaign under its reserved id, after its messages.

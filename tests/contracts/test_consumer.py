@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import assert_type
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import aio
 from kavenegar_campaigns.api import admin, gateway, work
 from kavenegar_campaigns.api.suppression import ImportResult, import_suppressed
 from kavenegar_campaigns.context import Context, Database
@@ -44,6 +46,22 @@ def follow(session: Session, campaign_id: int) -> str:
     assert_type(waiting, campaigns.Waiting | None)
     assert_type(campaigns.build_report(session, campaign_id).cost_rial, int)
     return "over" if waiting is None else waiting.sentence
+
+
+async def send_awaited(session: AsyncSession, connection: AsyncConnection, file: Path) -> int | None:
+    try:
+        campaign_id = await aio.create(
+            session, recipients=file, text="سلام {name}", sender="10004346", key="spring", tag="spring", hide=True
+        )
+    except campaigns.DatabaseFailed as why:
+        assert_type(why.retryable, bool)
+        assert_type(why.sqlstate, str | None)
+        return None
+    assert_type(await aio.start(session, campaign_id, at=None), campaigns.Campaign)
+    assert_type(await aio.why_waiting(connection, campaign_id), campaigns.Waiting | None)
+    assert_type(await aio.suppress(connection, ["09121234567"]), int)
+    assert_type((await aio.list_inbound(session, limit=3))[0].id, int)
+    return campaign_id
 
 
 def order(session: Session) -> campaigns.OtpState:
@@ -92,7 +110,9 @@ def run_due_work(context: Context) -> list[str]:
 
 WRONG = """
 import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import aio
 from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncSession
 
 
 def send(connection: Connection) -> str:
@@ -100,6 +120,14 @@ def send(connection: Connection) -> str:
     campaigns.create(connection, recipients=["09121234567"])
     campaigns.report(connection, 17)
     return campaigns.create(connection, recipients=["09121234567"], text="hello")
+
+
+async def send_awaited(connection: Connection, session: AsyncSession) -> str:
+    await aio.start(session, "17")
+    await aio.start(connection, 17)
+    await aio.create(session, recipients=["09121234567"])
+    await aio.create(session, recipients=["09121234567"], text="hello", colour="red")
+    return await aio.create(session, recipients=["09121234567"], text="hello")
 """
 
 
@@ -122,7 +150,10 @@ def test_a_program_that_uses_the_package_rightly_passes_mypy_strict(checked: Seq
 def test_a_program_that_uses_it_wrongly_is_told_so(checked: Sequence[str]) -> None:
     found = [line.rpartition("[")[2].rstrip("]") for line in checked if line.startswith("wrong.py:") and "[" in line]
 
-    assert found == ["arg-type", "call-arg", "attr-defined", "return-value"]
+    assert found == [
+        *("arg-type", "call-arg", "attr-defined", "return-value"),
+        *("arg-type", "arg-type", "call-arg", "call-arg", "return-value"),
+    ]
 
 
 def test_the_wheel_says_that_it_is_typed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, text
 
-from kavenegar_campaigns.errors import BadInput, KeyConflict
+from kavenegar_campaigns.errors import KeyConflict, LockTimeout
 from tests.stages.recipients import PEOPLE, counts, make, numbers
 from tests.waiting import PATIENCE_S
 
@@ -70,11 +70,11 @@ def test_two_creations_under_one_key_at_the_same_moment_make_one_campaign(engine
     assert counts(engine) == (1, 2_000, 0)
 
 
-def test_a_key_that_another_holds_for_long_is_bad_input(engine: Engine) -> None:
+def test_a_key_that_another_holds_for_long_is_a_lock_timeout(engine: Engine) -> None:
     with engine.begin() as holder:
         make(holder, key="autumn")
         with engine.connect() as connection:
             connection.execute(text("SET lock_timeout = '50ms'"))
-            with pytest.raises(BadInput, match="being created at this moment"):
+            with pytest.raises(LockTimeout, match="being created at this moment"):
                 make(connection, key="autumn")
     assert counts(engine) == (1, 2, 3)

@@ -101,7 +101,8 @@ def test_a_callers_transaction_is_on_disk_once_its_commit_was_confirmed(theirs: 
 def test_what_is_weaker_than_on_is_raised_and_what_is_stronger_stays(engine: Engine, value: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(f"SET LOCAL synchronous_commit = {value}"))
-        writing_connection(connection)
+        with writing_connection(connection):
+            pass
         assert show(connection, "synchronous_commit") == (value if value == "remote_apply" else "on")
 
 

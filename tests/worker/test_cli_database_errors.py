@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from kavenegar_campaigns.store.failures import translate
 from kavenegar_worker.cli.exits import Exit, exit_message
 from tests.worker.conftest import Command
 
@@ -34,6 +35,7 @@ def test_an_error_of_the_database_says_what_is_wrong_and_what_to_do(
     assert message.exit == Exit.UNREACHABLE
     assert message.sentence.startswith(sentence)
     assert "so it is" in message.sentence
+    assert exit_message(translate(raised.value)) == message
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ for otp_request in json.load(sys.stdin):
         results.append([sent.state, sent.id, sent.refused_code, repr(sent)])
     except CampaignsError as why:
         traceback.print_exc()
+        frames = [frame for frame, _ in traceback.walk_tb(why.__traceback__) if frame.f_code.co_name != "<module>"]
+        print("the variables of", len(frames), "frames:", [frame.f_locals for frame in frames], file=sys.stderr)
         results.append([type(why).__name__, str(why), None, repr(why)])
 json.dump(results, sys.stdout)
 """

@@ -8,12 +8,12 @@ from enum import IntEnum
 from typing import Final, TypeVar
 
 import click
-import psycopg.errors
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoResultFound, OperationalError
 
-from kavenegar_campaigns.errors import CampaignsError, NotReady, Postpone, Refused
+from kavenegar_campaigns.api.boundary import NO_SCHEMA, translate
+from kavenegar_campaigns.errors import CampaignsError, DatabaseFailed, NotReady, Postpone, Refused, SchemaMissing
 
 
 class Exit(IntEnum):
@@ -44,18 +44,7 @@ _MEANINGS = {
 }
 
 
-NOT_MIGRATED: Final = "the database has not our tables, or not those of this version: run `campaigns migrate`"
-
-
 BROKER_UNREACHABLE: Final = "the broker cannot be reached ({why}): is it running, and is BROKER_URL right?"
-
-
-_MISSING_TABLES: Final = (
-    psycopg.errors.UndefinedTable,
-    psycopg.errors.UndefinedColumn,
-    psycopg.errors.UndefinedFunction,
-    psycopg.errors.InvalidSchemaName,
-)
 
 
 # By the first digits of the SQLSTATE. Drivers call all of these "operational", although the server answered.
@@ -91,14 +80,21 @@ def _usage_message(error: click.ClickException) -> ExitMessage:
 
 
 def _database_message(error: DBAPIError) -> ExitMessage:
-    if isinstance(error.orig, _MISSING_TABLES):
-        return ExitMessage(Exit.UNREACHABLE, NOT_MIGRATED)
-    why = first_line_of(error.orig)
-    state = getattr(error.orig, "sqlstate", None) or ""
-    for sentence in (_SQLSTATE_SENTENCES.get(state[:length]) for length in (5, 2)):
+    if isinstance(translate(error), SchemaMissing):
+        return ExitMessage(Exit.UNREACHABLE, NO_SCHEMA)
+    lost = isinstance(error, (OperationalError, InterfaceError))
+    return _sentence(getattr(error.orig, "sqlstate", None), first_line_of(error.orig), lost=lost)
+
+
+def _failure_message(error: DatabaseFailed) -> ExitMessage:
+    return _sentence(error.sqlstate, error.primary_message or str(error), lost=error.retryable)
+
+
+def _sentence(state: str | None, why: str, *, lost: bool) -> ExitMessage:
+    for sentence in (_SQLSTATE_SENTENCES.get((state or "")[:length]) for length in (5, 2)):
         if sentence is not None:
             return ExitMessage(Exit.UNREACHABLE, sentence.format(why=why))
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if lost:
         return ExitMessage(
             Exit.UNREACHABLE, f"the database cannot be reached ({why}): is it running, and is DATABASE_URL right?"
         )
@@ -130,8 +126,10 @@ _TABLE: Final = (
     _row(Postpone, _own_sentence(Exit.UNREACHABLE)),
     _row(NotReady, _own_sentence(Exit.UNREACHABLE)),
     _row(Refused, _own_sentence(Exit.NO)),
+    _row(SchemaMissing, lambda _: ExitMessage(Exit.UNREACHABLE, NO_SCHEMA)),
+    _row(DatabaseFailed, _failure_message),
     _row(CampaignsError, _own_sentence(Exit.USAGE)),
-    _row(NoResultFound, lambda _: ExitMessage(Exit.UNREACHABLE, NOT_MIGRATED)),
+    _row(NoResultFound, lambda _: ExitMessage(Exit.UNREACHABLE, NO_SCHEMA)),
     _row(DBAPIError, _database_message),
     _row(RedisError, lambda error: ExitMessage(Exit.UNREACHABLE, BROKER_UNREACHABLE.format(why=first_line_of(error)))),
     _row(BrokerError, lambda error: ExitMessage(Exit.UNREACHABLE, BROKER_UNREACHABLE.format(why=first_line_of(error)))),

@@ -61,7 +61,7 @@ def create(
     already. Calls have no sender; theirs is stored as the empty text.
 
     Raises: BadInput for a text, sender, time or recipients that cannot be used, and if not one row can; KeyConflict if
-    the key belongs to a campaign with other content.
+    the key belongs to a campaign with other content; LockTimeout if another transaction creates under the key.
     """
     template = Template.parse(text)
     _check(key, start_at)
@@ -74,7 +74,6 @@ def create(
         start_at=start_at,
         options=options,
     )
-    loading.copy_connection(connection)
     with connection.begin_nested(), open_table(recipients, template.placeholders, **table_options) as table:
         validator = RowValidator(table, template, sender=draft.sender, max_characters=max_characters, options=options)
         return _existing_campaign(connection, key, validator) or _write_campaign(connection, draft, validator)

@@ -17,6 +17,7 @@ import redis
 import requests
 from sqlalchemy.exc import SQLAlchemyError
 
+from kavenegar_campaigns.errors import DatabaseFailed
 from kavenegar_campaigns.rules.batches import BATCH_SIZE, POLL_SIZE
 from tests.chaos.checker import Broken
 from tests.chaos.leaks import OTHER_KEY
@@ -40,7 +41,7 @@ NO_PROGRESS_S: Final = 120.0
 
 DRAIN_S: Final = 900.0
 
-AWAY: Final = (SQLAlchemyError, psycopg.Error, redis.RedisError, requests.RequestException)
+AWAY: Final = (DatabaseFailed, SQLAlchemyError, psycopg.Error, redis.RedisError, requests.RequestException)
 """Errors of a server that is dead at the moment."""
 
 

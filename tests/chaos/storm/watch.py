@@ -13,6 +13,7 @@ import redis
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from kavenegar_campaigns.errors import DatabaseFailed
 from tests.chaos import instants, leaks
 from tests.chaos.checker import SHOWN, Broken
 from tests.chaos.storm.crowd import Crowd
@@ -52,7 +53,7 @@ class Watch:
             try:
                 with self.stage.engine.connect() as connection:
                     self._look(connection)
-            except SQLAlchemyError:
+            except (DatabaseFailed, SQLAlchemyError):
                 self.missed += 1
             try:
                 self._look_into_the_broker()
