@@ -73,17 +73,16 @@ class DatabaseFailed(CampaignsError):
     """
 
     def __init__(
-        self,
-        what: str,
-        *,
-        sqlstate: str | None = None,
-        primary_message: str | None = None,
-        retryable: bool = False,
+        self, what: str, sqlstate: str | None = None, primary_message: str | None = None, retryable: bool = False
     ) -> None:
-        super().__init__(what)
+        super().__init__(what, sqlstate, primary_message, retryable)
         self.sqlstate = sqlstate
         self.primary_message = primary_message
         self.retryable = retryable
+
+    def __str__(self) -> str:
+        """Return the sentence alone: `args` also holds the attributes."""
+        return str(self.args[0])
 
 
 class SchemaMissing(DatabaseFailed):

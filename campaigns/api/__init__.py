@@ -8,6 +8,8 @@ inbox        list_inbound, get_inbound, acknowledge
 otp          order_otp, otp_state
 suppression  suppress, unsuppress, suppressed, import_suppressed, export_suppressed
 
+Each goes out by `boundary.public`: errors of the driver become ours, and no frame of ours keeps personal data.
+
 For the processes and the command line in `worker`, which also call the gateway:
 
 work         every unit of work that a task runs

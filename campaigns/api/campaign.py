@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple, Unpack
+from typing import Final, NamedTuple, Unpack
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.message_options import MessageOptionArgs, parse_message_options
 from kavenegar_campaigns.rules.text import MAX_CHARACTERS
 from kavenegar_campaigns.stages import intake, plan
-from kavenegar_campaigns.stages.intake import Estimate, Recipients, estimate
+from kavenegar_campaigns.stages.intake import Estimate, Recipients
 from kavenegar_campaigns.stages.intake.row_validator import REASONS_SHOWN
 from kavenegar_campaigns.store import campaigns as store
 from kavenegar_campaigns.store import database_now
@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 # ── create ──
+
+estimate: Final = public(intake.estimate)
 
 
 @public

@@ -43,6 +43,11 @@ _BY_SQLSTATE: Final[dict[str, tuple[type[DatabaseFailed], str, bool]]] = {
         "another transaction holds a row or a key that this one needs: roll back, and try again",
         True,
     ),
+    "0A000": (
+        DatabaseFailed,
+        "the tables have changed meanwhile: roll back, and run the whole transaction again",
+        True,
+    ),
     "40": (DatabaseFailed, "another transaction was in the way: roll back, and run the whole transaction again", True),
     "08": (DatabaseFailed, _LOST, True),
     "57P": (DatabaseFailed, _LOST, True),  # the server stops, starts, or ended the session

@@ -6,6 +6,7 @@ which Sentry shows.
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from collections.abc import Iterator
 
@@ -48,6 +49,14 @@ def failed(name: str, connection: Connection, kind: type[DatabaseFailed] = Datab
 
 def test_every_function_of_a_transaction_is_tried_here() -> None:
     assert set(ARGUMENTS) == functions_of_a_transaction()
+
+
+def test_every_public_function_goes_out_by_the_boundary() -> None:
+    way_out = campaigns.create.__code__
+    functions = [found for found in map(vars(campaigns).get, campaigns.__all__) if inspect.isfunction(found)]
+
+    assert {each.__name__ for each in functions} >= {"create", "estimate", "suppress"}
+    assert [each.__name__ for each in functions if each.__code__ is not way_out] == []
 
 
 @EVERY
@@ -164,6 +173,15 @@ def test_a_wrong_value_is_quoted_and_no_frame_has_it(bare: Engine) -> None:
         campaigns.suppress(connection, ["0912123456x", NUMBER])
 
     assert leaks(raised.value) == []
+
+
+def test_an_estimate_leaves_no_variable_behind() -> None:
+    with pytest.raises(BadInput) as raised:
+        campaigns.estimate([NUMBER], TEXT + "{", max_characters=5)
+    with pytest.raises(ZeroDivisionError) as passed:
+        campaigns.estimate((NUMBER for _ in range(2) if 1 / 0), TEXT)
+
+    assert leaks(raised.value) == leaks(passed.value) == []
 
 
 def test_an_error_of_the_callers_own_generator_passes_with_its_own_frame_and_without_ours(bare: Engine) -> None:

@@ -191,3 +191,29 @@ def _ended(connection: Connection, campaign: int) -> DatabaseFailed | None:
         connection.rollback()
         return why
     return None
+
+
+def test_a_plan_that_an_upgrade_has_made_stale_may_be_tried_again_on_the_same_connection(bare: Engine) -> None:
+    with bare.begin() as connection:
+        campaign = call("create", connection)
+    connection = bare.connect()
+    try:
+        for _ in range(8):  # psycopg prepares a statement that it has seen five times
+            campaigns.get(connection, campaign)
+        connection.commit()  # after a rollback, psycopg forgets what it has prepared
+        _change_type(bare, "varchar(300)")
+        with pytest.raises(DatabaseFailed) as raised:
+            campaigns.get(connection, campaign)
+        connection.rollback()
+        assert campaigns.get(connection, campaign).id == campaign
+    finally:
+        connection.close()
+        _change_type(bare, "text")
+
+    assert (raised.value.sqlstate, raised.value.retryable) == ("0A000", True)
+
+
+def _change_type(engine: Engine, name: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+        connection.execute(text(f"ALTER TABLE sms.campaigns ALTER COLUMN name TYPE {name}"))
