@@ -60,9 +60,7 @@ def test_every_function_takes_it_and_its_rollback_takes_all_back(shop: Engine, k
     bind = KINDS[kind](shop)
     campaign = call("create", bind)
     otp = call("order_otp", bind)
-    for name in sorted(ARGUMENTS, key=["start", "pause", "resume", "cancel"].count, reverse=True):
-        if name in {"get_inbound", "pause", "resume", "cancel", "create", "order_otp"}:
-            continue
+    for name in [each for each in ARGUMENTS if each not in {"get_inbound", "pause", "resume", "cancel"}]:
         call(name, bind, **({"campaign_id": campaign} if "campaign_id" in ARGUMENTS[name]() else {}))
     assert campaigns.pause(bind, campaign).state == "paused"
     assert campaigns.resume(bind, campaign).state == "running"
