@@ -24,6 +24,9 @@
             └── AccountBlocked     stop all sending for the account (401, 403, 416, 418, 430)
 
 No message ever holds the API key, a message text or a full phone number.
+
+An error survives pickle, copy and a result backend of Celery in JSON: its class takes `args` again, and `args` holds
+all that the class was given.
 """
 
 from __future__ import annotations
@@ -40,9 +43,13 @@ class BadInput(CampaignsError):
     as a spreadsheet numbers it (the first line is 1).
     """
 
-    def __init__(self, what: str, *, row: int | None = None) -> None:
-        super().__init__(what if row is None else f"row {row}: {what}")
+    def __init__(self, what: str, row: int | None = None) -> None:
+        super().__init__(*((what,) if row is None else (what, row)))
         self.row = row
+
+    def __str__(self) -> str:
+        """Return the sentence, which begins with the row at fault if there is one."""
+        return super().__str__() if self.row is None else f"row {self.row}: {self.args[0]}"
 
 
 class NotFound(BadInput):
@@ -98,12 +105,16 @@ class GatewayError(CampaignsError):
 
     code: int | None = None
 
+    def __str__(self) -> str:
+        """Return the sentence alone: `args` also holds the attributes."""
+        return str(self.args[0]) if self.args else ""
+
 
 class Postpone(GatewayError):
     """Not now: try again after `retry_after_s` seconds. No request left this machine, unless there is a `code`."""
 
-    def __init__(self, what: str, *, retry_after_s: float, code: int | None = None) -> None:
-        super().__init__(what)
+    def __init__(self, what: str, retry_after_s: float, code: int | None = None) -> None:
+        super().__init__(what, retry_after_s, code)
         self.retry_after_s = retry_after_s
         self.code = code
 
@@ -139,8 +150,8 @@ class AnswerUnclear(OutcomeUnknown):
 class Refused(GatewayError):
     """The gateway refused with `code`. It is not documented that it did nothing: after a send, we ask the gateway."""
 
-    def __init__(self, what: str, *, code: int) -> None:
-        super().__init__(what)
+    def __init__(self, what: str, code: int) -> None:
+        super().__init__(what, code)
         self.code: int = code
 
 
