@@ -3,7 +3,7 @@
 For an application, which needs neither broker nor API key. `campaigns` itself has most of these:
 
 campaign     create, estimate, created_rejects; start, pause, resume, cancel, send_uncertain
-watch        get, newest, progress, why_waiting, build_report, export, export_rejects, preview
+watch        get, by_key, newest, progress, why_waiting, build_report, export, export_rejects, preview
 inbox        list_inbound, get_inbound, acknowledge
 otp          order_otp, otp_state
 suppression  suppress, unsuppress, suppressed, import_suppressed, export_suppressed

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Unpack
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
 from kavenegar_campaigns.api.boundary import public
+from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.rules.message_options import MessageOptionArgs, parse_message_options
 from kavenegar_campaigns.rules.text import MAX_CHARACTERS
 from kavenegar_campaigns.stages import intake, plan
@@ -41,6 +42,7 @@ estimate: Final = public(intake.estimate)
 
 
 @public
+@checked
 def create(
     bind: Bind,
     *,
@@ -60,8 +62,10 @@ def create(
     """Load a campaign as a draft and return its id. Nothing is sent before `start`.
 
     `recipients` is a CSV or a workbook (XLSX; ODS, XLS, XLSB), as a path or an open file, or any iterable of numbers,
-    mappings, or pairs of both. `text` may hold `{placeholders}`, filled from the columns or mappings. Wrong rows, and
-    those whose text would have more than `max_characters`, are kept with their reasons and never stop the good ones.
+    mappings, pairs of both, or rows of a database: rows of SQLAlchemy, a queryset of Django's `values` or `values_list`
+    (read in chunks, not cached). Texts may be lazy translations; numbers also ints and `PhoneNumber`s. `text` may hold
+    `{placeholders}`, filled from the columns or mappings. Wrong rows, and those whose text would have more than
+    `max_characters`, are kept with their reasons and never stop the good ones.
     With `key`, creating the same campaign again returns the same id.
 
     Cells of an XLSX or ODS are taken as the spreadsheet shows them. Rows that it hides (by a filter, or by hand) become
@@ -117,6 +121,7 @@ def created_rejects(bind: Bind, campaign_id: int) -> CreatedRejects:
 
 
 @public
+@checked
 def start(bind: Bind, campaign_id: int, *, at: datetime | None = None, at_gateway: bool = False) -> Campaign:
     """Approve a draft and let it run, now or at `at` (with a time zone).
 
@@ -131,6 +136,7 @@ def start(bind: Bind, campaign_id: int, *, at: datetime | None = None, at_gatewa
 
 
 @public
+@checked
 def pause(bind: Bind, campaign_id: int, *, reason: str = "paused by hand") -> Campaign:
     """Pause a campaign: from the next batch on nothing is sent until `resume`. Raises: NotFound, IllegalMove.
 
@@ -141,6 +147,7 @@ def pause(bind: Bind, campaign_id: int, *, reason: str = "paused by hand") -> Ca
 
 
 @public
+@checked
 def resume(bind: Bind, campaign_id: int, *, sender: str | None = None) -> Campaign:
     """Let a paused campaign go on where it stopped; with `sender`, from another line.
 
@@ -152,6 +159,7 @@ def resume(bind: Bind, campaign_id: int, *, sender: str | None = None) -> Campai
 
 
 @public
+@checked
 def cancel(bind: Bind, campaign_id: int) -> Campaign:
     """Cancel a campaign for good; messages that left are followed to their verdict. Raises: NotFound, IllegalMove.
 
@@ -162,6 +170,7 @@ def cancel(bind: Bind, campaign_id: int) -> Campaign:
 
 
 @public
+@checked
 def send_uncertain(bind: Bind, campaign_id: int) -> int:
     """Send a campaign's uncertain messages again, perhaps a second time; only a person can decide that.
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
 from kavenegar_campaigns.api.boundary import public
-from kavenegar_campaigns.rules.dates import check_moment
+from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.store import database_now
 from kavenegar_campaigns.store import inbound as store
 from kavenegar_campaigns.store.inbound import Inbound
@@ -15,6 +15,7 @@ __all__ = ["Inbound", "acknowledge", "get_inbound", "list_inbound"]
 
 
 @public
+@checked
 def list_inbound(
     bind: Bind,
     *,
@@ -28,18 +29,18 @@ def list_inbound(
 
     Raises: BadInput for a `since` without a zone, or of the Persian calendar.
     """
-    if since is not None:
-        check_moment(since, "since")
     return store.listed(connection_of(bind), line=line, campaign_id=campaign_id, since=since, limit=limit, after=after)
 
 
 @public
+@checked
 def get_inbound(bind: Bind, inbound_id: int) -> Inbound:
     """Read one inbound message, by the id that your task (INBOX_TASK) or webhook was given. Raises: NotFound."""
     return store.read(connection_of(bind), inbound_id)
 
 
 @public
+@checked
 def acknowledge(bind: Bind, inbound_id: int) -> bool:
     """Record, in your transaction, that your code has dealt with a message; until then it is delivered again.
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
 from kavenegar_campaigns.api.boundary import public
+from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.rules.otp_request import OtpKind, parse_otp_request
 from kavenegar_campaigns.stages import otp
 from kavenegar_campaigns.store import database_now
@@ -15,6 +16,7 @@ __all__ = ["Otp", "order_otp", "otp_state"]
 
 
 @public
+@checked
 def order_otp(
     bind: Bind,
     *,
@@ -57,6 +59,7 @@ def order_otp(
 
 
 @public
+@checked
 def otp_state(bind: Bind, otp_id: int | None = None, *, key: str | None = None) -> Otp:
     """Read how a one-time password stands, by its id or by its key; cheap enough for every second.
 

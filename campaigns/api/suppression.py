@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from kavenegar_campaigns.api import Bind, connection_of, writing_connection
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.rules.phone import mask_number, normalise_mobile
 from kavenegar_campaigns.rules.suppression import MAX_REASON_LENGTH, SuppressionReason
 from kavenegar_campaigns.stages.exports import FileFormat, Layout, write_rows
@@ -41,6 +42,7 @@ __all__ = [
 
 
 @public
+@checked
 def suppress(
     bind: Bind, numbers: Iterable[str], *, reason: str = SuppressionReason.MANUAL, source: str = "a program"
 ) -> int:
@@ -61,6 +63,7 @@ def suppress(
 
 
 @public
+@checked
 def unsuppress(bind: Bind, numbers: Iterable[str]) -> int:
     """Lift numbers from the suppression list: campaigns send to them again. Returns how many were suppressed.
 
@@ -72,6 +75,7 @@ def unsuppress(bind: Bind, numbers: Iterable[str]) -> int:
 
 
 @public
+@checked
 def suppressed(bind: Bind, number: str) -> Suppression | None:
     """Read why a number is suppressed, and since when; None where it is not. Raises: BadInput for no mobile number."""
     found = find_suppression(bind, number)

@@ -10,6 +10,7 @@ import kavenegar_campaigns.stages.report as reports
 from kavenegar_campaigns.api import Bind, connection_of
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.kavenegar.pace import PaceView
+from kavenegar_campaigns.rules.arguments import checked, checked_with, instance_of
 from kavenegar_campaigns.stages import plan, report
 from kavenegar_campaigns.stages.exports import FileFormat, format_of, open_new
 from kavenegar_campaigns.stages.plan import Preview
@@ -27,6 +28,7 @@ __all__ = [
     "Report",
     "Waiting",
     "build_report",
+    "by_key",
     "count_campaigns",
     "export",
     "export_rejects",
@@ -41,14 +43,29 @@ __all__ = [
     "why_waiting",
 ]
 
+_with_pace = checked_with(pace=instance_of(PaceView, "the pace as it was read (PaceView)"))
+
 
 @public
+@checked
 def get(bind: Bind, campaign_id: int) -> Campaign:
     """Read a campaign. Raises: NotFound."""
     return store.read(connection_of(bind), campaign_id)
 
 
 @public
+@checked
+def by_key(bind: Bind, key: str) -> Campaign | None:
+    """Find the campaign that was created under `key`; None where there is none, as with `dict.get`.
+
+    A `create` whose answer was lost (a restart, a cut connection, a task that nobody waited for) is found by it. None
+    means that no transaction with this key has committed so far: to create it again with the same key is safe.
+    """
+    return store.by_key(connection_of(bind), key)
+
+
+@public
+@checked
 def newest(bind: Bind, *, limit: int = 20) -> list[Campaign]:
     """List at most `limit` campaigns, the newest first."""
     return store.newest(connection_of(bind), limit=limit)
@@ -61,12 +78,14 @@ def count_campaigns(bind: Bind) -> int:
 
 
 @public
+@checked
 def progress(bind: Bind, campaign_id: int) -> Progress:
     """Count a campaign's messages by state; cheap enough for every second. Raises: NotFound."""
     return store.progress(connection_of(bind), campaign_id)
 
 
 @public
+@_with_pace
 def why_waiting(
     bind: Bind, campaign_id: int, *, pace: PaceView | None = None, now: datetime | None = None
 ) -> Waiting | None:
@@ -95,12 +114,14 @@ def kept_senders(bind: Bind, campaign_id: int) -> dict[str, int]:
 
 
 @public
+@checked
 def build_report(bind: Bind, campaign_id: int) -> Report:
     """Build the report of a campaign: counts, cost in rial, parts, speed, requests, rejects. Raises: NotFound."""
     return reports.build_report(connection_of(bind), campaign_id)
 
 
 @public
+@checked
 def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
     """Write the report's file: one line for every row that was read. Returns how many lines.
 
@@ -110,6 +131,7 @@ def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv")
 
 
 @public
+@checked
 def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv") -> int:
     """Write one line for every row that made no message, with the reason and its cells. Returns how many lines.
 
@@ -119,6 +141,7 @@ def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str 
 
 
 @public
+@checked
 def preview(bind: Bind, campaign_id: int) -> Preview:
     """Read the first text and the longest, as they will be sent, with their parts. Raises: NotFound."""
     return plan.preview(connection_of(bind), campaign_id)

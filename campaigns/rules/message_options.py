@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final, TypedDict
 
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.arguments import shown
 from kavenegar_campaigns.rules.phone import normalise_line
 
 # A tag has to be created in the panel before a message can carry it. Source: kavenegar-rest, Send (tag).
@@ -137,14 +138,14 @@ def parse_message_options(
 
 def _kind(given: str) -> CampaignKind:
     if given not in set(CampaignKind):
-        raise BadInput(f"the kind of a campaign is {' or '.join(CampaignKind)}, not {given!r}")
+        raise BadInput(f"the kind of a campaign is {' or '.join(CampaignKind)}, not {shown(given)}")
     return CampaignKind(given)
 
 
 def check_repeat(given: int | None) -> int | None:
     """Return the number of repeats of a call, unchanged. Raises: BadInput."""
     if given is not None and given not in CALL_REPEATS:
-        raise BadInput(f"a call can be repeated 0 to {CALL_REPEATS[-1]} times, not {given!r}")
+        raise BadInput(f"a call can be repeated 0 to {CALL_REPEATS[-1]} times, not {shown(given)}")
     return given
 
 
@@ -163,5 +164,5 @@ def _type(given: str | int | None) -> int | None:
 def check_type(given: str | int) -> int:
     """Return the number of a message type, unchanged. Raises: BadInput for any other value."""
     if isinstance(given, str) or given not in MESSAGE_TYPES.values():
-        raise BadInput(f"the type of a message is {', '.join(MESSAGE_TYPES)} (0 to 3), not {given!r}")
+        raise BadInput(f"the type of a message is {', '.join(MESSAGE_TYPES)} (0 to 3), not {shown(given)}")
     return given

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.arguments import shown
 from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS, cell_text, escape_formula
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def checked_format(given: str) -> FileFormat:
         return FileFormat(given)
     except ValueError:
         known = " or ".join(FileFormat)
-        raise BadInput(f"an export has no format {given!r}: it is {known}") from None
+        raise BadInput(f"an export has no format {shown(given)}: it is {known}") from None
 
 
 def write_rows(

@@ -32,6 +32,12 @@ def read(connection: Connection, campaign_id: int) -> Campaign:
     return _campaign(row)
 
 
+def by_key(connection: Connection, key: str) -> Campaign | None:
+    """Read the campaign that was created under a client's key; None if there is none."""
+    row = connection.execute(select(*_COLUMNS).where(campaigns.c.client_key == key)).one_or_none()
+    return None if row is None else _campaign(row)
+
+
 def read_locked(connection: Connection, campaign_id: int) -> Campaign:
     """Read a campaign and lock its row until this transaction ends. Raises: NotFound."""
     _locked(connection, campaign_id)

@@ -106,11 +106,16 @@ def test_only_the_settings_read_the_environment() -> None:
     assert readers == set()
 
 
+_RUNS_FOREIGN_CODE = {"campaigns/rules/arguments.py"}
+"""It calls `__str__` of a caller's object, which may raise anything: that becomes a BadInput with the object's type."""
+
+
 def test_nothing_swallows_everything() -> None:
     """An error that nobody expected has to be seen; who only cleans up passes it on."""
     found = [
         place(path, node)
         for path in python(*CODE)
+        if path.relative_to(ROOT).as_posix() not in _RUNS_FOREIGN_CODE
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.ExceptHandler) and _catches_everything(node.type) and not _passes_on(node)
     ]

@@ -20,26 +20,32 @@ from kavenegar_worker.cli.progress import CampaignStatus, PaceReader, read_statu
 
 @click.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.option("--key", help="Only the campaign that was created with this key.")
 @options.as_json
-def list_(limit: int, as_json: bool) -> None:
+def list_(limit: int, key: str | None, as_json: bool) -> None:
     """List campaigns, newest first, and why each one waits."""
     with wiring.engine().connect() as connection:
-        found = campaigns.newest(connection, limit=limit)
-        total = watching.count_campaigns(connection)
+        if key is None:
+            found, total = campaigns.newest(connection, limit=limit), watching.count_campaigns(connection)
+        else:
+            found = [each for each in [campaigns.by_key(connection, key)] if each]
+            total = len(found)
         waiting = _waiting_reasons(connection, found)
     if as_json:
         output.print_json([{**output.campaign_as_json(each), "waiting": waiting[each.id]} for each in found])
     elif found:
         output.print_table(
-            ("id", "name", "kind", "state", "messages", "parts", "created", "finished", "waits because"),
+            ("id", "name", "kind", "state", "messages", "parts", "created", "finished", "key", "waits because"),
             [
                 (str(each.id), each.name, each.kind, each.state, each.messages, each.parts,
-                 each.created_at, each.finished_at,
+                 each.created_at, each.finished_at, each.client_key,
                  because.sentence if (because := waiting[each.id]) else each.hold_reason)
                 for each in found
             ],
             right=("id", "messages", "parts"),
         )  # fmt: skip
+    elif key is not None:
+        output.print_lines("no campaign was created with this key: it can be created again with it")
     else:
         output.print_lines("there are no campaigns yet: `campaigns create --help` tells how to make one")
     output.warn_truncated(len(found), limit, total=total)

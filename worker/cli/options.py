@@ -17,6 +17,7 @@ from kavenegar_campaigns.api import admin
 from kavenegar_campaigns.api.admin import Place
 from kavenegar_campaigns.api.watch import FileFormat, format_of, open_new
 from kavenegar_campaigns.context import Database
+from kavenegar_campaigns.rules import arguments
 from kavenegar_campaigns.rules.dates import TEHRAN, is_persian_date, parse_moment
 from kavenegar_campaigns.rules.message_options import MESSAGE_TYPES
 from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS
@@ -27,7 +28,7 @@ from kavenegar_worker.settings.parsers import decoded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MAX_ID: Final = 2**63 - 1
+MAX_ID: Final = arguments.MAX_ID
 DASH: Final = "-"
 """Standard input where a file is read, standard output where one is written."""
 

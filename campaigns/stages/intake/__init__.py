@@ -16,6 +16,7 @@ from typing import Final, Unpack
 from sqlalchemy import Connection
 
 from kavenegar_campaigns.errors import BadInput, KeyConflict
+from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.rules.batches import ID_BLOCK_SIZE
 from kavenegar_campaigns.rules.dates import check_moment
 from kavenegar_campaigns.rules.message_options import (
@@ -38,6 +39,10 @@ log = logging.getLogger(__name__)
 LONGEST_NAME: Final = 200
 """Characters of a campaign's name, and of a client's key."""
 
+ROWS_A_COPY: Final = 2_000
+"""Messages that are read before a COPY writes them. Recipients that are read from the same connection meanwhile, as a
+server-side cursor is, would wait for the COPY, and the COPY for them, for ever."""
+
 
 def create(
     connection: Connection,
@@ -55,7 +60,8 @@ def create(
     """Create a draft with one message for each number and every wrong row in `rejects`. Returns its id.
 
     Everything happens in `connection`'s transaction, which the caller commits; after an error nothing of the campaign
-    is left in it. Rows are read as they are written, so an iterable must not read from the same connection meanwhile.
+    is left in it. Rows are read some thousands at a time, and written in between: memory stays flat, and an iterable
+    may read from the same connection.
 
     With `key`, creating the same again (text, sender, options, recipients) gives the id of the campaign that is there
     already. Calls have no sender; theirs is stored as the empty text.
@@ -150,7 +156,8 @@ def _load(connection: Connection, campaign_id: int, validator: RowValidator) -> 
         first_id = next_id = epochs.reserve_block(connection)
         end = first_id + ID_BLOCK_SIZE
         while next_id < end and not validator.exhausted:
-            next_id = loading.copy_messages(connection, campaign_id, next_id, validator.messages(end - next_id))
+            read = list(validator.messages(min(end - next_id, ROWS_A_COPY)))  # while no COPY has the connection
+            next_id = loading.copy_messages(connection, campaign_id, next_id, read)
             loading.copy_rejects(connection, campaign_id, validator.take_rejects())
         used.append((first_id, next_id))
     return used
@@ -187,6 +194,7 @@ class Estimate:
     header_row: int | None = None  # where the columns are named; 0 where Python named them; None: nowhere
 
 
+@checked
 def estimate(
     recipients: Recipients,
     text: str,

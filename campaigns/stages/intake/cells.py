@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
 import orjson
 
+from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.arguments import spelled_number
 from kavenegar_campaigns.rules.text import storable
 
 ERROR_VALUES: Final = r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!)"
@@ -100,7 +103,18 @@ def as_text(value: object) -> str:
         return f"{value:f}"
     if isinstance(value, datetime) and type(value).__name__ not in _MISSING:
         return str(value.date()) if value.time() == time.min else value.isoformat(sep=" ", timespec="minutes")
-    return "" if value is None or type(value).__name__ in _MISSING else str(value)
+    return "" if value is None or type(value).__name__ in _MISSING else _of_object(value)
+
+
+def _of_object(value: object) -> str:
+    """Return an object's own text; a phone number's digits. What a person cannot have meant is unreadable."""
+    if isinstance(value, (bool, int, date, time, UUID)):
+        return str(value)
+    try:
+        found = spelled_number(value)
+    except BadInput as why:
+        return Unreadable.of(str(why))
+    return Unreadable.of(f"a {type(value).__name__} is no text: give a str") if found is None else found
 
 
 def _of_float(value: float) -> str:

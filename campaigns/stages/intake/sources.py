@@ -4,66 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, Final, Protocol, TypedDict, cast
 
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.rules.phone import is_mobile
 from kavenegar_campaigns.stages.intake import columns, csv_rows
-from kavenegar_campaigns.stages.intake.cells import as_text
-from kavenegar_campaigns.stages.intake.columns import LOOK_AHEAD, Row, Source, Table, number_position
-
-# ── numbers, mappings, or pairs of both, from Python ──
-
-Item = str | int | Mapping[str, object] | tuple[str | int, Mapping[str, object]]
-"""A number; a mapping that holds one beside its values; or a number and its values."""
-
-_NUMBER: Final = "number"
-_NOTHING: Final[Mapping[str, object]] = {}
-
-
-def read_items(items: Iterable[Item], number_column: str | None) -> Table:
-    """Read items as rows: item 1 is row 1, the number is the first cell, the keys of the first items are the columns.
-
-    Raises: BadInput for no items at all, and for mappings where nobody can tell which key holds the number.
-    """
-    rest = iter(items)
-    first = list(islice(rest, LOOK_AHEAD))
-    if not first:
-        raise BadInput("there are no recipients: it is empty")
-    keys = tuple(dict.fromkeys(key for item in first for key in _split_item(item)[1]))
-    bare = [values for number, values in map(_split_item, first) if number is None]
-    key = _number_key(keys, bare, number_column) if bare else None
-    columns = ("" if key or _NUMBER in keys else _NUMBER, *map(str, keys))
-    return Table(columns, 0, _item_rows(chain(first, rest), keys, key), _item_too_wide, header_row=0)
-
-
-def _item_too_wide(cells: Sequence[str], columns: int) -> str:
-    return f"the item has {len(cells)} values and there are {columns} keys"
-
-
-def _split_item(item: object) -> tuple[object, Mapping[str, object]]:
-    """Return the number, None if it is among the values, and the values. Any other item counts as a wrong number."""
-    match item:
-        case Mapping():
-            return None, item
-        case (number, Mapping() as values):
-            return number, values
-    return "" if item is None else item, _NOTHING
-
-
-def _number_key(keys: tuple[str, ...], bare: list[Mapping[str, object]], number_column: str | None) -> str:
-    sample = [[as_text(values.get(key)) for key in keys] for values in bare]
-    return keys[number_position([str(key) for key in keys], sample, number_column)] if keys else _NUMBER
-
-
-def _item_rows(items: Iterable[object], keys: tuple[str, ...], number_key: str | None) -> Iterator[Row]:
-    for row_no, (number, values) in enumerate(map(_split_item, items), 1):
-        given = values.get(number_key or _NUMBER) if number is None else number
-        yield row_no, [as_text(given), *[as_text(values.get(key)) for key in keys]]
+from kavenegar_campaigns.stages.intake.columns import Source, Table
+from kavenegar_campaigns.stages.intake.python_rows import Item, read_items
 
 
 class Readable(Protocol):
@@ -75,7 +26,7 @@ class Readable(Protocol):
 
 Recipients = str | os.PathLike[str] | Readable | Iterable[Item]
 """A path to a CSV or a workbook (XLSX, ODS, XLS, XLSB); such a file, open (a workbook: binary, able to seek); or the
-recipients themselves."""
+recipients themselves, any iterable of them: see `python_rows`."""
 
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -112,15 +63,13 @@ def open_table(
         with _open(path) as file:
             source = _source(file, path.suffix.casefold(), sheet, include_hidden=include_hidden)
             yield _checked(columns.read_table(source, number_column, placeholders, header_row), placeholders)
-    elif hasattr(recipients, "read"):
+    elif callable(getattr(recipients, "read", None)) and not isinstance(recipients, type):
         source = _source(cast("Readable", recipients), "", sheet, include_hidden=include_hidden)
         yield _checked(columns.read_table(source, number_column, placeholders, header_row), placeholders)
     elif header_row is not None:
         raise BadInput("header_row is the row of a file that names its columns: leave it out")
-    elif isinstance(recipients, Iterable):
-        yield _checked(read_items(recipients, number_column), placeholders)
     else:
-        raise BadInput(f"recipients cannot be a {type(recipients).__name__}: give a path, an open file or an iterable")
+        yield _checked(read_items(recipients, number_column, placeholders), placeholders)
 
 
 def _checked(table: Table, placeholders: Sequence[str]) -> Table:
