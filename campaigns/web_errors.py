@@ -84,7 +84,7 @@ def problem(error: CampaignsError) -> Problem:
     also = {name: getattr(error, name, None) for name in ("row", "code")}
     found |= {name: value for name, value in also.items() if value is not None}
     headers = {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store"}
-    wait_s = getattr(error, "retry_after_s", None)
+    wait_s = getattr(error, "retry_after_s", 1 if getattr(error, "retryable", False) else None)
     if wait_s is not None:
         headers["Retry-After"] = str(max(1, ceil(wait_s)))
     return Problem(status.value, headers, json.dumps(found, ensure_ascii=False).encode())

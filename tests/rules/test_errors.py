@@ -34,7 +34,11 @@ def _every_class() -> list[type[CampaignsError]]:
     return [each for each in _tree(CampaignsError) if each.__module__.startswith(("kavenegar_", "campaigns_"))]
 
 
-_VALUES: dict[str, Any] = {"what": "the sentence", "row": 7, "retry_after_s": 2.5, "code": 418}
+_VALUES: dict[str, Any] = {"what": "the sentence", "row": 7, "retry_after_s": 2.5, "code": 418} | {
+    "sqlstate": "40001",
+    "primary_message": "could not",
+    "retryable": True,
+}
 
 
 def _made(kind: type[CampaignsError]) -> CampaignsError:

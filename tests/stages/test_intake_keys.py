@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
+import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.errors import KeyConflict, LockTimeout
 from tests.stages.recipients import PEOPLE, counts, make, numbers
 from tests.waiting import PATIENCE_S
@@ -78,3 +80,19 @@ def test_a_key_that_another_holds_for_long_is_a_lock_timeout(engine: Engine) -> 
             with pytest.raises(LockTimeout, match="being created at this moment"):
                 make(connection, key="autumn")
     assert counts(engine) == (1, 2, 3)
+
+
+def test_the_campaign_of_a_key_is_found_again_and_none_where_none_was_committed(engine: Engine) -> None:
+    with engine.connect() as connection:
+        lost = make(connection, key="lost")
+        found = campaigns.by_key(connection, "lost")
+        assert found is not None
+        assert found.id == lost
+        connection.rollback()
+        assert campaigns.by_key(connection, "lost") is None
+    with engine.begin() as connection:
+        kept = make(connection, key="kept")
+    with Session(engine) as session:
+        again = campaigns.by_key(session, "kept")
+        assert again == campaigns.get(session, kept)
+        assert campaigns.by_key(session, "KEPT") is None

@@ -85,3 +85,15 @@ def test_on_a_narrow_terminal_each_row_is_a_block_in_which_no_word_is_broken(com
     assert facts["created"].strip().endswith("Tehran")
     assert second.startswith("id")
     assert "draft" in on_a_terminal(command, 200, "list").splitlines()[1]
+
+
+def test_the_list_shows_keys_and_finds_the_campaign_of_one(command: Command, engine: Engine) -> None:
+    some(engine, 1)
+    with engine.begin() as connection:
+        campaigns.create(connection, recipients=["09121234567"], text="سلام", sender=SENDER, key="order-17")
+
+    assert "order-17" in command("list").out
+    assert [each["client_key"] for each in command("list", "--json").answer] == ["order-17", None]
+    assert [each["id"] for each in command("list", "--key", "order-17", "--json").answer] == [2]
+    assert command("list", "--key", "order-18", "--json").answer == []
+    assert command("list", "--key", "order-18").out.startswith("no campaign was created with this key")
