@@ -26,19 +26,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import psycopg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InvalidRequestError, PendingRollbackError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
+from kavenegar_campaigns.borrowed import DjangoConnection, borrowed_connection
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.store.writing import durable_and_bounded
 
 # ── the caller's transaction ──
 
-Bind = Connection | Session | scoped_session[Any]
+Bind = Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | DjangoConnection
 """A `scoped_session` is what Flask-SQLAlchemy calls `db.session`; SQLModel's Session is a Session."""
 
 _RIGHT: Final = "give a SQLAlchemy Connection or Session on postgresql+psycopg://…"
+_AUTOCOMMIT: Final = "campaigns change whole or not at all: give a connection in a transaction, not in AUTOCOMMIT"
 _ASYNC: Final = "sqlalchemy.ext.asyncio"  # needs greenlet to be imported, which only those have who use it
 
 
@@ -56,7 +59,7 @@ def _of_sqlalchemy(bind: object) -> Connection | None:
     return connection
 
 
-_KINDS: Final[tuple[Callable[[object], Connection | None], ...]] = (_of_sqlalchemy,)
+_KINDS: Final[tuple[Callable[[object], Connection | None], ...]] = (_of_sqlalchemy, borrowed_connection)
 """Each takes one kind of transaction, and returns its connection; None for any other kind."""
 
 
@@ -102,7 +105,8 @@ def writing_connection(bind: Bind) -> Iterator[Connection]:
     there for a moment, or after a crash for good.
     """
     connection = connection_of(bind)
-    if getattr(connection.connection.driver_connection, "autocommit", False):
-        raise BadInput("campaigns change whole or not at all: give a connection in a transaction, not in AUTOCOMMIT")
+    driver = connection.connection.driver_connection
+    if getattr(driver, "autocommit", False):
+        raise BadInput(getattr(driver, "begin_hint", _AUTOCOMMIT))
     with durable_and_bounded(connection):
         yield connection

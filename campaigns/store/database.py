@@ -211,9 +211,14 @@ def make_engine(url: str, *, threads: int = 4) -> Engine:
             "tcp_user_timeout": 10_000,
         },
     )
+    set_up_engine(engine)
+    return engine
+
+
+def set_up_engine(engine: Engine) -> None:
+    """Set up an engine of ours: its errors hold no rows, and arrays are sent in the binary format."""
     event.listen(engine, "connect", _send_arrays_as_binary)
     event.listen(engine, "handle_error", _leave_out_the_row)
-    return engine
 
 
 def _send_arrays_as_binary(connection: Any, _: object) -> None:
