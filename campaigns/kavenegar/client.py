@@ -35,6 +35,7 @@ from kavenegar_campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
 from kavenegar_campaigns.kavenegar.inbox import InboxMethods
 from kavenegar_campaigns.kavenegar.methods import Method
 from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.kavenegar.refusal import check_calls_allowed
 from kavenegar_campaigns.kavenegar.sending import OtpMethods, SendMethods, VoiceMethods
 from kavenegar_campaigns.kavenegar.sent_messages import OutboxMethods, StatusMethods
 from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind, InTime, Reply, Transport, prepare_request
@@ -88,6 +89,7 @@ class Client(AllMethods):
         clock: Callable[[], float] = time.time,
         longest_text: int = MAX_CHARACTERS,
     ) -> None:
+        check_calls_allowed()  # before anything is written for a call that would be refused
         self.clock = clock
         self.longest_text = longest_text
         self._base_url = _checked_base_url(base_url)

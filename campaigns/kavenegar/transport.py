@@ -22,6 +22,7 @@ from requests.adapters import HTTPAdapter
 from kavenegar_campaigns.clock import steady
 from kavenegar_campaigns.kavenegar import connection
 from kavenegar_campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver
+from kavenegar_campaigns.kavenegar.refusal import check_calls_allowed
 
 # ── the errors of the HTTP libraries under names of ours, which hold no URL and so no API key ──
 
@@ -196,7 +197,9 @@ class Transport:
         Raises:
             Postpone: it is too late to leave, as `in_time` or the deadline says. No byte left.
             Fault: no complete answer came, or one of more than 4 MB. It names the kind, never the URL.
+            BadInput: this process runs tests, see `refusal`.
         """
+        check_calls_allowed()
         exchange = Exchange(steady() + self._deadline_s, self._resolver, self._longest_idle_s, in_time)
         token = connection.current_exchange.set(exchange)
         try:

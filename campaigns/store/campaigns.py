@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, RowMapping, func, select, text
 
 from kavenegar_campaigns.errors import IllegalMove, NotFound
 from kavenegar_campaigns.rules.message_options import CampaignKind
@@ -184,12 +184,33 @@ def progress(connection: Connection, campaign_id: int) -> Progress:
     """Read a campaign and how many messages are in each state, summed over its batches. Raises: NotFound."""
     campaign = read(connection, campaign_id)
     row = connection.execute(_PROGRESS, {"id": campaign_id}).mappings().one()
-    counts = {state: int(row[state]) for state in MessageState}
-    if not row["batches"]:
-        counts[MessageState.PENDING] = campaign.messages
+    return _progress(campaign, row)
+
+
+# The same of several campaigns, by their ids.
+_PROGRESS_OF_EACH: Final = text(f"""
+    SELECT campaign_id, {_SUMS}, count(*) AS batches, count(*) FILTER (WHERE state = 'unknown') AS unknown_batches,
+           min(due_at) FILTER (WHERE state = 'ready') AS next_due_at, min(poll_at) AS next_poll_at
+      FROM sms.batches WHERE campaign_id = ANY (CAST(:ids AS bigint[])) AND state <> 'split' GROUP BY campaign_id
+""")
+
+
+def progress_of_each(connection: Connection, campaign_ids: Sequence[int]) -> dict[int, Progress]:
+    """Read several campaigns as `progress` reads one, by their ids, in two statements. Unknown ids are left out."""
+    rows = connection.execute(select(*_COLUMNS).where(campaigns.c.id.in_(campaign_ids)))
+    found = {campaign.id: campaign for campaign in map(_campaign, rows)}
+    sums = {row["campaign_id"]: row for row in connection.execute(_PROGRESS_OF_EACH, {"ids": [*found]}).mappings()}
+    return {each: _progress(campaign, sums.get(each)) for each, campaign in found.items()}
+
+
+def _progress(campaign: Campaign, row: RowMapping | None) -> Progress:
+    """Return the progress of a campaign from the sums of its batches; without batches, all messages are pending."""
+    if row is None or not row["batches"]:
+        counts = dict.fromkeys(MessageState, 0) | {MessageState.PENDING: campaign.messages}
+        return Progress(campaign, counts, batches=0, unknown_batches=0, next_due_at=None, next_poll_at=None)
     return Progress(
         campaign=campaign,
-        counts=counts,
+        counts={state: int(row[state]) for state in MessageState},
         batches=row["batches"],
         unknown_batches=row["unknown_batches"],
         next_due_at=row["next_due_at"],

@@ -103,7 +103,8 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
     }
-    assert readers == set()
+    # `manage.py campaigns` reads no setting: it passes its environment on to the command, with DATABASE_URL in it.
+    assert readers == {"campaigns/django/management/commands/campaigns.py"}
 
 
 _RUNS_FOREIGN_CODE = {"campaigns/rules/arguments.py"}

@@ -1,0 +1,1 @@
+"""The shop's own campaigns, which have nothing to do with ours."""
