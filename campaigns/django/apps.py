@@ -20,7 +20,7 @@ class CampaignsConfig(AppConfig):
         """Register the system checks, and what prepares test databases."""
         from kavenegar_campaigns.django import health, test_runs  # noqa: PLC0415 - Django is set up only now
 
-        checks.register(health.check_driver, checks.Tags.compatibility)
+        checks.register(health.check_database, checks.Tags.compatibility)
         checks.register(health.check_schema, checks.Tags.database)
         connection_created.connect(test_runs.prepare_database, dispatch_uid=self.label)
         post_migrate.connect(test_runs.empty_database, sender=self, dispatch_uid=self.label)

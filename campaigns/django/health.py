@@ -1,4 +1,4 @@
-"""The system checks: is the database PostgreSQL with psycopg 3, and are our tables there?
+"""The system checks: is the database PostgreSQL, and are our tables there?
 
 `manage.py check` looks at the settings alone. Django looks into a database only when told to, and so does the second
 check: `manage.py check --database default`, and before `manage.py migrate`. It warns and does not refuse, because
@@ -20,25 +20,24 @@ from kavenegar_campaigns.errors import CampaignsError
 _MIGRATE = "Run `manage.py campaigns migrate`."
 
 
-def check_driver(**_: Any) -> list[checks.CheckMessage]:
-    """Check that the database of CAMPAIGNS_DATABASE exists, is PostgreSQL, and is reached through psycopg 3."""
+def check_database(**_: Any) -> list[checks.CheckMessage]:
+    """Check that the database of CAMPAIGNS_DATABASE exists, and is PostgreSQL.
+
+    Its driver needs no check: psycopg 3 comes with this package, and Django prefers it.
+    """
     name = alias()
     if name not in connections:
         return [_error("E001", f"CAMPAIGNS_DATABASE is {name!r}, and DATABASES has no such database.")]
     if connections[name].vendor != "postgresql":
         hint = "Set CAMPAIGNS_DATABASE to the alias of a PostgreSQL database."
         return [_error("E002", f"Campaigns are in PostgreSQL, and {name!r} is {connections[name].vendor}.", hint)]
-    from django.db.backends.postgresql.psycopg_any import is_psycopg3  # noqa: PLC0415 - needs a driver
-
-    if not is_psycopg3:
-        return [_error("E003", f"{name!r} is reached through psycopg2.", "Install psycopg 3: Django prefers it.")]
     return []
 
 
 def check_schema(databases: Sequence[str] | None = None, **_: Any) -> list[checks.CheckMessage]:
     """Check that the schema `sms` is there and not older than this package."""
     name = alias()
-    if name not in (databases or ()) or check_driver() or is_test_run(connections[name]):
+    if name not in (databases or ()) or check_database() or is_test_run(connections[name]):
         return []
     from kavenegar_campaigns.api import admin, connection_of  # noqa: PLC0415 - not needed by a process that checks nothing
 

@@ -71,3 +71,21 @@ def test_the_admin_shows_campaigns_and_changes_none(database_url: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert "Ran 11 tests" in done.stderr
+
+
+def test_nothing_leaves_the_tests_of_a_shop(
+    engine: Engine, database_url: str, broker_url: str, sandbox: Sandbox
+) -> None:
+    """With everything in its environment that sends in production."""
+    production = {"DATABASE_URL": database_url, "BROKER_URL": broker_url, "KAVENEGAR_API_KEY": sandbox.api_key}
+    shop = {"SHOP_GATEWAY": sandbox.url, "SHOP_BROKER": broker_url, "SHOP_API_KEY": sandbox.api_key}
+
+    done = shop_tests(database_url, "case_leaving", KAVENEGAR_BASE_URL=sandbox.url, **production, **shop)
+
+    assert done.returncode == 0, done.stderr
+    assert "Ran 6 tests" in done.stderr
+    assert sandbox.summary()["messages"] == 0
+    with engine.connect() as connection:
+        assert campaigns.newest(connection) == []
+        with pytest.raises(campaigns.NotFound):
+            campaigns.otp_state(connection, key="login:1")

@@ -22,6 +22,8 @@ if _other == "sqlite":
     DATABASES["other"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 elif _other:
     DATABASES["other"] = _database | {"NAME": _other}
+if os.environ.get("SHOP_SWAPPED"):
+    DATABASES = {"default": DATABASES["other"], "other": DATABASES["default"]}
 CAMPAIGNS_DATABASE = os.environ.get("SHOP_CAMPAIGNS_DATABASE", "default")
 SECRET_KEY = "of tests"
 USE_TZ = True
