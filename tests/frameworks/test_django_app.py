@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 import kavenegar_campaigns as campaigns
+from tests.world import Sandbox
 
 PROJECT: Final = "tests.frameworks.django_project"
 ROOT: Final = Path(__file__).resolve().parents[2]

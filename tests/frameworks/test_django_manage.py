@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import campaigns_devkit
 import pytest
 import requests
 from sqlalchemy import Engine, create_engine, make_url, text
 
+import campaigns_devkit
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.store.migrate import is_behind
 from tests.frameworks.test_django_app import PROJECT, ROOT, as_options, manage, python, shop_tests
@@ -99,7 +99,8 @@ def test_the_address_in_the_environment_comes_first_and_an_alias_before_it(
 
 
 def test_call_command_runs_it_and_raises_where_it_fails(database_url: str) -> None:
-    code = "import django, sys; django.setup(); from django.core.management import call_command; call_command(*sys.argv[1:])"
+    code = "import django, sys; django.setup(); from django.core import management as manage; "
+    code += "manage.call_command(*sys.argv[1:])"
     good = python("-c", code, "campaigns", "list", SHOP_DATABASE_URL=database_url)
     bad = python("-c", code, "campaigns", "show", "17", SHOP_DATABASE_URL=database_url)
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
 from django.db import connection, connections, transaction
 from django.test import TestCase, TransactionTestCase
-from sqlalchemy.exc import DBAPIError
 
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns import testing
 from kavenegar_campaigns.context import Client
 from kavenegar_campaigns.django.address import database_url
-from kavenegar_campaigns.kavenegar.pace import Lane
 from tests.frameworks.django_project.urls import place_order
 
 GATEWAY = os.environ["SHOP_GATEWAY"]

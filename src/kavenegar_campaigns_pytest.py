@@ -1,0 +1,1 @@
+../campaigns/pytest_plugin.py
