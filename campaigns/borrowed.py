@@ -11,13 +11,26 @@ marks the block, as Django's own errors do: the COMMIT of an aborted transaction
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psycopg
 from sqlalchemy import Connection
 
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.store.borrowing import borrow
+
+
+class DjangoConnection(Protocol):
+    """`django.db.connection`, or one of `django.db.connections`."""
+
+    @property
+    def alias(self) -> str:
+        """Its name in DATABASES."""
+
+    @property
+    def in_atomic_block(self) -> bool:
+        """Whether it is inside `transaction.atomic()`."""
+
 
 _WHOLE: Final = "campaigns change whole or not at all: call this inside"
 _PSYCOPG: Final = f"{_WHOLE} `with connection.transaction():`, because this psycopg connection is in autocommit mode"
@@ -62,6 +75,9 @@ def _of_django(wrapper: Any) -> Connection:
             f"{name} is connected by {type(theirs).__module__.partition('.')[0]}, and campaigns need psycopg 3: "
             "`pip install 'psycopg[binary]'`, which Django prefers to psycopg2 wherever both are installed"
         )
+    if theirs.closed:
+        wrapper.errors_occurred = True  # so that Django connects again for the next request
+        raise BadInput(f"the connection to {name} is lost: Django makes a new one for the next request")
     using = "" if wrapper.alias == "default" else f"using={wrapper.alias!r}"
     hint = f"{_WHOLE} `with transaction.atomic({using}):`, or in a view under ATOMIC_REQUESTS"
     return borrow(theirs, begin_hint=hint, observe=_AtomicBlock(wrapper))

@@ -152,7 +152,7 @@ def test_our_side_can_neither_end_their_transaction_nor_their_session(
     engine: Engine, theirs: psycopg.Connection[Any]
 ) -> None:
     theirs.execute("INSERT INTO orders VALUES (1)")
-    ours = connection_of(theirs)  # type: ignore[arg-type]
+    ours = connection_of(theirs)
     assert isinstance(ours.connection.driver_connection, BorrowedConnection)
     create(ours)
     ours.commit()

@@ -35,6 +35,16 @@ def break_the_database() -> None:
         cursor.execute("ALTER TABLE sms.suppressions RENAME TO elsewhere")
 
 
+def end_this_session() -> None:
+    """The server ends the session of this thread, as at a restart."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (pid,) = cursor.fetchone()
+    its = connection.get_connection_params() | {"cursor_factory": psycopg.Cursor, "context": None}
+    with psycopg.connect(**its) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
+
+
 class Together(TransactionTestCase):
     """Real commits: Django empties its tables after each test, and ours with them."""
 
@@ -129,6 +139,20 @@ class Together(TransactionTestCase):
             with pytest.raises(campaigns.BadInput, match="aborted by an earlier error"):
                 campaigns.newest(connection)
             Order.objects.create(number="2")
+
+    def test_a_connection_that_is_lost_is_new_for_the_next_request(self) -> None:
+        with pytest.raises(FAILED), transaction.atomic():
+            end_this_session()
+            campaigns.newest(connection)
+        assert campaigns.newest(connection) == []  # Django had to give it up, because it could not roll back
+        end_this_session()
+        with pytest.raises(FAILED):
+            campaigns.newest(connection)
+        with pytest.raises(campaigns.BadInput, match="lost"):
+            campaigns.newest(connection)
+        connection.close_if_unusable_or_obsolete()  # as at the end of a request
+        place_order(NUMBER)
+        assert there() == (1, 1)
 
     def test_manual_transactions_work(self) -> None:
         transaction.set_autocommit(False)
