@@ -1,4 +1,4 @@
-"""The system checks: is the database PostgreSQL, and are our tables there?
+"""The system checks: is the database PostgreSQL with psycopg 3, and are our tables there?
 
 `manage.py check` looks at the settings alone. Django looks into a database only when told to, and so does the second
 check: `manage.py check --database default`, and before `manage.py migrate`. It warns and does not refuse, because
@@ -21,16 +21,18 @@ _MIGRATE = "Run `manage.py campaigns migrate`."
 
 
 def check_database(**_: Any) -> list[checks.CheckMessage]:
-    """Check that the database of CAMPAIGNS_DATABASE exists, and is PostgreSQL.
-
-    Its driver needs no check: psycopg 3 comes with this package, and Django prefers it.
-    """
+    """Check that the database of CAMPAIGNS_DATABASE exists, is PostgreSQL, and is reached through psycopg 3."""
     name = alias()
     if name not in connections:
         return [_error("E001", f"CAMPAIGNS_DATABASE is {name!r}, and DATABASES has no such database.")]
     if connections[name].vendor != "postgresql":
         hint = "Set CAMPAIGNS_DATABASE to the alias of a PostgreSQL database."
         return [_error("E002", f"Campaigns are in PostgreSQL, and {name!r} is {connections[name].vendor}.", hint)]
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3  # noqa: PLC0415 - needs a driver
+
+    if not is_psycopg3:
+        hint = "psycopg 3 comes with this package, and Django prefers it: look why it cannot be imported."
+        return [_error("E003", f"Campaigns need psycopg 3, and Django reaches {name!r} through psycopg2.", hint)]
     return []
 
 

@@ -125,6 +125,22 @@ def test_a_database_that_is_not_postgresql_is_an_error_of_the_check(database_url
     assert "(kavenegar_campaigns.E001) CAMPAIGNS_DATABASE is 'elsewhere'" in missing.stderr
 
 
+def test_psycopg2_is_refused_by_the_check_and_by_every_function(database_url: str) -> None:
+    """Django takes it where psycopg 3 cannot be imported just then."""
+    code = (
+        "import sys; sys.modules['psycopg'] = None; import django.db.backends.postgresql.base\n"
+        "del sys.modules['psycopg']; import django; django.setup(); from django.db import connection, transaction\n"
+        "import kavenegar_campaigns as campaigns; from django.core.management import call_command\n"
+        "try:\n    with transaction.atomic(): campaigns.newest(connection)\n"
+        "except campaigns.BadInput as why: print(why)\n"
+        "call_command('check')"
+    )
+    done = python("-c", code, SHOP_DATABASE_URL=database_url)
+
+    assert done.stdout.startswith("Django's database 'default' is connected by psycopg2, and campaigns need psycopg 3")
+    assert "(kavenegar_campaigns.E003) Campaigns need psycopg 3" in done.stderr
+
+
 def test_makemigrations_proposes_nothing_and_the_app_collides_with_no_campaigns_of_the_shop(database_url: str) -> None:
     named = manage(database_url, "makemigrations", "--check", "--dry-run")
     code = (
