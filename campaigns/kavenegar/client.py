@@ -60,7 +60,7 @@ DEADLINE_S: Final = 30.0
 
 
 class Client(AllMethods):
-    """A client of one account at one gateway. Threads may share it; after a fork, make a new one.
+    """A client of one account at one gateway. Threads may share it, and a forked child has connections of its own.
 
     Args:
         api_key: never shown: not in a repr, a log, or the text or the chain of an error.

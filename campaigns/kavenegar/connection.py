@@ -6,12 +6,17 @@ the body. Here every step (name, connect, TLS, each write, each read) gets the r
 The last check of the lease and of the deadline is right before the first byte leaves; the deadline is checked again
 before every further piece. No check can close this gap: a process or a machine that stops between the check and the
 system call that writes, and goes on after the lease has ended, still writes that one piece.
+
+The API key is a part of every path. Tracers and error trackers patch requests, urllib3 and http.client and record the
+URLs they see there; urllib3 logs them. So these libraries are given a path without the key and no body, and the true
+ones are put in their place right before the socket: see `Sealed`.
 """
 
 from __future__ import annotations
 
 import http.client
 import io
+import os
 import queue
 import socket
 import struct
@@ -19,13 +24,14 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
+from kavenegar_campaigns import forks
 from kavenegar_campaigns.clock import steady
 from kavenegar_campaigns.errors import Postpone
 
@@ -81,14 +87,33 @@ MAX_IDLE_S = 4.0
 WRITE_SIZE = 65_536
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What the socket alone gets to see of a request: the true target in the place of `shown`, and the body."""
+
+    shown: bytes
+    target: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def reveal(self, head: bytes) -> bytes:
+        """Return the whole request. Raises: InvalidURL where some other code has changed the target."""
+        line, end, headers = head.partition(b"\r\n")
+        method, target, version = line.split(b" ")
+        if not target.endswith(self.shown):
+            raise http.client.InvalidURL("the request's target is not ours any more")
+        target = target.removesuffix(self.shown) + self.target  # before it stands the host, where a proxy is asked
+        return b"".join((method, b" ", target, b" ", version, end, headers, self.body))
+
+
 @dataclass(slots=True)
 class Exchange:
     """One call's time budget, and whether its request left this machine: `request_left`.
 
-    `deadline` is on the steady clock; `resolver` is getaddrinfo, or a substitute; `in_time` says whether a request may
-    still leave, None where it always may.
+    `sealed` is the request that is to leave; `deadline` is on the steady clock; `resolver` is getaddrinfo, or a
+    substitute; `in_time` says whether a request may still leave, None where it always may.
     """
 
+    sealed: Sealed
     deadline: float
     resolver: Resolver = socket.getaddrinfo
     max_idle_s: float = MAX_IDLE_S
@@ -155,13 +180,24 @@ class _DeadlineConnection(HTTPConnection):
         super().request(*args, **kwargs)
 
     def send(self, data: Any) -> None:
-        exchange, whole = current_exchange.get(), memoryview(data)
+        """Write the head of the request, revealed, and its body; or what opens a tunnel through a proxy, as it is.
+
+        http.client's own `send` would print it at a debuglevel, and show it to audit hooks.
+        """
+        exchange = current_exchange.get()
+        whole = memoryview(exchange.sealed.reveal(data) if exchange.request_left else data)
         for start in range(0, len(whole), WRITE_SIZE):
             drop_unsent_after(self.sock, exchange.remaining())
             self.sock.settimeout(exchange.remaining())  # for the whole piece, over TLS as well
-            super().send(whole[start : start + WRITE_SIZE])
+            self.sock.sendall(whole[start : start + WRITE_SIZE])
+
+    def _leave_to_parent(self) -> None:
+        """Close this process's copy of the socket. Nothing is sent, and the parent's connection goes on."""
+        if self.sock is not None:
+            os.close(_raw_socket(self.sock).detach())
 
     def _new_conn(self) -> socket.socket:
+        forks.renew_in_child(self, _DeadlineConnection._leave_to_parent)
         exchange = current_exchange.get()
         allowed_s = float(self.timeout) if isinstance(self.timeout, int | float) else exchange.remaining()
         until = min(steady() + allowed_s, exchange.deadline)

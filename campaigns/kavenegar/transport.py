@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import logging
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions as urllib3
 from requests.adapters import HTTPAdapter
 
+from kavenegar_campaigns import forks
 from kavenegar_campaigns.clock import steady
 from kavenegar_campaigns.kavenegar import connection
-from kavenegar_campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver
+from kavenegar_campaigns.kavenegar.connection import MAX_IDLE_S, Exchange, Resolver, Sealed
 from kavenegar_campaigns.kavenegar.refusal import check_calls_allowed
 
 # ── the errors of the HTTP libraries under names of ours, which hold no URL and so no API key ──
@@ -122,7 +123,7 @@ _POOLS = {"http": connection.DeadlineHTTPPool, "https": connection.DeadlineHTTPS
 @dataclass(frozen=True, slots=True)
 class Reply:
     http_status: int
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 class _Adapter(HTTPAdapter):
@@ -138,23 +139,23 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-class _RedactingFilter(logging.Filter):
-    """Redacts urllib3's log lines: a request's target has our key in its path, and people's numbers in its query."""
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A request that lacks only its form: `shown` to the libraries, with its true `target`, which holds the key."""
 
-    _KEY = re.compile(r"/v1/[^/\s]+/")
-    _QUERY = re.compile(r"\?[^\s\"']+")
+    shown: requests.PreparedRequest
+    target: bytes = field(repr=False)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        keyless = self._KEY.sub("/v1/***/", record.getMessage())
-        record.msg, record.args = self._QUERY.sub("?***", keyless), ()
-        return True
-
-
-_REDACTING_FILTER = _RedactingFilter()
+    def sealed(self, form: bytes) -> Sealed:
+        """Return the request with a form: a POST carries it as its body, a DELETE as its query."""
+        path = self.shown.path_url.encode()
+        if self.shown.method == "POST":
+            return Sealed(path, self.target, form)
+        return Sealed(path, self.target + b"?" + form, b"")
 
 
 class Transport:
-    """Keep-alive connections to one gateway, shared by all threads of a process.
+    """Keep-alive connections to one gateway, shared by all threads of a process; a forked child has its own.
 
     Args:
         base_url: scheme and host, with no path after it.
@@ -179,15 +180,18 @@ class Transport:
         self._connect_timeout_s = connect_timeout_s
         self._longest_idle_s = max_idle_s
         self._resolver = resolver
-        self._adapter = _Adapter(pool_connections=1, pool_maxsize=pool_size)
+        self._pool_size = pool_size
+        self._connect_anew()
+        forks.renew_in_child(self, Transport._connect_anew)
         with requests.Session() as session:
             surroundings = session.merge_environment_settings(base_url, {}, True, None, None)
         self._proxies = surroundings["proxies"]
         self._verify = surroundings["verify"] or True
-        for logger in ("connection", "connectionpool", "response", "util.retry"):
-            logging.getLogger(f"urllib3.{logger}").addFilter(_REDACTING_FILTER)
 
-    def request(self, template: requests.PreparedRequest, form: bytes, in_time: InTime | None = None) -> Reply:
+    def _connect_anew(self) -> None:
+        self._adapter = _Adapter(pool_connections=1, pool_maxsize=self._pool_size)
+
+    def request(self, template: Template, form: bytes, in_time: InTime | None = None) -> Reply:
         """Send `form` as `template` says: a POST carries it as its body, a DELETE as its query.
 
         `in_time` is called when the deadline runs, so that a process that stands still after it finds the deadline
@@ -200,11 +204,12 @@ class Transport:
             BadInput: this process runs tests, see `refusal`.
         """
         check_calls_allowed()
-        exchange = Exchange(steady() + self._deadline_s, self._resolver, self._longest_idle_s, in_time)
+        sealed = template.sealed(form)
+        exchange = Exchange(sealed, steady() + self._deadline_s, self._resolver, self._longest_idle_s, in_time)
         token = connection.current_exchange.set(exchange)
         try:
             exchange.check()
-            return self._exchange(_with_form(template, form))
+            return self._exchange(_announcing(template.shown, len(sealed.body)))
         except LIBRARY_ERRORS as exc:
             what = fault_name(exc)
         finally:
@@ -227,22 +232,30 @@ class Transport:
         self._adapter.close()
 
 
-def prepare_request(url: str, verb: str = "POST") -> requests.PreparedRequest:
+_KEY_IN_PATH = re.compile(r"/v1/[^/]+/")
+
+
+def prepare_request(url: str, verb: str = "POST") -> Template:
     """Return a request that lacks only its form, so that the URL is parsed once for each method.
 
     Raises:
         ValueError: not a URL.
     """
-    return requests.Request(verb, url, headers=_HEADERS if verb == "POST" else _HEADERS_WITHOUT_BODY).prepare()
+    true = requests.Request(verb, url, headers=_HEADERS if verb == "POST" else _HEADERS_WITHOUT_BODY).prepare()
+    return seal(true, _KEY_IN_PATH.sub("/v1/***/", true.path_url, count=1))
 
 
-def _with_form(template: requests.PreparedRequest, form: bytes) -> requests.PreparedRequest:
-    request = template.copy()
+def seal(true: requests.PreparedRequest, shown_path: str) -> Template:
+    """Return a request whose libraries see `shown_path` in the place of its path and query, and no password."""
+    shown, parts = true.copy(), urlsplit(str(true.url))
+    shown.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{shown_path}"
+    return Template(shown, true.path_url.encode())
+
+
+def _announcing(shown: requests.PreparedRequest, length: int) -> requests.PreparedRequest:
+    request = shown.copy()
     if request.method == "POST":
-        request.body = form
-        request.headers["Content-Length"] = str(len(form))
-    else:
-        request.url = f"{template.url}?{form.decode()}"
+        request.headers["Content-Length"] = str(length)
     return request
 
 

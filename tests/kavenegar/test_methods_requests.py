@@ -196,7 +196,7 @@ def test_the_numbers_in_a_query_are_in_no_log_and_no_error(
         error = ending(lambda c: c.blocked_remove("2000", [A]), client)
     assert type(error) is GatewayDown
     logged = "\n".join(f"{record.getMessage()} {record.args} {record.exc_text}" for record in caplog.records)
-    assert "/line/blocked/remove.json?***" in logged
+    assert "/v1/***/line/blocked/remove.json HTTP" in logged
     assert not any(secret in f"{logged} {error!r} {error.__cause__!r}" for secret in (A, API_KEY))
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import BadInput
-from kavenegar_campaigns.kavenegar.transport import Fault, Transport
+from kavenegar_campaigns.kavenegar.transport import Fault, Transport, seal
 from kavenegar_campaigns.stages.exports import FileFormat, Layout, write_rows
 from kavenegar_campaigns.store import inbound
 from kavenegar_campaigns.store.inbound import Inbound
@@ -74,7 +74,7 @@ class Webhook:
         headers = {"Content-Type": "application/json", "User-Agent": "kavenegar-campaigns"}
         signed = signature_headers(self.key, str(message.id), body, now=now)
         request = requests.Request("POST", self.url, headers={**headers, **signed}).prepare()
-        return self.transport.request(request, body).http_status
+        return self.transport.request(seal(request, "/***"), body).http_status
 
 
 def signing_key(secret: str) -> bytes:
