@@ -20,8 +20,9 @@ from benchmarks.figures import Row, Table, ratio
 from campaigns_devkit import SANDBOX_API_KEY
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.rules.otp_request import parse_otp_request
 from kavenegar_campaigns.stages.otp.send import send_at_once
 from kavenegar_campaigns.store.database import Database

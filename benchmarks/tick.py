@@ -16,8 +16,9 @@ from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from benchmarks.stored import store
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.rules.batches import BATCH_SIZE
 from kavenegar_campaigns.stages import dispatch
 from kavenegar_campaigns.store.database import Database

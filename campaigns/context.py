@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from kavenegar_campaigns.kavenegar.client import DEADLINE_S, Client, key_label
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.rules import batches, suppression
 from kavenegar_campaigns.rules.batches import AGES, next_poll, reduce_polls
 from kavenegar_campaigns.store import in_one_commit

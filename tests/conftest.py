@@ -20,8 +20,9 @@ from sqlalchemy import Engine, create_engine, make_url, text
 import campaigns_devkit
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.store import identity
 from kavenegar_campaigns.store.database import Database, make_engine
 from kavenegar_campaigns.store.migrate import upgrade

@@ -22,8 +22,9 @@ from benchmarks.recipients import SENDER, TEXTS, Kind, write_csv
 from campaigns_devkit import SANDBOX_API_KEY
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.rules.states import MessageState
 from kavenegar_campaigns.stages import verify
 from kavenegar_campaigns.store.database import Database

@@ -19,7 +19,8 @@ from benchmarks.pace.callers import Orders, read_findings, ready_of
 from benchmarks.pace.cases import MAX_RATE, MINUTE, START_RATE, Case, counted
 from benchmarks.pace.outcome import Outcome, seconds_of
 from benchmarks.pace.watch import Watch
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 
 WORKERS = 4
 LATENCY_MS = 20.0

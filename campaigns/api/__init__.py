@@ -33,6 +33,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from kavenegar_campaigns.borrowed import DjangoConnection, borrowed_connection
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.store.forked import refuse_inherited
 from kavenegar_campaigns.store.writing import durable_and_bounded
 
 # ── the caller's transaction ──
@@ -75,6 +76,7 @@ def connection_of(bind: Bind) -> Connection:
         raise BadInput(f"campaigns are reached through psycopg 3, and this is {dialect.driver}: {_RIGHT}")
     if connection.closed:
         raise BadInput(f"this Connection is closed: {_RIGHT} that is open")
+    refuse_inherited(connection)
     return connection
 
 

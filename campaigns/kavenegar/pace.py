@@ -20,10 +20,7 @@ from typing import Any
 
 import orjson
 import redis
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from kavenegar_campaigns.clock import steady
 from kavenegar_campaigns.errors import Postpone, Throttled
@@ -123,7 +120,7 @@ class Throttle:
     """One account's pace, as seen by one process.
 
     Args:
-        client: see `connect_redis`; its timeouts bound every wait for Redis.
+        client: see `redis_client.connect_redis`; its timeouts bound every wait for Redis.
         account: an opaque label of account and egress address. It is part of a Redis key: never pass the API key.
         start_rate: calls a second before a rate was learnt, and again after a flush.
         max_rate: the highest rate, in calls a second.
@@ -266,14 +263,6 @@ class Throttle:
         except RedisError as exc:
             what = f"Redis, which keeps the pace, cannot be used ({type(exc).__name__})"
             raise Postpone(what, retry_after_s=RETRY_PACE_AFTER_S) from exc
-
-
-def connect_redis(url: str) -> redis.Redis:
-    """Return a Redis client with short timeouts: 3 s to connect, 5 s to answer, one new try on a dead connection."""
-    again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-    return redis.Redis.from_url(
-        url, socket_connect_timeout=3, socket_timeout=5, socket_keepalive=True, health_check_interval=15, retry=again
-    )
 
 
 def _lane_args(lane: Lane, max_wait_s: float, *, held: bool) -> tuple[str | float, ...]:

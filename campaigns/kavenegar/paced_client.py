@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import tenacity
 
+from kavenegar_campaigns import forks
 from kavenegar_campaigns.clock import steady
 from kavenegar_campaigns.errors import AnswerLost, GatewayDown, GatewayError, Postpone, Throttled
 from kavenegar_campaigns.kavenegar.account import BlockedPage
@@ -69,12 +70,17 @@ class PacedClient(AllMethods):
         self._throttle = throttle
         self._max_wait_s = max_wait_s
         self._on_call = on_call
-        self._held = threading.local()
+        self._drop_held_slots()
+        forks.renew_in_child(self, PacedClient._drop_held_slots)
         self._retrying = tenacity.Retrying(
             retry=_may_retry,
             wait=tenacity.wait_exponential(multiplier=0.2, max=2.0) + tenacity.wait_random(0, 0.2),
             reraise=True,
         )
+
+    def _drop_held_slots(self) -> None:
+        """Hold no slot: at first, and after a fork, because the parent uses the slot that its thread holds."""
+        self._held = threading.local()
 
     def acquire_slot(self, lane: Lane, *, max_wait_s: float | None = None) -> float:
         """Take the slot of this thread's next call. Returns the seconds waited. The slot is good for two seconds.

@@ -20,8 +20,9 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
+from kavenegar_campaigns import forks
 from kavenegar_campaigns.clock import steady
-from kavenegar_campaigns.store import Committer, database_now, gate
+from kavenegar_campaigns.store import Committer, database_now, forked, gate
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,11 @@ class DatabaseClock:
         self._believe_after = believe_after
         self._on_leap = on_leap
         self._now_s = now_s
+        self._start()
+        forks.renew_in_child(self, DatabaseClock._start)
+
+    def _start(self) -> None:
+        """Know nothing of the time yet: at first, and after a fork, which may interrupt another thread's reading."""
         self._lock = threading.Lock()
         self._anchor: _Reading | None = None
         self._read_s = 0.0
@@ -192,7 +198,7 @@ BELIEVE_AFTER: Final = timedelta(seconds=210)
 
 
 def make_engine(url: str, *, threads: int = 4) -> Engine:
-    """Return an engine for `threads` threads of one process.
+    """Return an engine for `threads` threads of a process. After a fork, the child has connections of its own.
 
     Its errors and logs never show parameters: these are phone numbers and texts.
     """
@@ -212,6 +218,7 @@ def make_engine(url: str, *, threads: int = 4) -> Engine:
         },
     )
     set_up_engine(engine)
+    forked.keep_from_children(engine)
     return engine
 
 

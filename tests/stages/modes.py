@@ -18,8 +18,9 @@ from sqlalchemy import Engine, text
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.store.database import Database
 from tests.chaos import audit
 from tests.chaos.workshop import to_the_end

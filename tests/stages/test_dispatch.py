@@ -12,7 +12,8 @@ from sqlalchemy import Engine, text
 
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.context import Context
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.stages import dispatch, submit
 from kavenegar_campaigns.stages.dispatch import DueWork
 from kavenegar_campaigns.stages.submit import Outcome

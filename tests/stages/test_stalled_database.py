@@ -11,8 +11,9 @@ from sqlalchemy import Engine, text
 
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import CallRecord, PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.stages import submit
 from kavenegar_campaigns.stages.submit import Outcome
 from tests.waiting import until

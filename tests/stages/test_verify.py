@@ -14,8 +14,9 @@ import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.errors import NotFound
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Throttle, connect_redis
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.stages import submit
 from kavenegar_campaigns.stages.verify import Verified, verify_campaign
 from kavenegar_campaigns.store.database import Database
