@@ -9,11 +9,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Generic, TypeVar
 
 import orjson
 
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.frames import without_locals
 from kavenegar_campaigns.kavenegar.answers import Envelope, Row, Unreadable, read_rows
 from kavenegar_campaigns.kavenegar.methods import DAY_S, Method
 from kavenegar_campaigns.kavenegar.pace import Lane
@@ -115,10 +117,18 @@ class Call(Generic[Answer]):
 
 
 class MethodGroup(ABC):
-    """The base of every group of methods. `clock` is unix time now, `longest_text` counts UTF-16 code units."""
+    """The base of every group of methods. `clock` is unix time now, `longest_text` counts UTF-16 code units.
+
+    An error leaves a public method without the local variables of its frames: these are numbers, texts and codes.
+    """
 
     clock: Callable[[], float]
     longest_text: int
+
+    def __init_subclass__(cls) -> None:
+        for name, method in list(vars(cls).items()):
+            if isinstance(method, FunctionType) and not name.startswith("_"):
+                setattr(cls, name, without_locals(method))
 
     @abstractmethod
     def perform(self, call: Call[Answer], *, lane: Lane, in_time: InTime | None = None) -> Answer:
