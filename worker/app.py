@@ -22,6 +22,7 @@ from kombu import Queue
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.frames import without_locals
 from kavenegar_worker import logs, queues, wiring
 from kavenegar_worker.addresses import celery_broker_settings
 from kavenegar_worker.logs import BOUND, redact
@@ -136,6 +137,10 @@ class RedactedTask(CeleryTask):  # type: ignore[misc]  # celery ships no types
     """A task whose requests are `RedactedRequest`, which redacts their events."""
 
     Request = "kavenegar_worker.app:RedactedRequest"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task. An error leaves it without local variables: error trackers show those of every frame."""
+        return without_locals(self.run)(*args, **kwargs)
 
 
 class FailureEventsOnly(RedactedTask):

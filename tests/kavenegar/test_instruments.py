@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +27,10 @@ IN_OTHER_SPELLINGS = {"NUMBER in the store": "9127654321"}
 
 
 @pytest.fixture
-def seen(database_url: str, broker_url: str) -> Any:
+def seen(database_url: str, broker_url: str, tmp_path: Path) -> Any:
     """How the calls of an instrumented process ended, and everything that its tools saw."""
+    (tmp_path / "customers.csv").write_text(f"mobile\n{SECRETS['NUMBER']}\n", encoding="utf-8")
+    (tmp_path / "text.txt").write_text(SECRETS["TEXT"] * 100, encoding="utf-8")
     with Sandbox.start(other_keys=(SECRETS["KAVENEGAR_API_KEY"],)) as sandbox:
         sandbox.arm("accept_then_drop", "verify/lookup", count=2)
         settings = {
@@ -37,6 +40,7 @@ def seen(database_url: str, broker_url: str) -> Any:
             "KAVENEGAR_BASE_URL": sandbox.url,
             "PACE_FIXED": "1000",
             "OTPS": "4",
+            "INTAKE_FOLDER": str(tmp_path),
         }
         done = subprocess.run(
             [sys.executable, "-m", "tests.kavenegar.instrumented"],
@@ -52,7 +56,15 @@ def seen(database_url: str, broker_url: str) -> Any:
 
 def test_no_instrument_sees_a_key_a_number_a_text_or_a_code(seen: Any) -> None:
     endings = Counter(each.rpartition(": ")[2] for each in seen["endings"])
-    assert set(endings) >= {"answered", "ValueError", "GatewayDown", "OutcomeUnknown", "AccountBlocked", "BadInput"}
+    assert set(endings) >= {
+        "answered",
+        "ValueError",
+        "GatewayDown",
+        "OutcomeUnknown",
+        "AccountBlocked",
+        "BadInput",
+        "FAILURE",
+    }
     tools = Counter(" ".join(each.split()[:2])[:18] for each in seen["seen"])
     assert {"sentry event", "sentry transaction"} <= set(tools)
     assert any(each.startswith("otel") and "/v1/***/sms/send.json" in each for each in seen["seen"])
