@@ -18,6 +18,7 @@ __all__ = ["EXPECTED", "NO_SCHEMA", "cleaned", "forget", "public", "translate"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+
 def public(function: Callable[P, T]) -> Callable[P, T]:
     """Let a function that other people's code calls raise errors which hold no parameters, rows or local variables.
 
@@ -55,11 +56,11 @@ def cleaned(error: BaseException) -> BaseException:
     return error.with_traceback(error.__traceback__.tb_next if error.__traceback__ else None)
 
 
-def forget(error: BaseException | None) -> None:
+def forget(error: BaseException) -> None:
     """Drop the local variables, and the errors of the driver, behind an error that nobody expected."""
-    if error is not None:
-        empty_frames(error)
-    while error is not None:
-        if isinstance(error.__context__, DRIVER_ERRORS):
-            error.__cause__ = error.__context__ = None
-        error = error.__context__ if error.__cause__ is None else error.__cause__
+    empty_frames(error)
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link.__context__, DRIVER_ERRORS):
+            link.__cause__ = link.__context__ = None
+        link = link.__context__ if link.__cause__ is None else link.__cause__
