@@ -33,11 +33,10 @@ def order_otp(
     call_after: timedelta | None = None,
     lifetime: timedelta = timedelta(minutes=2),
 ) -> int:
-    """Order a one-time password and return its id. After your commit, send its task, and it leaves within milliseconds:
+    """Order a one-time password and return its id. After your commit the workers find it, and send it within a second
+    or two. No task is sent for it. `kavenegar_worker.otp.send` takes milliseconds.
 
-        app.send_task("campaigns.send_otp", args=[id], queue="otp")
-
-    A lost task costs seconds. `number` is a mobile one, a landline with its area code (that is called), or one abroad
+    `number` is a mobile one, a landline with its area code (that is called), or one abroad
     with 00 and its country's code. `template` and `tag` exist in the panel. A token has at most 100 characters, no
     space (`token10` five, `token20` eight), no line break, underscore or separator; for a call all are digits.
 

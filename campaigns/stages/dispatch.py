@@ -43,7 +43,7 @@ SLOT_WAIT: Final = timedelta(seconds=2)
 MAX_LINE_PULLS: Final = 3
 """Lines that are pulled at once: each holds a thread of those that poll, for many seconds."""
 OTP_REENQUEUE_AFTER: Final = timedelta(seconds=2)
-"""How long a one-time password just ordered is left to the task of whoever ordered it."""
+"""A one-time password whose task did nothing for so long is enqueued again."""
 NOTABLE_RATE_CHANGE: Final = 0.02
 """The part by which a rate must have changed to be written down at once."""
 SAVE_CONFIRMED_EVERY: Final = timedelta(minutes=10)
@@ -240,7 +240,7 @@ def enqueue_due(connection: Connection, *, now: datetime, account: str, policy: 
         polls=_polls(max(waiting, closing), at_once),
         closing=_polls(closing, at_once),
         account=installation.claim_hold_recheck(connection, now=now, next_at=now + policy.hold_recheck),
-        otp=otp_due.ready_to_send(connection, now=now, since=now - OTP_REENQUEUE_AFTER, most=at_once),
+        otp=otp_due.enqueue_ready(connection, now=now, since=now - OTP_REENQUEUE_AFTER, most=at_once),
         follow_otps=otp_due.any_poll_due(connection, now=now),
         lines=lines.due(connection, now=now, unknown_grace=policy.unknown_grace, most=min(MAX_LINE_PULLS, at_once)),
         deliver=deliver,

@@ -42,18 +42,27 @@ class OtpPoll:
 
 # ── due ──
 
-# Which one-time passwords may leave now? A new one has its own task already, and is skipped until `since`.
-_READY: Final = text(f"""
-    SELECT id FROM sms.otps
-     WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at > :now
-       AND (due_at > created_at OR due_at <= :since) AND {MAY_SEND}
-  ORDER BY due_at LIMIT :most
+# Which one-time passwords may leave now? Mark them as enqueued. One that was enqueued after `since` is left to its
+# task, or to the thread that ordered it.
+_ENQUEUE: Final = text(f"""
+    WITH ready AS (
+        SELECT id FROM sms.otps
+         WHERE state IN ('waiting', 'claimed') AND due_at <= :now AND state = 'waiting' AND expires_at > :now
+           AND (enqueued_at IS NULL OR enqueued_at <= :since) AND {MAY_SEND}
+      ORDER BY due_at LIMIT :most FOR UPDATE OF otps SKIP LOCKED
+    )
+    UPDATE sms.otps AS otp SET enqueued_at = :now FROM ready WHERE otp.id = ready.id
+ RETURNING otp.id, otp.due_at
 """)
 
 
-def ready_to_send(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
-    """Return the one-time passwords to enqueue, the oldest first; of the new ones, only those from before `since`."""
-    return [row.id for row in connection.execute(_READY, {"now": now, "since": since, "most": most})]
+def enqueue_ready(connection: Connection, *, now: datetime, since: datetime, most: int) -> list[int]:
+    """Mark due one-time passwords as enqueued, and return their ids, the oldest first.
+
+    One that was enqueued after `since` is left out: a task that is lost costs that time.
+    """
+    rows = connection.execute(_ENQUEUE, {"now": now, "since": since, "most": most})
+    return [row.id for row in sorted(rows, key=lambda row: (row.due_at, row.id))]
 
 
 # Which claims have an expired lease? Their requests may have left, so they become unknown.
@@ -160,8 +169,9 @@ _CALL: Final = text(f"""
                 OR state = 'accepted' AND least({CALL_AT}, expires_at) <= :now)
       ORDER BY id FOR UPDATE
     ), called AS (
-        INSERT INTO sms.otps (parent_id, kind, number, template, tokens, tag, state, created_at, due_at, expires_at)
-        SELECT id, 'call', number, template, tokens, tag, 'waiting', :now, :now, expires_at
+        INSERT INTO sms.otps (parent_id, kind, number, template, tokens, tag, state, created_at, due_at, expires_at,
+                              enqueued_at)
+        SELECT id, 'call', number, template, tokens, tag, 'waiting', :now, :now, expires_at, :now
           FROM silent WHERE expires_at > :now
             ON CONFLICT (parent_id) DO NOTHING
      RETURNING id
@@ -173,5 +183,5 @@ _CALL: Final = text(f"""
 
 
 def create_calls(connection: Connection, otp_ids: Sequence[int], *, now: datetime) -> list[int]:
-    """Create the calls that follow these SMS now. Returns the ids of the calls, which are sent like any other."""
+    """Create the calls that follow these SMS now. Returns their ids: the caller enqueues them, and later the tick."""
     return [row.id for row in connection.execute(_CALL, {"ids": list(otp_ids), "now": now})]

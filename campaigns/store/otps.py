@@ -77,17 +77,21 @@ class OtpClaim:
 # Is the key free? Then add the one-time password. Otherwise another request has used the key before, or at this moment.
 _INSERT: Final = text("""
     INSERT INTO sms.otps (client_key, kind, number, template, tokens, tag, call_after_s, state,
-                          created_at, due_at, expires_at)
+                          created_at, due_at, expires_at, enqueued_at)
     VALUES (:key, :kind, :number, :template, CAST(:tokens AS jsonb), :tag, :call_after_s, 'waiting',
-            :now, :now, :expires_at)
+            :now, :now, :expires_at, :enqueued_at)
         ON CONFLICT (client_key) DO NOTHING
  RETURNING id
 """)
 
 
 @in_one_commit
-def create(connection: Connection, otp_request: OtpRequest, *, now: datetime) -> tuple[int, bool]:
+def create(
+    connection: Connection, otp_request: OtpRequest, *, now: datetime, at_once: bool = False
+) -> tuple[int, bool]:
     """Create a one-time password. Returns its id, or the id that the request's key already has, and whether it is new.
+
+    `at_once`: the caller sends it now, so it counts as enqueued. Otherwise the next tick enqueues it.
 
     Of two simultaneous requests with one key, the second waits for the first.
 
@@ -103,6 +107,7 @@ def create(connection: Connection, otp_request: OtpRequest, *, now: datetime) ->
         "call_after_s": otp_request.call_after_s,
         "now": now,
         "expires_at": now + otp_request.lifetime,
+        "enqueued_at": now if at_once else None,
     }
     made = connection.execute(_INSERT, values).scalar_one_or_none()
     if made is not None:
@@ -199,7 +204,8 @@ _PUT_OFF: Final = """
        SET state = CASE WHEN expires_at > :now THEN 'waiting' ELSE 'expired' END,
            tokens = CASE WHEN expires_at > :now THEN tokens END,
            settled_at = CASE WHEN expires_at <= :now THEN CAST(:now AS timestamptz) END,
-           due_at = least(CAST(:due_at AS timestamptz), expires_at), lease_owner = NULL, sent_at = NULL
+           due_at = least(CAST(:due_at AS timestamptz), expires_at), lease_owner = NULL, sent_at = NULL,
+           enqueued_at = NULL
      WHERE id = :id AND {guard}
 """
 # Postpone an unclaimed one-time password.

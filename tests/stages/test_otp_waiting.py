@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from kavenegar_campaigns import OtpState
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.stages import account, submit
+from kavenegar_campaigns.stages.dispatch import tick
 from kavenegar_campaigns.stages.otp.send import OtpOutcome, send_at_once, send_otp
 from tests.stages.otp_requests import ordered, otp_request, sent, state_of, tokens_kept
 from tests.waiting import until
@@ -92,9 +93,16 @@ def test_a_request_that_would_leave_after_the_lifetime_does_not(
     assert sent(sandbox) == 0
 
 
-def test_a_lost_ring_is_made_up_for_by_the_tick(context: Context, engine: Engine, sandbox: Sandbox) -> None:
+def test_the_next_tick_sends_what_was_just_ordered(context: Context, engine: Engine) -> None:
     otp_id = ordered(engine)
-    assert run_due_work(context).otp == []
+    assert run_due_work(context).otp == [otp_id]
+    assert state_of(engine, otp_id).state is OtpState.ACCEPTED
+
+
+def test_a_lost_task_is_made_up_for_by_a_later_tick(context: Context, engine: Engine, sandbox: Sandbox) -> None:
+    otp_id = ordered(engine)
+    assert tick(context, now=context.now()).otp == [otp_id]
+    assert tick(context, now=context.now()).otp == []
     sandbox.advance(seconds=3)
     assert run_due_work(context).otp == [otp_id]
     assert state_of(engine, otp_id).state is OtpState.ACCEPTED

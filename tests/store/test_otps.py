@@ -92,7 +92,7 @@ def test_nothing_is_claimed_or_rung_for_while_the_account_is_on_hold(connection:
     installation.hold_account(connection, code=418, reason="x", hold_recheck_at=NOW, now=NOW)
     assert not otps.is_due(connection, otp_id, now=NOW)
     assert otps.claim(connection, otp_id, owner=uuid4(), now=NOW, lease=LEASE) is None
-    assert otp_due.ready_to_send(connection, now=NOW, since=NOW, most=9) == []
+    assert otp_due.enqueue_ready(connection, now=NOW, since=NOW, most=9) == []
     installation.release_hold(connection, credit_rial=1, now=NOW)
     assert otps.claim(connection, otp_id, owner=uuid4(), now=NOW, lease=LEASE) is not None
 
@@ -104,16 +104,30 @@ def test_a_row_that_waits_again_has_forgotten_when_it_left(connection: Connectio
     assert otps.read(connection, otp_id).sent_at == NOW
     otps.release(connection, claim, due_at=NOW + timedelta(hours=1), now=NOW)
     assert otps.read(connection, otp_id).sent_at is None
-    assert otp_due.ready_to_send(connection, now=NOW + timedelta(minutes=1), since=NOW, most=9) == []
+    assert otp_due.enqueue_ready(connection, now=NOW + timedelta(minutes=1), since=NOW, most=9) == []
     assert otp_due.expire_unsent(connection, now=NOW + timedelta(minutes=2)) == 1
 
 
-def test_one_just_ordered_is_left_to_its_own_ring_and_one_put_off_is_not(connection: Connection) -> None:
-    fresh, put_off = made(connection), made(connection)
+def test_one_just_ordered_is_enqueued_by_the_next_tick_and_not_by_the_one_after_it(connection: Connection) -> None:
+    first, second, put_off = made(connection), made(connection), made(connection)
     otps.postpone(connection, put_off, due_at=NOW + SECOND, now=NOW)
-    assert otp_due.ready_to_send(connection, now=NOW + SECOND, since=NOW - SECOND, most=9) == [put_off]
-    assert otp_due.ready_to_send(connection, now=NOW + SECOND, since=NOW, most=9) == [fresh, put_off]
-    assert otp_due.ready_to_send(connection, now=NOW + SECOND, since=NOW, most=1) == [fresh]
+    assert otp_due.enqueue_ready(connection, now=NOW, since=NOW - SECOND, most=1) == [first]
+    assert otp_due.enqueue_ready(connection, now=NOW, since=NOW - SECOND, most=9) == [second]
+    assert otp_due.enqueue_ready(connection, now=NOW + SECOND, since=NOW - SECOND, most=9) == [put_off]
+    assert otp_due.enqueue_ready(connection, now=NOW + SECOND, since=NOW, most=9) == [first, second]
+
+
+def test_one_that_is_sent_at_once_is_left_to_its_thread(connection: Connection) -> None:
+    otp_id, _ = otps.create(connection, otp_request(None), now=NOW, at_once=True)
+    assert otp_due.enqueue_ready(connection, now=NOW + SECOND, since=NOW - SECOND, most=9) == []
+    assert otp_due.enqueue_ready(connection, now=NOW + SECOND, since=NOW, most=9) == [otp_id]
+
+
+def test_one_that_was_put_off_is_enqueued_when_it_is_due(connection: Connection) -> None:
+    otp_id = made(connection)
+    assert otp_due.enqueue_ready(connection, now=NOW, since=NOW - SECOND, most=9) == [otp_id]
+    otps.postpone(connection, otp_id, due_at=NOW, now=NOW)
+    assert otp_due.enqueue_ready(connection, now=NOW, since=NOW - SECOND, most=9) == [otp_id]
 
 
 @pytest.mark.parametrize("state", sorted(OTP_MOVES[OtpState.ACCEPTED]))
@@ -159,7 +173,7 @@ def test_nothing_looks_through_what_is_over(connection: Connection) -> None:
     otp_id = accepted(connection)
     later = NOW + timedelta(days=1)
     questions = {
-        otp_due._READY: {"now": later, "since": later, "most": 9},
+        otp_due._ENQUEUE: {"now": later, "since": later, "most": 9},
         otp_due._EXPIRE_LEASES: {"now": later},
         otp_due._EXPIRE_UNSENT: {"now": later},
         otp_due._ANY_POLL_DUE: {"now": later},

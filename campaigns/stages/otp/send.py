@@ -70,7 +70,7 @@ def send_at_once(context: Context, otp_request: OtpRequest) -> Otp:
     Raises: KeyConflict; OutcomeUnknown where it left and no usable answer came, now or when the key was used first.
     """
     keyed = otp_request if otp_request.key is not None else replace(otp_request, key=Secret(f"straight:{uuid4()}"))
-    otp_id, new = otps.create(context.database, keyed, now=context.now())
+    otp_id, new = otps.create(context.database, keyed, now=context.now(), at_once=True)
     if new:
         send_otp(context, otp_id)
     found = otps.read(context.database, otp_id)

@@ -248,6 +248,7 @@ otps = Table(
     time("sent_at"),
     time("poll_at"),
     time("settled_at"),
+    time("enqueued_at"),  # its task was published, or the thread that ordered it began to send it
     CheckConstraint(one_of("state", OtpState), name="state"),
     CheckConstraint("kind IN ('sms', 'call')", name="kind"),
     CheckConstraint("state NOT IN ('waiting', 'claimed') OR tokens IS NOT NULL", name="tokens"),
