@@ -134,7 +134,7 @@ class Bench:
         settings = {
             "CAMPAIGNS_HOME": str(self.folder),
             "DATABASE_URL": engine.url.render_as_string(hide_password=False),
-            "BROKER_URL": self.broker_url,
+            "CAMPAIGNS_BROKER_URL": self.broker_url,
             "KAVENEGAR_API_KEY": SANDBOX_API_KEY,
             "KAVENEGAR_BASE_URL": gateway.url,
             "KAVENEGAR_SENDER": SENDER,

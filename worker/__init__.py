@@ -4,9 +4,7 @@ from __future__ import annotations
 
 
 def __getattr__(name: str) -> object:
-    """Return the Celery app, for `celery -A kavenegar_worker`, which looks for it here.
-
-    Other imports do not load the app.
+    """Return the Celery app, for `celery -A kavenegar_worker`, which looks for it here. No other import loads it.
 
     Settings that cannot be used end that command here, with a sentence instead of Celery's traceback.
     """
@@ -14,6 +12,6 @@ def __getattr__(name: str) -> object:
         from kavenegar_worker import process  # noqa: PLC0415 - only Celery's own command line needs it
         from kavenegar_worker.app import app  # noqa: PLC0415 - likewise
 
-        process.check_settings()
+        process.prepare_celery_command()
         return app
     raise AttributeError(name)

@@ -86,7 +86,7 @@ def host_only(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
 
 
-# ── BROKER_URL, read once for all clients: Celery, the pace, Flower ──
+# ── the broker, read once for all clients: Celery, the pace, Flower ──
 #
 # Each library reads the query of such a URL in its own way. A bare `rediss://` means "verify nothing" to Celery and
 # "verify" to redis-py; Celery knows `CERT_NONE`, redis-py `none`; only redis-py reads a database from the query; the

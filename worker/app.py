@@ -1,4 +1,4 @@
-"""The Celery app, its task class, whose events show nothing secret in Flower, and the logs of its processes.
+"""The Celery app, and its task class, whose events show nothing secret in Flower.
 
 Every line of the configuration has a reason, and was measured under faults. Celery on Redis loses and doubles messages
 whatever its settings. So a task is only a hint: it carries an id, and a claim in PostgreSQL decides whether there is
@@ -10,47 +10,18 @@ events. A tick that fails still sends two events: that it was received, and how 
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from celery import Celery
 from celery import Task as CeleryTask
-from celery.signals import setup_logging, task_postrun, task_prerun
 from celery.worker import request
 from kombu import Queue
-from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.frames import without_locals
-from kavenegar_worker import logs, queues, wiring
+from kavenegar_worker import queues, wiring
 from kavenegar_worker.addresses import celery_broker_settings
-from kavenegar_worker.logs import BOUND, redact
-
-# ── logs: in the format of the settings, with the task's ids bound once, before the task runs ──
-
-
-@setup_logging.connect(weak=False)
-def _configure_logs(loglevel: int | str | None = None, **_: Any) -> None:
-    try:
-        log_format = wiring.settings().log_format
-    except BadInput:
-        log_format = "console"  # the settings cannot be read: the process is about to end with a sentence that says so
-    logs.configure(logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel or "INFO", log_format)
-
-
-@task_prerun.connect(weak=False)
-def _bind_task(task_id: str, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], **_: Any) -> None:
-    """Bind the fields of the task's log records: its name, its id, and the ids in its arguments and headers."""
-    clear_contextvars()
-    given = {**queues.name_arguments(task, args), **kwargs}
-    known = {**{name: given.get(name, task.request.get(name)) for name in BOUND}, "task": task.name, "task_id": task_id}
-    bind_contextvars(**{name: value for name, value in known.items() if value is not None})
-
-
-@task_postrun.connect(weak=False)
-def _clear_task(**_: Any) -> None:
-    clear_contextvars()
+from kavenegar_worker.isolation import IsolatedCelery
+from kavenegar_worker.logs import redact
 
 
 def configuration() -> dict[str, Any]:
@@ -102,8 +73,7 @@ def configuration() -> dict[str, Any]:
     }
 
 
-app = Celery("campaigns", set_as_current=True, task_cls="kavenegar_worker.app:RedactedTask")
-app.add_defaults(configuration)
+app = IsolatedCelery("campaigns", configuration, task_cls="kavenegar_worker.app:RedactedTask")
 
 
 # ── tasks whose events show no key, password or full number in Flower ──

@@ -31,8 +31,8 @@ def attach_embedded_servers(home: Path, *, sandbox: bool) -> Attached:
         import campaigns_devkit  # noqa: PLC0415 - production has no devkit
     except ModuleNotFoundError as why:
         raise NotReady(
-            "without DATABASE_URL and BROKER_URL embedded servers are needed, and they are not installed here "
-            f"(no module {why.name}): {_INSTALL_DEVKIT}, or set both to servers of your own"
+            "without DATABASE_URL and CAMPAIGNS_BROKER_URL embedded servers are needed, and they are not installed "
+            f"here (no module {why.name}): {_INSTALL_DEVKIT}, or set both to servers of your own"
         ) from why
     return campaigns_devkit.attach(home, sandbox=sandbox)
 

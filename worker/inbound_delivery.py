@@ -9,16 +9,20 @@ from __future__ import annotations
 import logging
 import threading
 from datetime import timedelta
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from kombu import Queue
 from kombu.exceptions import OperationalError
+from kombu.pools import producers
 from redis.exceptions import RedisError
 
 from kavenegar_campaigns.api import work
 from kavenegar_campaigns.context import Context
 from kavenegar_worker import wiring
+from kavenegar_worker.addresses import celery_broker_settings
 from kavenegar_worker.app import app
+from kavenegar_worker.settings import revealed
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +56,7 @@ def _enqueue_user_task(context: Context, task: str, queue: str) -> str:
     """Enqueue the user's task for each due message. A lost task is enqueued again."""
     enqueued = 0
     try:
-        with app.producer_pool.acquire(block=True, timeout=5) as producer:
+        with inbox_task_producers().acquire(block=True, timeout=5) as producer:
             waiting = producer.channel.queue_declare(queue=queue).message_count
             for message in _due_messages(context, waiting=waiting):
                 app.send_task(
@@ -66,6 +70,16 @@ def _enqueue_user_task(context: Context, task: str, queue: str) -> str:
     except (OperationalError, RedisError) as why:
         log.warning("enqueue failed", extra={"enqueued_task": task, "enqueued": enqueued, "error": type(why).__name__})
     return f"{enqueued} enqueued"
+
+
+@cache
+def inbox_task_producers() -> Any:
+    """Return the producers for the user's task: on INBOX_TASK_BROKER, or on our broker."""
+    url = revealed(wiring.settings().inbox_task_broker)
+    if url is None:
+        return app.producer_pool
+    server = celery_broker_settings(url)
+    return producers[app.connection_for_write(server["broker_url"], ssl=server.get("broker_use_ssl", False))]
 
 
 def _due_messages(context: Context, *, waiting: int) -> list[work.Inbound]:

@@ -4,9 +4,10 @@
 
     sent = otp.send(number="09121234567", template="login", token="481516", key=f"login:{attempt.id}")
 
-The process finds DATABASE_URL, BROKER_URL (the pace is kept there) and KAVENEGAR_API_KEY in its environment, as the
-workers do. A person waits for the answer: an HTTP_DEADLINE of a few seconds suits such a process. To make no call to
-the gateway in a web process, order with `campaigns.order_otp` and enqueue the task for a worker.
+The process finds DATABASE_URL, CAMPAIGNS_BROKER_URL (the pace is kept there) and KAVENEGAR_API_KEY in its environment,
+as the workers do; without them it raises BadInput, and never starts servers of its own. A person waits for the answer:
+an HTTP_DEADLINE of a few seconds suits such a process. To make no call to the gateway in a web process, order with
+`campaigns.order_otp`: a worker sends it within a second or two.
 """
 
 from __future__ import annotations

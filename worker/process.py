@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NoReturn
 
@@ -24,12 +24,16 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from kavenegar_campaigns.api import admin
 from kavenegar_campaigns.clock import steady
 from kavenegar_campaigns.context import Database
 from kavenegar_campaigns.errors import BadInput
-from kavenegar_worker import logs, queues, wiring
+from kavenegar_worker import isolation, logs, queues, wiring
+from kavenegar_worker.app import app
+from kavenegar_worker.logs import BOUND
+from kavenegar_worker.settings import ignored_brokers
 
 log = logging.getLogger(__name__)
 
@@ -44,18 +48,59 @@ WAITING_FOR_MIGRATE: Final = (
 WAITING_FOR_DATABASE: Final = "waiting for the database: it does not answer"
 
 
-def check_settings() -> None:
-    """End the process where a setting cannot be read, or an address is missing. Embedded servers are not started."""
+def prepare_celery_command() -> None:
+    """Check the settings for `celery -A kavenegar_worker`, and allow embedded servers, without starting them yet.
+
+    Ends the process where a setting cannot be read, or an address is missing. In a process that Celery's command did
+    not start, does nothing.
+    """
+    if not isolation.is_celery_command():
+        return
+    wiring.allow_embedded_servers()
     try:
         if not wiring.settings().embedded:
             wiring.broker()
     except BadInput as why:
         _exit_with_sentence(why)
+    for name in ignored_brokers(wiring.settings()):
+        log.warning("another broker ignored", extra={"variable": name, "used": "CAMPAIGNS_BROKER_URL"})
 
 
-@celeryd_after_setup.connect(weak=False)
-def _check_before_first_task(**_: Any) -> None:
+# ── Celery's signals: connected where our worker or beat starts, never by an import, and for our app alone ──
+
+
+def connect_signals() -> None:
+    """Connect our receivers, and add our answers to `inspect`. Celery calls receivers for every app in the process."""
+    celeryd_after_setup.connect(_check_before_first_task, weak=False)
+    task_prerun.connect(_begin_task, weak=False)
+    task_postrun.connect(_end_task, weak=False)
+    worker_ready.connect(_start_watchdog, weak=False)
+    worker_shutting_down.connect(_stop_watchdogs, weak=False)
+    inspect_command(name=WALL_CLOCK)(report_wall_clock)
+    inspect_command(name=DATABASE_LABEL)(report_database)
+
+
+def _begin_task(task_id: str, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any], **_: Any) -> None:
+    """Bind the fields of the task's log records: its name, its id, and the ids in its arguments and headers."""
+    if task.app is not app:
+        return
+    clear_contextvars()
+    given = {**queues.name_arguments(task, args), **kwargs}
+    known = {**{name: given.get(name, task.request.get(name)) for name in BOUND}, "task": task.name, "task_id": task_id}
+    bind_contextvars(**{name: value for name, value in known.items() if value is not None})
+    _feed_watchdogs()
+
+
+def _end_task(task: Any, **_: Any) -> None:
+    if task.app is app:
+        clear_contextvars()
+        _feed_watchdogs()
+
+
+def _check_before_first_task(instance: Any, **_: Any) -> None:
     """Check that a worker has the API key, and wait for its tables."""
+    if instance.app is not app:
+        return
     try:
         wiring.context()
     except BadInput as why:
@@ -162,22 +207,20 @@ class Watchdog:
 _watchdogs: list[Watchdog] = []
 
 
-@worker_ready.connect(weak=False)
 def _start_watchdog(sender: Any = None, **_: Any) -> None:
+    if sender.app is not app:
+        return
     consumed = set(sender.app.amqp.queues.consume_from)
     watchdog = Watchdog(wiring.database(), wiring.broker(), consumed, wiring.settings().stuck_after)
     _watchdogs.append(watchdog)
     threading.Thread(target=watchdog.watch, name="watchdog", daemon=True).start()
 
 
-@task_prerun.connect(weak=False)
-@task_postrun.connect(weak=False)
-def _feed_watchdogs(**_: Any) -> None:
+def _feed_watchdogs() -> None:
     for watchdog in _watchdogs:
         watchdog.feed()
 
 
-@worker_shutting_down.connect(weak=False)
 def _stop_watchdogs(**_: Any) -> None:
     for watchdog in _watchdogs:
         watchdog.stop()
@@ -189,13 +232,11 @@ WALL_CLOCK: Final = "campaigns_wall_clock"
 DATABASE_LABEL: Final = "campaigns_database"
 
 
-@inspect_command(name=WALL_CLOCK)
 def report_wall_clock(_: Any) -> dict[str, float]:
     """Return the time by the clock of this worker's host: seconds since 1970."""
     return {"wall_s": time.time()}
 
 
-@inspect_command(name=DATABASE_LABEL)
 def report_database(_: Any) -> dict[str, str]:
     """Return the identity of this worker's database; an empty answer while the database cannot be reached."""
     try:

@@ -185,6 +185,17 @@ def create(
     return f"campaign {campaign_id}"
 
 
-# Earlier names of these tasks: a process of the earlier version may have published one, or may still publish it.
-for old_name, task in (("campaigns.heed_callbacks", confirm_callbacks), ("campaigns.hand_inbound", deliver_inbound)):
-    app.task(task.run, name=old_name)
+# Earlier names of two tasks: a process of the earlier version may have published one, or may still publish it. Their
+# functions are not taken out of the tasks above: that would finish the app, and read its settings, at import.
+
+
+@app.task(name="campaigns.heed_callbacks")
+def confirm_callbacks_by_its_old_name() -> str:
+    """Confirm recorded callbacks with the gateway."""
+    return work.process_callbacks(wiring.context()).summary
+
+
+@app.task(name="campaigns.hand_inbound")
+def deliver_inbound_by_its_old_name() -> str:
+    """Deliver due inbound messages to the user's code."""
+    return deliver_due(wiring.context())

@@ -52,10 +52,25 @@ KEYS_CACHED: Final = 2
 """API keys whose parts are kept: the present key's, and the previous key's for the tasks that still use it."""
 
 
-def endpoints() -> Endpoints:
-    """Return the servers' addresses. Without DATABASE_URL and BROKER_URL, start embedded servers and migrate them.
+REQUIRED: Final = ("DATABASE_URL", "CAMPAIGNS_BROKER_URL", "KAVENEGAR_API_KEY")
+"""The settings of a process that sends: none of them has a default."""
 
-    Raises: BadInput when one of the two is missing or the embedded servers cannot run here.
+_embedded_servers_allowed = False
+
+
+def allow_embedded_servers() -> None:
+    """Let this process start embedded servers where no address is set.
+
+    Only commands call this: a function called in a web process must not start a database and a gateway beside it.
+    """
+    global _embedded_servers_allowed  # noqa: PLW0603 - it belongs to the process, like the caches below
+    _embedded_servers_allowed = True
+
+
+def endpoints() -> Endpoints:
+    """Return the servers' addresses. With neither address set, a command starts embedded servers and migrates them.
+
+    Raises: BadInput when an address is missing, or the embedded servers cannot run here.
     """
     where, file = _fixed_endpoints(), _key_file()
     return where if file is None else replace(where, api_key=file.key())
@@ -70,13 +85,21 @@ def _key_file() -> KeyFile | None:
 @cache
 def _fixed_endpoints() -> Endpoints:
     chosen = settings()
-    if chosen.embedded:
+    if chosen.embedded and _embedded_servers_allowed:
         return _embedded_endpoints(chosen)
     database_url = revealed(chosen.database_url)
     if database_url is None:
-        raise BadInput("DATABASE_URL is not set, but BROKER_URL is: set both, or neither for the embedded servers")
+        raise BadInput(_missing_addresses(chosen))
     api_key = revealed(chosen.kavenegar_api_key)
-    return Endpoints(database_url, revealed(chosen.broker_url), chosen.kavenegar_base_url, api_key)
+    return Endpoints(database_url, revealed(chosen.campaigns_broker_url), chosen.kavenegar_base_url, api_key)
+
+
+def _missing_addresses(chosen: Settings) -> str:
+    """Return the sentence that names every setting that this process lacks."""
+    if _embedded_servers_allowed:
+        return "DATABASE_URL is not set, but CAMPAIGNS_BROKER_URL is: set both, or neither for the embedded servers"
+    lacking = [name for name in REQUIRED if getattr(chosen, name.lower()) is None]
+    return f"not set: {', '.join(lacking)}; a process that calls this library needs the settings of the workers"
 
 
 def _embedded_endpoints(chosen: Settings) -> Endpoints:
@@ -101,10 +124,10 @@ def engine() -> Engine:
 
 @cache
 def broker() -> redis.Redis:
-    """Return a client of the broker, to read its queues. Raises: BadInput when BROKER_URL is missing."""
+    """Return a client of the broker, to read its queues. Raises: BadInput when CAMPAIGNS_BROKER_URL is missing."""
     url = endpoints().broker_url
     if url is None:
-        raise BadInput("BROKER_URL is not set: Celery's queues are there")
+        raise BadInput("CAMPAIGNS_BROKER_URL is not set: Celery's queues are there")
     return connect_redis(url)
 
 
@@ -112,7 +135,7 @@ def pace() -> Throttle:
     """Return the pace that all workers share. Raises: BadInput without a broker, or without both key and PACE_NAME."""
     where = endpoints()
     if where.broker_url is None:
-        raise BadInput("BROKER_URL is not set: the pace that all workers share lives there")
+        raise BadInput("CAMPAIGNS_BROKER_URL is not set: the pace that all workers share lives there")
     account = settings().pace_name or where.api_key
     if account is None:
         raise BadInput("neither KAVENEGAR_API_KEY nor PACE_NAME is set: nobody can tell whose pace is meant")

@@ -92,7 +92,7 @@ def test_a_container_has_room_for_what_its_process_is_set_to() -> None:
     assert megabytes(SERVICES["worker-poll"]["mem_limit"]) >= workbook + 256
     [connections] = [part for part in SERVICES["postgres"]["command"] if part.startswith("max_connections=")]
     assert SERVICES["postgres"]["pids_limit"] >= 1.5 * int(connections.partition("=")[2])
-    most = load({"DATABASE_URL": "postgresql://h/d", "BROKER_URL": "redis://h/0"})
+    most = load({"DATABASE_URL": "postgresql://h/d", "CAMPAIGNS_BROKER_URL": "redis://h/0"})
     assert all(SERVICES[name]["pids_limit"] >= 10 * max(most.send_threads, most.poll_threads) for name in WORKERS)
 
 
@@ -207,7 +207,7 @@ def test_the_workers_are_handed_every_setting_that_is_not_for_another_process_al
 
 
 def test_a_setting_of_the_file_reaches_the_workers_by_its_own_name() -> None:
-    made = {"LEASE", "KAVENEGAR_API_KEY", "CALLBACK_TOKEN", "DATABASE_URL", "BROKER_URL"}
+    made = {"LEASE", "KAVENEGAR_API_KEY", "CALLBACK_TOKEN", "DATABASE_URL", "CAMPAIGNS_BROKER_URL"}
     for name in WORKERS:
         given = {key: f"value-of-{key}" for key in environment(name, VALUES) if not key.endswith("_FILE")}
         found = environment(name, VALUES | given)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import kombu
 import pytest
+import redis
 from celery import Celery
 from kombu import Connection as Broker
 from sqlalchemy import Engine
 
 import kavenegar_campaigns as campaigns
 from kavenegar_worker.tasks import create
-from tests.frameworks.snippets import README, every_snippet, run, uploads
+from tests.frameworks.snippets import every_snippet, run, uploads
 from tests.worker.test_otp import environment
 from tests.world import Sandbox
 
@@ -23,7 +26,8 @@ from tests.world import Sandbox
 def test_every_python_snippet_of_the_readme_is_one_that_is_run_here() -> None:
     matches = [
         re.search(
-            r"^def enqueue\((.*?)\)|^import kavenegar_campaigns as campaigns|^from kavenegar_worker import otp",
+            r"^def enqueue\((.*?)\)|^import kavenegar_campaigns as campaigns|^from kavenegar_worker import otp"
+            r"|^with kombu",
             each,
             re.MULTILINE,
         )
@@ -35,6 +39,7 @@ def test_every_python_snippet_of_the_readme_is_one_that_is_run_here() -> None:
         "def enqueue",
         "def enqueue",
         "def enqueue",
+        "with kombu",
         "from kavenegar_worker import otp",
     ]
 
@@ -53,16 +58,25 @@ def test_the_first_snippet_creates_a_campaign_once(
     assert (campaign.state, campaign.messages) == ("running", 2)
 
 
-def test_the_name_sent_over_celery_is_that_of_a_task_of_ours_with_its_arguments(broker_url: str) -> None:
-    line = re.compile(r"^`(app\.send_task\(\"campaigns\.create\".*)`$", re.MULTILINE)
-    [source] = line.findall(README.read_text(encoding="utf-8"))
-    with Celery("somebody else's app", broker=broker_url, set_as_current=False) as app:
-        run(source, {"app": app})
+def test_a_task_sent_by_a_shops_app_comes_to_our_broker_and_is_one_of_ours_with_its_arguments(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shop's own broker is another one, and Celery's variable names it, too."""
+    [source] = [each for each in every_snippet() if "kombu.Connection" in each]
+    shops = f"{broker_url.rpartition('/')[0]}/1"
+    monkeypatch.setenv("CAMPAIGNS_BROKER_URL", broker_url)
+    monkeypatch.setenv("CELERY_BROKER_URL", shops)
+    with Celery("a shop", broker=shops, set_as_current=False) as app:
+        app.conf.task_serializer = "pickle"
+        run(source, {"app": app, "kombu": kombu, "os": os})
     with Broker(broker_url) as broker, broker.SimpleQueue("maint") as queue:
         message = queue.get(timeout=10)
         message.ack()
     inspect.signature(create.run).bind(**message.payload[1])  # raises TypeError for what the task does not take
     assert message.headers["task"] == create.name
+    assert message.content_type == "application/json"
+    with redis.Redis.from_url(shops) as client:
+        assert client.keys() == []
 
 
 def test_the_one_time_password_leaves(engine: Engine, broker_url: str, sandbox: Sandbox) -> None:

@@ -1,14 +1,15 @@
-"""One reading of BROKER_URL for Celery, the pace and Flower: plain and over TLS."""
+"""One reading of a broker's address for Celery, the pace, Flower and INBOX_TASK: plain and over TLS."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
 from kavenegar_campaigns.errors import BadInput
-from kavenegar_worker.settings import load
+from kavenegar_worker.settings import load, revealed
 from tests.kavenegar.scripted_server import LOCALHOST_PEM
 from tests.own_process import answer_of
 from tests.tls import in_front_of
@@ -19,6 +20,7 @@ import asyncio, json, sys
 from flower.utils.broker import Broker
 from kavenegar_worker import wiring
 from kavenegar_worker.app import app
+from kavenegar_worker.inbound_delivery import inbox_task_producers
 
 def celery():
     with app.connection_for_write() as connection:
@@ -38,15 +40,21 @@ def flower():
     asyncio.run(broker.queues(["send"]))
     return broker.redis.connection_pool.connection_kwargs["db"]
 
+def inbox_task():
+    with inbox_task_producers().acquire(block=True, timeout=5) as producer:
+        producer.connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=5)
+        producer.channel.client.set("inbox task", 1)
+        return producer.channel.client.connection_pool.connection_kwargs["db"]
+
 results = {}
-for who in (celery, pace, flower):
+for who in (celery, pace, flower, inbox_task):
     try:
         results[who.__name__] = who()
     except Exception as why:
         results[who.__name__] = "not verified" if "verify failed" in str(why) else f"{type(why).__name__}: {why}"
 json.dump(results, sys.stdout)
 """
-ALL = ("celery", "pace", "flower")
+ALL = ("celery", "pace", "flower", "inbox_task")
 
 
 def _connect(broker_url: str) -> dict[str, object]:
@@ -54,10 +62,29 @@ def _connect(broker_url: str) -> dict[str, object]:
         "-c",
         WHO_CONNECTS,
         DATABASE_URL="postgresql://nobody@127.0.0.1:1/nowhere",
-        BROKER_URL=broker_url,
+        CAMPAIGNS_BROKER_URL=broker_url,
         KAVENEGAR_API_KEY="sandbox",
+        INBOX_TASK="shop.answered",
+        INBOX_TASK_BROKER=broker_url,
     )
     return found
+
+
+def test_of_both_its_names_the_one_in_use_is_named_in_an_error_and_the_value_is_not() -> None:
+    for name in ("CAMPAIGNS_BROKER_URL", "BROKER_URL", "INBOX_TASK_BROKER"):
+        with pytest.raises(BadInput, match=f"(?m)^{name}: its value is not a Redis") as refused:
+            load({name: "amqp://guest:hunter2@rabbit.example", "INBOX_TASK": "shop.answered"})
+        assert "hunter2" not in str(refused.value)
+
+
+def test_the_broker_of_the_users_task_comes_from_a_file_and_needs_a_task(tmp_path: Path) -> None:
+    file = tmp_path / "broker"
+    file.write_text("redis://:hunter2@shop.example:6379/3\n")
+    settings = load({"INBOX_TASK": "shop.answered", "INBOX_TASK_BROKER_FILE": str(file)})
+    assert revealed(settings.inbox_task_broker) == "redis://:hunter2@shop.example:6379/3"
+    assert "hunter2" not in repr(settings)
+    with pytest.raises(BadInput, match="INBOX_TASK_BROKER is set, and INBOX_TASK is not"):
+        load({"INBOX_TASK_BROKER_FILE": str(file)})
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_a_demo_comes_true_and_stays_when_it_is_told_to(alone: Command, home: Pa
 
     first = alone("demo", "--recipients", 300, "--keep", "--out", tmp_path / "report.csv")
     assert first.exit == 0, first
-    assert "DATABASE_URL, BROKER_URL, KAVENEGAR_API_KEY: set, and left alone" in first.out
+    assert "DATABASE_URL, CAMPAIGNS_BROKER_URL, KAVENEGAR_API_KEY: set, and left alone" in first.out
     assert "sent twice: 0; to a wrong number: 0; accepted and never sent: 0" in first.out
     assert "everything is true" in first.out
     assert len((tmp_path / "report.csv").read_text(encoding="utf-8").splitlines()) == 301

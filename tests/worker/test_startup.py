@@ -117,7 +117,7 @@ def test_a_beat_without_a_broker_ends_with_one_sentence(environment: dict[str, s
     del environment["BROKER_URL"]
     asked = ended("beat", environment)
     assert asked.returncode == EXIT_BAD_SETTINGS
-    assert asked.stderr == "cannot start: BROKER_URL is not set: Celery's queues are there\n"
+    assert asked.stderr == "cannot start: CAMPAIGNS_BROKER_URL is not set: Celery's queues are there\n"
 
 
 @pytest.mark.parametrize("name", ["worker-send", "worker-poll"])

@@ -104,14 +104,14 @@ def check_settings(chosen: Settings) -> Iterator[Finding]:
             "settings",
             Level.WARN,
             "the sandbox gateway answers: nothing is sent to anybody",
-            "set KAVENEGAR_API_KEY, DATABASE_URL and BROKER_URL to go to production",
+            "set KAVENEGAR_API_KEY, DATABASE_URL and CAMPAIGNS_BROKER_URL to go to production",
         )
     elif chosen.embedded:
         yield Finding(
             "settings",
             Level.WARN,
             "real messages are sent from a PostgreSQL and a Valkey of our own",
-            "set DATABASE_URL and BROKER_URL to servers that somebody backs up",
+            "set DATABASE_URL and CAMPAIGNS_BROKER_URL to servers that somebody backs up",
         )
     else:
         yield Finding("settings", Level.OK, "every setting can be read")

@@ -144,8 +144,8 @@ def foreign_workers_finding(foreign: Mapping[str, str]) -> Finding:
         "each installation takes tasks of the other, which are late by that, or carried out in the wrong database"
     )
     do = (
-        "give each installation a database of the broker for itself, by another number at the end of its BROKER_URL "
-        "(…:6379/1), and restart all its processes"
+        "give each installation a database of the broker for itself, by another number at the end of its "
+        "CAMPAIGNS_BROKER_URL (…:6379/1), and restart all its processes"
     )
     return Finding("installations", Level.BAD, says, do)
 
@@ -192,13 +192,15 @@ def _check_debug_mode(config: AccountConfig) -> Finding:
 WORKERS_ANSWER_WITHIN_S: Final = 1.0
 
 
-TAKES_NO_WRITES: Final = "let BROKER_URL lead to the primary, and give it memory: nothing can be published until then"
+TAKES_NO_WRITES: Final = (
+    "let CAMPAIGNS_BROKER_URL lead to the primary, and give it memory: nothing can be published until then"
+)
 
 
 def check_broker(url: str | None) -> Finding:
     """Check that the broker answers."""
     if url is None:
-        return Finding("broker", Level.BAD, "BROKER_URL is not set", "set it to a Redis or a Valkey")
+        return Finding("broker", Level.BAD, "CAMPAIGNS_BROKER_URL is not set", "set it to a Redis or a Valkey")
     try:
         with connect_redis(url) as client:
             client.ping()
@@ -208,7 +210,9 @@ def check_broker(url: str | None) -> Finding:
             "broker", Level.BAD, f"it answers, and takes no writes: {first_line(why).rstrip('.')}", TAKES_NO_WRITES
         )
     except RedisError as why:
-        return Finding("broker", Level.BAD, f"it does not answer: {first_line(why)}", "start it, or correct BROKER_URL")
+        return Finding(
+            "broker", Level.BAD, f"it does not answer: {first_line(why)}", "start it, or correct CAMPAIGNS_BROKER_URL"
+        )
     return Finding("broker", Level.OK, "it answers")
 
 
@@ -217,7 +221,7 @@ def check_pace() -> Finding:
     try:
         view = wiring.pace().view()
     except CampaignsError as why:
-        return Finding("pace", Level.BAD, str(why), "correct BROKER_URL, and KAVENEGAR_API_KEY or PACE_NAME")
+        return Finding("pace", Level.BAD, str(why), "correct CAMPAIGNS_BROKER_URL, and KAVENEGAR_API_KEY or PACE_NAME")
     if paused := pause_sentence(view):
         do = "nothing: calls go on by themselves, slower; `campaigns pace --watch` shows how"
         return Finding("pace", Level.WARN, f"all calls pause {paused}", do)

@@ -44,7 +44,7 @@ _MEANINGS = {
 }
 
 
-BROKER_UNREACHABLE: Final = "the broker cannot be reached ({why}): is it running, and is BROKER_URL right?"
+BROKER_UNREACHABLE: Final = "the broker cannot be reached ({why}): is it running, and is CAMPAIGNS_BROKER_URL right?"
 
 
 # By the first digits of the SQLSTATE. Drivers call all of these "operational", although the server answered.

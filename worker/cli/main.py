@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from kavenegar_worker import logs
+from kavenegar_worker import logs, wiring
 from kavenegar_worker.cli import options
 from kavenegar_worker.cli.account import account_, credit, ledger_
 from kavenegar_worker.cli.campaign import cancel, list_, pause, resume, show, start, watch
@@ -35,7 +35,7 @@ _HELP = """Bulk SMS campaigns through Kavenegar.
   campaigns watch 1
   campaigns report 1 --out report.csv
 
-With neither DATABASE_URL nor BROKER_URL set, an embedded PostgreSQL and Valkey are started. With no
+With neither DATABASE_URL nor CAMPAIGNS_BROKER_URL set, an embedded PostgreSQL and Valkey are started. With no
 KAVENEGAR_API_KEY the sandbox gateway answers, and no SMS is sent. `campaigns settings` lists every setting;
 `campaigns doctor` checks the installation.
 """
@@ -118,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run the command line. Returns the exit code."""
     invocation = Invocation()
+    wiring.allow_embedded_servers()
     sys.excepthook = lambda *error: _report_defect(invocation, *error)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal without Persian

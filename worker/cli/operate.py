@@ -17,7 +17,7 @@ from kavenegar_campaigns.api import admin
 from kavenegar_campaigns.context import Database
 from kavenegar_campaigns.errors import CampaignsError
 from kavenegar_worker import extras, logs, wiring
-from kavenegar_worker.cli import doctor_database, doctor_servers, options, output
+from kavenegar_worker.cli import doctor_brokers, doctor_database, doctor_servers, options, output
 from kavenegar_worker.cli.exits import Exit
 from kavenegar_worker.cli.output import Finding, Level
 from kavenegar_worker.settings import old_names, revealed, rows
@@ -80,6 +80,7 @@ def _warn_of_old_names() -> None:
 #     doctor_database  settings, the database, the rows of its tables, whether the dispatcher ticks
 #     doctor_safety    the conditions under which no message is sent twice and no inbound message is lost
 #     doctor_servers   the broker, the pace, the workers, the gateway; and the clocks of all of them
+#     doctor_brokers   whether Celery, the pace and INBOX_TASK use the brokers that the settings name
 
 
 def run_checks() -> Iterator[Finding]:
@@ -96,10 +97,12 @@ def run_checks() -> Iterator[Finding]:
     broker = doctor_servers.check_broker(where.broker_url)
     yield broker
     if broker.level is Level.OK:
+        yield doctor_brokers.check_celery_broker()
         yield doctor_servers.check_pace()
         yield from doctor_servers.check_workers()
         yield doctor_servers.check_queue_lengths()
         yield from doctor_servers.check_gateway()
+    yield from doctor_brokers.check_inbox_task()
 
 
 _STYLES = {Level.OK: "green", Level.WARN: "yellow", Level.BAD: "bold red"}

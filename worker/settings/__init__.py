@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from kavenegar_worker.addresses import broker_url
 from kavenegar_worker.settings.parsers import api_key, decoded
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from kavenegar_worker.settings.environment import Row
     from kavenegar_worker.settings.model import Settings
 
-__all__ = ["load", "old_names", "revealed", "rows"]
+__all__ = ["ignored_brokers", "load", "old_names", "revealed", "rows"]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,19 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 """Old names of settings, each with its present name. They are accepted in this release and not in the next."""
 
+SECOND_NAMES: Final[Mapping[str, str]] = {"CAMPAIGNS_BROKER_URL": "BROKER_URL"}
+"""Settings with a second name, which counts where the first is unset. BROKER_URL is also the variable of Celery's own
+`celery --broker`, and outranks the settings of every Celery app in that environment; so it is the second."""
+
+CELERY_BROKER_VARIABLES: Final = (
+    "BROKER_URL",
+    "CELERY_BROKER_URL",
+    "CELERY_BROKER_READ_URL",
+    "CELERY_BROKER_WRITE_URL",
+)
+"""Variables that Celery reads by itself, each before the settings of an app. Source: celery.app.utils.Settings, and
+celery.bin.celery for BROKER_URL."""
+
 
 class Unreadable(ValueError):
     """A variable, or the file that it names, holds no text. The message is a whole sentence that names the variable."""
@@ -50,12 +64,16 @@ class Unreadable(ValueError):
 def text_of(name: str, environ: Mapping[str, str], *, secret: bool) -> str | None:
     """Return the text of the setting `name`, stripped; None where it is unset or blank.
 
-    The old name of a setting counts only where the new one is unset. A secret may stand in a file that `…_FILE` names;
-    the file goes before the variable. Raises: Unreadable.
+    The second or old name of a setting counts only where the first is unset. A secret may stand in a file that `…_FILE`
+    names; the file goes before the variable. Raises: Unreadable.
     """
-    names = (name, *(old for old, new in ALIASES.items() if new == name))
-    texts = (_text(each, environ, secret=secret) for each in names)
+    texts = (_text(each, environ, secret=secret) for each in _names(name))
     return next((text for text in texts if text is not None), None)
+
+
+def _names(name: str) -> list[str]:
+    second = [SECOND_NAMES[name]] if name in SECOND_NAMES else []
+    return [name, *second, *(old for old, new in ALIASES.items() if new == name)]
 
 
 def _text(variable: str, environ: Mapping[str, str], *, secret: bool) -> str | None:
@@ -78,9 +96,10 @@ def _file_text(variable: str, path: str) -> str | None:
 
 
 def variable_of(name: str, environ: Mapping[str, str]) -> str:
-    """Return the variable that a setting is read from: `name`, or an old name where only that is set."""
-    given = (f"{old} (now {new})" for old, new in ALIASES.items() if new == name and environ.get(old, "").strip())
-    return name if environ.get(name, "").strip() else next(given, name)
+    """Return the variable that a setting is read from: `name`, or another of its names where only that is set."""
+    given = (each for each in _names(name) if environ.get(each, "").strip() or environ.get(f"{each}_FILE"))
+    found = next(given, name)
+    return f"{found} (now {name})" if found in ALIASES else found
 
 
 def old_names(environ: Mapping[str, str] | None = None) -> Iterator[str]:
@@ -93,6 +112,21 @@ def old_names(environ: Mapping[str, str] | None = None) -> Iterator[str]:
             yield f"{old} is ignored, because {new}, its new name, is set too: remove {old}"
         else:
             yield f"{old} is now called {new}: rename it, the next release does not read the old name"
+
+
+def ignored_brokers(settings: Settings, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the variables that name another broker than ours: they move a shop's Celery apps, and never ours."""
+    environ = os.environ if environ is None else environ
+    ours = revealed(settings.campaigns_broker_url)
+    named = {environ[name]: name for name in reversed(CELERY_BROKER_VARIABLES) if environ.get(name)}
+    return [name for value, name in reversed(named.items()) if _broker(value) != ours]
+
+
+def _broker(value: str) -> str | None:
+    try:
+        return broker_url(value)
+    except ValueError:
+        return None  # a broker of another kind
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

@@ -122,6 +122,8 @@ def _disagreements(settings: Settings) -> Iterator[str]:
         yield "PACE_START must not be above PACE_MAX"
     if settings.inbox_task and settings.inbox_webhook:
         yield "INBOX_TASK and INBOX_WEBHOOK are both set: one of them is to take inbound messages"
+    if settings.inbox_task_broker and not settings.inbox_task:
+        yield "INBOX_TASK_BROKER is set, and INBOX_TASK is not: it names the task that is sent there"
     if settings.inbox_webhook and not settings.inbox_webhook_secret:
         yield "INBOX_WEBHOOK_SECRET is not set: without a signature nobody can tell whose post it is"
 

@@ -44,12 +44,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=False)
 
     database_url: Annotated[SecretStr | None, secret(addresses.database_url)] = Field(
-        None, description="PostgreSQL; without it and BROKER_URL both come embedded"
+        None, description="PostgreSQL; without it and CAMPAIGNS_BROKER_URL, commands start both embedded"
     )
-    broker_url: Annotated[SecretStr | None, secret(addresses.broker_url)] = Field(
+    campaigns_broker_url: Annotated[SecretStr | None, secret(addresses.broker_url)] = Field(
         None,
-        description="Redis or Valkey: Celery's broker and the pace; rediss:// for TLS, verified unless "
-        "?ssl_cert_reqs=none",
+        description="Redis or Valkey, our broker and the pace (where unset, BROKER_URL counts); rediss:// for TLS, "
+        "verified unless ?ssl_cert_reqs=none",
     )
     kavenegar_api_key: Annotated[SecretStr | None, secret(parsers.api_key)] = Field(
         None,
@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         None, description="the Celery task of yours that gets the id of each inbound message"
     )
     inbox_task_queue: str = Field("celery", description="the queue that INBOX_TASK is sent to")
+    inbox_task_broker: Annotated[SecretStr | None, secret(addresses.broker_url)] = Field(
+        None,
+        description="the Redis or Valkey that INBOX_TASK is sent to, where your workers use another broker than ours "
+        "(or INBOX_TASK_BROKER_FILE)",
+    )
     inbox_webhook: Annotated[SecretStr | None, secret(addresses.web_address)] = Field(
         None,
         description="where each inbound message is posted to, signed, until it is taken (2xx) (or INBOX_WEBHOOK_FILE)",
@@ -224,8 +229,8 @@ class Settings(BaseSettings):
 
     @property
     def embedded(self) -> bool:
-        """Return whether this process runs the embedded PostgreSQL and Valkey, from wheels."""
-        return self.database_url is None and self.broker_url is None
+        """Return whether no address is set: a command then runs the embedded PostgreSQL and Valkey, from wheels."""
+        return self.database_url is None and self.campaigns_broker_url is None
 
     @property
     def sandboxed(self) -> bool:

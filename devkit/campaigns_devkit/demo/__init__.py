@@ -8,5 +8,5 @@
     control      how a command starts a runner, finds one, lets it stay or stops it
     gateway_ledger  the messages that the gateway sent, by its own record
 
-Nothing here reads or uses DATABASE_URL, BROKER_URL or KAVENEGAR_API_KEY: a demo never touches a real account.
+Nothing here reads or uses DATABASE_URL, CAMPAIGNS_BROKER_URL or KAVENEGAR_API_KEY: a demo never touches a real account.
 """

@@ -92,7 +92,7 @@ def demo(
 def _print_ignored_settings(chosen: Settings) -> None:
     ours = {
         "DATABASE_URL": chosen.database_url,
-        "BROKER_URL": chosen.broker_url,
+        "CAMPAIGNS_BROKER_URL": chosen.campaigns_broker_url,
         "KAVENEGAR_API_KEY": chosen.kavenegar_api_key,
     }
     if left_alone := [name for name, value in ours.items() if value]:

@@ -84,7 +84,7 @@ def process_environment(endpoints: DemoEndpoints) -> dict[str, str]:
         **bare_environment(endpoints.home),
         **_FAST_SETTINGS,
         "DATABASE_URL": endpoints.database_url,
-        "BROKER_URL": endpoints.broker_url,
+        "CAMPAIGNS_BROKER_URL": endpoints.broker_url,
         "KAVENEGAR_BASE_URL": endpoints.gateway_url,
         "KAVENEGAR_API_KEY": SANDBOX_API_KEY,
         "KAVENEGAR_SENDER": SENDER,
