@@ -145,7 +145,7 @@ def test_where_the_sandbox_is_not_installed_a_sentence_says_how_to_install_it(co
 def test_where_the_devkit_is_not_installed_a_sentence_says_how_to_install_it(command: str, exit_code: int) -> None:
     code = (
         "import os, kavenegar_worker.cli\n"
-        "for name in ('DATABASE_URL', 'BROKER_URL'): os.environ.pop(name, None)\n"
+        "for name in ('DATABASE_URL', 'BROKER_URL', 'CAMPAIGNS_BROKER_URL'): os.environ.pop(name, None)\n"
         f"sys.argv = ['campaigns', *{command}]; kavenegar_worker.cli.entry_point()"
     )
     ended = run_without({DEVKIT}, code)

@@ -207,7 +207,7 @@ def test_a_secret_may_stand_in_a_file_and_the_file_goes_before_the_variable(tmp_
         (tmp_path / name).write_text(f"{value}\n", encoding="utf-8")
     settings = load({**{f"{name}_FILE": str(tmp_path / name) for name in SECRETS}, "KAVENEGAR_API_KEY": "other"})
     assert revealed(settings.kavenegar_api_key) == SECRET
-    assert revealed(settings.broker_url) == SECRETS["BROKER_URL"]
+    assert revealed(settings.campaigns_broker_url) == SECRETS["BROKER_URL"]
     assert str(revealed(settings.database_url)).endswith(f"somebody:{SECRET}@db.example/sms")
 
 

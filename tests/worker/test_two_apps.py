@@ -146,6 +146,24 @@ def test_our_own_name_counts_first_and_the_others_are_reported(
     assert ignored_brokers(settings, its) == ignored
 
 
+def test_the_doctor_says_it_where_celery_and_the_pace_use_different_brokers(brokers: dict[int, str]) -> None:
+    script = f"""
+import json, sys
+from kavenegar_worker.app import app
+from kavenegar_worker.cli.doctor_brokers import check_celery_broker
+app.conf.broker_url = {brokers[SHOPS]!r}
+found = check_celery_broker()
+json.dump([found.level, found.says], sys.stdout)
+"""
+    level, says = answer_of("-c", script, **environment(brokers))
+    server = brokers[OURS].rpartition("@")[2].rpartition("/")[0]
+    assert level == "bad"
+    assert says.startswith(
+        f"Celery consumes from {server}/{SHOPS} and publishes to {server}/{SHOPS}, and the pace is at"
+    )
+    assert f"at {server}/{OURS}: " in says
+
+
 # ── the commands ──
 
 
