@@ -71,7 +71,7 @@ def test_the_doctor_sees_the_workers_of_another_installation_and_counts_none_of_
     assert found["installations"]["says"].startswith(
         f"poll@theirs, send@theirs work for another database, {database} ("
     )
-    assert "another number at the end of its BROKER_URL" in found["installations"]["do"]
+    assert "another number at the end of its CAMPAIGNS_BROKER_URL" in found["installations"]["do"]
     assert found["workers"]["level"] == "bad"
     assert found["workers"]["says"].startswith("none of this database answered")
 

@@ -79,6 +79,6 @@ def test_a_broker_that_takes_no_writes_is_what_is_wrong_and_not_a_missing_beat(
 
     assert findings["broker"]["level"] == "bad"
     assert findings["broker"]["says"].startswith("it answers, and takes no writes")
-    assert "let BROKER_URL lead to the primary" in findings["broker"]["do"]
+    assert "let CAMPAIGNS_BROKER_URL lead to the primary" in findings["broker"]["do"]
     assert "takes no writes" in findings["dispatcher"]["says"]
     assert "beat" not in findings["dispatcher"]["do"]
