@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.own_process import answer_of
+from tests.waiting import PATIENCE_S
 
 CALLS = {
     "one-time password": """from kavenegar_worker import otp
@@ -79,3 +83,17 @@ def test_with_one_setting_missing_a_one_time_password_names_it(missing: str, tmp
 def test_a_command_of_ours_still_starts_the_embedded_servers(tmp_path: Path) -> None:
     script = "from kavenegar_worker.cli.main import main\nmain(['list', '--json'])"
     assert answer_of("-c", script, CAMPAIGNS_HOME=str(tmp_path)) == []
+
+
+def test_celerys_command_for_our_app_still_starts_the_embedded_servers(tmp_path: Path) -> None:
+    """Nobody answers the ping; only its broker is there."""
+    asked = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "kavenegar_worker", "inspect", "--timeout", "0.1", "ping"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), "CAMPAIGNS_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert "No nodes replied" in asked.stdout + asked.stderr
+    assert (tmp_path / "valkey").is_dir()
