@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import (
+    DDL,
     JSON,
     BigInteger,
     Boolean,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    event,
     text,
 )
 from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
@@ -124,7 +126,13 @@ messages = Table(
     CheckConstraint("(state = 'refused') = (refused_code IS NOT NULL)", name="refused"),
     # Which messages did this number get? A number never changes, so updates stay HOT.
     Index("messages_number_idx", "number"),
-    postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.05"},
+)
+
+# Room in the pages of rows that change. SQLAlchemy has an argument for it from 2.1 on only.
+event.listen(
+    messages,
+    "after_create",
+    DDL("ALTER TABLE sms.messages SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)"),
 )
 
 rejects = Table(
@@ -200,8 +208,9 @@ batches = Table(
     # Which windows close soon? Batches that wait only for the end of their window are left out: there may be very many.
     Index("batches_closing_idx", "closes_at", "id", postgresql_where=text("poll_at < closes_at")),
     Index("batches_open_idx", "campaign_id", postgresql_where=text(one_of("state", OPEN_BATCH_STATES))),
-    postgresql_with={"fillfactor": "70"},
 )
+
+event.listen(batches, "after_create", DDL("ALTER TABLE sms.batches SET (fillfactor = 70)"))
 
 attempts = Table(
     "attempts",

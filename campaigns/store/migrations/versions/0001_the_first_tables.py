@@ -136,8 +136,8 @@ def upgrade() -> None:
         sa.CheckConstraint("status <> 100", name=op.f("messages_status_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("messages_pkey")),
         schema="sms",
-        postgresql_with={"fillfactor": "60", "autovacuum_vacuum_scale_factor": "0.05"},
     )
+    op.execute("ALTER TABLE sms.messages SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)")
     op.create_table(
         "rejects",
         sa.Column("campaign_id", sa.BigInteger(), nullable=False),
@@ -215,8 +215,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["campaign_id"], ["sms.campaigns.id"], name=op.f("batches_campaign_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("batches_pkey")),
         schema="sms",
-        postgresql_with={"fillfactor": "70"},
     )
+    op.execute("ALTER TABLE sms.batches SET (fillfactor = 70)")
     op.create_index("batches_campaign_id_idx", "batches", ["campaign_id", "first_id"], unique=False, schema="sms")
     op.create_index(
         "batches_first_id_key",
