@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import orjson
 
-from benchmarks import flower, intake, memory, merge, otp, path, tick
+from benchmarks import flower, imports, intake, memory, merge, otp, path, tick
 from benchmarks.bench import Bench, Unfinished, laid
 from benchmarks.figures import Table, as_dicts, medians, say, show
 from benchmarks.journey import Course
@@ -41,6 +41,7 @@ SHORT: Mapping[str, Case] = {
     "intake": partial(intake.measure, rows=100_000),
     "tick": partial(tick.measure, stored=(1_000, 200_000)),
     "merge": partial(merge.measure, messages=20_000, stored=1_000),
+    "imports": partial(imports.measure, times=5),
 }
 """What runs without a subcommand, in under three minutes."""
 
@@ -111,6 +112,14 @@ def _tick(runs: int, as_json: bool, stored: tuple[int, ...]) -> None:
 def _merge(runs: int, as_json: bool, messages: int, stored: int) -> None:
     """Writing down acceptances and verdicts, beside a bare UPDATE of the same rows."""
     run({"merge": partial(merge.measure, messages=messages, stored=stored)}, runs=runs, as_json=as_json)
+
+
+@main.command("imports")
+@_common
+@click.option("--times", default=15, type=click.IntRange(1, 200), show_default=True, help="Processes for each import.")
+def _imports(runs: int, as_json: bool, times: int) -> None:
+    """Importing the library, beside importing SQLAlchemy."""
+    run({"imports": partial(imports.measure, times=times)}, runs=runs, as_json=as_json)
 
 
 @main.command("otp")

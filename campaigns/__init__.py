@@ -21,38 +21,9 @@ held the key or the row; `SchemaMissing` is one: run `campaigns migrate`.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from kavenegar_campaigns.api.campaign import (
-    Campaign,
-    Estimate,
-    Recipients,
-    cancel,
-    create,
-    estimate,
-    pause,
-    resume,
-    send_uncertain,
-    start,
-)
-from kavenegar_campaigns.api.inbox import Inbound, acknowledge, get_inbound, list_inbound
-from kavenegar_campaigns.api.otp import Otp, order_otp, otp_state
-from kavenegar_campaigns.api.suppression import Suppression, suppress, suppressed, unsuppress
-from kavenegar_campaigns.api.watch import (
-    Preview,
-    Progress,
-    Report,
-    Waiting,
-    build_report,
-    by_key,
-    export,
-    export_rejects,
-    get,
-    newest,
-    preview,
-    progress,
-    why_waiting,
-)
 from kavenegar_campaigns.deprecation import warn_renamed
 from kavenegar_campaigns.errors import (
     BadInput,
@@ -64,10 +35,42 @@ from kavenegar_campaigns.errors import (
     NotFound,
     SchemaMissing,
 )
-from kavenegar_campaigns.rules.message_options import CampaignKind
-from kavenegar_campaigns.rules.otp_request import OtpKind
-from kavenegar_campaigns.rules.states import CampaignState, MessageState, OtpState
-from kavenegar_campaigns.rules.suppression import SuppressionReason
+
+if TYPE_CHECKING:  # at run time `_HOMES` finds them
+    from kavenegar_campaigns.api.campaign import (
+        Campaign,
+        Estimate,
+        Recipients,
+        cancel,
+        create,
+        estimate,
+        pause,
+        resume,
+        send_uncertain,
+        start,
+    )
+    from kavenegar_campaigns.api.inbox import Inbound, acknowledge, get_inbound, list_inbound
+    from kavenegar_campaigns.api.otp import Otp, order_otp, otp_state
+    from kavenegar_campaigns.api.suppression import Suppression, suppress, suppressed, unsuppress
+    from kavenegar_campaigns.api.watch import (
+        Preview,
+        Progress,
+        Report,
+        Waiting,
+        build_report,
+        by_key,
+        export,
+        export_rejects,
+        get,
+        newest,
+        preview,
+        progress,
+        why_waiting,
+    )
+    from kavenegar_campaigns.rules.message_options import CampaignKind
+    from kavenegar_campaigns.rules.otp_request import OtpKind
+    from kavenegar_campaigns.rules.states import CampaignState, MessageState, OtpState
+    from kavenegar_campaigns.rules.suppression import SuppressionReason
 
 __all__ = [
     "BadInput",
@@ -120,6 +123,20 @@ __all__ = [
     "why_waiting",
 ]
 
+_HOMES: Final = {
+    "api.campaign": "Campaign Estimate Recipients cancel create estimate pause resume send_uncertain start",
+    "api.inbox": "Inbound acknowledge get_inbound list_inbound",
+    "api.otp": "Otp order_otp otp_state",
+    "api.suppression": "Suppression suppress suppressed unsuppress",
+    "api.watch": "Preview Progress Report Waiting build_report by_key export export_rejects get newest preview "
+    "progress why_waiting",
+    "rules.message_options": "CampaignKind",
+    "rules.otp_request": "OtpKind",
+    "rules.states": "CampaignState MessageState OtpState",
+    "rules.suppression": "SuppressionReason",
+}
+"""Where the names come from. A module is imported when one of its names is first used: a start pays for none."""
+
 _RENAMED: Final = {
     "Kind": "CampaignKind",
     "Reason": "SuppressionReason",
@@ -135,9 +152,17 @@ _RENAMED: Final = {
 if not TYPE_CHECKING:  # so that a type checker objects to the old names, and to names that are none
 
     def __getattr__(name: str) -> object:
-        """Find a function or a class by its old name, and warn with the new one. Raises: AttributeError."""
+        """Import a name when it is first used; find an old name, and warn with the new one. Raises: AttributeError."""
+        home = next((home for home, names in _HOMES.items() if name in names.split()), None)
+        if home is not None:
+            globals()[name] = found = getattr(import_module(f"{__name__}.{home}"), name)
+            return found
         new = _RENAMED.get(name)
         if new is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         warn_renamed(f"campaigns.{name}", f"campaigns.{new}")
-        return globals()[new]
+        return __getattr__(new)
+
+    def __dir__() -> list[str]:
+        """List the public names, also those that are not imported yet."""
+        return sorted({*globals(), *__all__})

@@ -15,10 +15,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import kavenegar_campaigns as campaigns
-from kavenegar_campaigns.api import work
 from kavenegar_campaigns.api.boundary import public
+from kavenegar_campaigns.extras import missing
 from kavenegar_campaigns.rules.otp_request import parse_otp_request
-from kavenegar_worker import wiring
+
+try:
+    from kavenegar_campaigns.api import work
+    from kavenegar_worker import wiring
+except ModuleNotFoundError as why:
+    raise ModuleNotFoundError(missing("worker", "kavenegar_worker.otp") or str(why), name=why.name) from why
 
 
 @public

@@ -24,9 +24,10 @@ from benchmarks.recipients import SENDER, TEXTS, Kind, people
 from campaigns_devkit import SANDBOX_API_KEY
 from kavenegar_campaigns.errors import OutcomeUnknown, Postpone
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
+from kavenegar_campaigns.rules.pace import Lane
 
 SENDERS = 5
 POLL_EVERY_S = 2.0

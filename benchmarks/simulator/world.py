@@ -15,7 +15,8 @@ import redis
 from benchmarks.simulator.record import Call, Record
 from benchmarks.simulator.script import LuaRedis
 from kavenegar_campaigns.errors import Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, Slot, Throttle
+from kavenegar_campaigns.kavenegar.pace import Slot, Throttle
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.limiter import Limiter, limiter
 

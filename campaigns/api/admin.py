@@ -2,7 +2,7 @@
 
 The facts are those that `campaigns doctor` judges and `campaigns metrics` serves. A time is None where nothing waits.
 
-tables      upgrade, is_behind, is_ahead: create or upgrade the schema sms
+tables      upgrade, is_behind, is_ahead: create or upgrade the schema sms; grant: the rights of a role on it
 dispatcher  read_installation: its last tick, the account's credit, settings and hold; SILENT_AFTER
 work        find_overdue, open_work, paused_campaigns, uncertain_by_campaign
 safety      read_durability, read_gate, count_far_ahead, account_of_key, stranded_batches
@@ -56,6 +56,7 @@ from kavenegar_campaigns.store.batches import COLLISION
 from kavenegar_campaigns.store.database import Database
 from kavenegar_campaigns.store.epochs import MAY_HAVE_LEFT
 from kavenegar_campaigns.store.gate import WEAK_COMMITS, Gate, read_gate
+from kavenegar_campaigns.store.grants import Profile, grant
 from kavenegar_campaigns.store.identity import Place, StrandedBatches, account_of_key, stranded_batches
 from kavenegar_campaigns.store.inbound import count_unacknowledged, oldest_unacknowledged
 from kavenegar_campaigns.store.installation import Installation
@@ -79,6 +80,7 @@ __all__ = [
     "OpenWork",
     "Overdue",
     "Place",
+    "Profile",
     "Restored",
     "StrandedBatches",
     "UncertainBatch",
@@ -90,6 +92,7 @@ __all__ = [
     "count_uncertain",
     "database_label",
     "find_overdue",
+    "grant",
     "is_ahead",
     "is_behind",
     "list_lines",

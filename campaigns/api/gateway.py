@@ -21,8 +21,8 @@ from kavenegar_campaigns.api import Bind, connection_of
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.kavenegar.account import AccountConfig
 from kavenegar_campaigns.kavenegar.codes import CREDIT_TOO_LOW, KEY_NOT_VALID, STATUSES, return_code
-from kavenegar_campaigns.kavenegar.pace import LaneView, LearntRate, PaceView
 from kavenegar_campaigns.kavenegar.sent_messages import ReceptorStatus
+from kavenegar_campaigns.rules.pace import LaneView, LearntRate, PaceView
 from kavenegar_campaigns.stages.account import configure, fetch_credit, fetch_settings, low_credit
 from kavenegar_campaigns.stages.inbox.deliver import export_inbound
 from kavenegar_campaigns.stages.inbox.pull import DayCount, Pulled, count_days, pull_line

@@ -9,8 +9,8 @@ from typing import IO, Any
 import kavenegar_campaigns.stages.report as reports
 from kavenegar_campaigns.api import Bind, connection_of
 from kavenegar_campaigns.api.boundary import public
-from kavenegar_campaigns.kavenegar.pace import PaceView
 from kavenegar_campaigns.rules.arguments import checked, checked_with, instance_of
+from kavenegar_campaigns.rules.pace import PaceView
 from kavenegar_campaigns.stages import plan, report
 from kavenegar_campaigns.stages.exports import FileFormat, format_of, open_new
 from kavenegar_campaigns.stages.plan import Preview

@@ -25,7 +25,7 @@ from kavenegar_campaigns.kavenegar.answers import (
 from kavenegar_campaigns.kavenegar.call import MethodGroup, Parameters
 from kavenegar_campaigns.kavenegar.inbox import InboxPage
 from kavenegar_campaigns.kavenegar.methods import Method
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.suppression import UNKNOWN_BLOCKREASON
 
 # ── the account: the records ──

@@ -18,8 +18,8 @@ from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.frames import without_locals
 from kavenegar_campaigns.kavenegar.answers import Envelope, Row, Unreadable, read_rows
 from kavenegar_campaigns.kavenegar.methods import DAY_S, Method
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.suppression import BLOCK_REASONS
 from kavenegar_campaigns.rules.text import MAX_CHARACTERS
 

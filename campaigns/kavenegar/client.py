@@ -34,11 +34,11 @@ from kavenegar_campaigns.kavenegar.call import Answer, Call
 from kavenegar_campaigns.kavenegar.codes import RETURN_CODES, ReturnCode
 from kavenegar_campaigns.kavenegar.inbox import InboxMethods
 from kavenegar_campaigns.kavenegar.methods import Method
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.refusal import check_calls_allowed
 from kavenegar_campaigns.kavenegar.sending import OtpMethods, SendMethods, VoiceMethods
 from kavenegar_campaigns.kavenegar.sent_messages import OutboxMethods, StatusMethods
 from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind, InTime, Reply, Transport, prepare_request
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.text import MAX_CHARACTERS
 
 # All methods as Python functions. `Client` and `PacedClient` have all of them.

@@ -20,8 +20,8 @@ from kavenegar_campaigns.kavenegar.answers import (
     read_rows,
 )
 from kavenegar_campaigns.kavenegar.call import MethodGroup, Parameters
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.rules.pace import Lane
 
 # ── messages that people sent to our lines: the records ──
 

@@ -23,8 +23,9 @@ from kavenegar_campaigns.kavenegar.call import Answer, Call
 from kavenegar_campaigns.kavenegar.client import AllMethods, Client
 from kavenegar_campaigns.kavenegar.codes import BUSY, OK, RETURN_CODES
 from kavenegar_campaigns.kavenegar.inbox import InboxPage
-from kavenegar_campaigns.kavenegar.pace import Lane, Slot, Throttle
+from kavenegar_campaigns.kavenegar.pace import Slot, Throttle
 from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind, InTime
+from kavenegar_campaigns.rules.pace import Lane
 
 log = logging.getLogger(__name__)
 

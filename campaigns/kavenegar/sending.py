@@ -18,10 +18,10 @@ from kavenegar_campaigns.kavenegar.answers import (
     parse_text,
 )
 from kavenegar_campaigns.kavenegar.call import MethodGroup
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.transport import InTime
 from kavenegar_campaigns.rules.message_options import check_repeat, check_tag, check_type
 from kavenegar_campaigns.rules.otp_request import OtpKind, check_kind, check_tokens
+from kavenegar_campaigns.rules.pace import Lane
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from kavenegar_campaigns.kavenegar.answers import (
 )
 from kavenegar_campaigns.kavenegar.call import MethodGroup, Parameters
 from kavenegar_campaigns.kavenegar.methods import Method
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.sending import SentMessage
+from kavenegar_campaigns.rules.pace import Lane
 
 
 @dataclass(frozen=True, slots=True)

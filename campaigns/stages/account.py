@@ -17,8 +17,8 @@ from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import AccountBlocked, BadInput, GatewayError
 from kavenegar_campaigns.kavenegar.account import AccountConfig, AccountInfo
 from kavenegar_campaigns.kavenegar.codes import CREDIT_TOO_LOW
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.rules.batches import localid_cutoff
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages import answers
 from kavenegar_campaigns.store import gate, identity, in_one_commit, installation
 from kavenegar_campaigns.store.identity import AccountEvidence, Place

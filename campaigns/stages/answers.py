@@ -16,11 +16,11 @@ from sqlalchemy import Connection
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.errors import BadInput, Postpone, Refused
 from kavenegar_campaigns.kavenegar.codes import known_status, message_state
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from kavenegar_campaigns.kavenegar.sending import SentMessage
 from kavenegar_campaigns.kavenegar.sent_messages import LocalStatus, MessageStatus
 from kavenegar_campaigns.rules.batches import Matched, match_answer
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.phone import normalise_mobile
 from kavenegar_campaigns.rules.states import MessageState
 from kavenegar_campaigns.store import batches, lookups, suppressions

@@ -18,9 +18,9 @@ from sqlalchemy import Connection
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.errors import Postpone, Refused
 from kavenegar_campaigns.kavenegar.codes import STATUSES, final_state
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus
 from kavenegar_campaigns.rules.batches import POLL_SIZE, callback_batch_at, next_callback_recheck
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.states import MESSAGE_MOVES, MessageState
 from kavenegar_campaigns.stages.answers import fact_of_status, facts_of_statuses, suppress_by_verdicts
 from kavenegar_campaigns.store import callbacks, in_one_commit, inbound, installation, polls

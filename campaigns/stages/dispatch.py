@@ -18,8 +18,9 @@ from sqlalchemy import Connection
 
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.errors import Postpone
-from kavenegar_campaigns.kavenegar.pace import LearntRate, PaceView, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.rules.batches import POLL_SIZE, localid_cutoff, quiet_age
+from kavenegar_campaigns.rules.pace import LearntRate, PaceView
 from kavenegar_campaigns.store import (
     blocklists,
     callbacks,

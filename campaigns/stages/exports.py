@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.extras import require
 from kavenegar_campaigns.rules.arguments import shown
 from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS, cell_text, escape_formula
 
@@ -97,13 +98,14 @@ def row_writer(
     CSV needs an `out` that takes text. XLSX needs one that takes bytes; its rows wait in a temporary file until the
     end. Where a sheet has `most_rows`, the next rows go into a further sheet.
 
-    Raises: BadInput for an unknown format and for an `out` that does not take it.
+    Raises: BadInput for an unknown format, for an `out` that does not take it, and where the extra `xlsx` is missing.
     """
     if checked_format(file_format) is FileFormat.CSV:
         yield _csv_rows(out, layout)
         return
     if isinstance(out, io.TextIOBase):
         raise BadInput("an XLSX is no text: give a file that was opened as binary (wb)")
+    require("xlsx", "writing an XLSX")
     book = _XlsxRows(layout, most_rows)
     try:
         yield book.write

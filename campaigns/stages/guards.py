@@ -25,7 +25,7 @@ from sqlalchemy import Connection
 
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.errors import GatewayError
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages import answers
 from kavenegar_campaigns.stages.answers import LocalIdAnswer
 from kavenegar_campaigns.store import gate, identity, in_one_commit, inbound, restores

@@ -26,7 +26,7 @@ from kavenegar_campaigns.kavenegar import methods
 from kavenegar_campaigns.kavenegar.account import BlockedNumber, is_last_page
 from kavenegar_campaigns.kavenegar.codes import RECEPTOR_NOT_VALID
 from kavenegar_campaigns.kavenegar.methods import Method
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.phone import is_mobile, normalise_mobile
 from kavenegar_campaigns.rules.suppression import SYNC_EVERY
 from kavenegar_campaigns.store import blocklists, in_one_commit, installation, suppressions

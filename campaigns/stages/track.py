@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 
 from kavenegar_campaigns.context import Context, Policy
 from kavenegar_campaigns.errors import GatewayError, Postpone, Refused
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.states import MessageState
 from kavenegar_campaigns.stages.answers import facts_of_statuses, suppress_by_verdicts
 from kavenegar_campaigns.store import in_one_commit, installation, messages, polls

@@ -22,6 +22,7 @@ CASES: Final = {
     "intake": ("--rows", "1000"),
     "tick": ("--stored", "200", "--stored", "1000"),
     "merge": ("--messages", "1000", "--stored", "0"),
+    "imports": ("--times", "1"),
     "otp": ("--codes", "20"),
     "flower": ("--tasks", "1000", "--max-tasks", "100"),
     "pace": (

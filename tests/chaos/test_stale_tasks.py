@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import Engine
 
 from kavenegar_campaigns.context import Context
-from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages import dispatch, submit
 from kavenegar_campaigns.stages.submit import Outcome
 from tests.chaos.workshop import to_the_end

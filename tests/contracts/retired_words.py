@@ -54,7 +54,9 @@ RETIRED: Final[tuple[Retired, ...]] = (
     *_each("receipt, receipts", "gateway_ids", part=True),
     Retired("Gateway", "PacedClient", spelled=True, kinds=CLASS, folders=("campaigns",)),
     Retired("BATCH", "BATCH_SIZE", spelled=True, folders=("campaigns/rules",)),
-    Retired("POLL", "POLL_SIZE", spelled=True, folders=("campaigns/rules",)),  # a lane is called so, too
+    Retired(
+        "POLL", "POLL_SIZE", spelled=True, folders=("campaigns/rules/batches.py",)
+    ),  # a lane of rules/pace.py is called so, too
     Retired("BLOCK", "ID_BLOCK_SIZE", spelled=True, folders=("campaigns/rules",)),
     Retired("sieve", "RowValidator", part=True),
     Retired("Kind", "RejectKind, and so on", spelled=True, kinds=CLASS, folders=PRODUCT),

@@ -26,10 +26,14 @@ def is_a_script(command: str) -> bool:
     return path.is_file() and os.access(path, os.X_OK)
 
 
+def jobs() -> dict[str, Any]:
+    """The jobs of the hosted workflow."""
+    return dict(loaded(".github/workflows/ci.yml")["jobs"])
+
+
 def steps() -> list[dict[str, Any]]:
-    """The steps of the only job of the hosted workflow."""
-    (job,) = loaded(".github/workflows/ci.yml")["jobs"].values()
-    return list(job["steps"])
+    """The steps of the job that runs what CI runs anywhere."""
+    return list(jobs()["run"]["steps"])
 
 
 def hooks() -> list[dict[str, Any]]:
@@ -89,6 +93,20 @@ def test_the_hosted_runner_has_the_pythons_that_are_supported() -> None:
     (installed,) = (step["with"]["python-version"] for step in steps() if "setup-python" in step.get("uses", ""))
 
     assert sorted(installed.split()) == supported
+
+
+def test_a_hosted_runner_runs_the_tests_at_both_ends_of_every_range() -> None:
+    job = jobs()["versions"]
+    supported = (ROOT / "scripts" / "pythons").read_text(encoding="utf-8").split('SUPPORTED="')[1].split('"')[0].split()
+    (command,) = (step["run"] for step in job["steps"] if "run" in step)
+
+    assert command == "scripts/versions ${{ matrix.end }}"
+    assert is_a_script(command)
+    assert [(each["end"], each["python"]) for each in job["strategy"]["matrix"]["include"]] == [
+        ("lowest", supported[0]),
+        ("newest", supported[-1]),
+    ]
+    assert set(jobs()) == {"run", "versions"}
 
 
 def test_editors_and_the_formatter_agree_about_the_length_of_a_line() -> None:

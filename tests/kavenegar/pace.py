@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from kavenegar_campaigns.errors import Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, Slot, Throttle
+from kavenegar_campaigns.kavenegar.pace import Slot, Throttle
+from kavenegar_campaigns.rules.pace import Lane
 
 BEGIN = datetime(2026, 3, 21, tzinfo=UTC)
 MINUTE = 60.0

@@ -9,8 +9,9 @@ import pytest
 
 from kavenegar_campaigns.errors import CampaignsError
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
+from kavenegar_campaigns.rules.pace import Lane
 from tests.kavenegar.calls import NUMBER, ROW, TEXT
 from tests.kavenegar.pace import MINUTE, Clock, probe
 from tests.kavenegar.scripted_server import ScriptedServer

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from kavenegar_campaigns.errors import Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.rules.pace import Lane, LearntRate
 from tests.kavenegar.pace import (
     BEGIN,
     EARLY_S,

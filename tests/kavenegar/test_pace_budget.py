@@ -12,8 +12,9 @@ import pytest
 import redis
 
 from kavenegar_campaigns.errors import Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
+from kavenegar_campaigns.rules.pace import Lane
 from tests.kavenegar.pace import EARLY_S, MINUTE, Clock, Crowd, Departures, compete, play, queue, refused, turned_away
 
 # ── slots ──

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from benchmarks.simulator.script import LuaRedis
 from kavenegar_campaigns.errors import Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Slot, Throttle
+from kavenegar_campaigns.kavenegar.pace import Slot, Throttle
+from kavenegar_campaigns.rules.pace import Lane, LearntRate
 
 BEGIN_US = 1_800_000_000_000_000
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.rules.pace import Lane
 from tests.kavenegar.pace import (
     EARLY_S,
     MINUTE,

@@ -14,8 +14,9 @@ import pytest
 import redis
 
 from kavenegar_campaigns.errors import GatewayDown, Postpone, Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Slot, Throttle
+from kavenegar_campaigns.kavenegar.pace import Slot, Throttle
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
+from kavenegar_campaigns.rules.pace import Lane, LearntRate
 from tests.kavenegar.pace import BEGIN, MINUTE, Clock, Crowd, compete, play, queue, turned_away
 
 TAUGHT = LearntRate(rate=12.5, refused=14.25, at=BEGIN - timedelta(hours=3))

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.simulator import Call, Demand, Record, World, quantile, simulate
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_sandbox.knobs import Knobs
 
 Test = TypeVar("Test", bound=Callable[..., None])

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from kavenegar_campaigns.errors import Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, Slot, Throttle
+from kavenegar_campaigns.kavenegar.pace import Slot, Throttle
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_sandbox.knobs import Knobs
 from kavenegar_sandbox.limiter import limiter
 from tests.kavenegar.pace import Clock, Crowd, frozen, play, queue

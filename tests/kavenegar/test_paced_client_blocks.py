@@ -12,8 +12,9 @@ import pytest
 import redis
 
 from kavenegar_campaigns.errors import GatewayError, OutcomeUnknown, Throttled
-from kavenegar_campaigns.kavenegar.pace import Lane, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import CallRecord, PacedClient
+from kavenegar_campaigns.rules.pace import Lane
 from tests.kavenegar.calls import NUMBER, ROW, TEXT
 from tests.kavenegar.pace import Clock, probe
 from tests.kavenegar.scripted_server import ScriptedServer, Wire

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs
 from kavenegar_campaigns.kavenegar import methods
 from kavenegar_campaigns.kavenegar.answers import Envelope
 from kavenegar_campaigns.kavenegar.call import Answer, Call
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from kavenegar_campaigns.kavenegar.transport import InTime
+from kavenegar_campaigns.rules.pace import Lane
 
 PATIENCE_S: Final = 30.0
 ANOTHERS_NUMBER: Final = "09990000000"

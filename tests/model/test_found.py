@@ -17,10 +17,10 @@ import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar.call import Answer, Call
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from kavenegar_campaigns.kavenegar.transport import InTime
 from kavenegar_campaigns.rules.batches import BATCH_SIZE, EPOCH_SHIFT, ID_BLOCK_SIZE
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages import account, guards, submit
 from kavenegar_campaigns.stages.submit import Outcome
 from kavenegar_campaigns.store import epochs

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import Postpone
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages import account, submit
 from kavenegar_campaigns.stages.submit import Outcome
 from kavenegar_campaigns.store import installation

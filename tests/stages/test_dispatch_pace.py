@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from kavenegar_campaigns.context import Context
-from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
+from kavenegar_campaigns.rules.pace import Lane, LearntRate
 from kavenegar_campaigns.stages import dispatch, submit
 from kavenegar_campaigns.stages.dispatch import DueWork
 from kavenegar_campaigns.store import due

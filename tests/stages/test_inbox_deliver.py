@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import BadInput
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages.inbox.deliver import Webhook, deliver_by_webhook, signature_headers
 from tests.stages.inboxes import line_added, turns
 from tests.world import SENDER, Sandbox, run_due_work

@@ -12,7 +12,7 @@ import kavenegar_campaigns as campaigns
 from kavenegar_campaigns import CampaignState
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.states import MessageState
 from kavenegar_campaigns.stages import submit
 from kavenegar_campaigns.stages.submit import Outcome

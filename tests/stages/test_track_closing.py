@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from kavenegar_campaigns.context import Context
-from kavenegar_campaigns.kavenegar.pace import Lane
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages import track
 from tests.stages.accepted import accepted, calls
 from tests.world import Sandbox, states

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event, text
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import NotFound
-from kavenegar_campaigns.kavenegar.pace import Lane, LaneView, PaceView
+from kavenegar_campaigns.rules.pace import Lane, LaneView, PaceView
 from kavenegar_campaigns.rules.states import MessageState
 from kavenegar_campaigns.stages import plan, submit
 from kavenegar_campaigns.stages.waiting import Waiting, WaitingReason

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from kavenegar_campaigns.context import Policy
-from kavenegar_campaigns.kavenegar.pace import PaceView
+from kavenegar_campaigns.rules.pace import PaceView
 from kavenegar_campaigns.stages.dispatch import _apply_deadlines_and_recall_pace, _save_pace_and_enqueue
 from kavenegar_campaigns.store import due
 from kavenegar_campaigns.store.installation import RememberedPace

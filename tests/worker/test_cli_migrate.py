@@ -55,3 +55,26 @@ def test_a_wait_that_is_none_is_named(command: Command, typed: str) -> None:
     said = command("migrate", "--wait", typed)
     assert said.exit == 2
     assert "--wait" in said.sentence
+
+
+def test_it_grants_a_role_the_rights_of_a_web_app_and_says_so(command: Command, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE ROLE shop_web"))
+    try:
+        said = command("migrate", "--grant", "shop_web")
+        with engine.connect() as connection:
+            may = text("SELECT has_table_privilege('shop_web', 'sms.campaigns', 'INSERT')")
+            assert connection.execute(may).scalar_one()
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("DROP OWNED BY shop_web"))
+            connection.execute(text("DROP ROLE shop_web"))
+    assert (said.exit, said.err) == (0, "")
+    assert said.out.endswith("the role shop_web has the rights of the profile web on them, and no others\n")
+
+
+@pytest.mark.parametrize("option", ["--grant", "--grant-worker"])
+def test_a_role_that_does_not_exist_is_named_in_one_sentence(command: Command, option: str) -> None:
+    said = command("migrate", option, "nobody_here")
+    assert said.exit == 2
+    assert "there is no role nobody_here" in said.sentence

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 from kavenegar_campaigns.context import Context
-from kavenegar_campaigns.kavenegar.pace import Lane, LearntRate, Throttle
+from kavenegar_campaigns.kavenegar.pace import Throttle
+from kavenegar_campaigns.rules.pace import Lane, LearntRate
 from kavenegar_worker import wiring
 from kavenegar_worker.settings import load
 from tests.store.given import draft

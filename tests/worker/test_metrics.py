@@ -17,8 +17,8 @@ from sqlalchemy import Engine, text
 import kavenegar_campaigns as campaigns
 from campaigns_devkit import servers
 from kavenegar_campaigns.context import Context
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.store import due
 from kavenegar_campaigns.store.database import Database, make_engine
 from kavenegar_worker import wiring

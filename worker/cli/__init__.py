@@ -14,9 +14,15 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
+from kavenegar_campaigns.extras import missing
+
 
 def entry_point() -> NoReturn:
-    """Run the installed command: its entry point."""
+    """Run the installed command: its entry point. Without the extra `worker` a sentence says how to install it."""
+    sentence = missing("worker", "the command")
+    if sentence is not None:
+        sys.stderr.write(f"campaigns: {sentence}\n")
+        sys.exit(2)
     try:
         from kavenegar_worker.cli import main  # noqa: PLC0415 - the import takes a second, in which people press Ctrl-C
     except KeyboardInterrupt:

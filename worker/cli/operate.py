@@ -16,6 +16,7 @@ from kavenegar_campaigns import BadInput
 from kavenegar_campaigns.api import admin
 from kavenegar_campaigns.context import Database
 from kavenegar_campaigns.errors import CampaignsError
+from kavenegar_campaigns.extras import require
 from kavenegar_worker import extras, logs, wiring
 from kavenegar_worker.cli import doctor_brokers, doctor_database, doctor_servers, options, output
 from kavenegar_worker.cli.exits import Exit
@@ -40,16 +41,37 @@ def _parse_wait(_: click.Context, __: click.Parameter, typed: str) -> timedelta:
     metavar="TIME",
     help="How long to wait for other sessions in all, as 90s or 10m.",
 )
-def migrate(wait: timedelta) -> None:
+@click.option(
+    "--grant",
+    "web_roles",
+    multiple=True,
+    metavar="ROLE",
+    help="Give a role exactly the rights of a web app: create, steer, watch, order, suppress. May be repeated.",
+)
+@click.option(
+    "--grant-worker",
+    "worker_roles",
+    multiple=True,
+    metavar="ROLE",
+    help="Give a role exactly the rights of the workers and of this command, but for migrate. May be repeated.",
+)
+def migrate(wait: timedelta, web_roles: tuple[str, ...], worker_roles: tuple[str, ...]) -> None:
     """Create or upgrade the tables, in the schema sms.
 
     Safe to repeat, and to run several times at once. Sending goes on meanwhile: the command waits for tables in use,
     and names their sessions. Exit code 3: a table stayed in use; the next run goes on from there.
+
+    Name the roles at every upgrade: a new version may have new tables. Rights beyond theirs are taken away.
     """
     changed = admin.upgrade(wiring.engine(), report=output.print_lines, patience_s=wait.total_seconds())
     output.print_lines(
         "the tables are now those of this version" if changed else "the tables are those of this version already"
     )
+    for profile, roles in ((admin.Profile.WEB, web_roles), (admin.Profile.WORKER, worker_roles)):
+        for role in roles:
+            with wiring.engine().begin() as connection:
+                admin.grant(connection, role, profile)
+            output.print_lines(f"the role {role} has the rights of the profile {profile} on them, and no others")
 
 
 @click.command()
@@ -154,6 +176,7 @@ def web(new_token: bool) -> None:
     if new_token:
         output.print_lines(secrets.token_urlsafe(TOKEN_BYTES))
         return
+    require("web", "`campaigns web`")
     from kavenegar_worker.metrics import MetricsCollector, metrics_application  # noqa: PLC0415 - no other command needs it
     from kavenegar_worker.web import Recorder, TokenBucket, bind_server, callbacks_application  # noqa: PLC0415 - likewise
 
@@ -185,6 +208,7 @@ def metrics() -> None:
     name and the password of METRICS_BASIC_AUTH. While the database or the broker is away, kavenegar_up is 0 for it and
     the other metrics are still served.
     """
+    require("web", "`campaigns metrics`")
     from kavenegar_worker.metrics import MetricsCollector, bind_metrics_server, metrics_application  # noqa: PLC0415 - no other command needs the library
 
     chosen = wiring.settings()

@@ -12,8 +12,8 @@ from uuid import uuid4
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import AccountBlocked, AnswerLost, GatewayError, Postpone, Refused, Throttled
 from kavenegar_campaigns.kavenegar import methods
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.rules.dates import TEHRAN, day_start
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.stages.inbox import (
     CLOCK_MARGIN,
     LeaseLost,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Final, Protocol, TypedDict, cast
 
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.extras import require
 from kavenegar_campaigns.rules.phone import is_mobile
 from kavenegar_campaigns.stages.intake import columns, csv_rows
 from kavenegar_campaigns.stages.intake.columns import Source, Table
@@ -112,7 +113,8 @@ def _source(file: Readable, suffix: str, sheet: str | None, *, include_hidden: b
 
 
 def _workbook(file: IO[bytes], sheet: str | None, *, is_zip: bool, include_hidden: bool) -> Source:
-    """Return the rows of a workbook of any kind."""
+    """Return the rows of a workbook of any kind. Raises: BadInput without the packages of the extra `xlsx`."""
+    require("xlsx", "reading a workbook")
     # Openpyxl takes a while, and few need it.
     from kavenegar_campaigns.stages.intake import ods, workbooks, xls, xlsx  # noqa: PLC0415
 

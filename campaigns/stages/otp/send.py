@@ -19,11 +19,11 @@ from sqlalchemy import Connection
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import OutcomeUnknown, Postpone, Refused
 from kavenegar_campaigns.kavenegar.codes import known_status, message_state
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.sending import SentMessage
 from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus
 from kavenegar_campaigns.rules.batches import next_poll
 from kavenegar_campaigns.rules.otp_request import OtpRequest, Secret
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.states import OtpState
 from kavenegar_campaigns.stages.otp import with_advice
 from kavenegar_campaigns.store import in_one_commit, installation, otp_due, otps

@@ -19,12 +19,12 @@ from sqlalchemy import Connection
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import AnswerUnclear, OutcomeUnknown, Postpone, Refused
 from kavenegar_campaigns.kavenegar.codes import OPERATION_FAILED
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from kavenegar_campaigns.kavenegar.sending import SentMessage
 from kavenegar_campaigns.kavenegar.transport import InTime
 from kavenegar_campaigns.rules.batches import Matched
 from kavenegar_campaigns.rules.message_options import CampaignKind
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.states import BatchState
 from kavenegar_campaigns.stages.answers import fact_of_status, match_rows, record_facts
 from kavenegar_campaigns.stages.submit import resolve

@@ -14,10 +14,10 @@ from sqlalchemy import Connection
 
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import Postpone, Refused, RequestRefused
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.sending import SentMessage
 from kavenegar_campaigns.kavenegar.sent_messages import LocalStatus
 from kavenegar_campaigns.rules.batches import MAX_CLOCK_SKEW, same_sender, same_text
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.states import MessageState
 from kavenegar_campaigns.stages import answers
 from kavenegar_campaigns.stages.answers import fact_of_status, number_of, record_facts

@@ -15,9 +15,9 @@ from typing import Final
 
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.errors import BadInput, GatewayError, RequestRefused
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.sending import SentMessage
 from kavenegar_campaigns.rules.batches import MAX_CLOCK_SKEW, POLL_SIZE, same_sender, same_text
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.phone import normalise_mobile
 from kavenegar_campaigns.stages.verify.checks import (
     Check,

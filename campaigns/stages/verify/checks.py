@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar import methods
 from kavenegar_campaigns.kavenegar.codes import final_state
-from kavenegar_campaigns.kavenegar.pace import Lane
 from kavenegar_campaigns.kavenegar.sent_messages import MessageStatus, OutboxCount
 from kavenegar_campaigns.rules.batches import BATCH_SIZE, POLL_SIZE, may_resend
 from kavenegar_campaigns.rules.message_options import CampaignKind
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.rules.states import MessageState
 from kavenegar_campaigns.store import in_one_commit, ledger, report
 from kavenegar_campaigns.store.lookups import Sampled

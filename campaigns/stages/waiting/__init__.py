@@ -12,8 +12,8 @@ from typing import Final
 
 from kavenegar_campaigns.errors import TextRefused
 from kavenegar_campaigns.kavenegar.codes import LINE_REFUSALS, return_code
-from kavenegar_campaigns.kavenegar.pace import PaceView
 from kavenegar_campaigns.rules.dates import TEHRAN
+from kavenegar_campaigns.rules.pace import PaceView
 from kavenegar_campaigns.rules.states import CampaignState
 from kavenegar_campaigns.store.backlog import CampaignBacklog
 from kavenegar_campaigns.store.gate import Gate

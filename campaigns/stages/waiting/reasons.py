@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from kavenegar_campaigns.kavenegar.codes import return_code
-from kavenegar_campaigns.kavenegar.pace import Lane, PaceView
+from kavenegar_campaigns.rules.pace import Lane, PaceView
 from kavenegar_campaigns.rules.states import CampaignState
 from kavenegar_campaigns.stages.waiting import (
     NO_PROMISE_AFTER,

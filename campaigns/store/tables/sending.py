@@ -132,7 +132,7 @@ messages = Table(
 event.listen(
     messages,
     "after_create",
-    DDL("ALTER TABLE sms.messages SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)"),
+    DDL("ALTER TABLE sms.messages SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)"),  # type: ignore[no-untyped-call]
 )
 
 rejects = Table(
@@ -210,7 +210,7 @@ batches = Table(
     Index("batches_open_idx", "campaign_id", postgresql_where=text(one_of("state", OPEN_BATCH_STATES))),
 )
 
-event.listen(batches, "after_create", DDL("ALTER TABLE sms.batches SET (fillfactor = 70)"))
+event.listen(batches, "after_create", DDL("ALTER TABLE sms.batches SET (fillfactor = 70)"))  # type: ignore[no-untyped-call]
 
 attempts = Table(
     "attempts",

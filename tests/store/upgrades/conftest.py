@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 
 import campaigns_devkit
 from kavenegar_campaigns.store.database import make_engine
@@ -98,3 +98,33 @@ def reading(url: str, *, application: str = "nightly report") -> Iterator[Reader
             yield Reader(pid, connection)
     finally:
         engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database, the superuser's engine, and the one of a role that may do nothing but connect."""
+
+    admin: Engine
+    plain: Engine
+    role: str
+
+    def as_admin(self, *statements: str) -> None:
+        """Run statements as the superuser."""
+        with self.admin.begin() as connection:
+            for statement in statements:
+                connection.execute(text(statement.format(role=self.role)))
+
+
+@pytest.fixture
+def place(servers: campaigns_devkit.Attached) -> Iterator[Place]:
+    """An empty database and a role of its own."""
+    number = next(_numbers)
+    role = f"plain_{number}"
+    admin = _create(servers, f"rights_{number}")
+    with admin.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'"))
+    url = make_url(admin.url).set(username=role, password="plain")
+    plain = make_engine(url.render_as_string(hide_password=False))
+    yield Place(admin, plain, role)
+    plain.dispose()
+    admin.dispose()

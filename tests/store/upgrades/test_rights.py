@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import text
 
-import campaigns_devkit
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.errors import NotReady
 from kavenegar_campaigns.store import batches, gate, identity
-from kavenegar_campaigns.store.database import make_engine
 from kavenegar_campaigns.store.migrate import is_current, upgrade
-from tests.conftest import _create
 from tests.store.given import LEASE, batch_ids
-from tests.store.upgrades.conftest import reading
+from tests.store.upgrades.conftest import Place, reading
 from tests.store.upgrades.old_data import fill
 from tests.world import ACCOUNT, SENDER, numbers
-
-_numbers = itertools.count()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A database, the superuser's engine, and the one of a role that may do nothing but connect."""
-
-    admin: Engine
-    plain: Engine
-    role: str
-
-    def as_admin(self, *statements: str) -> None:
-        """Run statements as the superuser."""
-        with self.admin.begin() as connection:
-            for statement in statements:
-                connection.execute(text(statement.format(role=self.role)))
-
-
-@pytest.fixture
-def place(servers: campaigns_devkit.Attached) -> Iterator[Place]:
-    """An empty database and a role of its own."""
-    number = next(_numbers)
-    role = f"plain_{number}"
-    admin = _create(servers, f"rights_{number}")
-    with admin.begin() as connection:
-        connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'plain'"))
-    url = make_url(admin.url).set(username=role, password="plain")
-    plain = make_engine(url.render_as_string(hide_password=False))
-    yield Place(admin, plain, role)
-    plain.dispose()
-    admin.dispose()
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
