@@ -27,7 +27,7 @@ from campaigns_devkit.postgres import Postgres
 from campaigns_devkit.supervisor import procfile_commands
 from campaigns_devkit.valkey import Valkey
 from kavenegar_campaigns.store import identity
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import upgrade
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 import kavenegar_campaigns as campaigns
 from benchmarks.processes import peak
 from benchmarks.recipients import SENDER, TEXTS, Kind
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 
 RAW = "raw"
 _BLOCK = 1 << 16

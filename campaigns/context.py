@@ -16,7 +16,8 @@ from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.rules import batches, suppression
 from kavenegar_campaigns.rules.batches import AGES, next_poll, reduce_polls
 from kavenegar_campaigns.store import in_one_commit
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 
 __all__ = [
     "Client",

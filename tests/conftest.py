@@ -24,7 +24,8 @@ from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.store import identity
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import upgrade
 from tests.store.emptying import empty
 from tests.world import ACCOUNTS, Sandbox

@@ -17,7 +17,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 
 from kavenegar_campaigns.errors import BadInput
-from kavenegar_campaigns.store.database import set_up_engine
+from kavenegar_campaigns.store.engine import set_up_engine
 
 Observer = Callable[[bool, bool], None]
 """Called when a statement failed, and when the transaction changes: (is the transaction aborted?, did one fail?)."""

@@ -1,4 +1,4 @@
-"""The connection to PostgreSQL: the engine, the retry of whole commits, and the database's clock.
+"""Whole commits, retried while the database is away, and the database's clock.
 
 No transaction is open across HTTP, and none is long. Leases and due times of many machines compare on the database's
 clock. Between two readings a process continues it with its own steady clock, so it notices when the clock leaps.
@@ -12,17 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
-import psycopg
-from psycopg.types.array import ListBinaryDumper
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from kavenegar_campaigns import forks
 from kavenegar_campaigns.clock import steady
-from kavenegar_campaigns.store import Committer, database_now, forked, gate
+from kavenegar_campaigns.store import Committer, database_now, gate
 
 log = logging.getLogger(__name__)
 
@@ -197,58 +195,11 @@ BELIEVE_AFTER: Final = timedelta(seconds=210)
 """The default of `believe_after` in `DatabaseClock`: a lease, plus the grace of an unanswered request."""
 
 
-def make_engine(url: str, *, threads: int = 4) -> Engine:
-    """Return an engine for `threads` threads of a process. After a fork, the child has connections of its own.
-
-    Its errors and logs never show parameters: these are phone numbers and texts.
-    """
-    engine = create_engine(
-        url,
-        pool_size=threads + 2,
-        max_overflow=4,
-        pool_timeout=10,
-        pool_recycle=1800,
-        hide_parameters=True,
-        connect_args={
-            "connect_timeout": 5,
-            "options": gate.CONNECTION_OPTIONS,
-            "application_name": "campaigns",
-            "keepalives_idle": 30,
-            "tcp_user_timeout": 10_000,
-        },
-    )
-    set_up_engine(engine)
-    forked.keep_from_children(engine)
-    return engine
-
-
-def set_up_engine(engine: Engine) -> None:
-    """Set up an engine of ours: its errors hold no rows, and arrays are sent in the binary format."""
-    event.listen(engine, "connect", _send_arrays_as_binary)
-    event.listen(engine, "handle_error", _leave_out_the_row)
-
-
-def _send_arrays_as_binary(connection: Any, _: object) -> None:
-    """Send arrays in the binary format: facts are arrays of 200 to 500 values, and as binary they cost a third."""
-    connection.adapters.register_dumper(list, ListBinaryDumper)
-
-
 def _passes_by_itself(error: BaseException) -> bool:
     """Return whether a retry of the commit can succeed: after a lost connection, a restart, a deadlock."""
     if isinstance(error, (OperationalError, InterfaceError)):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
-
-
-def _leave_out_the_row(context: ExceptionContext) -> None:
-    """Remove the failing row that PostgreSQL adds to its error: no log or traceback may hold numbers and texts."""
-    if not isinstance(context.original_exception, psycopg.Error):
-        return
-    primary = context.original_exception.diag.message_primary
-    if primary is not None:
-        context.original_exception.args = (primary,)
-        if context.sqlalchemy_exception is not None:
-            context.sqlalchemy_exception.args = (f"({type(context.original_exception).__name__}) {primary}",)
 
 
 class Database(Committer):

@@ -22,7 +22,7 @@ from kavenegar_campaigns.rules.message_options import CampaignKind
 from kavenegar_campaigns.rules.otp_request import OtpKind
 from kavenegar_campaigns.store import identity, installation
 from kavenegar_campaigns.store import tables as tables_of_ours
-from kavenegar_campaigns.store.database import set_up_engine
+from kavenegar_campaigns.store.engine import set_up_engine
 from kavenegar_campaigns.store.tables import SCHEMA, metadata
 
 _MARK: Final = "test database of kavenegar-campaigns"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import kavenegar_campaigns as campaigns
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from tests.chaos import failpoints
 from tests.chaos.failpoints import PLAN_VARIABLE, Plan
 from tests.world import SENDER, numbers

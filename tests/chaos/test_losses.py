@@ -20,7 +20,7 @@ from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.stages import guards, submit
 from kavenegar_campaigns.stages.submit import Outcome
 from kavenegar_campaigns.store import identity
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.identity import Place
 from kavenegar_campaigns.store.migrate import upgrade
 from tests import waiting

@@ -10,9 +10,7 @@ from typing import Any
 
 from kavenegar_campaigns.errors import CampaignsError
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.kavenegar.pace import Throttle
-from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.kavenegar.paced_client import PacedClient
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.kavenegar.transport import Fault, Transport, prepare_request

@@ -23,9 +23,7 @@ from kavenegar_campaigns.errors import (
     Throttled,
 )
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.kavenegar.pace import Throttle
-from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.kavenegar.paced_client import CallRecord, PacedClient, max_tries
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.kavenegar.transport import Fault, FaultKind

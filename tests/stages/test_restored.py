@@ -216,7 +216,8 @@ def test_a_clone_sends_nothing_and_leaves_everything_to_the_original(
 def _at(context: Context, engine: Engine, name: str) -> Context:
     from dataclasses import replace
 
-    from kavenegar_campaigns.store.database import Database, make_engine
+    from kavenegar_campaigns.store.database import Database
+    from kavenegar_campaigns.store.engine import make_engine
 
     url = engine.url.set(database=name).render_as_string(hide_password=False)
     database = Database(make_engine(url))

@@ -24,11 +24,12 @@ from sqlalchemy.exc import SQLAlchemyError
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.errors import CampaignsError
 from kavenegar_campaigns.kavenegar.client import Client
-from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
+from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.store import in_one_commit
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 
 CHILDREN: Final = 4
 OPERATIONS: Final = 100

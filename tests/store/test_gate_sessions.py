@@ -13,7 +13,7 @@ import kavenegar_campaigns as campaigns
 from kavenegar_campaigns import BadInput
 from kavenegar_campaigns.api import writing_connection
 from kavenegar_campaigns.store import batches
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.gate import PINNED_SETTINGS, WEAK_COMMITS
 from tests.store.given import LEASE, NOW, batch_ids, running
 from tests.world import ACCOUNT, SENDER, numbers

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ProgrammingError
 
 import campaigns_devkit
 from kavenegar_campaigns.store import installation
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import is_current, upgrade
 from kavenegar_campaigns.store.tables import SCHEMA, metadata
 from tests.waiting import PATIENCE_S, until
@@ -28,7 +28,7 @@ _numbers = itertools.count()
 
 UPGRADE = """
 import sys
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import upgrade
 upgrade(make_engine(sys.argv[1]))
 """

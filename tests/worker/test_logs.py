@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_worker.logs import configure, formatter, redact, redact_event
 
 KEY = "4A6B7C8D9E0F1A2B3C4D"

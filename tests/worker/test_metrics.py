@@ -20,7 +20,8 @@ from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.rules.pace import Lane
 from kavenegar_campaigns.store import due
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_worker import wiring
 from kavenegar_worker.metrics import MetricsCollector, bind_metrics_server, metrics_application
 from kavenegar_worker.metrics.families import DATABASE_METRICS, PACE_METRICS, UP

@@ -10,7 +10,8 @@ import redis
 
 from kavenegar_campaigns.context import Context
 from kavenegar_campaigns.store import installation
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_worker.process import Watchdog
 from tests.world import Sandbox, run_due_work, running
 

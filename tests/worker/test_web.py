@@ -12,7 +12,8 @@ import requests
 from sqlalchemy import Engine, text
 
 from kavenegar_campaigns.context import Context
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_worker.web import callbacks
 from tests.web import TOKEN, expecting, parked, web
 

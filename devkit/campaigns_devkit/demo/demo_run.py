@@ -23,7 +23,8 @@ from kavenegar_campaigns import Campaign, CampaignState
 from kavenegar_campaigns.kavenegar.pace import Throttle
 from kavenegar_campaigns.stages.exports import format_of
 from kavenegar_campaigns.stages.waiting import WaitingReason
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_worker import wiring
 from kavenegar_worker.cli import options, output, progress, report
 from kavenegar_worker.cli.progress import CampaignStatus, PaceReader, read_status, waiting_sentence

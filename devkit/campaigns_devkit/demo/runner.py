@@ -29,7 +29,7 @@ from campaigns_devkit.files import LockFile, make_private_folder, write_private
 from campaigns_devkit.servers import find_free_port, is_port_free
 from campaigns_devkit.supervisor import procfile_commands
 from kavenegar_campaigns.errors import CampaignsError
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import upgrade
 from kavenegar_worker import logs
 from kavenegar_worker.settings import load

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 import campaigns_devkit
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import upgrade
 from tests.chaos.inbox import loss
 from tests.chaos.inbox.loss import KNOBS, Outcome

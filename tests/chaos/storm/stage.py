@@ -21,7 +21,8 @@ from campaigns_devkit.sandbox_gateway import SandboxGateway
 from campaigns_devkit.servers import Server
 from campaigns_devkit.supervisor import Supervisor
 from campaigns_devkit.valkey import Valkey
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import upgrade
 from tests.chaos import audit, bent, dumps, hosts
 from tests.chaos.leaks import OTHER_KEY

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, Engine, make_url, text
 
 import campaigns_devkit
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import is_current, upgrade
 from tests.conftest import _create
 from tests.store.upgrades.old_data import fill

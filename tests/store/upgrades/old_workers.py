@@ -17,7 +17,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from tests.store.upgrades import old_statements as sql
 from tests.waiting import until
 

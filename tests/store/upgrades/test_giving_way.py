@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from kavenegar_campaigns.errors import NotReady
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import FIRST_PAUSE_S, LONGEST_PAUSE_S, Retries, upgrade
 from kavenegar_campaigns.store.migrations.session import LOCK_WAIT_S, Blocker, blocker_advice, name_blockers
 from tests.store.upgrades.conftest import OldDatabase, reading

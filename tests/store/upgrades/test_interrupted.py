@@ -14,14 +14,14 @@ from psycopg.errors import IdleInTransactionSessionTimeout, InFailedSqlTransacti
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError, ProgrammingError
 
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import _is_lost, upgrade
 from tests.store.upgrades.conftest import OldDatabase, reading
 from tests.waiting import PATIENCE_S, until
 
 UPGRADE = """
 import sys
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import _is_lost, upgrade
 upgrade(make_engine(sys.argv[1]))
 """

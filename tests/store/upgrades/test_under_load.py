@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from kavenegar_campaigns.store.migrate import is_current, revisions, upgrade
 from tests.store.upgrades.conftest import OldDatabase, reading
 from tests.store.upgrades.old_workers import OldWorkers
