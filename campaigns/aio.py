@@ -77,6 +77,7 @@ cancel: Final = _awaited(campaign.cancel)
 send_uncertain: Final = _awaited(campaign.send_uncertain)
 
 get: Final = _awaited(watch.get)
+by_key: Final = _awaited(watch.by_key)
 newest: Final = _awaited(watch.newest)
 progress: Final = _awaited(watch.progress)
 why_waiting: Final = _awaited(watch.why_waiting)
@@ -100,6 +101,7 @@ __all__ = [
     "AsyncBind",
     "acknowledge",
     "build_report",
+    "by_key",
     "cancel",
     "create",
     "export",

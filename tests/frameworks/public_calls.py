@@ -22,6 +22,7 @@ ARGUMENTS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "cancel": lambda: {"campaign_id": 1},
     "send_uncertain": lambda: {"campaign_id": 1},
     "get": lambda: {"campaign_id": 1},
+    "by_key": lambda: {"key": f"order:{NUMBER}"},
     "newest": lambda: {"limit": 3},
     "progress": lambda: {"campaign_id": 1},
     "why_waiting": lambda: {"campaign_id": 1},
