@@ -83,7 +83,7 @@ def test_the_first_statement_may_be_ours(engine: Engine, theirs: psycopg.Connect
     assert committed(engine) == (0, [])
 
 
-@pytest.mark.parametrize("write", [create, lambda theirs: campaigns.suppress(theirs, "09120000001")])
+@pytest.mark.parametrize("write", [create, lambda theirs: campaigns.suppress(theirs, ["09120000001"])])
 def test_nothing_is_written_in_autocommit_mode(engine: Engine, theirs: psycopg.Connection[Any], write: Any) -> None:
     theirs.autocommit = True
 
@@ -114,6 +114,16 @@ def test_what_a_shop_sets_on_its_connection_changes_nothing_for_us(theirs: psyco
 
     assert notices == ["theirs"]
     assert isinstance(theirs.adapters.get_loader(psycopg.adapters.types["int8"].oid, psycopg.pq.Format.TEXT), type)
+
+
+def test_recipients_may_be_read_from_the_same_transaction_meanwhile(theirs: psycopg.Connection[Any]) -> None:
+    theirs.execute("INSERT INTO orders SELECT generate_series(1, 5000)")
+    with theirs.cursor("customers") as cursor:
+        cursor.itersize = 100
+        cursor.execute("SELECT '0912' || lpad(CAST(id AS text), 7, '0') FROM orders ORDER BY id")
+        campaign = create(theirs, recipients=(number for (number,) in cursor), text="x")
+
+    assert campaigns.get(theirs, campaign).messages == 5000
 
 
 def test_an_error_of_ours_leaves_their_transaction_as_it_was(engine: Engine, theirs: psycopg.Connection[Any]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.rules.batches import ID_BLOCK_SIZE
 from tests.stages.recipients import TEXT, counts, make, numbers, one
@@ -213,10 +214,10 @@ def test_only_psycopg_inside_a_transaction_will_do(engine: Engine) -> None:
         engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
         pytest.raises(BadInput, match="not in AUTOCOMMIT"),
     ):
-        make(connection)
+        campaigns.create(connection, recipients=numbers(2), text="سلام", sender="10004346")
     sqlite = create_engine("sqlite://")
     with sqlite.connect() as elsewhere, pytest.raises(BadInput, match=r"postgresql\+psycopg"):
-        make(elsewhere)
+        campaigns.create(elsewhere, recipients=numbers(2), text="سلام", sender="10004346")
     sqlite.dispose()  # from Python 3.13 on, a connection that is left open fails whichever test runs next
     assert counts(engine) == (0, 0, 0)
 

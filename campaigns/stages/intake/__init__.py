@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from kavenegar_campaigns.rules.message_options import (
     parse_message_options,
 )
 from kavenegar_campaigns.rules.text import MAX_CHARACTERS, Template
-from kavenegar_campaigns.stages.intake.row_validator import RowValidator, Tally, first_reasons
+from kavenegar_campaigns.stages.intake.row_validator import Message, RowValidator, Tally, first_reasons
 from kavenegar_campaigns.stages.intake.sources import Recipients, TableOptions, open_table
 from kavenegar_campaigns.store import epochs, loading
 
@@ -40,8 +41,9 @@ LONGEST_NAME: Final = 200
 """Characters of a campaign's name, and of a client's key."""
 
 ROWS_A_COPY: Final = 2_000
-"""Messages that are read before a COPY writes them. Recipients that are read from the same connection meanwhile, as a
-server-side cursor is, would wait for the COPY, and the COPY for them, for ever."""
+"""Messages of an iterable that are read before a COPY writes them. An iterable that reads from the same connection, as
+a server-side cursor does, would wait for the COPY, and the COPY for it, for ever. A file is read while it is written:
+the server ends a session of ours that idles in a transaction, and a COPY does not idle."""
 
 
 def create(
@@ -156,11 +158,17 @@ def _load(connection: Connection, campaign_id: int, validator: RowValidator) -> 
         first_id = next_id = epochs.reserve_block(connection)
         end = first_id + ID_BLOCK_SIZE
         while next_id < end and not validator.exhausted:
-            read = list(validator.messages(min(end - next_id, ROWS_A_COPY)))  # while no COPY has the connection
-            next_id = loading.copy_messages(connection, campaign_id, next_id, read)
+            next_id = loading.copy_messages(connection, campaign_id, next_id, _next_messages(validator, end - next_id))
             loading.copy_rejects(connection, campaign_id, validator.take_rejects())
         used.append((first_id, next_id))
     return used
+
+
+def _next_messages(validator: RowValidator, at_most: int) -> Iterable[Message]:
+    """Return the next messages for one COPY: of a file while it is written, of an iterable before that."""
+    if validator.from_file:
+        return validator.messages(at_most)
+    return [*validator.messages(min(at_most, ROWS_A_COPY))]
 
 
 def _check_usable(tally: Tally) -> Tally:

@@ -56,6 +56,7 @@ class Table:
     rows: Iterator[Row] = field(repr=False)
     too_wide: TooWide = field(repr=False)
     header_row: int | None = None
+    from_file: bool = True
 
     def positions(self, placeholders: Iterable[str]) -> tuple[int, ...]:
         """Return the positions of the columns for `placeholders`. Raises: BadInput for one that is no column."""

@@ -67,7 +67,9 @@ def read_items(items: object, number_column: str | None, placeholders: Sequence[
     bare = [values for number, values in split if number is None]
     key = _number_key(keys, bare, number_column) if bare else None
     columns = ("" if key or _NUMBER in keys else _NUMBER, *map(str, keys))
-    return Table(columns, 0, _item_rows(chain(first, rest), reader, keys, key), _item_too_wide, header_row=0)
+    return Table(
+        columns, 0, _item_rows(chain(first, rest), reader, keys, key), _item_too_wide, header_row=0, from_file=False
+    )
 
 
 # ── what is iterated ──

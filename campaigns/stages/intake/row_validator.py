@@ -190,6 +190,7 @@ class RowValidator:
         self.tally = Tally()
         self.rejects: list[Reject] = []
         self.exhausted = False
+        self.from_file = table.from_file
         self.fingerprint = Fingerprint(template, sender, options)
         self._rows: Iterator[Row] = table.rows
         self._number = table.number

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -153,6 +155,33 @@ class Together(TransactionTestCase):
         connection.close_if_unusable_or_obsolete()  # as at the end of a request
         place_order(NUMBER)
         assert there() == (1, 1)
+
+    def test_recipients_may_be_a_queryset_on_the_same_connection(self) -> None:
+        Order.objects.bulk_create(Order(number=f"0912{number:07}") for number in range(5000))
+        numbers = Order.objects.order_by("number").values_list("number", flat=True)
+        with transaction.atomic():
+            found = [
+                campaigns.create(connection, recipients=each, text="x", sender="10004346")
+                for each in (numbers, numbers.iterator(chunk_size=100))
+            ]
+        assert [campaigns.get(connection, each).messages for each in found] == [5000, 5000]
+
+    def test_recipients_that_fail_half_way_lose_no_order(self) -> None:
+        Order.objects.bulk_create(Order(number=f"0912{number:07}") for number in range(5000))
+
+        def customers() -> Iterator[str]:
+            for row, order in enumerate(Order.objects.iterator(chunk_size=100)):
+                yield order.number
+                if row == 3000:
+                    raise LookupError
+
+        with transaction.atomic():
+            Order.objects.create(number=NUMBER)
+            with pytest.raises(LookupError):
+                campaigns.create(connection, recipients=customers(), text="x", sender="10004346")
+            gc.collect()
+            assert not connection.needs_rollback
+        assert there() == (5001, 0)
 
     def test_manual_transactions_work(self) -> None:
         transaction.set_autocommit(False)
