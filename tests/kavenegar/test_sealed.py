@@ -14,7 +14,8 @@ from kavenegar_campaigns.kavenegar.client import Client
 from kavenegar_campaigns.kavenegar.connection import Sealed
 from kavenegar_campaigns.kavenegar.redis_client import connect_redis
 from kavenegar_campaigns.kavenegar.transport import Transport, prepare_request, seal
-from kavenegar_campaigns.store.database import Database, make_engine
+from kavenegar_campaigns.store.database import Database
+from kavenegar_campaigns.store.engine import make_engine
 from tests.kavenegar.scripted_server import ScriptedServer
 
 SEALED = Sealed(b"/v1/***/sms/send.json", b"/v1/KEY/sms/send.json", b"receptor=1")
