@@ -4,6 +4,8 @@
     testing.refuse_calls()               # also done by then
     assert [(each.number, each.text) for each in testing.outbox(connection).messages] == [("09121234567", "سلام سارا")]
 
+    take_reply(testing.receive(connection, number="09121234567", text="سلام"))   # your consumer of inbound messages
+
 With pytest, the fixture `campaigns_outbox` does all of it: see `pytest_plugin`.
 
 Two things make it impossible that a message leaves. Triggers in the test database refuse every claim, whichever process
@@ -21,7 +23,7 @@ from kavenegar_campaigns.kavenegar import refusal
 from kavenegar_campaigns.store import testing as store
 from kavenegar_campaigns.store.testing import OutboxMessage, OutboxOtp
 
-__all__ = ["Outbox", "OutboxMessage", "OutboxOtp", "create_schema", "empty", "outbox", "refuse_calls"]
+__all__ = ["Outbox", "OutboxMessage", "OutboxOtp", "create_schema", "empty", "outbox", "receive", "refuse_calls"]
 
 
 class Outbox:
@@ -47,6 +49,15 @@ class Outbox:
 def outbox(bind: Any) -> Outbox:
     """Return what would have left, by the transaction of `bind`: anything that the functions of campaigns take."""
     return Outbox(bind)
+
+
+def receive(bind: Any, *, number: str, text: str, line: str = "10004346") -> int:
+    """Store an inbound message in a test database, as if a person had sent it. Returns its id, for your INBOX_TASK.
+
+    An opt-out word suppresses the number, as it does in production. Raises: BadInput for a database that
+    `create_schema` did not make.
+    """
+    return store.receive(connection_of(bind), number, text, line)
 
 
 def refuse_calls() -> None:
