@@ -1,13 +1,12 @@
 """A shop on Django, in a process of its own: Django has one configuration a process.
 
 The first argument: `serve` uploads to the shop as it runs; `test` as a test of the shop does, in Django's own test
-database; `rollback` in a view of which the whole request is one transaction. Further arguments are the files.
-Prints what each upload is answered.
+database; `rollback` inside a transaction that is rolled back. Further arguments are the files. Prints what each upload
+is answered, and for a test what would have left.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sys
@@ -19,36 +18,41 @@ import sqlalchemy
 from django.conf import settings
 from django.http import JsonResponse
 from django.test import Client, TestCase
-from django.test.utils import setup_databases, teardown_databases
+from django.test.utils import (
+    setup_databases,
+    setup_test_environment,
+    teardown_databases,
+    teardown_test_environment,
+)
 from django.urls import path
 
 import kavenegar_campaigns as campaigns
-from kavenegar_campaigns.store.migrate import upgrade
 from tests.frameworks.snippets import run, snippet
 
 urlpatterns: list[Any] = []
 
 
-def configure(*, atomic: bool) -> dict[str, Any]:
-    """Set Django up and run the README's lines; the names they leave."""
+def configure() -> None:
+    """Set Django up, run the page's lines, and serve them."""
     url = sqlalchemy.make_url(os.environ["SHOP_DATABASE_URL"])
     database = {"ENGINE": "django.db.backends.postgresql", "NAME": url.database, "USER": url.username}
     database |= {"PASSWORD": url.password or "", "HOST": url.host or url.query.get("host", ""), "PORT": url.port or ""}
     settings.configure(
-        DATABASES={"default": database | {"ATOMIC_REQUESTS": atomic}},
+        DATABASES={"default": database},
+        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "kavenegar_campaigns.django"],
         ROOT_URLCONF=__name__,
         ALLOWED_HOSTS=["*"],
-        CAMPAIGNS_DATABASE_URL=os.environ["SHOP_DATABASE_URL"],
     )
     django.setup()
     from django.db import connection, transaction
 
-    around = {"sqlalchemy": sqlalchemy, "settings": settings, "functools": functools, "JsonResponse": JsonResponse}
-    names = run(
-        snippet("Django"), {"campaigns": campaigns, "connection": connection, "transaction": transaction} | around
-    )
-    urlpatterns.append(path("campaigns", names["enqueue"]))
-    return names
+    around = {
+        "JsonResponse": JsonResponse,
+        "campaigns": campaigns,
+        "connection": connection,
+        "transaction": transaction,
+    }
+    urlpatterns.append(path("campaigns", run(snippet("Django"), around)["enqueue"]))
 
 
 def upload(file: Path) -> Any:
@@ -58,50 +62,50 @@ def upload(file: Path) -> Any:
     return answer.json()
 
 
-def tested(names: dict[str, Any], files: list[Path]) -> list[Any]:
-    """What a test of the shop is answered, between the making and the dropping of Django's test database."""
+def tested(files: list[Path]) -> list[Any]:
+    """What a test of the shop is answered and sees, between the making and the dropping of Django's test database."""
     from django.db import connection
 
-    made = setup_databases(verbosity=0, interactive=False)
-    its = names["engine"](connection.settings_dict["NAME"]) if callable(names["engine"]) else names["engine"]
-    upgrade(its)
+    from kavenegar_campaigns import testing
+
     answers: list[Any] = []
 
     class Shop(TestCase):
         def test_upload(self) -> None:
             answers.extend(upload(file) for file in files)
+            answers.extend([each.number, each.text] for each in testing.outbox(connection).messages)
 
+    setup_test_environment()
+    made = setup_databases(verbosity=0, interactive=False)
     outcome = Shop("test_upload").run()
     assert outcome is not None
     assert outcome.wasSuccessful(), outcome.errors
-    its.dispose()
     teardown_databases(made, verbosity=0)
+    teardown_test_environment()
     return answers
+
+
+def rolled_back(file: Path) -> Any:
+    """What an upload inside somebody's transaction is answered, which is rolled back."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        answer = upload(file)
+        transaction.set_rollback(True)
+    return answer
 
 
 def main(mode: str, *files: str) -> None:
     """Run one mode."""
-    names, paths = configure(atomic=mode == "rollback"), [Path(file) for file in files]
+    configure()
+    paths = [Path(file) for file in files]
     if mode == "test":
-        answers = tested(names, paths)
+        answers = tested(paths)
     elif mode == "rollback":
-        answers = [_inside_a_transaction(paths[0])]
+        answers = [rolled_back(file) for file in paths]
     else:
         answers = [upload(file) for file in paths]
     sys.stdout.write(json.dumps(answers))
-
-
-def _inside_a_transaction(file: Path) -> Any:
-    """What comes of an upload inside somebody's transaction, which is rolled back."""
-    from django.db import transaction
-
-    try:
-        with transaction.atomic():
-            answer = upload(file)
-            transaction.set_rollback(True)
-    except RuntimeError as why:
-        return str(why)
-    return answer
 
 
 if __name__ == "__main__":

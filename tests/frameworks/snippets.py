@@ -1,4 +1,4 @@
-"""The README's Python snippets, run as they stand there."""
+"""The Python snippets of README.md and docs/in-your-project.md, run as they stand there."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any, Final
 
 from openpyxl import Workbook
 
-README: Final = Path(__file__).resolve().parents[2] / "README.md"
+ROOT: Final = Path(__file__).resolve().parents[2]
+README: Final = ROOT / "README.md"
+PAGE: Final = ROOT / "docs" / "in-your-project.md"
 _FENCED: Final = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _CSV: Final = "mobile,name\n09701234567,سارا\n09701234568,علی\n"
 
 
-def every_snippet() -> list[str]:
-    """All Python blocks, in the README's order."""
-    return _FENCED.findall(README.read_text(encoding="utf-8"))
+def every_snippet(page: Path = README) -> list[str]:
+    """All Python blocks, in the page's order."""
+    return _FENCED.findall(page.read_text(encoding="utf-8"))
 
 
-def snippet(heading: str) -> str:
-    """The Python block below the paragraph that begins with `**heading`."""
-    _, found, below = README.read_text(encoding="utf-8").partition(f"\n**{heading}")
-    assert found, f"the README has no paragraph **{heading}"
+def snippet(heading: str, page: Path = PAGE) -> str:
+    """The Python block below the paragraph that begins with `**heading**`."""
+    _, found, below = page.read_text(encoding="utf-8").partition(f"\n**{heading}**")
+    assert found, f"{page.name} has no paragraph **{heading}**"
     return _FENCED.findall(below)[0]
 
 

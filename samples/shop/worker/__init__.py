@@ -1,0 +1,5 @@
+"""The shop's own workers: `celery -A worker worker`."""
+
+from worker.app import app
+
+__all__ = ["app"]
