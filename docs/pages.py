@@ -1,12 +1,16 @@
-"""Write the pages that come from the code: states, codes, methods, metrics, exit codes, settings. A test compares."""
+"""Write the pages that come from the code: states, codes, methods, metrics, exit codes, settings; and the matrix, which
+comes from docs/matrix.json. A test compares.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from kavenegar_campaigns.kavenegar.codes import RETURN_CODES, STATUSES
 from kavenegar_campaigns.kavenegar.methods import COMMON_CODES, DAY_S, HOUR_S, METHODS, Method
@@ -26,6 +30,8 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield ROOT / "docs" / "methods.md", methods_page()
     yield ROOT / "docs" / "metrics.md", metrics_page()
     yield ROOT / "docs" / "exit-codes.md", exits_page()
+    project = ROOT / "docs" / "in-your-project.md"
+    yield project, within(project.read_text(encoding="utf-8"), "matrix", matrix_table())
     readme = ROOT / "README.md"
     yield readme, within(readme.read_text(encoding="utf-8"), "settings", settings_table())
 
@@ -34,6 +40,24 @@ def within(text: str, name: str, table: str) -> str:
     """`text` with `table` between the marks of `name`."""
     marks = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- /{name} -->)", re.DOTALL)
     return marks.sub(lambda found: f"{found[1]}{table}{found[2]}", text)
+
+
+def matrix_table() -> str:
+    """What was measured, with which versions and when; an empty cell was not."""
+    lines = ["| what | minimum | newest | tests |", "|---|---|---|---|"]
+    for row in json.loads((ROOT / "docs" / "matrix.json").read_text(encoding="utf-8"))["rows"]:
+        cells = [matrix_cell(row, row.get("measured", {}).get(end)) for end in ("lowest", "newest")]
+        files = ", ".join(f"[{Path(file).stem}](../{file})" for file in row["tests"])
+        lines.append(f"| {row['what']} | {cells[0]} | {cells[1]} | {files} |")
+    return "\n".join(lines) + "\n"
+
+
+def matrix_cell(row: Mapping[str, Any], measured: Mapping[str, Any] | None) -> str:
+    """One cell. What other test files than the row's passed is not what the row says."""
+    if measured is None or measured["tests"] != row["tests"]:
+        return ""
+    versions = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    return f"{versions}, Python {measured['python']}: {measured['passed']} passed, {measured['on']}"
 
 
 def states_page() -> str:
