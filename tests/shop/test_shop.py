@@ -19,7 +19,7 @@ import campaigns_devkit
 from campaigns_devkit import Supervisor
 from campaigns_devkit.servers import find_free_port
 from campaigns_devkit.supervisor import read_procfile
-from kavenegar_campaigns.store.database import make_engine
+from kavenegar_campaigns.store.engine import make_engine
 from tests.path.conftest import SHORT_TIMES
 from tests.shop import building
 from tests.waiting import until
