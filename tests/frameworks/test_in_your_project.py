@@ -6,6 +6,7 @@ Django, Flask and FastAPI are run by the files of their names; here the rest.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 import kavenegar_campaigns as campaigns
-from kavenegar_campaigns import aio, testing
+from kavenegar_campaigns import aio, errors, testing, web_errors
 from tests.frameworks.snippets import PAGE, README, every_snippet, run, snippet, uploads
 
 FRAMEWORKS = ("Django", "Flask", "FastAPI", "FastAPI, async", "SQLAlchemy", "psycopg")
@@ -30,6 +31,15 @@ def test_no_framework_needs_more_than_ten_lines_and_every_snippet_of_the_page_is
 
     assert {name: lines.count("\n") for name, lines in found.items() if lines.count("\n") > 10} == {}
     assert [each for each in every_snippet(PAGE) if each not in found.values()] == [outbox_snippet()]
+
+
+def test_the_page_tells_the_statuses_of_errors_as_they_are() -> None:
+    statuses = re.findall(r"`(\w+)`\s+(\d{3})\b", PAGE.read_text(encoding="utf-8"))
+
+    assert len(statuses) == 6
+    assert {name: int(status) for name, status in statuses} == {
+        name: web_errors.status_of(getattr(errors, name)).value for name, _ in statuses
+    }
 
 
 def outbox_snippet() -> str:
@@ -55,7 +65,10 @@ def test_a_test_receives_what_a_person_would_have_written(engine: Engine) -> Non
         second = testing.receive(connection, number="09121234568", text="لغو", line="30001234")
 
         found = [campaigns.get_inbound(connection, each) for each in (first, second)]
-        assert [(each.number, each.line) for each in found] == [("09121234567", "10004346"), ("09121234568", "30001234")]
+        assert [(each.number, each.line) for each in found] == [
+            ("09121234567", "10004346"),
+            ("09121234568", "30001234"),
+        ]
         assert campaigns.acknowledge(connection, first)
         assert not campaigns.acknowledge(connection, first)
         assert campaigns.suppressed(connection, "09121234568") is not None
