@@ -48,16 +48,21 @@ for where, app in found.items():
 print(f"the shop's worker runs library.task: {'library.task' in shop.tasks}")
 PY
 cd "$folder"
-echo "without DJANGO_SETTINGS_MODULE:"
-env -u DJANGO_SETTINGS_MODULE venv/bin/python both.py
-echo "with DJANGO_SETTINGS_MODULE:"
-DJANGO_SETTINGS_MODULE=django.conf.global_settings venv/bin/python both.py
-# Output on 2026-11-29:
-# without DJANGO_SETTINGS_MODULE:
-# in this thread a shared task of the shop belongs to: shop
-# in another thread a shared task of the shop belongs to: default
-# the shop's worker runs library.task: True
-# with DJANGO_SETTINGS_MODULE:
-# in this thread a shared task of the shop belongs to: shop
-# in another thread a shared task of the shop belongs to: a library
-# the shop's worker runs library.task: True
+seen=$(
+  echo "without DJANGO_SETTINGS_MODULE:"
+  env -u DJANGO_SETTINGS_MODULE venv/bin/python both.py
+  echo "with DJANGO_SETTINGS_MODULE:"
+  DJANGO_SETTINGS_MODULE=django.conf.global_settings venv/bin/python both.py
+)
+echo "$seen"
+# Output on 2026-11-29, and what makes this fail where it changes:
+diff - <(echo "$seen") <<'SEEN'
+without DJANGO_SETTINGS_MODULE:
+in this thread a shared task of the shop belongs to: shop
+in another thread a shared task of the shop belongs to: default
+the shop's worker runs library.task: True
+with DJANGO_SETTINGS_MODULE:
+in this thread a shared task of the shop belongs to: shop
+in another thread a shared task of the shop belongs to: a library
+the shop's worker runs library.task: True
+SEEN
