@@ -69,7 +69,10 @@ class NotReady(CampaignsError):
 
 
 class DatabaseFailed(CampaignsError):
-    """PostgreSQL did not do what it was asked for. Roll your transaction back: nothing of it was kept.
+    """PostgreSQL did not do what it was asked for. Roll your transaction back.
+
+    A function of `campaigns` that raises it has changed nothing. If you go on instead, your transaction is as it was
+    before the call, unless the connection is lost or the transaction had failed before.
 
     `sqlstate` is PostgreSQL's code of five characters; None where the connection was lost or could not be made.
     `primary_message` is what PostgreSQL said, without the row and the statement that stand below it. `retryable` tells

@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from kavenegar_campaigns.borrowed import DjangoConnection, borrowed_connection
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.store.forked import refuse_inherited
-from kavenegar_campaigns.store.writing import durable_and_bounded
+from kavenegar_campaigns.store.writing import durable_and_bounded, kept_usable
 
 # ── the caller's transaction ──
 
@@ -100,11 +100,19 @@ def _objection(bind: object) -> str:
 
 
 @contextmanager
+def reading_connection(bind: Bind) -> Iterator[Connection]:
+    """Lend the connection to a function that reads: an error leaves the transaction usable. Raises: BadInput."""
+    connection = connection_of(bind)
+    with kept_usable(connection):
+        yield connection
+
+
+@contextmanager
 def writing_connection(bind: Bind) -> Iterator[Connection]:
     """Lend the connection to a function that writes: its commit is durable, and it waits for no lock without end.
 
-    Both hold whatever the database's defaults are. Raises: BadInput outside a transaction: half of a change would be
-    there for a moment, or after a crash for good.
+    Both hold whatever the database's defaults are. An error leaves the transaction as it was.
+    Raises: BadInput outside a transaction: half of a change would be there for a moment, or after a crash for good.
     """
     connection = connection_of(bind)
     driver = connection.connection.driver_connection

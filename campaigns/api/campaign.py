@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, Unpack
 
-from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api import Bind, reading_connection, writing_connection
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.rules.message_options import MessageOptionArgs, parse_message_options
@@ -109,12 +109,12 @@ class CreatedRejects(NamedTuple):
 @public
 def created_rejects(bind: Bind, campaign_id: int) -> CreatedRejects:
     """Read why rows of a campaign's recipients could not be used. `campaigns.export_rejects` writes all of them."""
-    connection = connection_of(bind)
-    found = store.rejects(connection, campaign_id, limit=REASONS_SHOWN, duplicates=False)
-    return CreatedRejects(
-        hidden=store.rejects_by_kind(connection, campaign_id).get("hidden", 0),
-        reasons=[f"row {row}: {reason}" for row, _, _, reason in found],
-    )
+    with reading_connection(bind) as connection:
+        found = store.rejects(connection, campaign_id, limit=REASONS_SHOWN, duplicates=False)
+        return CreatedRejects(
+            hidden=store.rejects_by_kind(connection, campaign_id).get("hidden", 0),
+            reasons=[f"row {row}: {reason}" for row, _, _, reason in found],
+        )
 
 
 # ── steer ──

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api import Bind, reading_connection, writing_connection
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.store import database_now
@@ -29,14 +29,16 @@ def list_inbound(
 
     Raises: BadInput for a `since` without a zone, or of the Persian calendar.
     """
-    return store.listed(connection_of(bind), line=line, campaign_id=campaign_id, since=since, limit=limit, after=after)
+    with reading_connection(bind) as connection:
+        return store.listed(connection, line=line, campaign_id=campaign_id, since=since, limit=limit, after=after)
 
 
 @public
 @checked
 def get_inbound(bind: Bind, inbound_id: int) -> Inbound:
     """Read one inbound message, by the id that your task (INBOX_TASK) or webhook was given. Raises: NotFound."""
-    return store.read(connection_of(bind), inbound_id)
+    with reading_connection(bind) as connection:
+        return store.read(connection, inbound_id)
 
 
 @public

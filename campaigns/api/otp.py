@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api import Bind, reading_connection, writing_connection
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.arguments import checked
 from kavenegar_campaigns.rules.otp_request import OtpKind, parse_otp_request
@@ -64,4 +64,5 @@ def otp_state(bind: Bind, otp_id: int | None = None, *, key: str | None = None) 
 
     Raises: NotFound; BadInput when neither or both are given.
     """
-    return otp.otp_state(connection_of(bind), otp_id, key=key)
+    with reading_connection(bind) as connection:
+        return otp.otp_state(connection, otp_id, key=key)

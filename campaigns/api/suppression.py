@@ -10,7 +10,7 @@ from typing import IO, Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from kavenegar_campaigns.api import Bind, connection_of, writing_connection
+from kavenegar_campaigns.api import Bind, reading_connection, writing_connection
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.rules.arguments import checked
@@ -89,7 +89,8 @@ def find_suppression(bind: Bind, number: str) -> Suppression | None:
     Raises: BadInput for what is no mobile number.
     """
     wanted = normalise_mobile(number)
-    return suppressions.find(connection_of(bind), [wanted]).get(wanted)
+    with reading_connection(bind) as connection:
+        return suppressions.find(connection, [wanted]).get(wanted)
 
 
 @public
@@ -97,13 +98,15 @@ def newest_suppressions(
     bind: Bind, *, reason: str | None = None, since: datetime | None = None, limit: int = 20
 ) -> Sequence[Suppression]:
     """List suppressed numbers, the newest first; only those of one reason or since a moment, if these are given."""
-    return suppressions.newest(connection_of(bind), reason=reason, since=since, limit=limit)
+    with reading_connection(bind) as connection:
+        return suppressions.newest(connection, reason=reason, since=since, limit=limit)
 
 
 @public
 def known_lines(bind: Bind) -> list[str]:
     """List every line that is pulled or has sent: the gateway's block lists of these lines are synchronised."""
-    return blocklists.known_lines(connection_of(bind))
+    with reading_connection(bind) as connection:
+        return blocklists.known_lines(connection)
 
 
 # ── import: read through the same columns and cells as a campaign's recipients ──

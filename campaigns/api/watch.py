@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import IO, Any
 
 import kavenegar_campaigns.stages.report as reports
-from kavenegar_campaigns.api import Bind, connection_of
+from kavenegar_campaigns.api import Bind, reading_connection
 from kavenegar_campaigns.api.boundary import public
 from kavenegar_campaigns.rules.arguments import checked, checked_with, instance_of
 from kavenegar_campaigns.rules.pace import PaceView
@@ -51,7 +51,8 @@ _with_pace = checked_with(pace=instance_of(PaceView, "the pace as it was read (P
 @checked
 def get(bind: Bind, campaign_id: int) -> Campaign:
     """Read a campaign. Raises: NotFound."""
-    return store.read(connection_of(bind), campaign_id)
+    with reading_connection(bind) as connection:
+        return store.read(connection, campaign_id)
 
 
 @public
@@ -62,33 +63,38 @@ def by_key(bind: Bind, key: str) -> Campaign | None:
     A `create` whose answer was lost (a restart, a cut connection, a task that nobody waited for) is found by it. None
     means that no transaction with this key has committed so far: to create it again with the same key is safe.
     """
-    return store.by_key(connection_of(bind), key)
+    with reading_connection(bind) as connection:
+        return store.by_key(connection, key)
 
 
 @public
 @checked
 def newest(bind: Bind, *, limit: int = 20) -> list[Campaign]:
     """List at most `limit` campaigns, the newest first."""
-    return store.newest(connection_of(bind), limit=limit)
+    with reading_connection(bind) as connection:
+        return store.newest(connection, limit=limit)
 
 
 @public
 def count_campaigns(bind: Bind) -> int:
     """Count all campaigns."""
-    return store.count(connection_of(bind))
+    with reading_connection(bind) as connection:
+        return store.count(connection)
 
 
 @public
 @checked
 def progress(bind: Bind, campaign_id: int) -> Progress:
     """Count a campaign's messages by state; cheap enough for every second. Raises: NotFound."""
-    return store.progress(connection_of(bind), campaign_id)
+    with reading_connection(bind) as connection:
+        return store.progress(connection, campaign_id)
 
 
 @public
 def progress_of_each(bind: Bind, campaign_ids: Sequence[int]) -> dict[int, Progress]:
     """Count the messages of several campaigns by state, by their ids, at the cost of one; unknown ids are left out."""
-    return store.progress_of_each(connection_of(bind), campaign_ids)
+    with reading_connection(bind) as connection:
+        return store.progress_of_each(connection, campaign_ids)
 
 
 @public
@@ -101,8 +107,8 @@ def why_waiting(
     With the `pace` of now it also tells when sending ends, and whether all calls pause. `now` is the database's time
     unless it is given. Raises: NotFound.
     """
-    connection = connection_of(bind)
-    return reasons.why_waiting(connection, campaign_id, now=now or database_now(connection), pace=pace)
+    with reading_connection(bind) as connection:
+        return reasons.why_waiting(connection, campaign_id, now=now or database_now(connection), pace=pace)
 
 
 @public
@@ -110,21 +116,23 @@ def why_each_waits(
     bind: Bind, campaigns: Sequence[Campaign], *, pace: PaceView | None = None, now: datetime | None = None
 ) -> dict[int, Waiting | None]:
     """Explain why each of several campaigns waits, by their ids, at the cost of one; None for one that is over."""
-    connection = connection_of(bind)
-    return reasons.why_each_waits(connection, campaigns, now=now or database_now(connection), pace=pace)
+    with reading_connection(bind) as connection:
+        return reasons.why_each_waits(connection, campaigns, now=now or database_now(connection), pace=pace)
 
 
 @public
 def kept_senders(bind: Bind, campaign_id: int) -> dict[str, int]:
     """Count the messages that keep each line, of a campaign that was resumed with another line; empty without that."""
-    return loading.kept_senders(connection_of(bind), campaign_id)
+    with reading_connection(bind) as connection:
+        return loading.kept_senders(connection, campaign_id)
 
 
 @public
 @checked
 def build_report(bind: Bind, campaign_id: int) -> Report:
     """Build the report of a campaign: counts, cost in rial, parts, speed, requests, rejects. Raises: NotFound."""
-    return reports.build_report(connection_of(bind), campaign_id)
+    with reading_connection(bind) as connection:
+        return reports.build_report(connection, campaign_id)
 
 
 @public
@@ -134,7 +142,8 @@ def export(bind: Bind, campaign_id: int, out: IO[Any], file_format: str = "csv")
 
     `file_format` is "csv" (into a file of text) or "xlsx" (into a binary file). Raises: NotFound, BadInput.
     """
-    return reports.export_report(connection_of(bind), campaign_id, out, file_format)
+    with reading_connection(bind) as connection:
+        return reports.export_report(connection, campaign_id, out, file_format)
 
 
 @public
@@ -144,11 +153,13 @@ def export_rejects(bind: Bind, campaign_id: int, out: IO[Any], file_format: str 
 
     The file can be mended and loaded as a campaign of its own. Formats are as in `export`. Raises: NotFound, BadInput.
     """
-    return report.export_rejects(connection_of(bind), campaign_id, out, file_format)
+    with reading_connection(bind) as connection:
+        return report.export_rejects(connection, campaign_id, out, file_format)
 
 
 @public
 @checked
 def preview(bind: Bind, campaign_id: int) -> Preview:
     """Read the first text and the longest, as they will be sent, with their parts. Raises: NotFound."""
-    return plan.preview(connection_of(bind), campaign_id)
+    with reading_connection(bind) as connection:
+        return plan.preview(connection, campaign_id)

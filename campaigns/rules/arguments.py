@@ -48,6 +48,7 @@ def shown(value: object) -> str:
     if isinstance(value, (int, float, Decimal)):
         return mask_number(str(value))
     if isinstance(value, str):
+        value = plain(value)
         is_word = value.isidentifier() and len(value) <= _LONGEST_WORD
         return f'"{value if is_word else mask_number(value)}"'
     if isinstance(value, (date, timedelta)):
@@ -65,10 +66,18 @@ def is_text(value: object) -> bool:
     )
 
 
+def plain(value: str) -> str:
+    """Return the text that an object of a subclass of str holds, as a str of Python's own.
+
+    Its own methods may differ: `str()` of a member of an Enum that is a str, too, gives the name of the member.
+    """
+    return str.__str__(value)
+
+
 def as_str(value: object) -> str:
     """Return `str(value)` of a caller's object, such as a lazy text. Raises: BadInput where that raises anything."""
     if isinstance(value, str):
-        return value
+        return plain(value)
     try:
         return str(value)
     except Exception as why:
@@ -102,7 +111,7 @@ def _token(name: str, value: object) -> str:
         raise BadInput(
             f"{name} has to be text, not a {type(value).__name__}: as a number it would lose the zeros it begins with"
         )
-    return value
+    return plain(value)
 
 
 # ── numbers ──
@@ -120,7 +129,7 @@ def spelled_number(value: object) -> str | None:
     Raises: BadInput for an object that cannot be made a text.
     """
     if isinstance(value, str):
-        return value
+        return plain(value)
     if value is None or isinstance(value, (bool, float, bytes, bytearray, Mapping, list, tuple, set, frozenset, type)):
         return None
     if is_phone_number(value):
@@ -153,7 +162,7 @@ def _whole(right: str, least: int, most: int) -> Check:
             raise wrong(name, right, value)
         try:
             found = int(value.__index__())
-        except TypeError:  # a class, or an array of several
+        except Exception:  # noqa: BLE001 - a class, an array of several, or an error of the caller's own
             raise wrong(name, right, value) from None
         if not least <= found <= most:
             raise wrong(name, right, found)

@@ -30,7 +30,7 @@ _QUOTES_VALUES: Final = "22"
 """Data exceptions, by the first digits of their SQLSTATE: their primary message quotes the value at fault."""
 
 _LOST: Final = "the connection to the database was lost, or could not be made: roll back, and try again"
-_OTHERWISE: Final = "roll back; nothing of this transaction was kept"
+_OTHERWISE: Final = "roll back; nothing of this call was kept"
 
 # By the SQLSTATE or its first digits, the longer first: the class, what to do, and whether a retry may succeed.
 _BY_SQLSTATE: Final[dict[str, tuple[type[DatabaseFailed], str, bool]]] = {

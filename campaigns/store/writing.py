@@ -1,4 +1,9 @@
-"""The caller's transaction while we write in it: its commit is durable, and no lock is waited for without end."""
+"""The caller's transaction while we work in it: an error of ours leaves it usable, with all that was in it before.
+
+PostgreSQL's COMMIT of an aborted transaction is a ROLLBACK that nothing reports: a caller who caught our error and
+committed would lose an order without a word. A savepoint around our statements prevents it. While we write, the commit
+is durable, too, and no lock is waited for without end.
+"""
 
 from __future__ import annotations
 
@@ -33,20 +38,25 @@ _RESTORE: Final = text("SELECT set_config('lock_timeout', :before, true)")
 def durable_and_bounded(connection: Connection) -> Iterator[None]:
     """Make the caller's transaction durable, and bound the waits for locks inside the block.
 
-    Afterwards lock_timeout is as it was, also after an error. Where the error has left the transaction unusable, the
-    caller's rollback, to a savepoint or of all, puts the setting back. No other setting changes.
+    An error takes back what the block did, and nothing else. Afterwards lock_timeout is as it was, also after an error.
+    No other setting changes.
     """
-    before = connection.execute(_BEGIN).one().before
-    try:
+    with connection.begin_nested():
+        before = connection.execute(_BEGIN).one().before
         yield
-    finally:
-        if before is not None and _usable(connection):
+        if before is not None:
             connection.execute(_RESTORE, {"before": before})
 
 
-def _usable(connection: Connection) -> bool:
-    """Return whether the transaction takes another statement."""
-    if connection.closed or connection.invalidated:
-        return False
+@contextmanager
+def kept_usable(connection: Connection) -> Iterator[None]:
+    """Leave the caller's transaction usable, whatever becomes of the reads inside the block.
+
+    It costs two round trips, and none where the caller has done nothing in the transaction that could be lost.
+    """
     driver = connection.connection.driver_connection
-    return driver is not None and driver.info.transaction_status == TransactionStatus.INTRANS
+    if driver is None or driver.info.transaction_status != TransactionStatus.INTRANS:
+        yield
+        return
+    with connection.begin_nested():
+        yield

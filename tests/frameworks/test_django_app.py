@@ -62,7 +62,7 @@ def test_an_order_and_its_campaign_stand_or_fall_together(
     done = shop_tests(database_url, "case_transactions", **environment)
 
     assert done.returncode == 0, done.stderr
-    assert "Ran 25 tests" in done.stderr
+    assert "Ran 26 tests" in done.stderr
     with engine.connect() as connection:
         assert campaigns.newest(connection) == []
 

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
 
 import pytest
@@ -49,6 +50,30 @@ class _Other:
     __str__ = __repr__
 
 
+class _Miscounted:
+    """An index that is none."""
+
+    def __index__(self) -> int:
+        raise LookupError(SECRET)
+
+
+class _Lie(str):
+    """A text whose own methods fail."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise LookupError(SECRET)
+
+    strip = isidentifier = casefold = __str__
+
+
+class Plan(str, Enum):  # noqa: UP042 - a StrEnum's `str()` is its value, this one's is "Plan.GOLD"
+    """What a shop chooses texts by."""
+
+    GOLD = "gold"
+
+
 WRONG: Final[dict[str, Any]] = {
     "none": None,
     "int": 7,
@@ -77,6 +102,7 @@ WRONG: Final[dict[str, Any]] = {
     "a function": _fails,
     "a failing lazy": _failing_lazy(),
     "an object": _Other(),
+    "an index that fails": _Miscounted(),
 }
 
 _NO_TEXTS: Final = frozenset(WRONG) - {"str", "nul", "surrogate"}
@@ -241,3 +267,32 @@ def test_texts_of_a_lazy_translation_are_texts_wherever_one_is_taken(engine: Eng
         assert found.hold_reason == "فردا"
         assert campaigns.preview(connection, campaign).first_text == "سلام سارا"
         connection.rollback()
+
+
+def test_an_enum_that_is_a_text_counts_by_its_value_wherever_a_text_is_taken(engine: Engine) -> None:
+    with engine.connect() as connection:
+        otp = campaigns.order_otp(
+            connection, number="09121234567", template=Plan.GOLD, token=Plan.GOLD, key=Plan.GOLD, tag=Plan.GOLD
+        )
+        campaigns.create(
+            connection, recipients=["09121234567"], text=Plan.GOLD, sender=SENDER, key=Plan.GOLD, name=Plan.GOLD
+        )
+        campaigns.suppress(connection, ["09121234568"], reason=Plan.GOLD, source=Plan.GOLD)
+
+        stored = connection.execute(text("SELECT client_key, template, tag, tokens FROM sms.otps")).one()
+        assert stored == ("gold", "gold", "gold", {"token": "gold"})
+        assert campaigns.otp_state(connection, key="gold").id == otp
+        found = campaigns.by_key(connection, "gold")
+        assert found is not None
+        assert (found.name, found.template, found.client_key) == ("gold", "gold", "gold")
+        why = campaigns.suppressed(connection, "09121234568")
+        assert why is not None
+        assert (why.reason, why.source) == ("gold", "gold")
+
+
+def test_a_text_whose_own_methods_fail_is_the_text_that_it_holds(engine: Engine) -> None:
+    with engine.connect() as connection:
+        with pytest.raises(BadInput, match='"x"'):
+            campaigns.progress(connection, _Lie("x"))
+        with pytest.raises(BadInput, match="mobile"):
+            campaigns.suppressed(connection, _Lie("x"))

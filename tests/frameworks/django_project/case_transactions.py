@@ -16,10 +16,12 @@ from django.db import InternalError, connection, connections, transaction
 from django.db.transaction import TransactionManagementError
 from django.db.utils import ProgrammingError
 from django.test import AsyncClient, Client, TestCase, TransactionTestCase, override_settings
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns import testing
+from kavenegar_campaigns.api import connection_of
 from tests.frameworks.django_project.campaigns.models import Order
 from tests.frameworks.django_project.urls import place_order
 
@@ -89,20 +91,30 @@ class Together(TransactionTestCase):
             campaigns.create(connection, recipients=[NUMBER], text="x", sender="10004346")
         assert campaigns.newest(connection) == []
 
-    def test_a_database_that_fails_inside_a_block_marks_it_and_runs_none_of_its_hooks(self) -> None:
+    def test_a_view_that_goes_on_after_a_failure_of_the_database_keeps_its_order_and_its_hooks(self) -> None:
         confirmed: list[str] = []
         with transaction.atomic():
             Order.objects.create(number=NUMBER)
             transaction.on_commit(lambda: confirmed.append("your order is confirmed"))
-            break_the_database()
-            with pytest.raises(FAILED):
-                campaigns.suppress(connection, [NUMBER], reason="manual")
+            with transaction.atomic():
+                break_the_database()
+                with pytest.raises(FAILED):
+                    campaigns.suppressed(connection, NUMBER)
+                with pytest.raises(FAILED):
+                    campaigns.suppress(connection, [NUMBER])
+                transaction.set_rollback(True)  # the table comes back
+            Order.objects.create(number="2")
+        assert (there(), confirmed) == ((2, 0), ["your order is confirmed"])
+
+    def test_a_block_whose_transaction_stays_aborted_is_marked(self) -> None:
+        with transaction.atomic():
+            with pytest.raises(SQLAlchemyError):
+                connection_of(connection).execute(text("SELECT * FROM nowhere"))
             assert connection.needs_rollback
             with pytest.raises(TransactionManagementError):
                 Order.objects.create(number="2")
             with pytest.raises(campaigns.BadInput, match="broken this atomic block"):
                 campaigns.newest(connection)
-        assert (there(), confirmed) == ((0, 0), [])
 
     def test_django_alone_would_have_lost_the_order_and_run_the_hook(self) -> None:
         """Why the block has to be marked: COMMIT of an aborted transaction is a ROLLBACK, and says nothing."""
