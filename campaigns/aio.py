@@ -15,6 +15,7 @@ busy for as long as it takes. Importing this needs greenlet: `pip install 'sqlal
 
 from __future__ import annotations
 
+from asyncio import CancelledError, current_task
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -41,12 +42,14 @@ def _awaited(
 
     @wraps(function)
     async def run(bind: AsyncBind, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        cancellations = _cancellations()
         try:
             return await _transaction(bind).run_sync(function, *args, **kwargs)
         except AsyncContextNotStarted:
             failure: BaseException = BadInput(f"this AsyncConnection is not started: {_RIGHT}, as `async with` does")
         except EXPECTED as error:
-            failure = cleaned(error)
+            # A cancelled statement may end in an error of the driver: the task was cancelled all the same.
+            failure = cleaned(error) if _cancellations() == cancellations else CancelledError()
         except BaseException as error:
             forget(error)
             del bind, args, kwargs
@@ -58,6 +61,12 @@ def _awaited(
             del failure
 
     return run
+
+
+def _cancellations() -> int:
+    """Count how often this task was asked to end; 0 outside of tasks, and where another library runs the loop."""
+    task = current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _transaction(bind: AsyncBind) -> AsyncSession | AsyncConnection:

@@ -71,7 +71,8 @@ def problem(error: CampaignsError) -> Problem:
 
     The body has `type` ("urn:kavenegar-campaigns:key-conflict": the class, for a program), `title` (the class in
     words), `status`, `detail` (the sentence of the error, which holds no key, text or full number), and `row` and
-    `code` where the error has them. A `Retry-After` is there where the error knows when.
+    `code` where the error has them. A `Retry-After` is there where the error knows when. Half of a character, which a
+    sentence may quote out of a request in JSON, becomes a question mark.
     """
     status = status_of(error)
     words = _WORDS.split(type(error).__name__)
@@ -87,7 +88,7 @@ def problem(error: CampaignsError) -> Problem:
     wait_s = getattr(error, "retry_after_s", 1 if getattr(error, "retryable", False) else None)
     if wait_s is not None:
         headers["Retry-After"] = str(max(1, ceil(wait_s)))
-    return Problem(status.value, headers, json.dumps(found, ensure_ascii=False).encode())
+    return Problem(status.value, headers, json.dumps(found, ensure_ascii=False).encode(errors="replace"))
 
 
 # ── the handlers ──

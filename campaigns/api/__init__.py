@@ -43,6 +43,8 @@ Bind = Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | Dj
 
 _RIGHT: Final = "give a SQLAlchemy Connection or Session on postgresql+psycopg://…"
 _AUTOCOMMIT: Final = "campaigns change whole or not at all: give a connection in a transaction, not in AUTOCOMMIT"
+_SPEECH: Final = {"client_encoding": "UTF8", "DateStyle": "ISO"}
+"""Settings of a session by which psycopg cannot read our rows or write our texts otherwise."""
 _ASYNC: Final = "sqlalchemy.ext.asyncio"  # needs greenlet to be imported, which only those have who use it
 
 
@@ -77,7 +79,21 @@ def connection_of(bind: Bind) -> Connection:
     if connection.closed:
         raise BadInput(f"this Connection is closed: {_RIGHT} that is open")
     refuse_inherited(connection)
+    _check_speech(connection)
     return connection
+
+
+def _check_speech(connection: Connection) -> None:
+    """Check that psycopg understands what the server says and writes; it asks the server nothing. Raises: BadInput."""
+    driver = connection.connection.driver_connection
+    if driver is None:
+        return
+    for setting, right in _SPEECH.items():
+        found = driver.info.parameter_status(setting)
+        if found is not None and not found.startswith(right):
+            raise BadInput(
+                f"{setting} is {found} in this session, and campaigns need {right}: set {setting} = '{right}'"
+            )
 
 
 def _name(bind: object) -> str:
@@ -101,7 +117,7 @@ def _objection(bind: object) -> str:
 
 @contextmanager
 def reading_connection(bind: Bind) -> Iterator[Connection]:
-    """Lend the connection to a function that reads: an error leaves the transaction usable. Raises: BadInput."""
+    """Lend the connection to a function that reads: an error leaves the transaction usable."""
     connection = connection_of(bind)
     with kept_usable(connection):
         yield connection

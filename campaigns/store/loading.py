@@ -14,6 +14,7 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 from psycopg.errors import LockNotAvailable
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
@@ -69,9 +70,13 @@ def _copy(connection: Connection, statement: LiteralString, rows: Iterable[Seque
 async def _copy_async(
     statement: LiteralString, rows: Sequence[Sequence[object]], driver: psycopg.AsyncConnection[Any]
 ) -> int:
-    async with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            await copy.write_row(row)
+    try:
+        async with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                await copy.write_row(row)
+    finally:
+        if driver.info.transaction_status == TransactionStatus.ACTIVE:  # cancelled in a COPY that psycopg did not end
+            await driver.close()
     return len(rows)
 
 

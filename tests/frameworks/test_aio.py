@@ -181,6 +181,49 @@ def test_a_task_that_is_cancelled_while_it_waits_leaves_nothing(engine: Engine) 
         assert campaigns.newest(connection) == []
 
 
+def test_a_task_that_is_cancelled_at_any_moment_of_a_create_ends_as_cancelled(engine: Engine) -> None:
+    """An error of the driver in its place would make `asyncio.timeout` no TimeoutError."""
+    people = [f"0912{at:07}" for at in range(3000)]
+
+    async def cancelled(theirs: AsyncEngine, turns: int) -> None:
+        async with AsyncSession(theirs) as session:
+            await session.execute(text("SELECT 1"))
+            creating = asyncio.create_task(call("create", session, recipients=people, text=TEXT))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            creating.cancel()
+            (ended,) = await asyncio.gather(creating, return_exceptions=True)
+            if not isinstance(ended, int):  # on a fast machine it has ended before
+                assert type(ended) is asyncio.CancelledError
+                assert leaks(ended) == []
+            await session.rollback()
+            assert await call("newest", session) == []
+
+    async def work(theirs: AsyncEngine) -> None:
+        for turns in range(0, 240, 3):
+            await cancelled(theirs, turns)
+
+    run(engine, work)
+
+
+def test_tasks_that_share_a_transaction_are_told_so_and_nothing_that_succeeded_is_lost(engine: Engine) -> None:
+    async def work(theirs: AsyncEngine) -> list[object]:
+        async with AsyncSession(theirs) as session:
+            await session.execute(text("SELECT 1"))
+            ended = await asyncio.gather(
+                *(call("create", session, key=f"order:{at}") for at in range(3)), return_exceptions=True
+            )
+            await session.commit()
+        return ended
+
+    ended = run(engine, work)
+    with engine.connect() as connection:
+        kept = [each.id for each in campaigns.newest(connection)]
+    assert kept == [each for each in ended if isinstance(each, int)]
+    refused = [each for each in ended if not isinstance(each, int)]
+    assert [(type(each), "another task or thread" in str(each)) for each in refused] == [(BadInput, True)] * 2
+
+
 async def _someone_waits(session: AsyncSession) -> bool:
     asked = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     return bool((await session.execute(text(asked))).scalar_one())

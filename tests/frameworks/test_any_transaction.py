@@ -52,6 +52,10 @@ KINDS: dict[str, Callable[[Engine], Any]] = {
     "Session on a Connection": lambda engine: Session(engine.connect()),
     "scoped_session": lambda engine: scoped_session(sessionmaker(engine)),
     "SQLModel": sqlmodel.Session,
+    "Connection that streams": lambda engine: engine.connect().execution_options(yield_per=100),
+    "Session of a tenant": lambda engine: Session(
+        engine.connect().execution_options(schema_translate_map={"sms": "tenant"})
+    ),
 }
 
 
@@ -70,6 +74,32 @@ def test_every_function_takes_it_and_its_rollback_takes_all_back(shop: Engine, k
 
     assert campaigns.newest(bind) == []
     bind.close()
+
+
+def test_recipients_may_stream_from_the_connection_which_streams_again_afterwards(shop: Engine) -> None:
+    with shop.connect().execution_options(stream_results=True) as connection:
+        found = connection.execute(text("SELECT '0912000' || n AS number FROM generate_series(1000, 4999) AS n"))
+        campaign = campaigns.create(connection, recipients=found, text="x", sender=SENDER)
+
+        assert campaigns.get(connection, campaign).messages == 4000
+        assert connection.get_execution_options()["stream_results"] is True
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "right"),
+    [("client_encoding", "LATIN1", "UTF8"), ("DateStyle", "SQL, DMY", "ISO")],
+)
+def test_a_session_whose_rows_psycopg_cannot_read_is_told_the_setting(
+    shop: Engine, setting: str, value: str, right: str
+) -> None:
+    """A UnicodeEncodeError would hold the text, and NotImplementedError says nothing of the cause."""
+    with shop.connect() as connection:
+        connection.execute(text(f"SET {setting} = '{value}'"))
+        for name in ARGUMENTS:
+            with pytest.raises(BadInput, match=f"{setting} is {value} in this session.*'{right}'"):
+                call(name, connection)
+        connection.execute(text(f"SET {setting} = '{right}'"))
+        assert call("create", connection) > 0
 
 
 def test_an_order_that_waits_in_the_session_and_its_campaign_are_kept_together(shop: Engine) -> None:

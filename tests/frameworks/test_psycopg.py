@@ -137,6 +137,13 @@ def test_an_error_of_ours_leaves_their_transaction_as_it_was(engine: Engine, the
     assert committed(engine) == (1, [])
 
 
+def test_recipients_may_ask_about_each_other_in_the_same_transaction(theirs: psycopg.Connection[Any]) -> None:
+    campaigns.suppress(theirs, ["09120000001"])
+    found = (each for each in PEOPLE if campaigns.suppressed(theirs, each[0]) is None)
+
+    assert campaigns.get(theirs, create(theirs, recipients=found)).messages == len(PEOPLE) - 1
+
+
 def test_an_aborted_transaction_is_refused_with_a_sentence(theirs: psycopg.Connection[Any]) -> None:
     with pytest.raises(psycopg.errors.UndefinedTable):
         theirs.execute("SELECT * FROM nowhere")

@@ -146,3 +146,11 @@ def test_another_database_is_a_wrong_argument_and_not_a_bug() -> None:
     elsewhere.dispose()
 
     assert web_errors.problem(raised.value).status == 400
+
+
+def test_a_sentence_that_quotes_half_of_a_character_is_answered_all_the_same(engine: Engine) -> None:
+    r"""JSON of a request may hold one, as "\ud83d": Python reads it, and UTF-8 cannot write it."""
+    with engine.connect() as connection, pytest.raises(errors.BadInput) as raised:
+        campaigns.get(connection, "\ud83d")  # type: ignore[arg-type]
+
+    assert "not" in json.loads(web_errors.problem(raised.value).body)["detail"]
