@@ -108,9 +108,10 @@ class RedactedTask(CeleryTask):  # type: ignore[misc]  # celery ships no types
 
     Request = "kavenegar_worker.app:RedactedRequest"
 
+    @without_locals
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the task. An error leaves it without local variables: error trackers show those of every frame."""
-        return without_locals(self.run)(*args, **kwargs)
+        return self.run(*args, **kwargs)
 
 
 class FailureEventsOnly(RedactedTask):
