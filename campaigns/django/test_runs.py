@@ -21,14 +21,19 @@ _prepared: Final[set[str]] = set()
 _lock: Final = threading.RLock()
 
 
-def is_test_run(wrapper: Any) -> bool:
-    """Return whether a connection leads to a test database of Django's, in a process that runs tests.
+def is_test_process() -> bool:
+    """Return whether this process runs tests of Django's.
 
     `mail.outbox` exists between Django's `setup_test_environment` and `teardown_test_environment`.
     """
+    return hasattr(mail, "outbox")
+
+
+def is_test_run(wrapper: Any) -> bool:
+    """Return whether a connection leads to a test database of Django's, in a process that runs tests."""
     name = wrapper.settings_dict["NAME"] or ""
     chosen = (wrapper.settings_dict.get("TEST") or {}).get("NAME")
-    return hasattr(mail, "outbox") and (name.startswith(TEST_DATABASE_PREFIX) or name == chosen)
+    return is_test_process() and (name.startswith(TEST_DATABASE_PREFIX) or name == chosen)
 
 
 def prepare_database(connection: Any, **_: Any) -> None:

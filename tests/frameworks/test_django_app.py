@@ -84,7 +84,7 @@ def test_nothing_leaves_the_tests_of_a_shop(
     done = shop_tests(database_url, "case_leaving", KAVENEGAR_BASE_URL=sandbox.url, **production, **shop)
 
     assert done.returncode == 0, done.stderr
-    assert "Ran 6 tests" in done.stderr
+    assert "Ran 7 tests" in done.stderr
     assert sandbox.summary()["messages"] == 0
     with engine.connect() as connection:
         assert campaigns.newest(connection) == []

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
 from django.test import TestCase, TransactionTestCase
 
@@ -32,6 +33,10 @@ class Refused(TestCase):
         with pytest.raises(campaigns.BadInput, match="nothing leaves a process that runs tests"):
             otp.send(number="09121234567", template="login", token="4815", key="login:1")
         assert testing.outbox(connection).otps == []
+
+    def test_the_command_line_which_is_another_process_is_refused(self) -> None:
+        with pytest.raises(CommandError, match="nothing leaves a process that runs tests"):
+            call_command("campaigns", "list")
 
     def test_what_would_have_left_is_that_of_the_transaction(self) -> None:
         place_order("09121234567")

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from kavenegar_campaigns.django.address import alias, database_url
+from kavenegar_campaigns.django.test_runs import is_test_process
 
 _CONSUMED = ("--database", "--settings", "--pythonpath")
 """Options before the command's own: of this file, and of manage.py, which has used them by then."""
@@ -40,7 +41,15 @@ class Command(BaseCommand):
         parser.add_argument("arguments", nargs="*")
 
     def handle(self, *_: Any, arguments: Sequence[str], **__: Any) -> None:
-        """Run our command as a process of its own. Raises: CommandError unless it ends well."""
+        """Run our command as a process of its own. Raises: CommandError unless it ends well, and in a test of Django's.
+
+        The other process would not know that tests run: with the DATABASE_URL of production it would send.
+        """
+        if is_test_process():
+            raise CommandError(
+                "nothing leaves a process that runs tests, and the command is a process of its own: call the functions "
+                "of kavenegar_campaigns with Django's connection"
+            )
         command, environment = _command(list(arguments))
         done = subprocess.run(command, env=environment, check=False)
         if done.returncode:
