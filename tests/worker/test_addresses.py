@@ -12,7 +12,7 @@ from tests.worker.test_inbox_settings import SECRET
 PASSWORDS = ["hun#ter2", "hun@ter2", "hun/ter2", "hun?ter2", "hun#t@r2", "12/ter2", "12#ter2", "h@u/n?t#er2"]
 ADDRESSES = {
     "DATABASE_URL": "postgresql://somebody:{}@db.example:5432/sms",
-    "BROKER_URL": "rediss://:{}@broker.example:6379/0",
+    "CAMPAIGNS_BROKER_URL": "rediss://:{}@broker.example:6379/0",
 }
 
 

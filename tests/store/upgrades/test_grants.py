@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 import kavenegar_campaigns as campaigns
-from kavenegar_campaigns.errors import BadInput, NotReady
+from kavenegar_campaigns.errors import BadInput, DatabaseFailed, NotReady
 from kavenegar_campaigns.store import batches, gate, identity
 from kavenegar_campaigns.store.grants import GRANTS, Profile, grant
 from kavenegar_campaigns.store.migrate import upgrade
@@ -92,6 +92,7 @@ def use_everything(place: Place) -> set[str]:
         for read in (it.get, it.progress, it.why_waiting, it.build_report, it.preview):
             read(connection, one)
         it.newest(connection)
+        it.by_key(connection, uuid4().hex)
         it.export(connection, one, io.StringIO())
         it.export_rejects(connection, one, io.StringIO())
         (line,) = it.list_inbound(connection)
@@ -109,10 +110,10 @@ def refused(call: Callable[[], object]) -> bool:
     """Whether PostgreSQL refuses this for want of a right."""
     try:
         call()
+    except DatabaseFailed as error:
+        return error.sqlstate == psycopg.errors.InsufficientPrivilege.sqlstate
     except DBAPIError as error:
         return isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
-    except psycopg.errors.InsufficientPrivilege:  # COPY goes past SQLAlchemy
-        return True
     return False
 
 
