@@ -32,7 +32,7 @@ def measure(bench: Bench, tasks: Sequence[int], *, max_tasks: int) -> list[Table
     port = servers.find_free_port()
     settings = {
         "DATABASE_URL": bench.database_url,
-        "BROKER_URL": bench.broker_url,
+        "CAMPAIGNS_BROKER_URL": bench.broker_url,
         "FLOWER_PORT": str(port),
         "FLOWER_BASIC_AUTH": ":".join(AUTH),
         "FLOWER_MAX_TASKS": str(max_tasks),

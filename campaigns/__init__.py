@@ -33,6 +33,7 @@ from kavenegar_campaigns.errors import (
     KeyConflict,
     LockTimeout,
     NotFound,
+    OutcomeUnknown,
     SchemaMissing,
 )
 
@@ -89,6 +90,7 @@ __all__ = [
     "Otp",
     "OtpKind",
     "OtpState",
+    "OutcomeUnknown",
     "Preview",
     "Progress",
     "Recipients",

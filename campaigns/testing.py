@@ -6,7 +6,7 @@
 
     take_reply(testing.receive(connection, number="09121234567", text="سلام"))   # your consumer of inbound messages
 
-With pytest, the fixture `campaigns_outbox` does all of it: see `pytest_plugin`.
+With pytest, the fixture `campaigns_outbox` does all of it: see the module `kavenegar_campaigns_pytest`.
 
 Two things make it impossible that a message leaves. Triggers in the test database refuse every claim, whichever process
 makes it. And the client refuses every call in this process, whatever database it was given.
@@ -74,5 +74,8 @@ def create_schema(where: Engine | str) -> None:
 
 
 def empty(where: Engine | str) -> None:
-    """Delete what tests have committed to a test database. Does nothing in any other database."""
+    """Delete what tests have committed to a test database. Does nothing in any other database.
+
+    Raises: BadInput where a transaction in it is still open, after five seconds.
+    """
     store.empty_test_schema(where)

@@ -13,8 +13,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
+import psycopg
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateTable
 
 from kavenegar_campaigns.errors import BadInput
@@ -24,6 +26,7 @@ from kavenegar_campaigns.store import database_now, identity, inbound, installat
 from kavenegar_campaigns.store import tables as tables_of_ours
 from kavenegar_campaigns.store.engine import set_up_engine
 from kavenegar_campaigns.store.tables import SCHEMA, metadata
+from kavenegar_campaigns.store.writing import LONGEST_WAIT
 
 _MARK: Final = "test database of kavenegar-campaigns"
 _KEPT: Final = {tables_of_ours.installation, tables_of_ours.identity, tables_of_ours.epochs}
@@ -54,6 +57,8 @@ _HAS_TABLES: Final = text(f"SELECT to_regclass('{SCHEMA}.installation') IS NOT N
 _USED: Final = text("""
     SELECT EXISTS (SELECT FROM sms.installation WHERE ticked_at IS NOT NULL) OR EXISTS (SELECT FROM sms.campaigns)
 """)
+# Do not wait without end for a transaction that a test has left open.
+_WAIT_BRIEFLY: Final = text(f"SET LOCAL lock_timeout = '{LONGEST_WAIT}'")
 # Is there a row of a test that was committed?
 _LEFT_OVER: Final = text(
     "SELECT "
@@ -115,12 +120,24 @@ def _create(connection: Connection, version: str) -> None:
 
 
 def empty_test_schema(where: Engine | str) -> None:
-    """Delete the rows that tests have committed to a test database. Does nothing in any other database."""
+    """Delete the rows that tests have committed to a test database. Does nothing in any other database.
+
+    Raises: BadInput where a transaction that is still open holds them for five seconds.
+    """
     with _transaction(where) as connection:
+        connection.execute(_WAIT_BRIEFLY)
         mark = connection.execute(_FOUND, {"schema": SCHEMA}).scalar_one_or_none() or ""
         if mark.startswith(_MARK) and connection.execute(_LEFT_OVER).scalar_one():
             tables = ", ".join(table.fullname for table in metadata.sorted_tables if table not in _KEPT)
-            connection.execute(text(f"TRUNCATE {tables}"))
+            try:
+                connection.execute(text(f"TRUNCATE {tables}"))
+            except OperationalError as why:
+                if not isinstance(why.orig, psycopg.errors.LockNotAvailable):
+                    raise
+                raise BadInput(
+                    "the test database cannot be emptied: a transaction in it is still open, of a test or a fixture. "
+                    "End it first; the fixture campaigns_outbox ends its own when it is torn down"
+                ) from None
 
 
 @contextmanager

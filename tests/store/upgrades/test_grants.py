@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -141,6 +145,21 @@ def test_the_web_role_is_refused_all_else(shop: Place) -> None:
             if not refused(lambda connection=connection, it=statement: connection.execute(text(it))):
                 allowed.append(statement)
     assert allowed == []
+
+
+def test_the_doctor_says_of_such_a_role_that_it_lacks_a_right(shop: Place) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": shop.plain.url.render_as_string(hide_password=False),
+        "CAMPAIGNS_BROKER_URL": "redis://127.0.0.1:1/0",
+        "KAVENEGAR_API_KEY": "sandbox",
+        "KAVENEGAR_BASE_URL": "http://127.0.0.1:1",
+    }
+    command = [sys.executable, "-m", "kavenegar_worker.cli", "doctor", "--json"]
+    doctor = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    found = [each for each in json.loads(doctor.stdout)["findings"] if each["name"] == "database"]
+    assert "lacks a right (permission denied for" in found[-1]["says"]
+    assert "--grant-worker" in found[-1]["do"]
 
 
 def test_the_web_role_cannot_upgrade(shop: Place) -> None:
