@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any, Final, LiteralString
 
 import psycopg
@@ -50,16 +51,23 @@ class Loaded:
     parts: int
 
 
+ROWS_AT_ONCE: Final = 2_000
+"""Rows that are collected before a COPY writes them, where it cannot write them as they come."""
+
+
 def _copy(connection: Connection, statement: LiteralString, rows: Iterable[Sequence[object]]) -> int:
     """Run a `COPY … FROM STDIN` with these rows in the caller's transaction. Returns how many rows.
 
-    Rows are written as they come; under asyncio they are collected first, since their source may itself await.
+    Rows are written as they come; under asyncio in pieces of ROWS_AT_ONCE, since their source may itself await.
     """
     driver: Any = connection.connection.driver_connection
     written = 0
     if isinstance(driver, psycopg.AsyncConnection):
         adapter: Any = connection.connection.dbapi_connection
-        return int(adapter.run_async(partial(_copy_async, statement, list(rows))))
+        source = iter(rows)
+        while piece := list(islice(source, ROWS_AT_ONCE)):
+            written += adapter.run_async(partial(_copy_async, statement, piece))
+        return written
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)

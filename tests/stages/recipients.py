@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from openpyxl import Workbook
 from sqlalchemy import Connection, Engine, Row, text
 
+from kavenegar_campaigns.api.campaign import create
 from kavenegar_campaigns.rules.text import Template
-from kavenegar_campaigns.stages.intake import create
 from kavenegar_campaigns.stages.intake.row_validator import Reject, RowValidator
 from kavenegar_campaigns.stages.intake.sources import Recipients, open_table
 

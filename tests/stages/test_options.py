@@ -118,10 +118,8 @@ def test_a_tag_that_nobody_made_pauses_the_campaign_and_nothing_is_lost(
 
 def test_a_campaign_tells_what_goes_along(engine: Engine) -> None:
     with engine.begin() as connection:
-        sms = campaigns.get(connection, make(connection, sender=TYPED_LINE, options=parse_message_options(**OPTIONS)))
-        call = campaigns.get(
-            connection, make(connection, sender=None, options=parse_message_options("voice", repeat=0))
-        )
+        sms = campaigns.get(connection, make(connection, sender=TYPED_LINE, **OPTIONS))
+        call = campaigns.get(connection, make(connection, sender=None, kind="voice", repeat=0))
         plain = campaigns.get(connection, make(connection))
     assert (sms.kind, sms.tag, sms.policy, sms.hide, sms.message_type) == ("sms", "spring-1404", "آرام", True, 0)
     assert (call.kind, call.repeat, call.sender) == ("voice", 0, "")
@@ -198,13 +196,7 @@ def test_the_same_key_with_something_else_going_along_is_a_conflict(engine: Engi
     def made(given: dict[str, Any]) -> int:
         line = None if given.get("kind") == "voice" else TYPED_LINE
         with engine.begin() as connection:
-            return make(
-                connection,
-                recipients=io.StringIO(PEOPLE),
-                sender=line,
-                key="spring",
-                options=parse_message_options(**given),
-            )
+            return make(connection, recipients=io.StringIO(PEOPLE), sender=line, key="spring", **given)
 
     first = made(OPTIONS)
     assert made(OPTIONS) == first

@@ -40,11 +40,6 @@ log = logging.getLogger(__name__)
 LONGEST_NAME: Final = 200
 """Characters of a campaign's name, and of a client's key."""
 
-ROWS_A_COPY: Final = 2_000
-"""Messages of an iterable that are read before a COPY writes them. An iterable that reads from the same connection, as
-a server-side cursor does, would wait for the COPY, and the COPY for it, for ever. A file is read while it is written:
-the server ends a session of ours that idles in a transaction, and a COPY does not idle."""
-
 
 def create(
     connection: Connection,
@@ -61,9 +56,8 @@ def create(
 ) -> int:
     """Create a draft with one message for each number and every wrong row in `rejects`. Returns its id.
 
-    Everything happens in `connection`'s transaction, which the caller commits; after an error nothing of the campaign
-    is left in it. Rows are read some thousands at a time, and written in between: memory stays flat, and an iterable
-    may read from the same connection.
+    Everything happens in `connection`'s transaction, which the caller commits, and of which it takes back what an error
+    left half done. Memory stays flat: a file is read while it is written, an iterable some thousands at a time.
 
     With `key`, creating the same again (text, sender, options, recipients) gives the id of the campaign that is there
     already. Calls have no sender; theirs is stored as the empty text.
@@ -82,7 +76,7 @@ def create(
         start_at=start_at,
         options=options,
     )
-    with connection.begin_nested(), open_table(recipients, template.placeholders, **table_options) as table:
+    with open_table(recipients, template.placeholders, **table_options) as table:
         validator = RowValidator(table, template, sender=draft.sender, max_characters=max_characters, options=options)
         return _existing_campaign(connection, key, validator) or _write_campaign(connection, draft, validator)
 
@@ -165,10 +159,15 @@ def _load(connection: Connection, campaign_id: int, validator: RowValidator) -> 
 
 
 def _next_messages(validator: RowValidator, at_most: int) -> Iterable[Message]:
-    """Return the next messages for one COPY: of a file while it is written, of an iterable before that."""
+    """Return the next messages for one COPY: of a file while it is written, of an iterable before that.
+
+    An iterable that reads from the same connection, as a server-side cursor does, would wait for the COPY, and the COPY
+    for it, for ever. A file is read meanwhile: the server ends a session of ours that idles in a transaction, and a
+    COPY does not idle.
+    """
     if validator.from_file:
         return validator.messages(at_most)
-    return [*validator.messages(min(at_most, ROWS_A_COPY))]
+    return [*validator.messages(min(at_most, loading.ROWS_AT_ONCE))]
 
 
 def _check_usable(tally: Tally) -> Tally:
