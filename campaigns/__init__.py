@@ -7,8 +7,9 @@
         campaigns.start(connection, campaign)
 
 Needs neither broker nor API key: the workers find the campaign in the database. If your transaction rolls back, there
-was no campaign. Every function takes a SQLAlchemy `Connection`, `Session` or `scoped_session` on `postgresql+psycopg`
-as its first argument; a campaign's id is a positive int. With asyncio: `from kavenegar_campaigns import aio`.
+was no campaign. Every function takes a SQLAlchemy `Connection`, `Session` or `scoped_session` on `postgresql+psycopg`,
+a psycopg connection or Django's as its first argument; a campaign's id is a positive int. With asyncio:
+`from kavenegar_campaigns import aio`.
 
 Errors: `BadInput` (with `NotFound` and `KeyConflict`) says what is wrong and what would be right; `IllegalMove` says
 what the campaign's state allows. A first argument that is no such transaction, or leads to another database, is

@@ -23,7 +23,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session
 from sqlalchemy.ext.asyncio.exc import AsyncContextNotStarted
 
-from kavenegar_campaigns.api import Bind, campaign, inbox, otp, suppression, watch
+from kavenegar_campaigns.api import Bind, campaign, inbox, name_of, otp, suppression, watch
 from kavenegar_campaigns.api.boundary import EXPECTED, cleaned, forget
 from kavenegar_campaigns.errors import BadInput
 
@@ -74,8 +74,9 @@ def _transaction(bind: AsyncBind) -> AsyncSession | AsyncConnection:
         bind = bind()
     if isinstance(bind, (AsyncSession, AsyncConnection)):
         return bind
-    name = "None" if bind is None else type(bind).__name__
-    raise BadInput(f"{name} is no transaction of asyncio: {_RIGHT}; `kavenegar_campaigns` itself takes a Session")
+    raise BadInput(
+        f"{name_of(bind)} is no transaction of asyncio: {_RIGHT}; `kavenegar_campaigns` itself takes a Session"
+    )
 
 
 create: Final = _awaited(campaign.create)

@@ -32,8 +32,10 @@ class DjangoConnection(Protocol):
         """Whether it is inside `transaction.atomic()`."""
 
 
-_WHOLE: Final = "campaigns change whole or not at all: call this inside"
-_PSYCOPG: Final = f"{_WHOLE} `with connection.transaction():`, because this psycopg connection is in autocommit mode"
+WHOLE: Final = "campaigns change whole or not at all"
+_PSYCOPG: Final = (
+    f"{WHOLE}: call this inside `with connection.transaction():`, because this psycopg connection is in autocommit mode"
+)
 
 
 def borrowed_connection(bind: object) -> Connection | None:
@@ -79,7 +81,7 @@ def _of_django(wrapper: Any) -> Connection:
         wrapper.errors_occurred = True  # so that Django connects again for the next request
         raise BadInput(f"the connection to {name} is lost: Django makes a new one for the next request")
     using = "" if wrapper.alias == "default" else f"using={wrapper.alias!r}"
-    hint = f"{_WHOLE} `with transaction.atomic({using}):`, or in a view under ATOMIC_REQUESTS"
+    hint = f"{WHOLE}: call this inside `with transaction.atomic({using}):`, or in a view under ATOMIC_REQUESTS"
     return borrow(theirs, begin_hint=hint, observe=_AtomicBlock(wrapper))
 
 

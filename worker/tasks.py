@@ -192,10 +192,10 @@ def create(
 @app.task(name="campaigns.heed_callbacks")
 def confirm_callbacks_by_its_old_name() -> str:
     """Confirm recorded callbacks with the gateway."""
-    return work.process_callbacks(wiring.context()).summary
+    return str(confirm_callbacks.run())
 
 
 @app.task(name="campaigns.hand_inbound")
 def deliver_inbound_by_its_old_name() -> str:
     """Deliver due inbound messages to the user's code."""
-    return deliver_due(wiring.context())
+    return str(deliver_inbound.run())

@@ -31,7 +31,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InvalidRequestError, PendingRollbackError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from kavenegar_campaigns.borrowed import DjangoConnection, borrowed_connection
+from kavenegar_campaigns.borrowed import WHOLE, DjangoConnection, borrowed_connection
 from kavenegar_campaigns.errors import BadInput
 from kavenegar_campaigns.store.forked import refuse_inherited
 from kavenegar_campaigns.store.writing import durable_and_bounded, kept_usable
@@ -42,7 +42,7 @@ Bind = Connection | Session | scoped_session[Any] | psycopg.Connection[Any] | Dj
 """A `scoped_session` is what Flask-SQLAlchemy calls `db.session`; SQLModel's Session is a Session."""
 
 _RIGHT: Final = "give a SQLAlchemy Connection or Session on postgresql+psycopg://…"
-_AUTOCOMMIT: Final = "campaigns change whole or not at all: give a connection in a transaction, not in AUTOCOMMIT"
+_AUTOCOMMIT: Final = f"{WHOLE}: give a connection in a transaction, not in AUTOCOMMIT"
 _SPEECH: Final = {"client_encoding": "UTF8", "DateStyle": "ISO"}
 """Settings of a session by which psycopg cannot read our rows or write our texts otherwise."""
 _ASYNC: Final = "sqlalchemy.ext.asyncio"  # needs greenlet to be imported, which only those have who use it
@@ -58,7 +58,7 @@ def _of_sqlalchemy(bind: object) -> Connection | None:
     except PendingRollbackError:
         raise
     except InvalidRequestError as why:
-        raise BadInput(f"this {_name(bind)} cannot begin a transaction ({type(why).__name__}): {_RIGHT}") from None
+        raise BadInput(f"this {name_of(bind)} cannot begin a transaction ({type(why).__name__}): {_RIGHT}") from None
     return connection
 
 
@@ -96,13 +96,14 @@ def _check_speech(connection: Connection) -> None:
             )
 
 
-def _name(bind: object) -> str:
+def name_of(bind: object) -> str:
+    """Return what a sentence calls an object that was given in the place of a transaction."""
     return "None" if bind is None else type(bind).__name__
 
 
 def _objection(bind: object) -> str:
     """Say why an object is neither a connection nor a session."""
-    name = _name(bind)
+    name = name_of(bind)
     if any(kind.__module__.startswith(_ASYNC) for kind in type(bind).__mro__):  # SQLModel's AsyncSession is below
         return (
             f"{name} is async and cannot be used here: give an AsyncSession or AsyncConnection on "

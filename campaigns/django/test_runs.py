@@ -36,9 +36,14 @@ def is_test_run(wrapper: Any) -> bool:
     return is_test_process() and (name.startswith(TEST_DATABASE_PREFIX) or name == chosen)
 
 
+def _has_our_tests(wrapper: Any) -> bool:
+    """Return whether a connection leads to the test database that our tables belong in."""
+    return wrapper.alias == alias() and wrapper.vendor == "postgresql" and is_test_run(wrapper)
+
+
 def prepare_database(connection: Any, **_: Any) -> None:
     """Create our tables when the first connection to a test database opens, and refuse calls to the gateway."""
-    if connection.alias != alias() or connection.vendor != "postgresql" or not is_test_run(connection):
+    if not _has_our_tests(connection):
         return
     from kavenegar_campaigns.kavenegar import refusal  # noqa: PLC0415 - only a process that runs tests needs it
     from kavenegar_campaigns.store import testing  # noqa: PLC0415 - as above
@@ -57,7 +62,7 @@ def empty_database(using: str, **_: Any) -> None:
     from django.db import connections  # noqa: PLC0415 - the signal comes when Django is set up
 
     connection = connections[using]
-    if using != alias() or connection.vendor != "postgresql" or not is_test_run(connection):
+    if not _has_our_tests(connection):
         return
     from kavenegar_campaigns.store import testing  # noqa: PLC0415 - only a process that runs tests needs it
 

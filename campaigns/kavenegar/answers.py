@@ -17,6 +17,7 @@ from typing import Any, Final, TypedDict, TypeVar
 import orjson
 
 from kavenegar_campaigns.kavenegar.codes import known_status
+from kavenegar_campaigns.rules.arguments import MAX_ID
 
 # The envelope: the code, rows and metadata of an answer.
 #
@@ -155,7 +156,7 @@ def _parse_float(value: Any) -> float:
 def parse_id(value: Any) -> int:
     """Read an id: a positive bigint. Raises: Unreadable."""
     found = parse_int(value)
-    if not 0 < found < 2**63:
+    if not 0 < found <= MAX_ID:
         raise Unreadable
     return found
 

@@ -169,13 +169,15 @@ def suppress_recipients(connection: Connection, campaign_id: int, *, now: dateti
     return connection.execute(_SUPPRESS, {"id": campaign_id, "now": now}).rowcount
 
 
-_SUMS: Final = ", ".join(f"coalesce(sum({state}), 0) AS {state}" for state in MessageState)
+_SUMS: Final = f"""
+    {", ".join(f"coalesce(sum({state}), 0) AS {state}" for state in MessageState)},
+    count(*) AS batches, count(*) FILTER (WHERE state = 'unknown') AS unknown_batches,
+    min(due_at) FILTER (WHERE state = 'ready') AS next_due_at, min(poll_at) AS next_poll_at
+"""
 
 # How many messages of a campaign are in each state, and when does its next batch or poll follow?
 _PROGRESS: Final = text(f"""
-    SELECT {_SUMS}, count(*) AS batches, count(*) FILTER (WHERE state = 'unknown') AS unknown_batches,
-           min(due_at) FILTER (WHERE state = 'ready') AS next_due_at, min(poll_at) AS next_poll_at
-      FROM sms.batches WHERE campaign_id = :id AND state <> 'split'
+    SELECT {_SUMS} FROM sms.batches WHERE campaign_id = :id AND state <> 'split'
 """)
 
 
@@ -189,9 +191,8 @@ def progress(connection: Connection, campaign_id: int) -> Progress:
 
 # The same of several campaigns, by their ids.
 _PROGRESS_OF_EACH: Final = text(f"""
-    SELECT campaign_id, {_SUMS}, count(*) AS batches, count(*) FILTER (WHERE state = 'unknown') AS unknown_batches,
-           min(due_at) FILTER (WHERE state = 'ready') AS next_due_at, min(poll_at) AS next_poll_at
-      FROM sms.batches WHERE campaign_id = ANY (CAST(:ids AS bigint[])) AND state <> 'split' GROUP BY campaign_id
+    SELECT campaign_id, {_SUMS} FROM sms.batches
+     WHERE campaign_id = ANY (CAST(:ids AS bigint[])) AND state <> 'split' GROUP BY campaign_id
 """)
 
 

@@ -108,8 +108,8 @@ def test_call_command_runs_it_and_raises_where_it_fails(database_url: str) -> No
     assert "CommandError: campaigns ended with" in bad.stderr
 
 
-def test_without_the_worker_package_a_sentence_says_what_to_install(database_url: str) -> None:
-    code = "import sys; sys.modules['kavenegar_worker'] = None; from django.core.management import main; main(sys.argv)"
+def test_without_the_packages_of_the_worker_a_sentence_says_what_to_install(database_url: str) -> None:
+    code = "import sys; sys.modules['celery'] = None; from django.core.management import main; main(sys.argv)"
     code = code.replace("main; main", "execute_from_command_line as run; run")
     done = python("-c", code, "campaigns", "list", SHOP_DATABASE_URL=database_url)
 

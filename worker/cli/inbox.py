@@ -16,6 +16,7 @@ from kavenegar_campaigns import BadInput, Inbound
 from kavenegar_campaigns.api import admin, gateway
 from kavenegar_campaigns.api.admin import Line
 from kavenegar_campaigns.api.gateway import DayCount, Pulled
+from kavenegar_campaigns.rules.arguments import MAX_ID
 from kavenegar_campaigns.rules.phone import mask_number, normalise_line
 from kavenegar_worker import wiring
 from kavenegar_worker.cli import options, output
@@ -39,7 +40,7 @@ def _parse_interval(_: click.Context, __: click.Parameter, typed: str | None) ->
 
 _line_option = click.option("--line", callback=_parse_line, metavar="LINE", help="Only messages to this line.")
 _campaign_option = click.option(
-    "--campaign", "campaign_id", type=click.IntRange(1, options.MAX_ID), help="Only answers to this campaign."
+    "--campaign", "campaign_id", type=click.IntRange(1, MAX_ID), help="Only answers to this campaign."
 )
 _line_argument = click.argument("line", callback=_parse_line)
 

@@ -17,7 +17,7 @@ from kavenegar_campaigns.api import admin
 from kavenegar_campaigns.api.admin import Place
 from kavenegar_campaigns.api.watch import FileFormat, format_of, open_new
 from kavenegar_campaigns.context import Database
-from kavenegar_campaigns.rules import arguments
+from kavenegar_campaigns.rules.arguments import MAX_ID
 from kavenegar_campaigns.rules.dates import TEHRAN, is_persian_date, parse_moment
 from kavenegar_campaigns.rules.message_options import MESSAGE_TYPES
 from kavenegar_campaigns.rules.spreadsheet import MAX_SHEET_ROWS
@@ -28,7 +28,6 @@ from kavenegar_worker.settings.parsers import decoded
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-MAX_ID: Final = arguments.MAX_ID
 DASH: Final = "-"
 """Standard input where a file is read, standard output where one is written."""
 

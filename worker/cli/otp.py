@@ -11,6 +11,7 @@ import click
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns import BadInput, Otp, OtpKind, OtpState
 from kavenegar_campaigns.errors import OutcomeUnknown
+from kavenegar_campaigns.rules.arguments import MAX_ID
 from kavenegar_campaigns.rules.phone import mask_number
 from kavenegar_worker import otp, wiring
 from kavenegar_worker.cli import options, output
@@ -79,7 +80,7 @@ def _read_code() -> str:
 
 
 @otp_.command()
-@click.argument("otp_id", metavar="[ID]", required=False, type=click.IntRange(1, options.MAX_ID))
+@click.argument("otp_id", metavar="[ID]", required=False, type=click.IntRange(1, MAX_ID))
 @click.option("--key", help="The key of the one-time password, in place of its ID.")
 @options.as_json
 @click.pass_context

@@ -10,6 +10,7 @@ import click
 import kavenegar_campaigns as campaigns
 from kavenegar_campaigns.api import admin
 from kavenegar_campaigns.api.admin import COLLISION, MAY_HAVE_LEFT, UncertainBatch
+from kavenegar_campaigns.rules.arguments import MAX_ID
 from kavenegar_worker import wiring
 from kavenegar_worker.cli import options, output
 from kavenegar_worker.cli.exits import Exit
@@ -48,7 +49,7 @@ def uncertain_() -> None:
 
 
 @uncertain_.command("list")
-@click.option("--campaign", "campaign_id", type=click.IntRange(1, options.MAX_ID), help="Only of this campaign.")
+@click.option("--campaign", "campaign_id", type=click.IntRange(1, MAX_ID), help="Only of this campaign.")
 @options.as_json
 @click.pass_context
 def list_(ctx: click.Context, campaign_id: int | None, as_json: bool) -> None:

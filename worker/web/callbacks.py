@@ -28,6 +28,7 @@ from kavenegar_campaigns.api.work import InboundCallback, LineNotPulled, StatusC
 from kavenegar_campaigns.clock import steady
 from kavenegar_campaigns.context import Database, Policy
 from kavenegar_campaigns.errors import BadInput
+from kavenegar_campaigns.rules.arguments import MAX_ID
 from kavenegar_campaigns.rules.phone import normalise_line
 from kavenegar_worker.web.server import MAX_BODY_BYTES, LogLimit, TokenBucket
 
@@ -38,7 +39,6 @@ MAX_NUMBER_CHARACTERS: Final = 64
 
 _ID: Final = re.compile(r"[0-9]{1,19}")
 _STATUS: Final = re.compile(r"-?[0-9]{1,9}")
-_MAX_ID: Final = 2**63 - 1
 
 Row = Mapping[str, object]
 
@@ -108,7 +108,7 @@ def _form_rows(call: CallbackRequest, names: Sequence[str]) -> Iterator[Row]:
 
 def _parse_id(value: object) -> int:
     found = int(_match_integer(_ID, {"messageid": value}, "messageid"))
-    if not 0 < found <= _MAX_ID:
+    if not 0 < found <= MAX_ID:
         raise BadRequest("messageid is not an id")
     return found
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError
@@ -14,11 +13,10 @@ from django.db import connections
 
 from kavenegar_campaigns.django.address import alias, database_url
 from kavenegar_campaigns.django.test_runs import is_test_process
+from kavenegar_campaigns.extras import missing
 
 _CONSUMED = ("--database", "--settings", "--pythonpath")
 """Options before the command's own: of this file, and of manage.py, which has used them by then."""
-
-_NEEDS = {"kavenegar_worker": "the worker", "click": "the command line", "pydantic_settings": "its settings"}
 
 
 class Command(BaseCommand):
@@ -58,12 +56,9 @@ class Command(BaseCommand):
 
 def _command(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
     """Return the command to run, and its environment. Raises: CommandError."""
-    missing = [name for name in _NEEDS if find_spec(name) is None]
-    if missing:
-        raise CommandError(
-            f"the command line is not installed here (no module {missing[0]}): "
-            "`pip install 'kavenegar-campaigns[worker]'`"
-        )
+    sentence = missing("worker", "the command line")
+    if sentence is not None:
+        raise CommandError(sentence)
     name, rest = _split(arguments)
     environment = dict(os.environ)
     if name is not None or not environment.get("DATABASE_URL"):
