@@ -20,6 +20,7 @@ import campaigns_devkit
 import kavenegar_campaigns as campaigns
 from tests.conftest import _create
 from tests.waiting import PATIENCE_S
+from tests.worker.celery_worker import celery_worker
 from tests.world import SENDER, numbers, running
 
 # Reads orders, one JSON object each, and tells what each comes to; an order without a folder finds none configured.
@@ -177,23 +178,8 @@ def test_without_a_folder_nothing_can_be_ordered(results: Results) -> None:
 def worker(engine: Engine, broker_url: str, tmp_path: Path) -> Iterator[Path]:
     """A worker that takes orders; the path of its log."""
     log, environment = tmp_path / "worker.log", _environment(engine, broker_url, _intake(tmp_path))
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "kavenegar_worker",
-        "worker",
-        "--pool",
-        "threads",
-        "--concurrency",
-        "2",
-    ]
-    command += ["--queues", "maint", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
-    with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
+    with celery_worker(environment, log, queues="maint", threads=2, loglevel="INFO"):
         yield log
-        process.terminate()
-        process.wait(timeout=60)
 
 
 def test_an_app_that_only_speaks_celery_orders_twice_and_gets_one_campaign(

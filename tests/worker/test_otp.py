@@ -29,6 +29,7 @@ from kavenegar_campaigns.stages.otp.send import send_at_once
 from kavenegar_campaigns.store import otps
 from tests.stages.otp_requests import CODE, NUMBER, ordered, state_of
 from tests.waiting import until
+from tests.worker.celery_worker import celery_worker
 from tests.world import Sandbox
 
 # Sends what stands on its standard input, one order after the other, with every log there is, and tells each ending.
@@ -156,30 +157,6 @@ def test_no_record_and_no_error_of_the_way_shows_a_code(
 
 
 @contextmanager
-def worker(environment: dict[str, str], log: Path) -> Iterator[None]:
-    """A worker that sends, as the Procfile starts it, with all its events."""
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "kavenegar_worker",
-        "worker",
-        "--pool",
-        "threads",
-        "--concurrency",
-        "4",
-    ]
-    command += ["--queues", "send,otp,poll,maint", "--without-gossip", "--without-mingle", "--loglevel", "DEBUG"]
-    with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
-
-
-@contextmanager
 def watched(app: Celery) -> Iterator[list[dict[str, Any]]]:
     """Every event that Flower sees."""
     seen: list[dict[str, Any]] = []
@@ -202,7 +179,9 @@ def test_an_app_rings_for_a_code_and_a_worker_sends_it_while_flower_sees_an_id(
     with (
         Celery("a web app", broker=broker_url, set_as_current=False) as app,
         watched(app) as seen,
-        worker(environment(engine, broker_url, sandbox), log),
+        celery_worker(
+            environment(engine, broker_url, sandbox), log, queues="send,otp,poll,maint", threads=4, loglevel="DEBUG"
+        ),
     ):
         otp_id = ordered(engine, call_after=timedelta(seconds=30))
         for _ in range(2):
