@@ -25,11 +25,11 @@ class DjangoConnection(Protocol):
 
     @property
     def alias(self) -> str:
-        """Its name in DATABASES."""
+        """Return its name in DATABASES."""
 
     @property
     def in_atomic_block(self) -> bool:
-        """Whether it is inside `transaction.atomic()`."""
+        """Return whether it is inside `transaction.atomic()`."""
 
 
 WHOLE: Final = "campaigns change whole or not at all"

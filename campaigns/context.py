@@ -69,12 +69,12 @@ class Policy:
 
     @property
     def reduced_polls(self) -> Sequence[timedelta]:
-        """The ages at which a batch is polled while callbacks bring the verdicts."""
+        """Return the ages at which a batch is polled while callbacks bring the verdicts."""
         return reduce_polls(self.status_polls, window=self.status_window)
 
     @property
     def quiet_period(self) -> timedelta:
-        """How long after the last possible claim its request may still act at the gateway."""
+        """Return how long after the last possible claim its request may still act at the gateway."""
         return self.lease + self.unknown_grace
 
     def closing_before(self, now: datetime) -> datetime:
@@ -94,7 +94,7 @@ class Context:
 
     @property
     def account(self) -> str:
-        """The label of the gateway's API key; it does not show the key. See `store.identity`."""
+        """Return the label of the gateway's API key; it does not show the key. See `store.identity`."""
         return self.gateway.account
 
     def now(self) -> datetime:

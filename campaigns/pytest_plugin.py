@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def campaigns_engine() -> Engine | None:
-    """The engine of the test database: override it. With Django, leave it; Django's test database is used."""
+    """Return the engine of the test database: override it. With Django, leave it: its test database is used."""
     return None
 
 
@@ -44,7 +44,7 @@ def _campaigns_schema(campaigns_engine: Engine | None) -> Engine | None:
 
 @pytest.fixture
 def campaigns_bind(request: pytest.FixtureRequest, _campaigns_schema: Engine | None) -> Iterator[Any]:
-    """The transaction of the test: Django's connection, or a Connection that is rolled back after the test.
+    """Return the transaction of the test: Django's connection, or a Connection that is rolled back after the test.
 
     Override it where your tests have a Session or a Connection of their own.
     """
@@ -58,7 +58,7 @@ def campaigns_bind(request: pytest.FixtureRequest, _campaigns_schema: Engine | N
 
 @pytest.fixture
 def campaigns_outbox(_campaigns_schema: Engine | None, campaigns_bind: Any) -> Outbox:
-    """What would have left, in the transaction of the test. Nothing leaves this process."""
+    """Return what would have left, in the transaction of the test. Nothing leaves this process."""
     from kavenegar_campaigns import testing  # noqa: PLC0415 - see the top
 
     return testing.outbox(campaigns_bind)

@@ -34,12 +34,15 @@ class Outbox:
 
     @property
     def messages(self) -> list[OutboxMessage]:
-        """The messages of started campaigns, in the order in which they would leave. Drafts and paused ones stay."""
+        """Return the messages of started campaigns, in the order in which they would leave.
+
+        Drafts and paused ones stay.
+        """
         return store.outbox_messages(self._connection())
 
     @property
     def otps(self) -> list[OutboxOtp]:
-        """The one-time passwords that were ordered."""
+        """Return the one-time passwords that were ordered."""
         return store.outbox_otps(self._connection())
 
     def _connection(self) -> Connection:

@@ -129,7 +129,10 @@ def _decide(connection: Connection, hold: Hold, credit_rial: int, *, patience: t
 
 
 def _enough(connection: Connection, hold: Hold, credit_rial: int, *, same_again: bool) -> bool:
-    """Whether the credit covers the next batches, as far as prices are known, and differs from the refused one."""
+    """Return whether the credit covers the next batches.
+
+    Prices count as far as they are known. A credit that is not above the refused one does not cover them.
+    """
     refused_rial = None if same_again else hold.released_credit_rial
     if refused_rial is not None and credit_rial < refused_rial * TOPPED_UP:
         return False
@@ -197,7 +200,7 @@ def _check_key(context: Context) -> None:
 
 
 def _knows_messages(context: Context, evidence: AccountEvidence) -> bool | None:
-    """Whether the gateway knows these messages under its own ids; None: no answer. Raises: GatewayError.
+    """Return whether the gateway knows these messages under its own ids; None: no answer. Raises: GatewayError.
 
     These were accepted within the time in which it answers for our ids: in their own account it knows them.
     """

@@ -58,7 +58,7 @@ def record_proven(connection: Connection, proven: Sequence[PendingCallback]) -> 
 
 @in_one_commit
 def any_to_confirm(connection: Connection, *, now: datetime) -> bool:
-    """Whether any message has to be queried; checked before a slot of the pace is taken."""
+    """Return whether any message has to be queried; checked before a slot of the pace is taken."""
     callbacks.delete_settled(connection, now=now, most=POLL_SIZE)
     return callbacks.count_to_confirm(connection, now=now, most=1) > 0
 
@@ -116,7 +116,7 @@ def _record_answers(
 
 
 def _answered(hint: PendingCallback, facts: Mapping[int, Fact]) -> bool:
-    """Whether the gateway's answer settles the callback. It may lag behind the callback: 11, and soon 10."""
+    """Return whether the gateway's answer settles the callback. It may lag behind the callback: 11, and soon 10."""
     state = _state(hint, facts)
     if state is None or state is MessageState.ACCEPTED:
         return False
@@ -124,7 +124,7 @@ def _answered(hint: PendingCallback, facts: Mapping[int, Fact]) -> bool:
 
 
 def _confirmed(hint: PendingCallback, facts: Mapping[int, Fact]) -> bool:
-    """Whether the answer agrees with the callback; for an undocumented status, whether there is a verdict."""
+    """Return whether the answer agrees with the callback; for an undocumented status, whether there is a verdict."""
     state, says = _state(hint, facts), final_state(hint.callback.status)
     return state is not None and state is not MessageState.ACCEPTED and says in {None, state}
 
@@ -175,7 +175,10 @@ def _merge_trusted(connection: Connection, facts: Sequence[Fact], policy: Policy
 
 
 def _is_news(parked: PendingCallback) -> bool:
-    """Whether our message may still move to the status of the callback. An undocumented status may be any verdict."""
+    """Return whether our message may still move to the status of the callback.
+
+    An undocumented status may be any verdict.
+    """
     says = final_state(parked.callback.status)
     if parked.state is None:
         return False
@@ -183,7 +186,7 @@ def _is_news(parked: PendingCallback) -> bool:
 
 
 def _is_true(parked: PendingCallback) -> bool:
-    """Whether our message has the status of the callback already."""
+    """Return whether our message has the status of the callback already."""
     return parked.state is not None and parked.state is final_state(parked.callback.status)
 
 

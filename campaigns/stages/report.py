@@ -187,6 +187,9 @@ def export_rejects(connection: Connection, campaign_id: int, out: IO[Any], file_
 
 
 def _cells(reject: Reject, names: Sequence[str]) -> list[str]:
-    """The cells of a rejected row in the order of `names`; where they were not kept, the wrong value stands first."""
+    """Return the cells of a rejected row in the order of `names`.
+
+    Where they were not kept, the wrong value stands first.
+    """
     cells = {names[0]: reject.value} if reject.cells is None else reject.cells
     return [cells.get(name, "") for name in names]

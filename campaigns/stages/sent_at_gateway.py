@@ -42,7 +42,7 @@ class OutboxMessage:
 
     @property
     def is_ours(self) -> bool:
-        """Whether we sent it."""
+        """Return whether we sent it."""
         return self.campaign_id is not None or self.otp_id is not None
 
 

@@ -84,7 +84,7 @@ class BlocklistSync:
 
     @property
     def synced(self) -> Synced:
-        """The result so far."""
+        """Return the result so far."""
         return Synced(self._claim.line, **self._counts, whole=self._whole, trouble=self.trouble)
 
     def run(self) -> None:

@@ -56,7 +56,7 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        """Whether the database's place and its clock allow to send."""
+        """Return whether the database's place and its clock allow to send."""
         return self.place is Place.HOME and self.leap is None
 
 

@@ -54,7 +54,10 @@ class Day:
 
     @property
     def difference(self) -> Counted | None:
-        """The gateway's count minus ours: messages of other software on the account, or messages without a row here."""
+        """Return the gateway's count minus ours.
+
+        The difference is messages of other software on the account, or messages without a row here.
+        """
         if self.gateway is None:
             return None
         return Counted(

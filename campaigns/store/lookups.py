@@ -28,7 +28,7 @@ class BatchPosition:
 
     @property
     def share(self) -> str:
-        """The position as a short text: `2401-2600/5000`."""
+        """Return the position as a short text: `2401-2600/5000`."""
         return f"{self.first}-{self.last}/{self.of}"
 
 

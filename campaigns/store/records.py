@@ -48,7 +48,7 @@ class Campaign:
 
     @property
     def options(self) -> MessageOptions:
-        """The options that every message of the campaign carries."""
+        """Return the options that every message of the campaign carries."""
         return MessageOptions(self.kind, self.repeat, self.tag, self.policy, self.hide, self.message_type)
 
     def waits_at_gateway(self, now: datetime) -> bool:

@@ -98,7 +98,7 @@ def _accept_new(account: Account, request: SendRequest, now: float) -> None:
 
 
 def _prepare(account: Account, request: SendRequest, now: float) -> Accepted:
-    """The messages of a request with their parts, costs and outcomes."""
+    """Return the messages of a request with their parts, costs and outcomes."""
     texts, knobs = request.texts, account.knobs
     receptors = [number for number in request.receptors if number is not None]
     localids: list[Localid | None] = [*request.localids] if request.localids is not None else [None] * len(receptors)

@@ -30,7 +30,7 @@ class Clock:
         self.ahead_s = 0.0
 
     def now(self) -> float:
-        """The gateway's time, in Unix seconds."""
+        """Return the gateway's time, in Unix seconds."""
         return time.time() + self.ahead_s
 
     def advance(self, seconds: float) -> None:
@@ -49,11 +49,11 @@ class Credit:
         self._withdrawn: set[int] = set()  # rows refunded before their expected refund fell due
 
     def balance(self, now: float) -> int:
-        """The credit at `now`, in rial."""
+        """Return the credit at `now`, in rial."""
         return self.granted_rial - self.charged_rial + self.refunded(now)
 
     def refunded(self, now: float) -> int:
-        """The sum of all refunds due by `now`, in rial."""
+        """Return the sum of all refunds due by `now`, in rial."""
         while self._expected and self._expected[0][0] <= now:
             _, row, cost_rial = heappop(self._expected)
             if row not in self._withdrawn:
@@ -138,12 +138,12 @@ class Account:
         self.clock.advance(seconds)
 
     def status(self, row: int, now: float) -> int:
-        """The status of a message as sms/status shows it: 100 after the window of `status_window_s`."""
+        """Return the status of a message as sms/status shows it: 100 after the window of `status_window_s`."""
         age_s = now - self.ledger.starts_at[row]
         return UNKNOWN if age_s > self.knobs.status_window_s else self.true_status(row, now)
 
     def true_status(self, row: int, now: float) -> int:
-        """The status of a message, whatever its age."""
+        """Return the status of a message, whatever its age."""
         ledger, knobs = self.ledger, self.knobs
         return status_at(
             ledger.outcomes[row],
@@ -154,7 +154,7 @@ class Account:
         )
 
     def _read_salt(self, events: Iterator[Event]) -> int:
-        """The salt for message ids: from the first event of the journal, or a new random one."""
+        """Return the salt for message ids: from the first event of the journal, or a new random one."""
         opened = next(events, None)
         if opened is None:
             opened = {"event": "opened", "salt": randbits(44)}

@@ -35,7 +35,7 @@ class Admin:
         return self._gateway.account
 
     def routes(self) -> list[web.RouteDef]:
-        """The paths below /_sandbox that this class answers."""
+        """Return the paths below /_sandbox that this class answers."""
         return [
             web.get("/health", self.health),
             web.get("/knobs", self.show_knobs),

@@ -45,7 +45,7 @@ def require_token(token: str) -> Middleware:
 
 
 def json_response(value: object, status: int = 200) -> web.Response:
-    """A response with this value as JSON."""
+    """Return a response with this value as JSON."""
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
 
 
@@ -60,7 +60,7 @@ async def stream_rows(request: web.Request, rows: Iterable[dict[str, Any]]) -> w
 
 
 async def json_body(request: web.Request) -> Any:
-    """The body of the request, from JSON. Raises BadRequest."""
+    """Return the body of the request, from JSON. Raises BadRequest."""
     try:
         return orjson.loads(await request.read())
     except orjson.JSONDecodeError:
@@ -68,7 +68,7 @@ async def json_body(request: web.Request) -> Any:
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
-    """The body of the request, a JSON object. Raises BadRequest."""
+    """Return the body of the request, a JSON object. Raises BadRequest."""
     value = await json_body(request)
     if not isinstance(value, dict):
         raise BadRequest("the body must be a JSON object")
@@ -76,7 +76,7 @@ async def json_object(request: web.Request) -> dict[str, Any]:
 
 
 def query_int(request: web.Request, name: str, *, default: int) -> int:
-    """A non-negative whole number from the query. Raises BadRequest."""
+    """Return a non-negative whole number from the query. Raises BadRequest."""
     value = request.query.get(name)
     if value is None:
         return default
@@ -86,7 +86,7 @@ def query_int(request: web.Request, name: str, *, default: int) -> int:
 
 
 def body_number(body: dict[str, Any], name: str) -> float:
-    """A non-negative number from the body. Raises BadRequest."""
+    """Return a non-negative number from the body. Raises BadRequest."""
     value = body.get(name)
     if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and value >= 0:
         return value

@@ -42,7 +42,7 @@ class AdminInbox:
         self._account, self._callbacks = account, callbacks
 
     def routes(self) -> list[web.RouteDef]:
-        """The paths below /_sandbox that this class answers."""
+        """Return the paths below /_sandbox that this class answers."""
         return [
             web.get("/inbox", self.show_inbox),
             web.post("/inbox", self.inject),

@@ -18,7 +18,7 @@ from kavenegar_sandbox.parameters import format_number, is_integer, split_list
 
 
 def totals(account: Account) -> dict[str, Any]:
-    """The totals that cost the same however many messages there are."""
+    """Return the totals that cost the same however many messages there are."""
     ledger, credit, now = account.ledger, account.credit, account.clock.now()
     return {
         "messages": len(ledger),

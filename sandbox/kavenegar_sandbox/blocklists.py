@@ -35,7 +35,7 @@ class Blocklists:
         self._lists: dict[str, dict[int, Block]] = {}
 
     def contains(self, line: str, number: int | None) -> bool:
-        """Whether the number is on the block list of the line."""
+        """Return whether the number is on the block list of the line."""
         return number in self._lists.get(line, ())
 
     def add(self, line: str, numbers: Sequence[int], *, date: int) -> list[bool]:
@@ -66,7 +66,7 @@ class Blocklists:
         return len(removed)
 
     def since(self, line: str, date: int, reason: int | None) -> list[Block]:
-        """The blocks from `date` on, of one reason or of all (None), in the order in which they were made."""
+        """Return the blocks from `date` on, of one reason or of all (None), in the order in which they were made."""
         return [
             block
             for block in self._lists.get(line, {}).values()
@@ -74,7 +74,7 @@ class Blocklists:
         ]
 
     def lists(self) -> dict[str, list[Block]]:
-        """Every block list, by line."""
+        """Return every block list, by line."""
         return {line: list(blocks.values()) for line, blocks in self._lists.items()}
 
     def replay(self, event: Event) -> None:
@@ -95,5 +95,5 @@ class Blocklists:
 
 
 def opts_out(text: str) -> bool:
-    """Whether an inbound text is an opt-out word, «۱۱» or «لغو۱۱», in any digits and with any spaces."""
+    """Return whether an inbound text is an opt-out word, «۱۱» or «لغو۱۱», in any digits and with any spaces."""
     return "".join(text.translate(_LATIN_DIGITS).split()) in _OPT_OUT_WORDS

@@ -35,7 +35,7 @@ class SendRequest:
     other_lengths: tuple[int, ...] = ()  # of columns that must have the same length, like `type`
 
     def select(self, positions: Sequence[int]) -> SendRequest:
-        """The same request with only the receptors at these positions."""
+        """Return the same request with only the receptors at these positions."""
 
         def at(column: list[T]) -> list[T]:
             return [column[position] for position in positions]
@@ -126,12 +126,12 @@ ORDER: dict[str, tuple[Check, ...]] = {
 
 
 def find_refusal(request: SendRequest, knobs: Knobs) -> int:
-    """The code of the first check in ORDER that fails, or 0."""
+    """Return the code of the first check in ORDER that fails, or 0."""
     return next((code for check in ORDER[request.kind] if (code := check(request, knobs))), 0)
 
 
 def own_lines(knobs: Knobs) -> tuple[str, ...]:
-    """The lines of the account, each once."""
+    """Return the lines of the account, each once."""
     return tuple(dict.fromkeys((*knobs.senders, *knobs.restricted_senders, *knobs.international_senders)))
 
 
@@ -144,7 +144,7 @@ def own_line(knobs: Knobs, raw: str) -> str:
 
 
 def without_bad_receptors(request: SendRequest, knobs: Knobs) -> SendRequest:
-    """The request without its invalid receptors, when the knob `drop_bad_receptors` is on."""
+    """Return the request without its invalid receptors, when the knob `drop_bad_receptors` is on."""
     if not knobs.drop_bad_receptors or size(request, knobs) or lengths(request, knobs):
         return request
     refused = bad_receptors(knobs)
@@ -152,5 +152,5 @@ def without_bad_receptors(request: SendRequest, knobs: Knobs) -> SendRequest:
 
 
 def bad_receptors(knobs: Knobs) -> set[int | None]:
-    """The numbers of the knob `bad_receptors`, and None, which stands for an invalid number."""
+    """Return the numbers of the knob `bad_receptors`, and None, which stands for an invalid number."""
     return {parse_number(number, lenient=True) for number in knobs.bad_receptors} | {None}

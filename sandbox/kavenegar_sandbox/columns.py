@@ -15,7 +15,7 @@ _MOST_DIGITS = 18  # digits that always fit a signed 64-bit column
 
 
 def text_digest(text: bytes) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of a text. The admin API shows it instead of the text."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a text. The admin API shows it instead of the text."""
     return sha256(text).hexdigest()[:16]
 
 
@@ -41,12 +41,12 @@ class TextBlock:
         return reference
 
     def raw(self, reference: int) -> bytes:
-        """The text of a reference, in UTF-8."""
+        """Return the text of a reference, in UTF-8."""
         start = reference >> 16
         return bytes(self._block[start : start + (reference & 0xFFFF)])
 
     def text(self, reference: int) -> str:
-        """The text of a reference."""
+        """Return the text of a reference."""
         return self.raw(reference).decode()
 
 
@@ -87,22 +87,22 @@ class LocalidColumn:
         return None if stored == NONE else self._names[-2 - stored]
 
     def row(self, localid: Localid) -> int | None:
-        """The newest row with this localid, or None."""
+        """Return the newest row with this localid, or None."""
         return self._newest.get(localid)
 
     def rows(self, localid: Localid) -> list[int]:
-        """All rows with this localid, the oldest first."""
+        """Return all rows with this localid, the oldest first."""
         newest = self._newest.get(localid)
         return self._repeats.get(localid, [] if newest is None else [newest])
 
     @property
     def distinct(self) -> int:
-        """How many different localids were accepted."""
+        """Return how many different localids were accepted."""
         return len(self._newest)
 
     @property
     def repeated(self) -> Mapping[Localid, list[int]]:
-        """The localids that were really sent more than once, with their rows."""
+        """Return the localids that were really sent more than once, with their rows."""
         return self._repeats
 
     def _index(self, localid: Localid, row: int) -> None:

@@ -36,12 +36,12 @@ class Counters:
         self.counted_requests[method] += 1
 
     def mean_rows(self, *methods: str) -> float:
-        """The mean number of receptors or ids in a request of these methods; 0 without a request."""
+        """Return the mean number of receptors or ids in a request of these methods; 0 without a request."""
         requests = sum(self.counted_requests[method] for method in methods)
         return round(sum(self.rows[method] for method in methods) / requests, 2) if requests else 0.0
 
     def summary(self) -> dict[str, Any]:
-        """All counts, for the admin API."""
+        """Return all counts, for the admin API."""
         return {
             "requests": dict(self.requests),
             "codes": {method: {str(code): n for code, n in codes.items()} for method, codes in self.codes.items()},
@@ -75,7 +75,10 @@ class Traffic:
             counts[method][not admitted] += 1
 
     def describe(self, *, monotonic_s: float, since: int = 0) -> dict[str, Any]:
-        """The counts for the admin API: from the second `since` on, as far as kept. The running second comes last."""
+        """Return the counts for the admin API: from the second `since` on, as far as kept.
+
+        The running second comes last.
+        """
         now = self._second(monotonic_s)
         self._drop_old(now)
         first = max(since, now - KEPT_S + 1, 0)

@@ -45,7 +45,7 @@ class ArmedFault:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the fault has hit all its `count` calls."""
+        """Return whether the fault has hit all its `count` calls."""
         return self.fault.count is not None and self.triggered >= self.fault.count
 
     def try_trigger(self, method: str, seed: int) -> bool:
@@ -62,7 +62,7 @@ class ArmedFault:
         return True
 
     def describe(self) -> dict[str, Any]:
-        """The fault and its counts, for the admin API."""
+        """Return the fault and its counts, for the admin API."""
         return {
             "number": self.number,
             **asdict(self.fault),
@@ -92,11 +92,11 @@ class Faults:
         self._armed.clear()
 
     def draw(self, method: str, seed: int) -> Fault | None:
-        """The fault that this call meets, or None. The fault's counts change."""
+        """Return the fault that this call meets, or None. The fault's counts change."""
         return next((armed.fault for armed in self._armed if armed.try_trigger(method, seed)), None)
 
     def describe(self) -> list[dict[str, Any]]:
-        """All armed faults, for the admin API."""
+        """Return all armed faults, for the admin API."""
         return [armed.describe() for armed in self._armed]
 
 

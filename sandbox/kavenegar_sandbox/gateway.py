@@ -64,7 +64,7 @@ class Gateway:
         return admitted
 
     def other_traffic(self) -> dict[str, int]:
-        """How many calls of other software behind the same addresses were admitted and refused up to now."""
+        """Return how many calls of other software behind the same addresses were admitted and refused up to now."""
         for address_limiter in self.limiters.values():
             address_limiter.catch_up(self.account.clock.now())
         counted = [address_limiter.others for address_limiter in self.limiters.values()]
@@ -91,7 +91,10 @@ def key_valid(gateway: Gateway, call: Call) -> int:
 
 
 def account_state(gateway: Gateway, call: Call) -> int:
-    """The code of the knob `account_code`. 430 (identity not verified) refuses sms/*, verify/* and call/* only."""
+    """Return the code of the knob `account_code`.
+
+    430 (identity not verified) refuses sms/*, verify/* and call/* only.
+    """
     code = gateway.account.knobs.account_code
     return 0 if code == 430 and not call.method.startswith(SENDING) else code
 
@@ -139,7 +142,7 @@ class Accounts:
         return (gateway.account for gateway in self._gateways.values())
 
     def for_key(self, key: str) -> Gateway:
-        """The gateway of the account with this key. An unknown key returns the first one, which refuses it with 403."""
+        """Return the gateway of the account with this key; of an unknown key the first, which answers 403."""
         return self._gateways.get(key, self.first)
 
     def turn(self, changes: Mapping[str, object]) -> None:
@@ -176,7 +179,7 @@ class Accounts:
 
 
 def journal_paths(first: Path | None, count: int) -> list[Path | None]:
-    """The journal file of each account: the first as given, the others with the number of the account appended."""
+    """Return the journal file of each account: the first as given, the others with the account's number appended."""
     if first is None:
         return [None] * count
     return [first, *(first.with_name(f"{first.name}.{number}") for number in range(FIRST + 1, FIRST + count))]

@@ -27,7 +27,7 @@ class Inbox:
         self._salt, self._journal = salt, journal
 
     def mailbox(self, line: str) -> Mailbox:
-        """The mailbox of a line."""
+        """Return the mailbox of a line."""
         return self.mailboxes.setdefault(line, Mailbox())
 
     def receive(self, new: InboundMessages) -> list[int]:
@@ -38,7 +38,7 @@ class Inbox:
         return self._store(new)
 
     def return_rows(self, line: str, rows: Sequence[int], *, unread: bool) -> list[Row]:
-        """The rows of an answer. Unread messages are marked read, even if the client never receives the answer."""
+        """Return the rows of an answer. Unread messages are marked read, even if the client never gets the answer."""
         mailbox = self.mailbox(line)
         if unread:
             self._mark_read(line, rows, pushed=False)

@@ -34,7 +34,7 @@ class Journal:
 
     @property
     def enabled(self) -> bool:
-        """Whether events are kept."""
+        """Return whether events are kept."""
         return self._file is not None
 
     def write(self, event: Event) -> None:
@@ -82,13 +82,13 @@ def _event(line: bytes, number: int) -> Event:
 
 
 def fold_columns(new: Accepted) -> dict[str, Any]:
-    """The columns of accepted messages as the journal stores them: each distinct text, sender and options once."""
+    """Return the columns of accepted messages as the journal stores them: each text, sender and options once."""
     columns = {name: getattr(new, name) for name in Accepted.__slots__}
     return {**columns, **{name: _deduplicate(columns[name]) for name in _REPEATING}}
 
 
 def unfold_columns(event: Event) -> Accepted:
-    """The reverse of `fold_columns`, also for the column names of older journals."""
+    """Return the reverse of `fold_columns`, also for the column names of older journals."""
     renamed = {_RENAMED_COLUMNS.get(name, name): column for name, column in event.items()}
     known = {"options": ([{}], [0] * len(event["receptors"])), **renamed}  # the oldest journals hold no options
     columns: dict[str, Any] = {name: known[name] for name in Accepted.__slots__}
@@ -104,7 +104,7 @@ def unfold_columns(event: Event) -> Accepted:
 
 
 def _deduplicate(values: Sequence[T]) -> tuple[list[T], list[int]]:
-    """The distinct values, and for each value its index among them."""
+    """Return the distinct values, and for each value its index among them."""
     places: dict[T, int] = {}
     at = [places.setdefault(value, len(places)) for value in values]
     return list(places), at

@@ -35,7 +35,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
 
 
 def is_loopback_url(url: str) -> bool:
-    """Whether a URL is on this machine. The sandbox calls no other machine."""
+    """Return whether a URL is on this machine. The sandbox calls no other machine."""
     try:
         host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
         return scheme in {"http", "https"} and (host == "localhost" or ip_address(host).is_loopback)

@@ -127,13 +127,13 @@ class Knobs:
         return turned
 
     def describe(self) -> dict[str, Any]:
-        """Every knob by its name, and also by its old name where it has one."""
+        """Return every knob by its name, and also by its old name where it has one."""
         values = asdict(self)
         return {**values, **{old: values[name] for old, name in RENAMED.items()}}
 
     @property
     def drawn_outcomes(self) -> Mapping[str, float]:
-        """The weights that outcomes are drawn from. With `resend_failed`, half of the undelivered are `resent`."""
+        """Return the weights of the outcomes. With `resend_failed`, half of the undelivered are `resent`."""
         undelivered = self.outcomes.get("undelivered", 0.0)
         if not self.resend_failed or self.outcomes.get("resent"):
             return self.outcomes

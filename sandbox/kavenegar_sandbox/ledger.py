@@ -120,11 +120,11 @@ class Ledger:
         self.withdrawals.append(row)
 
     def messageid(self, row: int) -> int:
-        """The message id of a row."""
+        """Return the message id of a row."""
         return _LOWEST + (row * _FACTOR + self._shift) % _SPAN
 
     def row(self, messageid: int) -> int | None:
-        """The row of a message id, or None when this ledger never issued the id."""
+        """Return the row of a message id, or None when this ledger never issued the id."""
         offset = messageid - _LOWEST
         if not 0 <= offset < _SPAN:
             return None
@@ -142,19 +142,19 @@ class Ledger:
             return
 
     def sender(self, row: int) -> str:
-        """The line that a message was sent from."""
+        """Return the line that a message was sent from."""
         return self._distinct_senders[self._senders[row]]
 
     def options(self, row: int) -> MessageOptions:
-        """The options of a message."""
+        """Return the options of a message."""
         return self._distinct_options[self._option_refs[row]]
 
     def text(self, row: int) -> str:
-        """The text of a message."""
+        """Return the text of a message."""
         return self.texts.text(self._text_refs[row])
 
     def raw_text(self, row: int) -> bytes:
-        """The text of a message, in UTF-8."""
+        """Return the text of a message, in UTF-8."""
         return self.texts.raw(self._text_refs[row])
 
     def message(self, row: int) -> Message:
@@ -181,7 +181,7 @@ class Ledger:
         return self._distinct_senders.index(sender)
 
     def _option_ref(self, options: MessageOptions) -> int:
-        """The index of these options among the distinct ones."""
+        """Return the index of these options among the distinct ones."""
         place = self._option_refs_by_value.setdefault(options, len(self._distinct_options))
         if place == len(self._distinct_options):
             self._distinct_options.append(options)

@@ -24,7 +24,7 @@ class RateLimit(Protocol):
     """An algorithm that decides which calls fit."""
 
     def take(self, now: float) -> bool:
-        """Whether one more call fits. A call that fits is counted."""
+        """Return whether one more call fits. A call that fits is counted."""
 
     def turn(self, knobs: Knobs, now: float) -> None:
         """Use new knobs from now on. Calls already counted stay counted."""
@@ -121,7 +121,7 @@ class SlidingWindow:
 
 
 def _in_a_window(knobs: Knobs) -> int:
-    """How many whole calls a window admits (0.29 × 100 is 28.999… in floats, and means 29). Less than one is none."""
+    """Return how many whole calls a window admits (0.29 × 100 is 28.999… in floats, and means 29). Below one: none."""
     return floor(knobs.limiter_rate * knobs.limiter_window_s + ROUNDING_S)
 
 
@@ -142,7 +142,7 @@ class OtherTraffic:
         self.admitted = self.refused = 0
 
     def calls(self, now: float) -> Iterator[float]:
-        """The moments of the calls made since the previous question, up to `now`."""
+        """Return the moments of the calls made since the previous question, up to `now`."""
         due = floor(now * self._rate)
         made = due if self._made is None else max(self._made, due - CATCH_UP_MAX)
         self._made = max(made, due)
@@ -173,7 +173,7 @@ class Limiter:
         self.others = OtherTraffic(knobs.limiter_others_rate)
 
     def admits(self, now: float) -> bool:
-        """Whether a call of ours passes. `now` is in seconds, of any epoch."""
+        """Return whether a call of ours passes. `now` is in seconds, of any epoch."""
         self.catch_up(now)
         if now < self._blocked_until:
             self._extend_penalty(now)
@@ -196,7 +196,7 @@ class Limiter:
             self.others.count(admitted=moment >= self._blocked_until and self._take(moment))
 
     def _take(self, now: float) -> bool:
-        """Whether a call fits. One that does not starts the penalty."""
+        """Return whether a call fits. One that does not starts the penalty."""
         if self._rate_limit.take(now):
             return True
         self._blocked_until = now + self._knobs.limiter_penalty_s
@@ -213,5 +213,5 @@ class Limiter:
 
 
 def limiter(knobs: Knobs) -> Limiter:
-    """A new limiter, as the knobs `limiter` and `limiter_*` describe it."""
+    """Return a new limiter, as the knobs `limiter` and `limiter_*` describe it."""
     return Limiter(knobs)

@@ -51,7 +51,7 @@ class Mailbox:
         return rows
 
     def index(self, *, read: bool) -> DateIndex:
-        """The index of the read or of the unread messages."""
+        """Return the index of the read or of the unread messages."""
         return self.read if read else self.unread
 
     def mark_read(self, rows: Sequence[int]) -> None:
@@ -67,19 +67,19 @@ class Mailbox:
             self.return_counts[row] += 1
 
     def sender(self, row: int) -> str:
-        """The number that a message came from."""
+        """Return the number that a message came from."""
         return self._senders.text(self._sender_refs[row])
 
     def text(self, row: int) -> str:
-        """The text of a message."""
+        """Return the text of a message."""
         return self._texts.text(self._text_refs[row])
 
     def raw_text(self, row: int) -> bytes:
-        """The text of a message, in UTF-8."""
+        """Return the text of a message, in UTF-8."""
         return self._texts.raw(self._text_refs[row])
 
     def _sort_key(self, row: int) -> int:
-        """A number that orders rows by date, and rows of one second by arrival."""
+        """Return a number that orders rows by date, and rows of one second by arrival."""
         return self.dates[row] << _ROW_BITS | row
 
 
@@ -109,11 +109,11 @@ class DateIndex:
         ordered[low : high + 1] = array("q", (row for row in ordered[low : high + 1] if row not in removed))
 
     def between(self, start: int, end: int) -> tuple[int, int]:
-        """The positions of the messages from `start` to `end` (both included): first, and one past the last."""
+        """Return the positions of the messages from `start` to `end` (both included): first, and one past the last."""
         return self._position(start << _ROW_BITS), self._position((end + 1) << _ROW_BITS)
 
     def count(self, start: int, end: int) -> int:
-        """How many messages are dated from second `start` to second `end`, both included."""
+        """Return how many messages are dated from second `start` to second `end`, both included."""
         low, high = self.between(start, end)
         return high - low
 

@@ -62,7 +62,7 @@ class OutcomeModel:
 
 
 def status_at(outcome: int, delay_s: float, age_s: float, *, handover_s: float, initial: int) -> int:
-    """The status of a message `age_s` seconds after its start. A negative age means that it has not started."""
+    """Return the status of a message `age_s` seconds after its start. A negative age means that it has not started."""
     if outcome == WITHDRAWN:
         return CANCELLED
     if age_s < 0:

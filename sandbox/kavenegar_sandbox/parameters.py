@@ -28,12 +28,12 @@ LATIN_PART = 153
 
 
 def is_integer(raw: str) -> bool:
-    """Whether the value is a non-negative whole number of at most 19 digits."""
+    """Return whether the value is a non-negative whole number of at most 19 digits."""
     return raw.isascii() and raw.isdigit() and len(raw) <= _MOST_DIGITS
 
 
 def split_list(raw: str) -> list[str]:
-    """The values of a comma-separated list, trimmed. Empty values are left out."""
+    """Return the values of a comma-separated list, trimmed. Empty values are left out."""
     return [value for part in raw.split(",") if (value := part.strip())]
 
 
@@ -96,7 +96,7 @@ def parse_telephone(raw: str, *, lenient: bool = False) -> int | None:
 
 
 def is_landline(number: int) -> bool:
-    """Whether a parsed number is an Iranian landline."""
+    """Return whether a parsed number is an Iranian landline."""
     return 0 < number < 9_000_000_000
 
 
@@ -118,12 +118,12 @@ def parse_line(raw: str) -> str:
 
 
 def utf16_length(text: str) -> int:
-    """The length of a text in UTF-16 units, which the gateway counts. Most emoji are two units."""
+    """Return the length of a text in UTF-16 units, which the gateway counts. Most emoji are two units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
 
 
 def count_parts(text: str, *, latin_single: int) -> int:
-    """How many SMS parts a text needs. One character outside ASCII makes the whole text Unicode.
+    """Return how many SMS parts a text needs. One character outside ASCII makes the whole text Unicode.
 
     `latin_single` is the length limit of an undivided Latin text: 140 in the specification, 160 in GSM.
     """
@@ -133,10 +133,10 @@ def count_parts(text: str, *, latin_single: int) -> int:
 
 
 def has_link(text: str) -> bool:
-    """Whether the text holds a link."""
+    """Return whether the text holds a link."""
     return _LINK.search(text) is not None
 
 
 def is_tag(text: str) -> bool:
-    """Whether the text has the form of a tag: 1 to 200 letters, digits, hyphens and underscores."""
+    """Return whether the text has the form of a tag: 1 to 200 letters, digits, hyphens and underscores."""
     return _TAG.fullmatch(text) is not None

@@ -99,7 +99,7 @@ class Answer:
     metadata_first: bool = False
 
     def body(self) -> bytes:
-        """The JSON envelope, encoded in UTF-8."""
+        """Return the JSON envelope, encoded in UTF-8."""
         said = {"status": self.code, "message": RETURN_TEXT.get(self.code, "")}
         envelope: Row = {"return": said, "entries": self.entries}
         if self.metadata is not None:

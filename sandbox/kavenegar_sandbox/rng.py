@@ -9,7 +9,7 @@ _WORD = (1 << 64) - 1
 
 
 def uniform(seed: int, *numbers: int) -> float:
-    """A number in [0, 1), determined by its arguments (the mixing function of splitmix64, once per number)."""
+    """Return a number in [0, 1), determined by its arguments (the mixing function of splitmix64, once per number)."""
     state = seed & _WORD
     for number in numbers:
         state = (state + number) * 0x9E3779B97F4A7C15 & _WORD
@@ -19,6 +19,6 @@ def uniform(seed: int, *numbers: int) -> float:
 
 
 def shuffled(rows: list[T], *numbers: int) -> list[T]:
-    """The rows in an order determined by `numbers`."""
+    """Return the rows in an order determined by `numbers`."""
     places = sorted(range(len(rows)), key=lambda place: uniform(*numbers, place, 4))
     return [rows[place] for place in places]

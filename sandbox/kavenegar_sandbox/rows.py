@@ -56,7 +56,7 @@ def parse_page(raw: str) -> int:
 
 
 def page_metadata(total: int, page: int) -> Row:
-    """The metadata of a page: `totalcount` rows in `totalpages` pages, at least one page. All values are strings."""
+    """Return a page's metadata: `totalcount` rows in `totalpages` pages, at least one page. All values are strings."""
     return {
         "totalcount": str(total),
         "currentpage": str(page),

@@ -45,13 +45,13 @@ class StatusEvents:
         self._next: list[int] = []  # a heap of numbers made by _packed
 
     def due(self, now: float, at_most: int) -> list[StatusEvent]:
-        """The changes due by `now` (Unix seconds), in their order, at most `at_most`."""
+        """Return the changes due by `now` (Unix seconds), in their order, at most `at_most`."""
         self._scan_new_messages(now)
         return list(islice(self._due_events(now), at_most))
 
     @property
     def expected(self) -> int:
-        """How many messages have a change still to come."""
+        """Return how many messages have a change still to come."""
         return len(self._next)
 
     def _scan_new_messages(self, now: float) -> None:
@@ -84,7 +84,7 @@ class StatusEvents:
                 return
 
     def _ages_ms(self, row: int) -> list[int]:
-        """The ages, in milliseconds, at which the status of a message may change."""
+        """Return the ages, in milliseconds, at which the status of a message may change."""
         ledger, knobs = self._account.ledger, self._account.knobs
         steps = (delays * ledger.delays_s[row] for delays, _ in OUTCOMES[ledger.outcomes[row]].steps)
         return sorted({round(age_s * 1000) for age_s in (0, knobs.handover_s, *steps)})
@@ -98,7 +98,7 @@ class InboundEvents:
         self._seen = {line: len(mailbox) for line, mailbox in account.inbox.mailboxes.items()}
 
     def due(self, now: float, at_most: int) -> list[InboundEvent]:  # noqa: ARG002 - both sources have one interface
-        """The messages not yet reported, at most `at_most`."""
+        """Return the messages not yet reported, at most `at_most`."""
         return list(islice(self._new_events(), at_most))
 
     @property
@@ -114,7 +114,7 @@ class InboundEvents:
 
 
 def _packed(at_ms: int, row: int, step: int, status: int) -> int:
-    """A future change in 92 bits: when, of which message, at which step, and its new status."""
+    """Return a future change in 92 bits: when, of which message, at which step, and its new status."""
     return ((at_ms << 40 | row) << 4 | step) << 7 | status
 
 

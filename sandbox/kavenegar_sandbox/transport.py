@@ -106,7 +106,7 @@ class HttpCall:
 
 
 def http_status(code: int, knobs: Knobs) -> int:
-    """The HTTP status for a return code: the code itself, but for the knobs `always_200` and `cap_ge_600`."""
+    """Return the HTTP status for a return code: the code itself, but for the knobs `always_200` and `cap_ge_600`."""
     if knobs.always_200:
         return 200
     return 400 if code >= 600 and knobs.cap_ge_600 else code

@@ -58,7 +58,7 @@ class Window:
         return int(self.start.timestamp()), None if self.end is None else int(self.end.timestamp())
 
     def ends_before(self, other: Window) -> bool:
-        """Whether `other` ends later."""
+        """Return whether `other` ends later."""
         return self.end is not None and (other.end is None or other.end > self.end)
 
     def beyond(self, other: Window) -> Window | None:
@@ -132,20 +132,20 @@ class LinePull:
 
     @property
     def line(self) -> str:
-        """The number of the line."""
+        """Return the number of the line."""
         return self.claim.line
 
     @property
     def began(self) -> datetime:
-        """The time of the claim, before the first call."""
+        """Return the time of the claim, before the first call."""
         return self.claim.claimed_at
 
     def timed_out(self) -> bool:
-        """Whether the time of this pull is over."""
+        """Return whether the time of this pull is over."""
         return self.context.now() - self.began >= self.context.policy.inbox_pull_time
 
     def in_time(self) -> bool:
-        """Whether a request that leaves now ends before the lease."""
+        """Return whether a request that leaves now ends before the lease."""
         return self.context.now() + self.context.policy.deadline <= self.lease_ends
 
     def receive(self) -> InboxPage:
@@ -173,7 +173,7 @@ class LinePull:
 
     @property
     def thorough(self) -> bool:
-        """Whether the look back, under way or beginning now, ignores counts that agree."""
+        """Return whether the look back, under way or beginning now, ignores counts that agree."""
         due_at = self.claim.full_reconcile_at
         return due_at is None or due_at <= (self.reconcile_began_at or self.began)
 

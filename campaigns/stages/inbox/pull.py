@@ -44,7 +44,7 @@ class DayCount:
 
     @property
     def short(self) -> int:
-        """How many messages are missing here."""
+        """Return how many messages are missing here."""
         return max(0, self.gateway - self.ours)
 
 

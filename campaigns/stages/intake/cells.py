@@ -145,7 +145,7 @@ CUT_MARK: Final = "…"
 
 
 def kept_part(value: str) -> str:
-    """The beginning of a value, as much as is kept of it."""
+    """Return the beginning of a value, as much as is kept of it."""
     return storable(value[:LONGEST_KEPT])
 
 

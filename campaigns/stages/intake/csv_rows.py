@@ -62,7 +62,7 @@ class _RecordLines:
         return self.taken[0]
 
     def _swallows(self, line: str) -> bool:
-        """Whether the line that continues a row is a row itself, or the row has become too long."""
+        """Return whether the line that continues a row is a row itself, or the row has become too long."""
         if len(self.taken) > MAX_RECORD_LINES or sum(map(len, self.taken)) > MAX_RECORD_CHARACTERS:
             return True
         return QUOTE not in line and any(map(is_mobile, line.split(self._delimiter)))
@@ -125,13 +125,13 @@ class _QuoteChecks:
             self._open = not self._open
 
     def _are_rows(self, lines: Sequence[str], width: int) -> bool:
-        """Whether the first line and another one have all the cells of a row of their own."""
+        """Return whether the first line and another one have all the cells of a row of their own."""
         first, *others = (line.count(self._delimiter) + 1 >= width for line in lines if line.strip())
         return first and any(others)
 
 
 def _holds_numbers(cell: str, delimiter: str) -> bool:
-    """Whether a mobile number stands in a cell behind or before a delimiter or a line end, as it does in a row."""
+    """Return whether a mobile number stands beside a delimiter or a line end, as it does in a row."""
     if delimiter not in cell and "\n" not in cell:
         return False
     pieces = [piece for piece in re.split(f"[\n{re.escape(delimiter)}]", cell) if piece.strip()]
@@ -162,7 +162,7 @@ def _is_utf8(head: bytes) -> bool:
 
 
 def _names_a_column(head: bytes) -> bool:
-    """Whether the bytes, as Windows-1256, hold a cell with a Persian name for the numbers."""
+    """Return whether the bytes, as Windows-1256, hold a cell with a Persian name for the numbers."""
     if 0 in head:
         return False
     cells = map(fold, _CELL.findall(head.decode("cp1256")))
@@ -182,7 +182,7 @@ def looks_like(data: bytes) -> str:
 
 
 def _in_two_bytes(data: bytes) -> bool:
-    """Whether every other byte is that of Latin or Arabic letters, as in UTF-16."""
+    """Return whether every other byte is that of Latin or Arabic letters, as in UTF-16."""
     return any((high.count(0x00) + high.count(0x06)) * 10 > len(high) * 9 for high in (data[::2], data[1::2]))
 
 

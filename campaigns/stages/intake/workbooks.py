@@ -34,11 +34,11 @@ class Named(Protocol):
 
     @property
     def title(self) -> str:
-        """The name of the sheet."""
+        """Return the name of the sheet."""
 
     @property
     def visible(self) -> bool:
-        """Whether the spreadsheet shows it."""
+        """Return whether the spreadsheet shows it."""
 
 
 AnySheet = TypeVar("AnySheet", bound=Named)
@@ -65,7 +65,7 @@ def chosen_sheet(sheets: Sequence[AnySheet], name: str | None, has_rows: Callabl
 
 
 def is_filled(cells: Iterable[str]) -> bool:
-    """Whether a row is not empty."""
+    """Return whether a row is not empty."""
     return any(cell.strip() or isinstance(cell, Unreadable) for cell in cells)
 
 

@@ -116,7 +116,7 @@ def _acquire_slot(context: Context, otp_id: int) -> OtpOutcome | None:
 
 def _lookup(context: Context, claim: OtpClaim) -> SentMessage:
     def in_time() -> bool:
-        """Whether a request that leaves now is worth something, and over before its lease is."""
+        """Return whether a request that leaves now is worth something, and over before its lease is."""
         now = context.now()
         return now < claim.expires_at and now + context.policy.deadline <= claim.lease_ends
 

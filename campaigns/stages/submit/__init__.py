@@ -89,7 +89,10 @@ def acquire_batch_slot(context: Context, batch_id: int, state: BatchState) -> Ou
 
 def _request(context: Context, claim: Claim) -> Sequence[SentMessage]:
     def in_time() -> bool:
-        """Whether a request that leaves now is over before its lease is: nobody else asks, or sends, before that."""
+        """Return whether a request that leaves now is over before its lease is.
+
+        Nobody else asks, or sends, before that.
+        """
         return context.now() + context.policy.deadline <= claim.lease_ends
 
     return request_send(context.gateway, claim, in_time=in_time)

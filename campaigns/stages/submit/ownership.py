@@ -219,13 +219,13 @@ class _Listing:
         self._seen: dict[int, bool] = {}
 
     def lists_message(self, row: LocalStatus) -> bool:
-        """Whether a message is in the listing of its number. Raises: Postpone, Refused."""
+        """Return whether a message is in the listing of its number. Raises: Postpone, Refused."""
         if row.localid not in self._seen:
             self._seen[row.localid] = self._lists(self._numbers[row.localid], row.messageid, self._start)
         return self._seen[row.localid]
 
     def is_reliable(self) -> bool:
-        """Whether listings show a message that is surely ours: of this claim, or of another batch."""
+        """Return whether listings show a message that is surely ours: of this claim, or of another batch."""
         if any(self._seen.values()):
             return True
         witness = lookups.find_witness(self._context.database, self._claim.campaign_id, self._claim.batch_id)

@@ -55,7 +55,10 @@ def record_refusal(
 def _proves_unseen(
     context: Context, claim: Claim, answer: ClaimAnswer, rest: Sequence[Outgoing], *, now: datetime
 ) -> bool:
-    """Whether the gateway never saw any of `rest`: it says so of each, within the window in which that proves it."""
+    """Return whether the gateway never saw any of `rest`.
+
+    It says so of each, within the window in which that proves it.
+    """
     proven = may_resend(claim.first_sent_at, now, window=context.policy.localid_window)
     return proven and {message.id for message in rest} <= answer.unseen
 

@@ -145,7 +145,7 @@ def _is_the_same(campaign: Campaign, message: Sampled, row: SentMessage) -> bool
 
 
 def _same_number(message: Sampled, row: SentMessage) -> bool:
-    """Whether a row has our number. The gateway masks the number of hidden messages, which counts as ours."""
+    """Return whether a row has our number. The gateway masks the number of hidden messages, which counts as ours."""
     try:
         return normalise_mobile(row.receptor) == message.number
     except BadInput:
@@ -166,7 +166,7 @@ def _by_number(context: Context, known: Sequence[Sampled]) -> Check:
 
 
 def _is_listed(context: Context, message: Sampled) -> bool:
-    """Whether the gateway lists a message under its number, within a day after it left."""
+    """Return whether the gateway lists a message under its number, within a day after it left."""
     if message.accepted_at is None:
         return False
     start = int((message.accepted_at - MAX_CLOCK_SKEW * 2).timestamp())

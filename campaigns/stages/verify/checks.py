@@ -46,12 +46,12 @@ class Verified:
 
     @property
     def true(self) -> bool:
-        """Whether nothing was found wrong."""
+        """Return whether nothing was found wrong."""
         return all(check.holds is not False for check in self.checks)
 
     @property
     def checked(self) -> bool:
-        """Whether everything was checked that applies to the campaign."""
+        """Return whether everything was checked that applies to the campaign."""
         return not any(check.missed for check in self.checks)
 
 
@@ -119,7 +119,7 @@ TOO_OLD: Final = timedelta(minutes=10)
 
 
 def still_answered(context: Context, started_at: datetime, now: datetime) -> bool:
-    """Whether the gateway still gives the statuses of a campaign that began at `started_at`."""
+    """Return whether the gateway still gives the statuses of a campaign that began at `started_at`."""
     return now < started_at + context.policy.status_window - TOO_OLD
 
 
@@ -166,7 +166,7 @@ def check_statuses(context: Context, sampled: Sequence[Sampled], started_at: dat
 
 
 def _contradicts(message: Sampled, row: MessageStatus) -> bool:
-    """Whether the gateway's status contradicts our state. Not to know the id contradicts it, too."""
+    """Return whether the gateway's status contradicts our state. Not to know the id contradicts it, too."""
     theirs = final_state(row.status)
     if not row.is_known:
         return True

@@ -89,7 +89,7 @@ class WaitingFacts:
 
     @property
     def sends(self) -> bool:
-        """Whether it runs and has messages to send."""
+        """Return whether it runs and has messages to send."""
         return self.campaign.state is CampaignState.RUNNING and self.parts.ready > 0
 
     @property
@@ -102,7 +102,7 @@ class WaitingFacts:
 
     @property
     def gateway_silent(self) -> bool:
-        """Whether the last calls got no answer, nor those of the seconds before them."""
+        """Return whether the last calls got no answer, nor those of the seconds before them."""
         failed_at, answered_at = self.calls.unanswered_at, self.calls.answered_at
         if failed_at is None or self.now - failed_at > FRESH:
             return False

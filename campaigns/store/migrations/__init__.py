@@ -120,7 +120,7 @@ class Step(Protocol):
 
     @property
     def doing(self) -> str:
-        """The work of the step, as the beginning of a sentence."""
+        """Return the work of the step, as the beginning of a sentence."""
 
     def run(self, connection: Connection, *, patience_s: float) -> None:
         """Do the step, unless it is done. `patience_s` is the longest wait for other sessions."""
@@ -145,7 +145,7 @@ class Index:
 
     @property
     def doing(self) -> str:
-        """The work of the step, as the beginning of a sentence."""
+        """Return the work of the step, as the beginning of a sentence."""
         return f"building the index {SCHEMA}.{self.name}"
 
     def run(self, connection: Connection, *, patience_s: float) -> None:
@@ -187,7 +187,7 @@ class Validate:
 
     @property
     def doing(self) -> str:
-        """The work of the step, as the beginning of a sentence."""
+        """Return the work of the step, as the beginning of a sentence."""
         return f"validating the check {self.name}"
 
     def run(self, connection: Connection, *, patience_s: float) -> None:

@@ -36,7 +36,7 @@ class Blocker:
 
     @property
     def is_client(self) -> bool:
-        """Whether a person can end the session without harm to the server's own work."""
+        """Return whether a person can end the session without harm to the server's own work."""
         return bool(self.pid) and self.kind in (None, "client backend")
 
     def __str__(self) -> str:

@@ -57,5 +57,5 @@ UNKNOWN = "unknown"  # counts every method that is not in the specification
 
 
 def spec_name(asked: str) -> str:
-    """The method's name in the specification, or UNKNOWN."""
+    """Return the method's name in the specification, or UNKNOWN."""
     return asked if asked in METHODS else UNKNOWN

@@ -43,7 +43,7 @@ def _reason(raw: str) -> int | None:
 
 
 def _today(now: float) -> int:
-    """The start of the day in Tehran, in Unix seconds."""
+    """Return the start of the day in Tehran, in Unix seconds."""
     return int((now + _TEHRAN_S) // _DAY_S * _DAY_S - _TEHRAN_S)
 
 

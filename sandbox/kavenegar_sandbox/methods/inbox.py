@@ -37,7 +37,7 @@ def read_state(call: Call) -> bool:
 
 
 def answer_rows(account: Account, rows: list[Row], metadata: Row | None = None) -> Answer:
-    """An answer of rows. Without rows, the knob `inbox_empty` decides: null, `[]`, or it raises Refusal(449)."""
+    """Return an answer of rows. Without rows, the knob `inbox_empty` decides: null, `[]`, or it raises Refusal(449)."""
     if not rows and account.knobs.inbox_empty == "449":
         raise Refusal(449)
     nothing: list[Row] | None = None if account.knobs.inbox_empty == "null" else []

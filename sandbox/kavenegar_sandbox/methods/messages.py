@@ -78,12 +78,12 @@ def _localids(raw: str | None) -> list[Localid] | None:
 
 
 def _displays(raw: str, count: int) -> list[str]:
-    """The display types as given, or `count` empty ones."""
+    """Return the display types as given, or `count` empty ones."""
     return [""] * count if raw in BLANK else parse_strings(raw)
 
 
 def _options(call: Call, displays: list[str], senders: list[str]) -> list[MessageOptions]:
-    """The options of each message, as far as both columns go."""
+    """Return the options of each message, as far as both columns go."""
     hidden = _is_hidden(call.params.get("hide", ""))
     tag, policy = call.params.get("tag", ""), call.params.get("policy", "")
     return [
@@ -125,5 +125,5 @@ def _display(raw: str, line: str) -> int:
 
 
 def _is_hidden(raw: str) -> bool:
-    """Whether `hide` is 1. Any other value hides nothing."""
+    """Return whether `hide` is 1. Any other value hides nothing."""
     return raw.strip() == "1"

@@ -64,7 +64,7 @@ def _is_call(raw: str, receptor: int) -> bool:
 
 
 def _text(account: Account, call: Call, *, voice: bool) -> str:
-    """The template with its tokens filled in. Raises Refusal(424, 432, 431, 428 or 422)."""
+    """Return the template with its tokens filled in. Raises Refusal(424, 432, 431, 428 or 422)."""
     template = account.knobs.templates.get(call.params["template"].strip())
     if template is None:
         raise Refusal(424)
@@ -113,7 +113,7 @@ def _repeat(raw: str) -> int:
 
 
 def given_tokens(params: Mapping[str, str]) -> dict[str, str]:
-    """The tokens that were given. An optional token that is empty or "null" was not."""
+    """Return the tokens that were given. An optional token that is empty or "null" was not."""
     optional = {name: value for name in BLANKS if (value := params.get(name, "")) not in BLANK}
     return {"token": params["token"], **optional}
 
@@ -127,15 +127,15 @@ def token_refusal(name: str, token: str, knobs: Knobs) -> int:
 
 
 def is_number(token: str) -> bool:
-    """Whether the token holds only digits. Only such a token can be read aloud."""
+    """Return whether the token holds only digits. Only such a token can be read aloud."""
     return _NUMBER.fullmatch(token) is not None
 
 
 def has_token(template: str) -> bool:
-    """Whether the template has a place for `token`, which every template needs."""
+    """Return whether the template has a place for `token`, which every template needs."""
     return any(place[1] == "token" for place in _PLACE.finditer(template))
 
 
 def render(template: str, given: Mapping[str, str]) -> str:
-    """The template with its tokens filled in. The place of a token that was not given stays empty."""
+    """Return the template with its tokens filled in. The place of a token that was not given stays empty."""
     return _PLACE.sub(lambda place: given.get(place[1], ""), template)

@@ -108,7 +108,7 @@ def count_outbox(account: Account, call: Call) -> Answer:
 
 
 def _of_status(account: Account, rows: list[int], status: str) -> list[int]:
-    """The rows with this status now, or all rows when no status is given."""
+    """Return the rows with this status now, or all rows when no status is given."""
     if status in UNSET:
         return rows
     now = account.clock.now()
@@ -128,7 +128,7 @@ def recent_range(account: Account, startdate: str, enddate: str) -> tuple[int, i
 
 
 def check_range(start: int, end: int) -> tuple[int, int]:
-    """The range as given. Raises Refusal(417) for more than a day, or an end before the start."""
+    """Return the range as given. Raises Refusal(417) for more than a day, or an end before the start."""
     if not start <= end <= start + DAY_S:
         raise Refusal(417)
     return start, end
@@ -155,13 +155,13 @@ def visible_rows(account: Account, rows: Iterable[int], sender: str) -> Iterator
 
 
 def answer_records(account: Account, rows: Iterable[int]) -> Answer:
-    """An answer of whole records. The receptors of hidden messages are masked."""
+    """Return an answer of whole records. The receptors of hidden messages are masked."""
     now = account.clock.now()
     return answer_rows(account, [_listed_record(account, row, now) for row in rows])
 
 
 def answer_rows(account: Account, rows: list[Row]) -> Answer:
-    """An answer of rows. Without rows, the knob `outbox_empty` decides: `[]`, null, or it raises Refusal(449)."""
+    """Return an answer of rows. Without any, the knob `outbox_empty` decides: `[]`, null, or it raises Refusal(449)."""
     if rows:
         return Answer(entries=arrange_rows(account, rows))
     if account.knobs.outbox_empty == "449":
